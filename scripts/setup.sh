@@ -35,13 +35,20 @@ wanted() { printf '%s\n%s' "$ROOT" "$(<"$ROOT/pyproject.toml")"; }
 
 # Several editors may start the server in a fresh clone at once, and any of them may be killed half way.
 take_lock() {
-  local holder
   until (set -o noclobber && printf '%s\n' "$$" >"$LOCK") 2>/dev/null; do
     [ -w "$ROOT" ] || fail "cannot write to $ROOT"
     sleep 0.5
-    holder=$(cat "$LOCK" 2>/dev/null) || continue
-    kill -0 "${holder:-none}" 2>/dev/null || rm -f "$LOCK"
+    drop_dead_lock
   done
+}
+
+# Only one at a time may judge a lock, or a slow judge would remove the lock of whoever came after the dead.
+drop_dead_lock() {
+  local holder
+  mkdir "$LOCK.judge" 2>/dev/null || return 0
+  holder=$(cat "$LOCK" 2>/dev/null) || holder=$$
+  kill -0 "${holder:-none}" 2>/dev/null || rm -f "$LOCK"
+  rmdir "$LOCK.judge"
 }
 
 install() {
