@@ -1,0 +1,3 @@
+"""Project Memory: one durable, shared memory for coding agents."""
+
+__version__ = "0.1.0"

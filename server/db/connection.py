@@ -1,0 +1,287 @@
+"""The SQLite connections of one process: a reader, and a writer that only transactions touch."""
+
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import anyio
+
+from server.errors import Busy, InvalidArguments, ProjectMemoryError, SchemaTooNew, Storage
+from server.models.base import timestamp
+from server.models.events import Event, Origin
+
+logger = logging.getLogger(__name__)
+
+Params = Mapping[str, Any]
+NO_PARAMS: Params = {}
+BUSY_TIMEOUT_MS = 5000
+OPEN_ATTEMPTS = 20
+CHECKPOINT_COMMITS = 256
+CHECKPOINT_BYTES = 4 * 1024 * 1024
+WAL_WARNING_BYTES = 64 * 1024 * 1024
+GENERATED_KEY = re.compile(r"UNIQUE constraint failed: \w+\.\w+_id$")
+
+
+class IdCollision(ProjectMemoryError):
+    """A generated id was taken already: nothing was written, and the same call again draws another one."""
+
+
+class Reader:
+    """Runs queries; never leaves a statement open."""
+
+    def __init__(self, connection: aiosqlite.Connection, clock: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def now(self) -> str:
+        """Return the time that decides about leases and expiry."""
+        return timestamp(self._clock())
+
+    async def all(self, sql: str, params: Params = NO_PARAMS) -> list[sqlite3.Row]:
+        try:
+            return list(await self._connection.execute_fetchall(sql, params))
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise translate(error) from error
+
+    async def one(self, sql: str, params: Params = NO_PARAMS) -> sqlite3.Row | None:
+        rows = await self.all(sql, params)
+        return rows[0] if rows else None
+
+    async def value(self, sql: str, params: Params = NO_PARAMS) -> Any:
+        """Return the first column of the first row, or None."""
+        row = await self.one(sql, params)
+        return row[0] if row else None
+
+
+class Transaction(Reader):
+    """A reader that may also write; made by `Database.transaction()` alone. Its clock stands still."""
+
+    def __init__(self, connection: aiosqlite.Connection, clock: Callable[[], datetime]) -> None:
+        moment = clock()
+        super().__init__(connection, lambda: moment)
+        self.origin = Origin()
+        self.events: list[Event] = []
+
+    async def run(self, sql: str, params: Params = NO_PARAMS) -> None:
+        await self.all(sql, params)
+
+    async def many(self, sql: str, rows: Iterable[Params]) -> None:
+        """Run `sql` once for each of `rows`, in one hop to the connection's thread."""
+        try:
+            async with self._connection.executemany(sql, rows):
+                pass
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise translate(error) from error
+
+
+class Database(Reader):
+    """The open database of one process. Use `open_database`."""
+
+    def __init__(
+        self,
+        path: Path,
+        reader: aiosqlite.Connection,
+        writer: aiosqlite.Connection,
+        synchronous: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        super().__init__(reader, clock)
+        self.path = path
+        self.schema_version = 0
+        self._writer = writer
+        self._synchronous = synchronous
+        self._turn = anyio.Lock()
+        self._commits = 0
+        self._wal_size = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
+        async with self._turn:
+            tx = Transaction(self._writer, self._clock)
+            committed = False
+            try:
+                await tx.run("BEGIN IMMEDIATE")
+                await self._check_schema(tx)
+                yield tx
+                await tx.run("COMMIT")
+                committed = True
+            finally:
+                # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
+                if not committed:
+                    with anyio.CancelScope(shield=True):
+                        await self._writer.rollback()
+            self._commits += 1
+            if self._checkpoint_is_due():
+                await self._checkpoint_quietly()
+
+    async def checkpoint_if_dirty(self) -> None:
+        """Copy the WAL into the database file, as far as readers allow, if this process wrote since it last did."""
+        if self._commits:
+            async with self._turn:
+                await self._checkpoint_quietly()
+
+    async def close(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.checkpoint_if_dirty()
+            await self._writer.close()
+            await self._connection.close()
+
+    async def _check_schema(self, tx: Transaction) -> None:
+        version = await tx.value("PRAGMA user_version")
+        if version != self.schema_version:
+            raise SchemaTooNew(
+                f"The database has schema version {version} since another server changed it; this process knows "
+                f"version {self.schema_version}. Nothing was written. Restart this server with the current release."
+            )
+
+    def _checkpoint_is_due(self) -> bool:
+        return self._commits >= CHECKPOINT_COMMITS or self.wal_size() >= self._wal_size + CHECKPOINT_BYTES
+
+    def wal_size(self) -> int:
+        """Return the size of the write-ahead log in bytes."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
+
+    async def _checkpoint_quietly(self) -> None:
+        """Checkpoint; a failure is logged, since what was committed is safe in the WAL."""
+        try:
+            await self._checkpoint()
+        except (ProjectMemoryError, sqlite3.Error) as error:
+            logger.warning("no checkpoint: %s", error)
+
+    async def _checkpoint(self) -> None:
+        """Run a PASSIVE checkpoint while the write lock is ours.
+
+        SQLite before 3.51.3 can corrupt a file when a commit runs during a checkpoint, so the writer holds
+        BEGIN IMMEDIATE, writes nothing, and another connection does the work.
+        """
+        try:
+            await _fetch(self._writer, "BEGIN IMMEDIATE")
+            async with connected(self.path, self._synchronous) as other:
+                [(_, frames, copied)] = await _fetch(other, "PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._writer.rollback()
+        self._commits, self._wal_size = 0, self.wal_size()
+        if copied < frames and self._wal_size > WAL_WARNING_BYTES:
+            logger.warning("a long reader keeps the WAL from shrinking: %d bytes", self._wal_size)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def connect(path: Path, synchronous: str = "full") -> aiosqlite.Connection:
+    """Open one connection with the settings that every connection of ours has."""
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        for pragma in (
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            "foreign_keys = ON",
+            f"synchronous = {synchronous}",
+            "wal_autocheckpoint = 0",
+        ):
+            await _fetch(connection, f"PRAGMA {pragma}")
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
+        raise
+    return connection
+
+
+@asynccontextmanager
+async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[aiosqlite.Connection]:
+    """Open a connection for a while."""
+    connection = await connect(path, synchronous)
+    try:
+        yield connection
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
+
+
+async def open_database(path: Path, *, synchronous: str = "full", clock: Callable[[], datetime] = utc_now) -> Database:
+    """Open `path`, creating it readable by its owner only. The caller migrates and closes it."""
+    _create_private(path)
+    writer = await connect(path, synchronous)
+    try:
+        await _enter_wal(writer)
+        reader = await connect(path, synchronous)
+        await _fetch(reader, "PRAGMA query_only = ON")
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await writer.close()
+        raise
+    return Database(path, reader, writer, synchronous, clock)
+
+
+def _create_private(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise Storage(
+            f"The data root {str(path.parent)!r} cannot be used: {error.strerror}. "
+            "Choose another one with --data-root or PM_DATA_ROOT, or repair its permissions."
+        ) from error
+
+
+async def _enter_wal(writer: aiosqlite.Connection) -> None:
+    """Switch to WAL. While another process does the same SQLite answers `locked` at once, without waiting."""
+    for attempt in range(OPEN_ATTEMPTS):
+        try:
+            [(mode,)] = await _fetch(writer, "PRAGMA journal_mode = WAL")
+        except Busy:
+            if attempt == OPEN_ATTEMPTS - 1:
+                raise
+            await anyio.sleep(0.01 * (attempt + 1))
+        else:
+            if mode != "wal":
+                raise Storage(f"The file system refuses SQLite's WAL mode (it stays {mode!r}). Use a local disk.")
+            return
+
+
+async def _fetch(connection: aiosqlite.Connection, sql: str) -> Sequence[sqlite3.Row]:
+    try:
+        return list(await connection.execute_fetchall(sql))
+    except sqlite3.Error as error:
+        raise translate(error) from error
+
+
+def translate(error: sqlite3.Error | UnicodeEncodeError) -> Exception:
+    """Turn a driver error into ours; a defect of ours stays what it is."""
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidArguments("The text holds a lone surrogate, which is no character. Send valid Unicode.")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(
+            f"Another process has held the database's write lock for more than {BUSY_TIMEOUT_MS / 1000:g} s. "
+            "Nothing was written. Send the same call again."
+        )
+    if code in STORAGE_ADVICE:
+        return Storage(f"The database failed: {error}. Nothing was written. {STORAGE_ADVICE[code]}")
+    if GENERATED_KEY.search(str(error)):
+        return IdCollision(str(error))
+    return error
+
+
+STORAGE_ADVICE = {
+    sqlite3.SQLITE_FULL: "The disk is full: free some space, then send the same call again.",
+    sqlite3.SQLITE_IOERR: "The disk refused: free some space or check the disk, then send the same call again.",
+    sqlite3.SQLITE_READONLY: "The file or its folder is read-only: repair the permissions or choose another --data-root.",
+    sqlite3.SQLITE_CANTOPEN: "The file cannot be opened: check --data-root and its permissions.",
+    sqlite3.SQLITE_PERM: "Repair the permissions of the data root or choose another --data-root.",
+    sqlite3.SQLITE_CORRUPT: "The file is damaged: stop every server, keep a copy of it, and restore a backup.",
+    sqlite3.SQLITE_NOTADB: "The file is not an SQLite database: move it away or choose another --data-root.",
+}

@@ -1,0 +1,216 @@
+"""Table `dependencies`: the source waits for the target while the row is pending and of type `blocks`."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from server.db.connection import Reader, Transaction
+from server.errors import Conflict
+from server.models.base import encode, new_id
+from server.models.plans import Dependency, DependencyType
+
+Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
+Edge = tuple[Node, Node]  # (source, target)
+
+IS_CLOSED = """
+    CASE d.target_type
+    WHEN 'step' THEN
+        EXISTS (SELECT 1 FROM steps WHERE step_id = d.target_id AND status IN ('done', 'cancelled'))
+        OR EXISTS (SELECT 1 FROM steps_archive WHERE step_id = d.target_id AND status IN ('done', 'cancelled'))
+    WHEN 'phase' THEN
+        (EXISTS (SELECT 1 FROM steps WHERE phase_id = d.target_id) AND NOT EXISTS (
+            SELECT 1 FROM steps WHERE phase_id = d.target_id AND status NOT IN ('done', 'cancelled')))
+        OR (EXISTS (SELECT 1 FROM steps_archive WHERE phase_id = d.target_id) AND NOT EXISTS (
+            SELECT 1 FROM steps_archive WHERE phase_id = d.target_id AND status NOT IN ('done', 'cancelled')))
+    WHEN 'plan' THEN
+        EXISTS (SELECT 1 FROM plans WHERE plan_id = d.target_id AND status = 'completed')
+        OR EXISTS (SELECT 1 FROM plans_archive WHERE plan_id = d.target_id AND status = 'completed')
+    WHEN 'program' THEN
+        EXISTS (SELECT 1 FROM program_plans WHERE program_id = d.target_id) AND NOT EXISTS (
+            SELECT 1 FROM program_plans m
+            WHERE m.program_id = d.target_id
+              AND NOT EXISTS (SELECT 1 FROM plans WHERE plan_id = m.plan_id AND status = 'completed')
+              AND NOT EXISTS (SELECT 1 FROM plans_archive WHERE plan_id = m.plan_id AND status = 'completed'))
+    END
+"""
+
+# Everything that must close before the new edges' targets can: what they wait for themselves, what the plan, phase or
+# program around them waits for, and the members without which a plan, phase or program is not finished.
+REACHABLE = """
+    WITH RECURSIVE waits (from_type, from_id, type, id) AS (
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(:edges)
+        UNION
+        SELECT w.type, w.id, d.target_type, d.target_id FROM waits w
+            JOIN dependencies d ON d.source_type = w.type AND d.source_id = w.id AND d.dep_type = 'blocks'
+        UNION
+        SELECT w.type, w.id, 'phase*', s.phase_id FROM waits w JOIN steps s ON w.type = 'step' AND s.step_id = w.id
+        UNION
+        SELECT w.type, w.id, 'plan*', p.plan_id FROM waits w
+            JOIN phases p ON w.type IN ('phase', 'phase*') AND p.phase_id = w.id
+        UNION
+        SELECT w.type, w.id, 'program*', p.program_id FROM waits w
+            JOIN plans p ON w.type IN ('plan', 'plan*') AND p.plan_id = w.id AND p.program_id IS NOT NULL
+        UNION
+        SELECT w.type, w.id, d.target_type, d.target_id FROM waits w
+            JOIN dependencies d ON w.type IN ('phase*', 'plan*', 'program*')
+                AND d.source_type = rtrim(w.type, '*') AND d.source_id = w.id AND d.dep_type = 'blocks'
+        UNION
+        SELECT w.type, w.id, 'step', s.step_id FROM waits w JOIN steps s ON w.type = 'phase' AND s.phase_id = w.id
+        UNION
+        SELECT w.type, w.id, 'step', s.step_id FROM waits w JOIN steps s ON w.type = 'plan' AND s.plan_id = w.id
+        UNION
+        SELECT w.type, w.id, 'plan', m.plan_id FROM waits w
+            JOIN program_plans m ON w.type = 'program' AND m.program_id = w.id
+    )
+    SELECT from_type, from_id, type, id FROM waits
+"""
+
+
+async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType = "blocks") -> None:
+    """Add edges, or change the type of those that exist. A cycle over `blocks` raises Conflict and prints it.
+
+    The caller has checked that sources and targets exist.
+    """
+    if not edges:
+        return
+    await tx.many(
+        """
+        INSERT INTO dependencies
+            (dependency_id, source_type, source_id, target_type, target_id, dep_type, created_at, updated_at)
+        VALUES (:dependency_id, :source_type, :source_id, :target_type, :target_id, :dep_type, :now, :now)
+        ON CONFLICT (source_type, source_id, target_type, target_id)
+        DO UPDATE SET dep_type = excluded.dep_type, updated_at = excluded.updated_at
+        """,
+        [_row(edge, dep_type, tx.now()) for edge in dict.fromkeys(edges)],
+    )
+    if dep_type == "blocks":
+        await _refuse_cycle(tx, edges)
+    await refresh(tx, [target for _, target in edges])
+
+
+def _row(edge: Edge, dep_type: str, now: str) -> dict[str, Any]:
+    (source_type, source_id), (target_type, target_id) = edge
+    return {
+        "dependency_id": new_id("dep"),
+        "source_type": source_type,
+        "source_id": source_id,
+        "target_type": target_type,
+        "target_id": target_id,
+        "dep_type": dep_type,
+        "now": now,
+    }
+
+
+async def clear(tx: Transaction, source: Node, target_type: str) -> None:
+    """Remove what `source` waits for among targets of one type."""
+    await tx.run(
+        """
+        DELETE FROM dependencies
+        WHERE source_type = :type AND source_id = :id AND target_type = :target_type AND dep_type = 'blocks'
+        """,
+        {"type": source[0], "id": source[1], "target_type": target_type},
+    )
+
+
+async def waits_of(
+    db: Reader, source_type: str, ids: Iterable[str], *, target_type: str, suffix: str = ""
+) -> dict[str, list[str]]:
+    """Return what each source waits for over `blocks`: ids of targets of one type, oldest first."""
+    rows = await db.all(
+        f"""
+        SELECT source_id, target_id FROM dependencies{suffix}
+        WHERE source_type = :type AND source_id IN (SELECT value FROM json_each(:ids))
+          AND target_type = :target_type AND dep_type = 'blocks'
+        ORDER BY dependency_id
+        """,
+        {"type": source_type, "ids": encode(list(ids)), "target_type": target_type},
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["source_id"], []).append(row["target_id"])
+    return found
+
+
+async def of_node(db: Reader, node: Node) -> tuple[list[Dependency], list[Dependency]]:
+    """Return what `node` waits for, and what waits for it."""
+    rows = await db.all(
+        """
+        SELECT * FROM dependencies
+        WHERE (source_type = :type AND source_id = :id) OR (target_type = :type AND target_id = :id)
+        ORDER BY dependency_id
+        """,
+        {"type": node[0], "id": node[1]},
+    )
+    found = [Dependency.of(row) for row in rows]
+    waits = [d for d in found if (d.source_type, d.source_id) == node]
+    return waits, [d for d in found if (d.target_type, d.target_id) == node]
+
+
+async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:
+    """Bring the state of everything that waits for `targets` up to date; return the sources that became free."""
+    changed = await tx.all(
+        f"""
+        UPDATE dependencies AS d
+        SET dep_status = CASE WHEN {IS_CLOSED} THEN 'satisfied' ELSE 'pending' END,
+            satisfied_at = CASE WHEN {IS_CLOSED} THEN :now END, updated_at = :now
+        WHERE (target_type, target_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:targets))
+          AND (dep_status = 'satisfied') <> ({IS_CLOSED})
+        RETURNING source_type, source_id, dep_status, dep_type
+        """,
+        {"targets": encode([list(target) for target in dict.fromkeys(targets)]), "now": tx.now()},
+    )
+    satisfied = [row for row in changed if row["dep_status"] == "satisfied" and row["dep_type"] == "blocks"]
+    return await _free(tx, [(row["source_type"], row["source_id"]) for row in satisfied])
+
+
+async def _free(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
+    """Return those of `nodes` that wait for nothing any more."""
+    if not nodes:
+        return []
+    rows = await tx.all(
+        """
+        SELECT DISTINCT source_type, source_id FROM dependencies
+        WHERE (source_type, source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:nodes))
+          AND dep_type = 'blocks' AND dep_status = 'pending'
+        """,
+        {"nodes": encode([list(node) for node in nodes])},
+    )
+    waiting = {(row["source_type"], row["source_id"]) for row in rows}
+    return [node for node in dict.fromkeys(nodes) if node not in waiting]
+
+
+async def _refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
+    rows = await tx.all(REACHABLE, {"edges": encode([[*source, *target] for source, target in edges])})
+    graph: dict[Node, list[Node]] = {}
+    for row in rows:
+        graph.setdefault((row["from_type"], row["from_id"]), []).append((row["type"], row["id"]))
+    if cycle := find_cycle(graph):
+        names = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
+        raise Conflict(
+            f"That would be a cycle, so nothing of it could ever start: {' waits for '.join(names)}. "
+            "Leave out one of these dependencies.",
+            cycle=names,
+        )
+
+
+def find_cycle(graph: dict[Node, list[Node]]) -> list[Node] | None:
+    """Return the nodes of one cycle, the first again at the end, or None."""
+    finished: set[Node] = set()
+    for start in graph:
+        path: dict[Node, None] = {}
+        stack = [(start, iter(graph.get(start, ())))] if start not in finished else []
+        if stack:
+            path[start] = None
+        while stack:
+            node, children = stack[-1]
+            child = next((c for c in children if c not in finished), None)
+            if child is None:
+                stack.pop()
+                path.pop(node)
+                finished.add(node)
+            elif child in path:
+                nodes = list(path)
+                return [*nodes[nodes.index(child) :], child]
+            else:
+                path[child] = None
+                stack.append((child, iter(graph.get(child, ()))))
+    return None

@@ -1,0 +1,114 @@
+"""Tables `event_log` and `update_log`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from server.db.connection import Reader, Transaction
+from server.models.base import encode
+from server.models.events import Event, LoggedEvent, LoggedUpdate
+
+
+def record(tx: Transaction, event: Event) -> None:
+    """Log `event` with this transaction; it is written by `flush`, all events in one go."""
+    tx.events.append(event)
+
+
+async def flush(tx: Transaction) -> None:
+    """Write the events recorded so far, and an update-log row for those with a summary."""
+    rows = [_row(tx, event) for event in tx.events]
+    if rows:
+        await tx.many(
+            """
+            INSERT INTO event_log (timestamp, workspace_id, plan_id, type, entity_type, entity_id,
+                session_id, agent, tool, action, data)
+            VALUES (:timestamp, :workspace_id, :plan_id, :type, :entity_type, :entity_id,
+                :session_id, :agent, :tool, :action, :data)
+            """,
+            rows,
+        )
+    if told := [row for row in rows if row["summary"]]:
+        await tx.many(
+            """
+            INSERT INTO update_log (timestamp, workspace_id, plan_id, tool, action, session_id, agent, summary)
+            VALUES (:timestamp, :workspace_id, :plan_id, :tool, :action, :session_id, :agent, :summary)
+            """,
+            told,
+        )
+    tx.events.clear()
+
+
+def _row(tx: Transaction, event: Event) -> dict[str, Any]:
+    return {
+        "timestamp": tx.now(),
+        "workspace_id": event.workspace_id,
+        "plan_id": event.plan_id,
+        "type": event.type,
+        "entity_type": event.entity_type,
+        "entity_id": event.entity_id,
+        "session_id": tx.origin.session_id,
+        "agent": tx.origin.agent,
+        "tool": tx.origin.tool,
+        "action": tx.origin.action,
+        "data": encode(event.data),
+        "summary": event.summary,
+    }
+
+
+async def since(
+    db: Reader, *, workspace_id: str, since_id: int, types: Sequence[str], plan_id: str | None, limit: int
+) -> list[LoggedEvent]:
+    """Return the events of a workspace after `since_id`, oldest first."""
+    rows = await db.all(
+        """
+        SELECT * FROM event_log
+        WHERE workspace_id = :workspace_id AND event_id > :since_id
+          AND (:plan_id IS NULL OR plan_id = :plan_id)
+          AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
+        ORDER BY event_id LIMIT :limit
+        """,
+        {
+            "workspace_id": workspace_id,
+            "since_id": since_id,
+            "types": encode(list(types)),
+            "plan_id": plan_id,
+            "limit": limit,
+        },
+    )
+    return [LoggedEvent.of(row) for row in rows]
+
+
+async def history(
+    db: Reader,
+    *,
+    workspace_id: str,
+    plan_id: str | None,
+    agent: str | None,
+    since: str | None,
+    until: str | None,
+    before_id: int | None,
+    limit: int,
+) -> tuple[list[LoggedUpdate], int]:
+    """Return update-log rows, newest first, from before `before_id` on, and how many match in all."""
+    where = """
+        workspace_id = :workspace_id AND (:plan_id IS NULL OR plan_id = :plan_id)
+        AND (:agent IS NULL OR agent = :agent)
+        AND (:since IS NULL OR timestamp >= :since) AND (:until IS NULL OR timestamp < :until)
+    """
+    params = {
+        "workspace_id": workspace_id,
+        "plan_id": plan_id,
+        "agent": agent,
+        "since": since,
+        "until": until,
+        "before_id": before_id,
+        "limit": limit,
+    }
+    rows = await db.all(
+        f"""
+        SELECT * FROM update_log WHERE {where} AND (:before_id IS NULL OR log_id < :before_id)
+        ORDER BY log_id DESC LIMIT :limit
+        """,
+        params,
+    )
+    total = await db.value(f"SELECT count(*) FROM update_log WHERE {where}", params)
+    return [LoggedUpdate.of(row) for row in rows], total

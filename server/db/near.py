@@ -1,0 +1,32 @@
+"""Near matches: what a caller who named something that does not exist may have meant."""
+
+import difflib
+from typing import Any
+
+from server.db.connection import Reader
+from server.errors import NotFound
+
+RECENT = 200
+MOST = 5
+
+
+async def not_found(
+    db: Reader, kind: str, wanted: str, *, table: str, label: str, lister: str, where: str = "1", **params: Any
+) -> NotFound:
+    """Return the error for an unknown `kind` id, with up to five near ones of `table`.
+
+    `label` is the column that tells people what a row is, `lister` the call that lists what exists, `where` a
+    condition of ours over `params`.
+    """
+    key = f"{kind}_id"
+    rows = await db.all(
+        f"SELECT {key} AS key, {label} AS label FROM {table} WHERE {where} ORDER BY created_at DESC LIMIT {RECENT}",
+        params,
+    )
+    labels = {row["key"]: row["label"] for row in rows}
+    likely = [name for name in labels if name.startswith(wanted) or labels[name] == wanted]
+    likely += difflib.get_close_matches(wanted, list(labels), MOST, 0.6)
+    near = [{key: name, label: labels[name]} for name in list(dict.fromkeys(likely or labels))[:MOST]]
+    return NotFound(
+        f"There is no {kind} {wanted[:80]!r}. {lister} lists what exists.", **({"near": near} if near else {})
+    )

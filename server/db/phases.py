@@ -1,0 +1,73 @@
+"""Table `phases`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from server.db.connection import Reader, Transaction
+from server.db.plans import stored
+from server.errors import NotFound
+from server.models.base import new_id
+from server.models.plans import Phase, PhaseProgress
+
+
+async def insert(tx: Transaction, plan_id: str, name: str, *, order_index: int, **columns: Any) -> Phase:
+    """Insert a phase. The caller keeps `order_index` dense: 0-based, without gaps."""
+    values = {"phase_id": new_id("phase"), "plan_id": plan_id, "name": name, "order_index": order_index, **columns}
+    values |= {"created_at": tx.now(), "updated_at": tx.now()}
+    row = await tx.one(
+        f"INSERT INTO phases ({', '.join(values)}) VALUES ({', '.join(':' + n for n in values)}) RETURNING *",
+        stored(values),
+    )
+    assert row is not None  # RETURNING gives the row
+    return Phase.of(row)
+
+
+async def of_plan(db: Reader, plan_id: str, *, suffix: str = "") -> list[Phase]:
+    """Return the phases of a plan in order; `suffix="_archive"` reads an archived one."""
+    rows = await db.all(
+        f"SELECT * FROM phases{suffix} WHERE plan_id = :plan_id ORDER BY order_index", {"plan_id": plan_id}
+    )
+    return [Phase.of(row) for row in rows]
+
+
+async def ensure(tx: Transaction, plan_id: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the phase id of each name, appending phases that the plan does not have yet."""
+    known = {phase.name: phase.phase_id for phase in await of_plan(tx, plan_id)}
+    for name in dict.fromkeys(names):
+        if name not in known:
+            known[name] = (await insert(tx, plan_id, name, order_index=len(known))).phase_id
+    return known
+
+
+async def require(db: Reader, plan_id: str, name_or_id: str) -> Phase:
+    """Return a phase by its name or id, or raise NotFound with the names there are."""
+    phases = await of_plan(db, plan_id)
+    for phase in phases:
+        if name_or_id in (phase.name, phase.phase_id):
+            return phase
+    near = [{"phase_id": phase.phase_id, "name": phase.name} for phase in phases[:5]]
+    raise NotFound(f"The plan {plan_id} has no phase {name_or_id[:80]!r}.", **({"near": near} if near else {}))
+
+
+async def progress(db: Reader, plan_id: str, *, suffix: str = "") -> list[PhaseProgress]:
+    """Return the phases of a plan in order, each with the count and state of its steps."""
+    rows = await db.all(
+        f"""
+        SELECT p.*, p.order_index AS "index", c.confirmed_by,
+            count(s.step_id) AS steps_total,
+            count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) AS steps_done,
+            CASE
+                WHEN count(s.step_id) > 0
+                    AND count(s.step_id) = count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) THEN 'done'
+                WHEN count(s.step_id) FILTER (WHERE s.status <> 'pending') > 0 THEN 'active'
+                ELSE 'pending'
+            END AS status
+        FROM phases{suffix} p
+        LEFT JOIN steps{suffix} s ON s.phase_id = p.phase_id
+        LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id
+        WHERE p.plan_id = :plan_id
+        GROUP BY p.phase_id ORDER BY p.order_index
+        """,
+        {"plan_id": plan_id},
+    )
+    return [PhaseProgress.of(row) for row in rows]

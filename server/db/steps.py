@@ -1,0 +1,214 @@
+"""Tables `steps` and `steps_archive`: rows, order and dependencies between them. Claims are in `claims`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from server.db import dependencies, phases
+from server.db.connection import Reader, Transaction
+from server.db.near import not_found
+from server.db.plans import stored
+from server.errors import InvalidArguments, NotFound
+from server.models.base import encode, new_id
+from server.models.steps import NewStep, StepRow
+
+SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
+DEFAULT_PHASE = "Steps"
+COLUMNS = (
+    "step_id", "plan_id", "phase_id", "order_index", "section", "task", "type", "status", "assignee", "notes",
+    "requires_validation", "requires_confirmation", "requires_user_confirmation", "completed_at", "completed_by",
+    "created_at", "updated_at",
+)  # fmt: skip
+
+
+async def of_plan(db: Reader, plan_id: str, *, suffix: str = "") -> list[StepRow]:
+    """Return all steps of a plan in order; `suffix="_archive"` reads an archived one."""
+    rows = await db.all(
+        SELECT.format(suffix=suffix) + " WHERE s.plan_id = :plan_id ORDER BY s.order_index", {"plan_id": plan_id}
+    )
+    return [StepRow.of(row) for row in rows]
+
+
+async def find(db: Reader, step_id: str) -> tuple[StepRow, str] | None:
+    """Return a step and the suffix of the table that has it, live ones first."""
+    for suffix in ("", "_archive"):
+        row = await db.one(SELECT.format(suffix=suffix) + " WHERE s.step_id = :step_id", {"step_id": step_id})
+        if row:
+            return StepRow.of(row), suffix
+    return None
+
+
+async def require(db: Reader, step_id: str) -> StepRow:
+    """Return a live step by its id, or raise NotFound."""
+    row = await db.one(SELECT.format(suffix="") + " WHERE s.step_id = :step_id", {"step_id": step_id})
+    if row is None:
+        raise await not_found(
+            db, "step", step_id, table="steps", label="task", lister="memory_steps action='list' plan_id=..."
+        )
+    return StepRow.of(row)
+
+
+async def require_at(db: Reader, plan_id: str, index: int, *, suffix: str = "") -> StepRow:
+    """Return the step at an index of a plan that exists, or raise NotFound."""
+    row = await db.one(
+        SELECT.format(suffix=suffix) + " WHERE s.plan_id = :plan_id AND s.order_index = :index",
+        {"plan_id": plan_id, "index": index},
+    )
+    if row is None:
+        total = await count(db, plan_id)
+        has = f"its steps have the indices 0 to {total - 1}" if total else "it has no steps"
+        raise NotFound(f"The plan {plan_id} has no step at index {index}: {has}.")
+    return StepRow.of(row)
+
+
+async def by_ids(db: Reader, step_ids: Iterable[str]) -> dict[str, StepRow]:
+    """Return those of the live steps that exist, by id."""
+    rows = await db.all(
+        SELECT.format(suffix="") + " WHERE s.step_id IN (SELECT value FROM json_each(:ids))",
+        {"ids": encode(list(step_ids))},
+    )
+    return {row["step_id"]: StepRow.of(row) for row in rows}
+
+
+async def count(db: Reader, plan_id: str) -> int:
+    return await db.value("SELECT count(*) FROM steps WHERE plan_id = :plan_id", {"plan_id": plan_id})
+
+
+async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, at: int | None = None) -> list[StepRow]:
+    """Insert steps in order, at index `at` or at the end, and return them.
+
+    Phases that the plan lacks are appended; a step without a phase joins the one before it. `depends_on` names step
+    ids or indices of the plan as it is after the insertion.
+    """
+    before = await of_plan(tx, plan_id)
+    at = len(before) if at is None else at
+    phase_names = _phases_of(new, before, at)
+    phase_ids = await phases.ensure(tx, plan_id, phase_names)
+    await _shift(tx, plan_id, at, len(new))
+    rows = [
+        _row(tx, plan_id, phase_ids[name], at + i, step)
+        for i, (step, name) in enumerate(zip(new, phase_names, strict=True))
+    ]
+    await tx.many(
+        f"INSERT INTO steps ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})",
+        rows,
+    )
+    ids = [row["step_id"] for row in rows]
+    after = [s.step_id for s in before[:at]] + ids + [s.step_id for s in before[at:]]
+    await _wait(tx, after, {step_id: step.depends_on for step_id, step in zip(ids, new, strict=True)})
+    await _refresh_around(tx, plan_id, phase_ids, phase_names)
+    found = await by_ids(tx, ids)
+    return [found[step_id] for step_id in ids]
+
+
+def _phases_of(new: Sequence[NewStep], before: Sequence[StepRow], at: int) -> list[str]:
+    """Return the phase name of each new step: its own, else that of the step before it."""
+    last = before[at - 1].phase if before and at else before[0].phase if before else DEFAULT_PHASE
+    names: list[str] = []
+    for step in new:
+        last = step.phase or last
+        names.append(last)
+    return names
+
+
+def _row(tx: Transaction, plan_id: str, phase_id: str, index: int, step: NewStep) -> dict[str, Any]:
+    closed = step.status == "done"
+    values = {name: getattr(step, name) for name in COLUMNS if name in NewStep.model_fields}
+    return stored(
+        {
+            **values,
+            "step_id": new_id("step"),
+            "plan_id": plan_id,
+            "phase_id": phase_id,
+            "order_index": index,
+            "completed_at": tx.now() if closed else None,
+            "completed_by": tx.origin.actor if closed else None,
+            "created_at": tx.now(),
+            "updated_at": tx.now(),
+        }
+    )
+
+
+async def _shift(tx: Transaction, plan_id: str, at: int, by: int) -> None:
+    await tx.run(
+        "UPDATE steps SET order_index = order_index + :by WHERE plan_id = :plan_id AND order_index >= :at",
+        {"plan_id": plan_id, "at": at, "by": by},
+    )
+
+
+async def _refresh_around(tx: Transaction, plan_id: str, phase_ids: Mapping[str, str], names: Sequence[str]) -> None:
+    """New open steps reopen the phases they join."""
+    await dependencies.refresh(tx, [("phase", phase_ids[name]) for name in dict.fromkeys(names)])
+
+
+async def _wait(tx: Transaction, order: Sequence[str], wanted: Mapping[str, Sequence[int | str]]) -> None:
+    """Let steps wait for others, named by id or by index in `order`."""
+    edges: list[dependencies.Edge] = []
+    for step_id, targets in wanted.items():
+        ids = await resolve(tx, order, targets)
+        edges += [(("step", step_id), ("step", target)) for target in ids]
+    await dependencies.add(tx, edges)
+
+
+async def resolve(db: Reader, order: Sequence[str], named: Sequence[int | str]) -> list[str]:
+    """Return the step ids that ids and indices name; every one that names nothing is told at once."""
+    numbered = {str(index): step_id for index, step_id in enumerate(order)}
+    ids = [numbered.get(str(name), str(name)) for name in named]
+    elsewhere = {step_id for step_id in ids if step_id not in set(order)} if ids else set[str]()
+    unknown = elsewhere - (await by_ids(db, elsewhere)).keys() if elsewhere else set[str]()
+    if unknown:
+        raise InvalidArguments(
+            f"depends_on names {', '.join(sorted(unknown))}: no step id, and no index of the plan's {len(order)} steps."
+        )
+    return ids
+
+
+async def set_dependencies(tx: Transaction, step: StepRow, named: Sequence[int | str]) -> list[str]:
+    """Make the named steps all that `step` waits for, and return their ids."""
+    order = [s.step_id for s in await of_plan(tx, step.plan_id)]
+    ids = await resolve(tx, order, named)
+    await dependencies.clear(tx, ("step", step.step_id), "step")
+    await dependencies.add(tx, [(("step", step.step_id), ("step", target)) for target in ids])
+    return ids
+
+
+async def update(tx: Transaction, step_id: str, changes: Mapping[str, Any]) -> StepRow:
+    """Change columns of a step, its version and its time."""
+    assignments = "".join(f"{name} = :{name}, " for name in changes)
+    await tx.run(
+        f"UPDATE steps SET {assignments}updated_at = :updated_at, version = version + 1 WHERE step_id = :step_id",
+        {**stored(changes), "step_id": step_id, "updated_at": tx.now()},
+    )
+    return await require(tx, step_id)
+
+
+async def delete(tx: Transaction, step_ids: Sequence[str], plan_id: str) -> None:
+    """Delete steps and close the gaps in the order. What waits for them is freed by the caller's refresh."""
+    await tx.run(
+        "DELETE FROM steps WHERE step_id IN (SELECT value FROM json_each(:ids))", {"ids": encode(list(step_ids))}
+    )
+    await close_gaps(tx, plan_id)
+
+
+async def close_gaps(tx: Transaction, plan_id: str) -> None:
+    """Number the steps of a plan 0, 1, 2, ... in their order."""
+    await tx.run(
+        """
+        UPDATE steps SET order_index = n.position FROM (
+            SELECT step_id, row_number() OVER (ORDER BY order_index, step_id) - 1 AS position
+            FROM steps WHERE plan_id = :plan_id
+        ) AS n
+        WHERE steps.step_id = n.step_id AND steps.order_index <> n.position
+        """,
+        {"plan_id": plan_id},
+    )
+
+
+async def set_order(tx: Transaction, plan_id: str, step_ids: Sequence[str]) -> None:
+    """Put the steps of a plan, all of them, into this order."""
+    await tx.run(
+        """
+        UPDATE steps SET order_index = n.key FROM (SELECT key, value FROM json_each(:ids)) AS n
+        WHERE steps.step_id = n.value AND steps.plan_id = :plan_id AND steps.order_index <> n.key
+        """,
+        {"ids": encode(list(step_ids)), "plan_id": plan_id},
+    )

@@ -1,0 +1,1 @@
+"""Frozen models of rows and results."""

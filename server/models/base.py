@@ -1,0 +1,90 @@
+"""What every model shares: rows, JSON columns, ids and timestamps."""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_LENGTH = 12
+ID_EPOCH = 1_735_689_600  # 2025-01-01; 30 bits of seconds reach 2059
+RANDOM_BITS = 30
+
+
+class Model(BaseModel):
+    """A frozen value. `defer_build` keeps the start of the server free of work that a call may never need.
+
+    Results leave out null and empty fields, but for those named in ALWAYS.
+    """
+
+    ALWAYS: ClassVar[frozenset[str]] = frozenset()
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Row(Model):
+    """A database row. Columns that the model does not name are ignored."""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        return cls.model_validate(dict(row))
+
+
+def _decode(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _only_true(value: object) -> bool | None:
+    return True if value else None
+
+
+Flag = Annotated[bool | None, BeforeValidator(_only_true)]  # a result says yes, or nothing
+Json = Annotated[Any, BeforeValidator(_decode)]
+Strings = Annotated[list[str], BeforeValidator(_decode), Field(default_factory=list)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_decode), Field(default_factory=dict)]
+
+
+def encode(value: object) -> str:
+    """Return `value` as compact JSON text, the one form in which JSON is stored and sent."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def timestamp(moment: datetime) -> str:
+    """Return ISO-8601 UTC text with milliseconds and `Z`, which sorts like the time it names."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def later(moment: str, seconds: float) -> str:
+    """Return the timestamp `seconds` after the timestamp `moment`."""
+    return timestamp(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
+
+
+class _IdSource:
+    """Hands out 60-bit numbers that grow within a process: seconds since the epoch, then a random start."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self) -> int:
+        fresh = (int(time.time()) - ID_EPOCH) << RANDOM_BITS | secrets.randbits(RANDOM_BITS - 1)
+        with self._lock:
+            same_second = fresh >> RANDOM_BITS <= self._last >> RANDOM_BITS
+            self._last = self._last + 1 + secrets.randbelow(1 << 12) if same_second else fresh
+            return self._last
+
+
+_ids = _IdSource()
+
+
+def new_id(prefix: str) -> str:
+    """Return `prefix_` and 12 lower-case base-32 characters that sort by time of creation."""
+    number, text = _ids.next(), ""
+    for _ in range(ID_LENGTH):
+        number, digit = divmod(number, 32)
+        text = ALPHABET[digit] + text
+    return f"{prefix}_{text}"

@@ -1,0 +1,135 @@
+"""Plans, phases, notes and confirmations as rows and as tool results."""
+
+from typing import Literal
+
+from server.models.base import Flag, Json, JsonObject, Model, Row, Strings
+
+Category = Literal["feature", "bugfix", "refactor", "orchestration", "program", "quick_task", "advisory"]
+Priority = Literal["low", "medium", "high", "critical"]
+PlanStatus = Literal["active", "paused", "blocked", "completed", "failed", "archived"]
+WorkflowMode = Literal["standard", "tdd", "enrichment", "overnight"]
+NoteType = Literal["info", "warning", "instruction"]
+PauseReason = Literal["rejected", "timeout", "deferred"]
+ConfirmationScope = Literal["phase", "step"]
+DependencyType = Literal["blocks", "informs"]
+
+FORMAL_CATEGORIES = ("feature", "bugfix", "refactor", "orchestration", "program")
+
+# What a plan's status may become; archived plans leave and come back through archive and unarchive.
+PLAN_TRANSITIONS: dict[str, tuple[str, ...]] = {
+    "active": ("paused", "blocked", "completed", "failed"),
+    "paused": ("active", "blocked", "failed"),
+    "blocked": ("active", "paused", "completed", "failed"),
+    "completed": ("active",),
+    "failed": ("active",),
+}
+
+
+class Plan(Row):
+    """A row of `plans` or, when `archived_at` is set, of `plans_archive` (where `status` stays the last live one)."""
+
+    plan_id: str
+    workspace_id: str
+    program_id: str | None = None
+    title: str
+    description: str | None = None
+    category: str
+    priority: str
+    status: str
+    goals: Strings
+    success_criteria: Strings
+    categorization: Json = None
+    deployment_context: Json = None
+    paused_at: str | None = None
+    paused_at_snapshot: Json = None
+    recommended_next_agent: str | None = None
+    workflow_mode: str
+    owner: str | None = None
+    phase_gates: bool
+    source: str | None = None
+    extra: JsonObject
+    created_at: str
+    updated_at: str
+    completed_at: str | None = None
+    archived_at: str | None = None
+    version: int
+
+
+class Phase(Row):
+    phase_id: str
+    plan_id: str
+    name: str
+    description: str | None = None
+    order_index: int
+    approval_required: bool
+    success_criteria: Strings
+    required_agents: Strings
+    version: int
+    updated_at: str
+
+
+class PhaseProgress(Row):
+    """A phase with the count of its steps. Status: done when it has steps and all are closed, active when one is begun."""
+
+    phase_id: str
+    name: str
+    index: int
+    status: Literal["pending", "active", "done"]
+    steps_done: int
+    steps_total: int
+    description: str | None = None
+    approval_required: Flag = None
+    confirmed_by: str | None = None
+    success_criteria: Strings
+    required_agents: Strings
+    version: int
+
+
+class PlanBrief(Model):
+    """A plan in a list."""
+
+    plan_id: str
+    workspace_id: str
+    title: str
+    status: str
+    category: str
+    priority: str
+    steps_done: int
+    steps_total: int
+    current_phase: str | None = None
+    program_id: str | None = None
+    updated_at: str
+
+
+class PlanNote(Row):
+    note_id: str
+    plan_id: str
+    note: str
+    note_type: str
+    deliver_to: str | None = None
+    added_by: str | None = None
+    created_at: str
+    acknowledged_by: str | None = None
+    acknowledged_at: str | None = None
+
+
+class Confirmation(Row):
+    confirmation_id: str
+    plan_id: str
+    phase_id: str | None = None
+    step_id: str | None = None
+    confirmed_by: str | None = None
+    created_at: str
+
+
+class Dependency(Row):
+    """The source waits for the target while `dep_status` is pending and `dep_type` is blocks."""
+
+    dependency_id: str
+    source_type: str
+    source_id: str
+    target_type: str
+    target_id: str
+    dep_type: str
+    dep_status: str
+    satisfied_at: str | None = None

@@ -1,0 +1,158 @@
+"""Steps as rows and as tool results."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.models.base import JsonObject, Model, Row
+
+StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
+StepType = Literal[
+    "standard", "analysis", "validation", "user_validation", "complex", "critical", "build", "fix", "refactor",
+    "confirmation", "research", "planning", "code", "test", "documentation",
+]  # fmt: skip
+ChangeType = Literal["create", "edit", "delete", "rename"]
+
+CLOSED = ("done", "cancelled")
+CONFIRM_BEFORE_DONE = ("confirmation", "user_validation")
+CONFIRM_BEFORE_ACTIVE = ("critical",)
+
+
+class NewStep(BaseModel):
+    """One step as a caller describes it."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+    task: str = Field(min_length=1)
+    phase: str | None = None
+    type: StepType = "standard"
+    status: StepStatus = "pending"
+    section: str | None = None
+    assignee: str | None = None
+    notes: str | None = None
+    depends_on: list[int | str] = Field(default_factory=list[int | str])
+    requires_validation: bool = False
+    requires_confirmation: bool = False
+    requires_user_confirmation: bool = False
+
+
+class StepRow(Row):
+    """A row of `steps`, with the name of its phase as `phase`."""
+
+    step_id: str
+    plan_id: str
+    phase_id: str
+    phase: str
+    order_index: int
+    section: str | None = None
+    task: str
+    type: str
+    status: str
+    assignee: str | None = None
+    notes: str | None = None
+    priority: str | None = None
+    requires_validation: bool
+    requires_confirmation: bool
+    requires_user_confirmation: bool
+    waits_for: int
+    claimed_by: str | None = None
+    claim_token: int
+    lease_expires_at: str | None = None
+    completed_at: str | None = None
+    completed_by: str | None = None
+    extra: JsonObject
+    updated_at: str
+    version: int
+
+    @property
+    def closed(self) -> bool:
+        return self.status in CLOSED
+
+    @property
+    def confirm_before_done(self) -> bool:
+        return self.requires_confirmation or self.requires_user_confirmation or self.type in CONFIRM_BEFORE_DONE
+
+    @property
+    def confirm_before_active(self) -> bool:
+        return self.type in CONFIRM_BEFORE_ACTIVE
+
+    def held_by(self, now: str) -> str | None:
+        """Return who holds a live claim on it at the time `now`."""
+        live = self.claimed_by and self.lease_expires_at and self.lease_expires_at > now
+        return self.claimed_by if live else None
+
+
+class Step(Model):
+    """A step in a result; `plan_id` outside its plan, `claim_token` for the one who claims it."""
+
+    plan_id: str | None = None
+    step_id: str
+    index: int
+    phase: str
+    task: str
+    status: str
+    type: str | None = None
+    section: str | None = None
+    assignee: str | None = None
+    notes: str | None = None
+    depends_on: list[str] = Field(default_factory=list[str])
+    claimed_by: str | None = None
+    lease_expires_at: str | None = None
+    claim_token: int | None = None
+    completed_at: str | None = None
+    completed_by: str | None = None
+    requires_validation: bool | None = None
+    requires_confirmation: bool | None = None
+    confirmed_by: str | None = None
+    version: int | None = None
+
+
+class StepBrief(Model):
+    """A step in a list."""
+
+    plan_id: str | None = None
+    step_id: str
+    index: int
+    phase: str
+    task: str
+    status: str
+    type: str | None = None
+    claimed_by: str | None = None
+    lease_expires_at: str | None = None
+
+
+class FileEdit(Row):
+    edit_id: str
+    plan_id: str
+    step_id: str | None = None
+    file_path: str
+    previous_path: str | None = None
+    change_type: str
+    notes: str | None = None
+    agent: str | None = None
+    session_id: str | None = None
+    created_at: str
+
+
+def view(row: StepRow, *, depends_on: list[str] | None = None, **more: Any) -> Step:
+    """Return a step as results show it: what is not set or usual is left out."""
+    shown = row.model_dump(include=set(Step.model_fields) & set(StepRow.model_fields) - {"plan_id", "claim_token"})
+    kept = {name: value for name, value in shown.items() if value not in (None, "", False)}
+    kept["type"] = None if row.type == "standard" else row.type
+    return Step(**{**kept, "index": row.order_index, "depends_on": depends_on or [], **more})
+
+
+def brief(row: StepRow, **more: Any) -> StepBrief:
+    return StepBrief(
+        **{
+            "step_id": row.step_id,
+            "index": row.order_index,
+            "phase": row.phase,
+            "task": row.task,
+            "status": row.status,
+            "type": None if row.type == "standard" else row.type,
+            "claimed_by": row.claimed_by,
+            "lease_expires_at": row.lease_expires_at,
+            **more,
+        }
+    )

@@ -1,0 +1,111 @@
+"""Every setting, once: its name, environment variable, flag, default and meaning."""
+
+import argparse
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from server.errors import InvalidArguments
+
+PACKAGE = Path(__file__).resolve().parent
+ASSETS = PACKAGE / "_assets" if (PACKAGE / "_assets").is_dir() else PACKAGE.parent
+DATABASE_NAME = "project-memory.db"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+SYNCHRONOUS = ("full", "normal")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting; `choices` empty means any text, `flag_only` means its presence says yes."""
+
+    name: str
+    default: str
+    meaning: str
+    choices: tuple[str, ...] = ()
+    flag_only: bool = False
+
+    @property
+    def env(self) -> str:
+        return f"PM_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+
+SETTINGS = (
+    Setting("data_root", "", f"folder of {DATABASE_NAME} (default: the platform's user data folder)"),
+    Setting("workspace", "", "workspace id or path for calls that name none"),
+    Setting("tools", "", "comma-separated tools to offer (default: all)"),
+    Setting("read_only", "", "refuse every write", flag_only=True),
+    Setting("synchronous", "full", "full survives power loss, normal is faster", SYNCHRONOUS),
+    Setting("log_level", "warning", "what goes to stderr", LOG_LEVELS),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process."""
+
+    data_root: Path
+    workspace: str = ""
+    tools: tuple[str, ...] = ()
+    read_only: bool = False
+    synchronous: str = "full"
+    log_level: str = "warning"
+
+    @property
+    def database(self) -> Path:
+        return self.data_root / DATABASE_NAME
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` one flag a setting; a flag that is absent leaves None."""
+    for setting in SETTINGS:
+        extra = {"action": "store_const", "const": "1"} if setting.flag_only else {"metavar": "VALUE"}
+        parser.add_argument(setting.flag, dest=setting.name, default=None, help=setting.meaning, **extra)  # pyright: ignore[reportArgumentType]
+
+
+def load(flags: Mapping[str, str | None] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings: flags before environment before defaults."""
+    environ = os.environ if environ is None else environ
+    raw = {s.name: _value(s, (flags or {}).get(s.name), environ) for s in SETTINGS}
+    return Settings(
+        data_root=Path(raw["data_root"] or platformdirs.user_data_dir("project-memory", appauthor=False)).expanduser(),
+        workspace=raw["workspace"],
+        tools=tuple(name.strip() for name in raw["tools"].split(",") if name.strip()),
+        read_only=_is_yes(raw["read_only"]),
+        synchronous=raw["synchronous"],
+        log_level=raw["log_level"],
+    )
+
+
+def parse(argv: Sequence[str]) -> Settings:
+    """Read the settings from a command line that holds nothing but flags."""
+    parser = argparse.ArgumentParser(prog="python -m server", add_help=False)
+    add_flags(parser)
+    return load(vars(parser.parse_args(argv)))
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send the log to stderr; stdout belongs to the protocol."""
+    # The driver logs every statement with its values at debug: users' data has no place in a log.
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> str:
+    value = (flag if flag is not None else environ.get(setting.env) or setting.default).strip()
+    if setting.choices and value.lower() not in setting.choices:
+        raise InvalidArguments(
+            f"{setting.flag} (or {setting.env}) is {value!r}; it takes one of: {', '.join(setting.choices)}."
+        )
+    return value.lower() if setting.choices else value
+
+
+def _is_yes(value: str) -> bool:
+    return value.lower() not in ("", "0", "false", "no", "off")

@@ -1,0 +1,73 @@
+"""The database of one server: opened when first needed, migrated, seeded, and opened anew after a failure."""
+
+import logging
+
+import anyio
+
+from server import catalog, content
+from server.db import seed
+from server.db.connection import Database, open_database
+from server.db.migrate import migrate
+from server.errors import ProjectMemoryError
+from server.settings import ASSETS, Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Store:
+    """Opens the database once for all callers. A failure is told to each of them and tried again with the next."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._db: Database | None = None
+        self._opening = anyio.Lock()
+
+    async def open(self) -> Database:
+        if self._db is None:
+            async with self._opening:
+                if self._db is None:
+                    self._db = await open_store(self.settings)
+        return self._db
+
+    async def keep(self, interval: float) -> None:
+        """Open the database ahead of the first call, then checkpoint what was written whenever `interval` s passed."""
+        try:
+            await self.open()
+        except ProjectMemoryError as error:
+            logger.warning("the database does not open yet: %s", error)
+        while True:
+            await anyio.sleep(interval)
+            if self._db:
+                await self._db.checkpoint_if_dirty()
+
+    async def close(self) -> None:
+        if self._db:
+            db, self._db = self._db, None
+            await db.close()
+
+
+async def open_store(settings: Settings) -> Database:
+    """Return the open, migrated and seeded database of `settings`. The caller closes it."""
+    db = await open_database(settings.database, synchronous=settings.synchronous)
+    try:
+        await migrate(db, ASSETS / "migrations", allowed=not settings.read_only)
+        if not settings.read_only:
+            await _seed(db)
+    except BaseException:
+        await db.close()
+        raise
+    return db
+
+
+async def _seed(db: Database) -> None:
+    seeded = await seed.hashes(db)
+    if (digest := catalog.digest(ASSETS / "catalog")) != seeded.get("catalog"):
+        await seed.seed_catalog(db, catalog.load(ASSETS / "catalog"), digest)
+    if (digest := content.digest(ASSETS)) != seeded.get("content"):
+        await seed.seed_content(
+            db,
+            content.agents(ASSETS / "agents"),
+            content.instructions(ASSETS / "instructions"),
+            content.skills(ASSETS / "skills"),
+            digest,
+        )

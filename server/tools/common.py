@@ -1,0 +1,245 @@
+"""The parameter types and the call object that all tools share."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from server.db import events, sessions, workspaces
+from server.db.connection import Database, Reader, Transaction
+from server.errors import Ambiguous, Conflict, InvalidArguments, NotAllowed, TooLarge
+from server.models.base import encode
+from server.models.events import Origin
+from server.models.workspaces import Workspace
+from server.registry import Action, Param, Tool, params_of
+from server.settings import Settings
+from server.tools.paths import git_common_dir, normal_path
+from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 200
+VALUE_BYTES = 1024 * 1024
+DATA_DEPTH = 100
+LINE_LENGTH = 500
+
+
+def _one_line(text: str) -> str:
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise ValueError("control characters are not allowed here")
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text.strip()
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("NUL characters are not allowed")
+    if len(text.encode("utf-8", "replace")) > VALUE_BYTES:
+        raise _too_large()
+    return text
+
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return _text(text)
+
+
+def _data(value: dict[str, Any]) -> dict[str, Any]:
+    layer: list[Any] = [value]
+    for _ in range(DATA_DEPTH):
+        layer = [child for node in layer if isinstance(node, dict | list) for child in _children(node)]
+        if not layer:
+            break
+    else:
+        raise ValueError(f"nested deeper than {DATA_DEPTH} levels")
+    if len(encode(value).encode("utf-8", "replace")) > VALUE_BYTES:
+        raise _too_large()
+    return value
+
+
+def _children(node: Any) -> list[Any]:
+    return list(node.values() if isinstance(node, dict) else node)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(
+        f"A stored value has at most {VALUE_BYTES} bytes (1 MiB). Split it into several, or store a summary."
+    )
+
+
+Line = Annotated[str, Field(max_length=LINE_LENGTH), AfterValidator(_one_line)]
+Name = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
+Id = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Text = Annotated[str, AfterValidator(_text)]
+SomeText = Annotated[str, AfterValidator(_some_text)]
+Data = Annotated[dict[str, Any], AfterValidator(_data)]
+Lines = Annotated[list[Line], Field(max_length=1000)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Index = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The parameters that many actions take. A handler reads them off its call."""
+
+    workspace_id: Id | None = None
+    workspace_path: Annotated[Text, Field(description="absolute path of the project")] | None = None
+    session_id: Annotated[Id, Field(description="from memory_agent init")] | None = None
+    agent: Annotated[Name, Field(description="who you are, without a session")] | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    cursor: Id | None = None
+    max_bytes: Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)] = DEFAULT_BYTES
+    offset: Annotated[int, Field(ge=0, description="next_offset of a cut value")] = 0
+    expected_version: Annotated[int, Field(ge=1)] | None = None
+    claim_token: Annotated[int, Field(ge=1)] | None = None
+    force: bool = False
+
+
+SHARED = params_of(Shared)
+BUNDLES: dict[str, tuple[Param, ...]] = {
+    "identity": (SHARED["workspace_id"], SHARED["workspace_path"], SHARED["session_id"]),
+    "actor": (SHARED["agent"],),
+    "budget": (SHARED["max_bytes"], SHARED["offset"]),
+    "page": (SHARED["limit"], SHARED["cursor"]),
+    "version": (SHARED["expected_version"],),
+    "claim": (SHARED["claim_token"], SHARED["force"]),
+    "force": (SHARED["force"],),
+}
+STEP: tuple[tuple[str, ...], ...] = (("step_id",), ("plan_id", "step_index"))
+
+
+def tool(name: str, title: str, purpose: str) -> Tool:
+    """Return a tool whose actions take the identity parameters, and the actor on writes."""
+    return Tool(name, title, purpose, BUNDLES, always=("identity",), on_read=("budget",), on_write=("actor",))
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a running action may use besides its own arguments."""
+
+    db: Database
+    settings: Settings
+    action: Action
+    shared: Shared
+    cwd: Path
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.shared.max_bytes, self.shared.offset)
+
+    def after(self, order: str, length: int) -> list[str | int] | None:
+        """Return the position behind which this page of a list starts, or None for the first page."""
+        return decode_cursor(self.shared.cursor, order, length)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[Transaction]:
+        """One transaction in the name of the actor: the change and its events, or nothing."""
+        if self.settings.read_only:
+            raise NotAllowed("This server was started with --read-only (PM_READ_ONLY); it refuses every write.")
+        async with self.db.transaction() as tx:
+            tx.origin = await self._origin(tx)
+            yield tx
+            await events.flush(tx)
+
+    async def _origin(self, tx: Transaction) -> Origin:
+        session_id, agent = self.shared.session_id, self.shared.agent
+        if session_id:
+            agent = (await sessions.touch(tx, session_id)).agent
+        return Origin(self.action.tool, self.action.name, session_id, agent)
+
+    async def workspace(self, db: Reader, named: str | None = None) -> Workspace:
+        """Return the workspace this call is about. `named` is the one of the plan, step, ... that it names."""
+        return await workspaces.require(db, await self.workspace_id(db, named))
+
+    async def workspace_id(self, db: Reader, named: str | None = None) -> str:
+        """Like `workspace`, in as few queries as the arguments allow."""
+        told = await self._told(db)
+        if told and named and told != named:
+            raise Conflict(
+                f"The call says workspace {told!r}, but what it names belongs to {named!r}. Leave out workspace_id and "
+                "workspace_path, or name something of that workspace."
+            )
+        found = told or named or await self._of_session(db) or await self._fallback(db)
+        if found is None:
+            raise await self._ambiguous(db)
+        return found
+
+    async def _told(self, db: Reader) -> str | None:
+        by_id = (
+            (await workspaces.require(db, self.shared.workspace_id)).workspace_id if self.shared.workspace_id else None
+        )
+        by_path = await self._at(db, self.shared.workspace_path) if self.shared.workspace_path else None
+        if by_id and by_path and by_id != by_path:
+            raise Conflict(
+                f"workspace_id {by_id!r} and workspace_path {self.shared.workspace_path!r} (workspace {by_path!r}) "
+                "disagree. Send one of them."
+            )
+        return by_id or by_path
+
+    async def _at(self, db: Reader, path: str) -> str:
+        if not Path(path).expanduser().is_absolute():
+            raise InvalidArguments(
+                f"workspace_path {path!r} is not absolute. Send the full path of the project folder."
+            )
+        if found := await holding(db, Path(path)):
+            return found.workspace_id
+        raise await self._unregistered(db, path)
+
+    async def _unregistered(self, db: Reader, path: str) -> Exception:
+        from_list = [{"workspace_id": w.workspace_id, "path": w.path} for w in (await workspaces.all_(db))[:5]]
+        return Ambiguous(
+            f"{path!r} is in no registered workspace. memory_workspace action='register' workspace_path=... adds it.",
+            workspaces=from_list,
+        )
+
+    async def _of_session(self, db: Reader) -> str | None:
+        if self.shared.session_id is None:
+            return None
+        return (await sessions.require(db, self.shared.session_id)).workspace_id
+
+    async def _fallback(self, db: Reader) -> str | None:
+        """Return the workspace of PM_WORKSPACE, else the deepest registered one that holds the server's cwd."""
+        chosen = self.settings.workspace
+        if chosen:
+            found = await workspaces.find(db, chosen) or await holding(db, Path(chosen))
+            if found is None:
+                raise await self._unregistered(db, chosen)
+            return found.workspace_id
+        found = await holding(db, self.cwd)
+        return found.workspace_id if found else None
+
+    async def _ambiguous(self, db: Reader) -> Ambiguous:
+        known = [{"workspace_id": w.workspace_id, "path": w.path} for w in await workspaces.all_(db)]
+        return Ambiguous(
+            "No workspace was named, and the server's folder is in none. Send workspace_id or workspace_path"
+            + (" of one of these." if known else "; none is registered: memory_workspace action='register' adds one."),
+            workspaces=known[:20],
+        )
+
+
+async def holding(db: Reader, path: Path) -> Workspace | None:
+    """Return the deepest registered workspace that holds `path`, a git worktree of it included."""
+    folder = Path(normal_path(path))
+    if found := await workspaces.deepest(db, [str(folder), *map(str, folder.parents)]):
+        return found
+    common = git_common_dir(folder)
+    return await workspaces.with_git(db, common) if common else None
+
+
+def require_actor(tx: Transaction) -> str:
+    """Return who acts, or refuse: a claim has to say whose it is."""
+    if actor := tx.origin.actor:
+        return actor
+    raise InvalidArguments(
+        "Who claims must say who it is: send session_id (from memory_agent action='init') or agent='your-name'.",
+        missing=["session_id or agent"],
+    )
+
+
+def cwd() -> Path:
+    return Path(os.getcwd())

@@ -1,0 +1,99 @@
+"""Fixtures: a migrated database, and a connected client over an in-memory server."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from mcp import Client
+
+from server.app import build
+from server.db.connection import Database
+from server.settings import Settings
+from server.store import open_store
+
+Tool = Callable[..., Awaitable[dict[str, Any]]]
+
+
+class ToolError(Exception):
+    """What a failed call answered."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(f"{error['code']}: {error['message']}")
+        self.error = error
+
+    @property
+    def code(self) -> str:
+        return self.error["code"]
+
+
+class Agent:
+    """A client of the server. Calling it runs `tool action` and returns the parsed result, or raises ToolError."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def __call__(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+        result = await self.client.call_tool(tool, {"action": action, **arguments})
+        assert len(result.content) == 1
+        assert result.structured_content is None
+        payload = json.loads(result.content[0].text)
+        if result.is_error:
+            raise ToolError(payload["error"])
+        return payload
+
+    async def fails(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+        """Run a call that must fail and return its error object."""
+        with pytest.raises(ToolError) as caught:
+            await self(tool, action, **arguments)
+        return caught.value.error
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_root=tmp_path / "data")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An empty project folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+@pytest_asyncio.fixture
+async def db(settings: Settings) -> AsyncGenerator[Database]:
+    database = await open_store(settings)
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def agent(settings: Settings) -> AsyncGenerator[Agent]:
+    """A connected client. It is entered and left in one task, as anyio's cancel scopes demand."""
+    connected: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def hold() -> None:
+        async with Client(build(settings), raise_exceptions=True) as client:
+            connected.set_result(client)
+            await done.wait()
+
+    task = asyncio.create_task(hold())
+    await asyncio.wait({task, connected}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+    yield Agent(await connected)
+    done.set()
+    await task
+
+
+@pytest_asyncio.fixture
+async def workspace_id(agent: Agent, project: Path) -> str:
+    """The id of the registered project folder."""
+    registered = await agent("memory_workspace", "register", workspace_path=str(project))
+    return registered["workspace_id"]
