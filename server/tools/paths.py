@@ -4,13 +4,42 @@ import os
 import sys
 from pathlib import Path
 
+from server.errors import InvalidArguments
+from server.models.workspaces import Checkout
+
 if sys.platform != "win32":
     import fcntl
 
 
+def absolute(text: str, name: str) -> Path:
+    """Return the path that the argument `name` gives, `~` resolved, or refuse a relative one."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        path = Path(text)
+    if not path.is_absolute():
+        raise InvalidArguments(f"{name} {text[:200]!r} is not absolute. Send the full path of the project folder.")
+    return path
+
+
+def project_folder(text: str) -> str:
+    """Return the one spelling of an existing project folder, or refuse."""
+    folder = normal_path(absolute(text, "workspace_path"))
+    try:
+        Path(folder).stat()
+        problem = None if Path(folder).is_dir() else "is a file. Send the folder of the project."
+    except OSError as error:
+        problem = f"cannot be used: {error.strerror}. Send the folder of an existing project."
+    if not problem and folder == Path(folder).anchor:
+        problem = "is the root of the file system, which would hold every project. Send the folder of one."
+    if problem:
+        raise InvalidArguments(f"workspace_path {text[:200]!r} {problem}")
+    return folder
+
+
 def normal_path(path: Path) -> str:
     """Return the one spelling of a directory: absolute, symlinks resolved, letters as the file system has them."""
-    real = os.path.realpath(path.expanduser())
+    real = os.path.realpath(path)
     return _as_stored(real) if sys.platform == "darwin" else real
 
 
@@ -27,26 +56,32 @@ def _as_stored(path: str) -> str:
         os.close(handle)
 
 
-def git_common_dir(path: Path) -> str | None:
-    """Return the git directory that all worktrees of the repository around `path` share, or None outside of one.
+def checkout(folder: str) -> Checkout | None:
+    """Return the git working tree around `folder`, or None outside of one."""
+    path = Path(folder)
+    for root in (path, *path.parents):
+        if common := _common_dir(root / ".git"):
+            prefix = path.relative_to(root).as_posix()
+            return Checkout(str(root), "" if prefix == "." else prefix, common)
+    return None
+
+
+def _common_dir(entry: Path) -> str | None:
+    """Return the directory that all worktrees of a repository share, given the `.git` of one of them.
 
     Source: gitrepository-layout. In a worktree `.git` is a file `gitdir: DIR`, and DIR/commondir leads to the
     shared directory.
     """
-    for folder in (path, *path.parents):
-        entry = folder / ".git"
+    try:
         if entry.is_dir():
             return normal_path(entry)
-        if entry.is_file():
-            return _linked(entry)
-    return None
-
-
-def _linked(entry: Path) -> str | None:
-    try:
-        gitdir = entry.parent / entry.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+        if not entry.is_file():
+            return None
+        key, _, target = entry.read_text(encoding="utf-8").partition(":")
+        if key != "gitdir":
+            return None
+        gitdir = entry.parent / target.strip()
         common = gitdir / "commondir"
-        shared = gitdir / common.read_text(encoding="utf-8").strip() if common.is_file() else gitdir
-    except (OSError, UnicodeDecodeError):
+        return normal_path(gitdir / common.read_text(encoding="utf-8").strip() if common.is_file() else gitdir)
+    except (OSError, ValueError):
         return None
-    return normal_path(shared)

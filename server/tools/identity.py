@@ -1,0 +1,98 @@
+"""`.projectmemory/identity.json`: which workspace a project folder is, told by the folder itself."""
+
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from server.models.base import encode
+from server.tools.paths import normal_path
+
+FOLDER = ".projectmemory"
+FILE = "identity.json"
+SCHEMA_VERSION = "1.0.0"
+LARGEST = 64 * 1024
+VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the file of a folder says: `fields` if it speaks of this folder, else the `problem` with it, if any."""
+
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+    problem: str | None = None
+
+    @property
+    def workspace_id(self) -> str | None:
+        return self.fields.get("workspace_id")
+
+
+def read(folder: str) -> Identity:
+    """Read the identity file of a project folder. A file that is damaged or speaks of another folder is a problem."""
+    try:
+        found = _load(Path(folder) / FOLDER / FILE)
+    except FileNotFoundError:
+        return Identity()
+    except (OSError, ValueError, RecursionError):
+        return Identity(problem=f"{FOLDER}/{FILE} cannot be read, so it was ignored.")
+    if found is None or not VALID_ID.fullmatch(str(found.get("workspace_id"))):
+        return Identity(problem=f"{FOLDER}/{FILE} names no workspace, so it was ignored.")
+    if not _is_about(found, folder):
+        return Identity(
+            problem=f"{FOLDER}/{FILE} belongs to workspace {found['workspace_id']} in "
+            f"{str(found.get('workspace_path'))[:200]!r}, so it was ignored."
+        )
+    return Identity(found)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    handle = os.open(path, OPEN_FLAGS)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("not a file")
+        found = json.loads(file.read(LARGEST))
+    return cast(dict[str, Any], found) if isinstance(found, dict) else None
+
+
+def _is_about(found: Mapping[str, Any], folder: str) -> bool:
+    path = found.get("workspace_path")
+    if not isinstance(path, str) or "\0" in path or not Path(path).is_absolute():
+        return False
+    return normal_path(Path(path)) == folder
+
+
+def write(folder: str, known: Identity, fields: Mapping[str, str], now: str) -> str | None:
+    """Make the folder say which workspace it is; touch no file that says so already. Return a warning on failure."""
+    wanted = {**known.fields, "schema_version": SCHEMA_VERSION, **fields}
+    home = Path(folder) / FOLDER
+    try:
+        home.mkdir(exist_ok=True)
+        if home.is_symlink():
+            return f"{FOLDER} is a symbolic link, so no identity file was written. The workspace is registered."
+        if not os.path.lexists(home / ".gitignore"):
+            _replace(home / ".gitignore", "*\n")
+        if wanted != known.fields:
+            _replace(home / FILE, encode({**wanted, "updated_at": now}) + "\n")
+    except OSError as error:
+        return f"No identity file was written ({error.strerror}). The workspace is registered."
+    return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        with draft.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
