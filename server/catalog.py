@@ -1,4 +1,4 @@
-"""The tool catalog: `catalog/<tool>.json`, the registry written down, reviewed like code and seeded into the database."""
+"""The tool catalog: `catalog/<tool>.json` is the registry written down, reviewed like code and seeded."""
 
 import hashlib
 import json

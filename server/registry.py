@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -251,12 +251,8 @@ class Tool:
     def description(self) -> str:
         """Return the purpose and a line an action, each as long as all of them fit into 2,048 characters."""
         actions = [self.actions[name] for name in sorted(self.actions)]
-        for line in (
-            lambda a: f"{a.signature}: {a.summary}",
-            lambda a: f"{a.signature}: {a.summary.partition(';')[0].partition(',')[0].rstrip('.')}",
-            lambda a: a.signature,
-        ):
-            text = "\n".join([self.purpose, *(cast(Callable[[Action], str], line)(a) for a in actions)])
+        for line in (_full_line, _short_line, _bare_line):
+            text = "\n".join([self.purpose, *map(line, actions)])
             if len(text) <= DESCRIPTION_LIMIT:
                 return text
         raise ValueError(f"{self.name}: the bare list of actions exceeds {DESCRIPTION_LIMIT} characters")
@@ -290,6 +286,18 @@ class Tool:
             "params": [param.describe() for param in action.params.values()],
             "example": action.example,
         }
+
+
+def _full_line(action: Action) -> str:
+    return f"{action.signature}: {action.summary}"
+
+
+def _short_line(action: Action) -> str:
+    return f"{action.signature}: {action.summary.partition(';')[0].partition(',')[0].rstrip('.')}"
+
+
+def _bare_line(action: Action) -> str:
+    return action.signature
 
 
 def params_of(fields: type[Any]) -> dict[str, Param]:

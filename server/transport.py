@@ -35,13 +35,11 @@ async def _relay(read: Any, inbox: Any, write: Any) -> None:
     """Pass messages on; answer a line that is none with a JSON-RPC error instead of silence."""
     async with inbox:
         async for item in read:
-            if isinstance(item, ValidationError):
-                mended = _mend(item)
-                if isinstance(mended, wire.JSONRPCError):
-                    await write.send(SessionMessage(mended))
-                    continue
-                item = SessionMessage(mended)
-            await inbox.send(item)
+            if not isinstance(item, ValidationError):
+                await inbox.send(item)
+                continue
+            mended = _mend(item)
+            await (write if isinstance(mended, wire.JSONRPCError) else inbox).send(SessionMessage(mended))
 
 
 def _mend(error: ValidationError) -> Any:

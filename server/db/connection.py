@@ -67,6 +67,7 @@ class Transaction(Reader):
         moment = clock()
         super().__init__(connection, lambda: moment)
         self.origin = Origin()
+        self.workspace_id: str | None = None  # of events that do not name theirs
         self.events: list[Event] = []
 
     async def run(self, sql: str, params: Params = NO_PARAMS) -> None:
@@ -148,7 +149,7 @@ class Database(Reader):
     def wal_size(self) -> int:
         """Return the size of the write-ahead log in bytes."""
         try:
-            return os.stat(f"{self.path}-wal").st_size
+            return Path(f"{self.path}-wal").stat().st_size
         except FileNotFoundError:
             return 0
 
@@ -279,7 +280,7 @@ def translate(error: sqlite3.Error | UnicodeEncodeError) -> Exception:
 STORAGE_ADVICE = {
     sqlite3.SQLITE_FULL: "The disk is full: free some space, then send the same call again.",
     sqlite3.SQLITE_IOERR: "The disk refused: free some space or check the disk, then send the same call again.",
-    sqlite3.SQLITE_READONLY: "The file or its folder is read-only: repair the permissions or choose another --data-root.",
+    sqlite3.SQLITE_READONLY: "It is read-only: repair its permissions or choose another --data-root.",
     sqlite3.SQLITE_CANTOPEN: "The file cannot be opened: check --data-root and its permissions.",
     sqlite3.SQLITE_PERM: "Repair the permissions of the data root or choose another --data-root.",
     sqlite3.SQLITE_CORRUPT: "The file is damaged: stop every server, keep a copy of it, and restore a backup.",

@@ -130,6 +130,19 @@ async def waits_of(
     return found
 
 
+async def pending_of(db: Reader, node: Node) -> list[str]:
+    """Return the ids of what `node` still waits for over `blocks`."""
+    rows = await db.all(
+        """
+        SELECT target_id FROM dependencies
+        WHERE source_type = :type AND source_id = :id AND dep_type = 'blocks' AND dep_status = 'pending'
+        ORDER BY dependency_id
+        """,
+        {"type": node[0], "id": node[1]},
+    )
+    return [row["target_id"] for row in rows]
+
+
 async def of_node(db: Reader, node: Node) -> tuple[list[Dependency], list[Dependency]]:
     """Return what `node` waits for, and what waits for it."""
     rows = await db.all(
@@ -159,10 +172,10 @@ async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:
         {"targets": encode([list(target) for target in dict.fromkeys(targets)]), "now": tx.now()},
     )
     satisfied = [row for row in changed if row["dep_status"] == "satisfied" and row["dep_type"] == "blocks"]
-    return await _free(tx, [(row["source_type"], row["source_id"]) for row in satisfied])
+    return await free_among(tx, [(row["source_type"], row["source_id"]) for row in satisfied])
 
 
-async def _free(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
+async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
     """Return those of `nodes` that wait for nothing any more."""
     if not nodes:
         return []

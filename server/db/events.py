@@ -40,7 +40,7 @@ async def flush(tx: Transaction) -> None:
 def _row(tx: Transaction, event: Event) -> dict[str, Any]:
     return {
         "timestamp": tx.now(),
-        "workspace_id": event.workspace_id,
+        "workspace_id": event.workspace_id or tx.workspace_id,
         "plan_id": event.plan_id,
         "type": event.type,
         "entity_type": event.entity_type,

@@ -71,3 +71,14 @@ async def progress(db: Reader, plan_id: str, *, suffix: str = "") -> list[PhaseP
         {"plan_id": plan_id},
     )
     return [PhaseProgress.of(row) for row in rows]
+
+
+async def set_order(tx: Transaction, phase_ids: Sequence[str]) -> None:
+    """Number phases 0, 1, 2, ... in this order."""
+    await tx.many(
+        """
+        UPDATE phases SET order_index = :index, updated_at = :now
+        WHERE phase_id = :phase_id AND order_index <> :index
+        """,
+        [{"phase_id": phase_id, "index": index, "now": tx.now()} for index, phase_id in enumerate(phase_ids)],
+    )

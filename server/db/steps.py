@@ -212,3 +212,51 @@ async def set_order(tx: Transaction, plan_id: str, step_ids: Sequence[str]) -> N
         """,
         {"ids": encode(list(step_ids)), "plan_id": plan_id},
     )
+
+
+async def page(
+    db: Reader,
+    plan_id: str,
+    *,
+    status: str | None,
+    phase: str | None,
+    assignee: str | None,
+    after: Sequence[str | int] | None,
+    limit: int,
+    suffix: str = "",
+) -> tuple[list[StepRow], int]:
+    """Return steps of a plan in order, from behind the index `after` on, and how many match in all."""
+    where = """
+        s.plan_id = :plan_id AND (:status IS NULL OR s.status = :status)
+        AND (:phase IS NULL OR p.name = :phase OR p.phase_id = :phase)
+        AND (:assignee IS NULL OR s.assignee = :assignee)
+    """
+    params = {
+        "plan_id": plan_id,
+        "status": status,
+        "phase": phase,
+        "assignee": assignee,
+        "after": after[0] if after else -1,
+        "limit": limit,
+    }
+    select = SELECT.format(suffix=suffix)
+    rows = await db.all(
+        f"{select} WHERE {where} AND s.order_index > :after ORDER BY s.order_index LIMIT :limit", params
+    )
+    total = await db.value(f"SELECT count(*) FROM ({select} WHERE {where})", params)
+    return [StepRow.of(row) for row in rows], total
+
+
+async def count_open(db: Reader, plan_id: str) -> int:
+    return await db.value(
+        "SELECT count(*) FROM steps WHERE plan_id = :plan_id AND status IN ('pending', 'active', 'blocked', 'failed')",
+        {"plan_id": plan_id},
+    )
+
+
+async def confirmed_by(db: Reader, step_id: str, *, suffix: str = "") -> str | None:
+    """Return who confirmed the step, or None."""
+    return await db.value(
+        f"SELECT coalesce(confirmed_by, 'someone') FROM confirmations{suffix} WHERE step_id = :step_id",
+        {"step_id": step_id},
+    )

@@ -4,9 +4,9 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -26,11 +26,18 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
+class Columns(Protocol):
+    """A row as the driver gives it: values by column name."""
+
+    def keys(self) -> Iterable[str]: ...
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
 class Row(Model):
     """A database row. Columns that the model does not name are ignored."""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
+    def of(cls, row: Columns) -> Self:
         return cls.model_validate(dict(row))
 
 

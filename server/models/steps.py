@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from server.models.base import JsonObject, Model, Row
+from server.models.text import Id, Index, Line, Name, Task, Text
 
 StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
 StepType = Literal[
@@ -18,22 +19,50 @@ CONFIRM_BEFORE_DONE = ("confirmation", "user_validation")
 CONFIRM_BEFORE_ACTIVE = ("critical",)
 
 
-class NewStep(BaseModel):
+class NewStep(Model):
     """One step as a caller describes it."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
-    task: str = Field(min_length=1)
-    phase: str | None = None
+    task: Task
+    phase: Line | None = None
     type: StepType = "standard"
     status: StepStatus = "pending"
-    section: str | None = None
-    assignee: str | None = None
-    notes: str | None = None
+    section: Line | None = None
+    assignee: Name | None = None
+    notes: Text | None = None
     depends_on: list[int | str] = Field(default_factory=list[int | str])
     requires_validation: bool = False
     requires_confirmation: bool = False
     requires_user_confirmation: bool = False
+
+    @property
+    def gated(self) -> bool:
+        """Whether it claims a status that only a confirmation allows."""
+        confirmable = self.requires_confirmation or self.requires_user_confirmation or self.type in CONFIRM_BEFORE_DONE
+        critical = self.type in CONFIRM_BEFORE_ACTIVE
+        return (self.status == "done" and (confirmable or critical)) or (self.status == "active" and critical)
+
+
+class StepEdit(Model):
+    """What a caller changes of a step. `notes` replaces, `append_notes` adds a line."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: StepStatus | None = None
+    task: Task | None = None
+    type: StepType | None = None
+    assignee: Name | None = None
+    notes: Text | None = None
+    append_notes: Text | None = None
+    phase: Line | None = None
+
+
+class StepUpdate(StepEdit):
+    """One of several edits; `step_id` or `step_index` says of which step."""
+
+    step_id: Id | None = None
+    step_index: Index | None = None
 
 
 class StepRow(Row):
@@ -136,23 +165,15 @@ class FileEdit(Row):
 
 def view(row: StepRow, *, depends_on: list[str] | None = None, **more: Any) -> Step:
     """Return a step as results show it: what is not set or usual is left out."""
-    shown = row.model_dump(include=set(Step.model_fields) & set(StepRow.model_fields) - {"plan_id", "claim_token"})
-    kept = {name: value for name, value in shown.items() if value not in (None, "", False)}
-    kept["type"] = None if row.type == "standard" else row.type
-    return Step(**{**kept, "index": row.order_index, "depends_on": depends_on or [], **more})
+    shown = {name: getattr(row, name) for name in Step.model_fields if name in StepRow.model_fields}
+    shown = {name: value for name, value in shown.items() if value not in (None, "", False)}
+    hidden = {"plan_id": None, "claim_token": None, "version": None}
+    usual = {"type": None if row.type == "standard" else row.type, "index": row.order_index}
+    return Step.model_validate({**shown, **hidden, **usual, "depends_on": depends_on or [], **more})
 
 
 def brief(row: StepRow, **more: Any) -> StepBrief:
-    return StepBrief(
-        **{
-            "step_id": row.step_id,
-            "index": row.order_index,
-            "phase": row.phase,
-            "task": row.task,
-            "status": row.status,
-            "type": None if row.type == "standard" else row.type,
-            "claimed_by": row.claimed_by,
-            "lease_expires_at": row.lease_expires_at,
-            **more,
-        }
-    )
+    """Return a step as lists show it."""
+    shown = {name: getattr(row, name) for name in StepBrief.model_fields if name in StepRow.model_fields}
+    usual = {"plan_id": None, "type": None if row.type == "standard" else row.type, "index": row.order_index}
+    return StepBrief.model_validate({**shown, **usual, **more})

@@ -1,86 +1,38 @@
 """The parameter types and the call object that all tools share."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from server.db import events, sessions, workspaces
 from server.db.connection import Database, Reader, Transaction
-from server.errors import Ambiguous, Conflict, InvalidArguments, NotAllowed, TooLarge
-from server.models.base import encode
+from server.errors import Ambiguous, Conflict, InvalidArguments, NotAllowed
 from server.models.events import Origin
+from server.models.text import Data as Data
+from server.models.text import Id as Id
+from server.models.text import Index as Index
+from server.models.text import Line as Line
+from server.models.text import Lines as Lines
+from server.models.text import Name as Name
+from server.models.text import Seconds as Seconds
+from server.models.text import SomeText as SomeText
+from server.models.text import Task as Task
+from server.models.text import Text as Text
 from server.models.workspaces import Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
-from server.tools.paths import git_common_dir, normal_path
+from server.tools.paths import absolute, checkout, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 200
-VALUE_BYTES = 1024 * 1024
-DATA_DEPTH = 100
-LINE_LENGTH = 500
 
-
-def _one_line(text: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
-        raise ValueError("control characters are not allowed here")
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text.strip()
-
-
-def _text(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("NUL characters are not allowed")
-    if len(text.encode("utf-8", "replace")) > VALUE_BYTES:
-        raise _too_large()
-    return text
-
-
-def _some_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return _text(text)
-
-
-def _data(value: dict[str, Any]) -> dict[str, Any]:
-    layer: list[Any] = [value]
-    for _ in range(DATA_DEPTH):
-        layer = [child for node in layer if isinstance(node, dict | list) for child in _children(node)]
-        if not layer:
-            break
-    else:
-        raise ValueError(f"nested deeper than {DATA_DEPTH} levels")
-    if len(encode(value).encode("utf-8", "replace")) > VALUE_BYTES:
-        raise _too_large()
-    return value
-
-
-def _children(node: Any) -> list[Any]:
-    return list(node.values() if isinstance(node, dict) else node)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(
-        f"A stored value has at most {VALUE_BYTES} bytes (1 MiB). Split it into several, or store a summary."
-    )
-
-
-Line = Annotated[str, Field(max_length=LINE_LENGTH), AfterValidator(_one_line)]
-Name = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
-Id = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
-Text = Annotated[str, AfterValidator(_text)]
-SomeText = Annotated[str, AfterValidator(_some_text)]
-Data = Annotated[dict[str, Any], AfterValidator(_data)]
-Lines = Annotated[list[Line], Field(max_length=1000)]
-Seconds = Annotated[int, Field(ge=1, le=86_400)]
-Index = Annotated[int, Field(ge=0)]
+WorkspacePath = Annotated[Text, Field(description="absolute path of the project")]
+Detail = Annotated[Literal["brief", "full"], Field(description="brief|full")]
 
 
 @dataclass(frozen=True)
@@ -88,7 +40,7 @@ class Shared:
     """The parameters that many actions take. A handler reads them off its call."""
 
     workspace_id: Id | None = None
-    workspace_path: Annotated[Text, Field(description="absolute path of the project")] | None = None
+    workspace_path: WorkspacePath | None = None
     session_id: Annotated[Id, Field(description="from memory_agent init")] | None = None
     agent: Annotated[Name, Field(description="who you are, without a session")] | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
@@ -167,6 +119,8 @@ class Call:
         found = told or named or await self._of_session(db) or await self._fallback(db)
         if found is None:
             raise await self._ambiguous(db)
+        if isinstance(db, Transaction):
+            db.workspace_id = found
         return found
 
     async def _told(self, db: Reader) -> str | None:
@@ -182,11 +136,7 @@ class Call:
         return by_id or by_path
 
     async def _at(self, db: Reader, path: str) -> str:
-        if not Path(path).expanduser().is_absolute():
-            raise InvalidArguments(
-                f"workspace_path {path!r} is not absolute. Send the full path of the project folder."
-            )
-        if found := await holding(db, Path(path)):
+        if found := await holding(db, absolute(path, "workspace_path")):
             return found.workspace_id
         raise await self._unregistered(db, path)
 
@@ -206,7 +156,7 @@ class Call:
         """Return the workspace of PM_WORKSPACE, else the deepest registered one that holds the server's cwd."""
         chosen = self.settings.workspace
         if chosen:
-            found = await workspaces.find(db, chosen) or await holding(db, Path(chosen))
+            found = await workspaces.find(db, chosen) or await holding(db, Path(chosen).expanduser())
             if found is None:
                 raise await self._unregistered(db, chosen)
             return found.workspace_id
@@ -224,11 +174,8 @@ class Call:
 
 async def holding(db: Reader, path: Path) -> Workspace | None:
     """Return the deepest registered workspace that holds `path`, a git worktree of it included."""
-    folder = Path(normal_path(path))
-    if found := await workspaces.deepest(db, [str(folder), *map(str, folder.parents)]):
-        return found
-    common = git_common_dir(folder)
-    return await workspaces.with_git(db, common) if common else None
+    folder = normal_path(path)
+    return await workspaces.holding(db, folder, checkout(folder))
 
 
 def require_actor(tx: Transaction) -> str:
@@ -242,4 +189,4 @@ def require_actor(tx: Transaction) -> str:
 
 
 def cwd() -> Path:
-    return Path(os.getcwd())
+    return Path.cwd()

@@ -128,7 +128,7 @@ def _fit(payload: dict[str, Any], budget: Budget, hint: str) -> dict[str, Any]:
 def _cut_longest_list(payload: dict[str, Any], limit: int) -> int:
     """Drop items from the end of the longest top-level list until it fits; return how many went."""
     excess = _size(payload) - limit
-    lists = {key: _size(value) for key, value in payload.items() if isinstance(value, list) and value}
+    lists = {key: _size(payload[key]) for key in payload if isinstance(payload[key], list) and payload[key]}
     if excess <= 0 or not lists:
         return 0
     key = max(lists, key=lambda name: lists[name])
@@ -193,6 +193,5 @@ def _text(payload: dict[str, Any]) -> str:
 
 
 def _lines(value: object) -> str:
-    if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(encode(item) for item in cast(list[object], value)) + "\n]"
-    return encode(value)
+    items = cast(list[object], value) if isinstance(value, list) else []
+    return "[\n" + ",\n".join(map(encode, items)) + "\n]" if items else encode(value)

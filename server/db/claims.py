@@ -1,0 +1,274 @@
+"""Claims on steps: who holds what until when, which step is eligible, and why the others are not.
+
+A step is eligible when nothing below gives a reason against it. `claim_token` is the fence: it grows with every claim
+and never shrinks, so a holder that lost its claim can be told from the one that has it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.db import events
+from server.db.connection import Reader, Transaction
+from server.models.base import encode, later
+from server.models.events import Event
+from server.models.steps import StepRow
+
+# What a plan as a whole has to say: its status, what it or its program waits for, and the first phase that awaits
+# approval, behind which nothing is eligible.
+SCOPE = """
+    WITH scope AS (
+        SELECT l.plan_id, l.workspace_id, l.status, l.created_at,
+            CASE l.priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END AS rank,
+            (SELECT min(g.order_index) FROM phases g
+             WHERE g.plan_id = l.plan_id AND (g.approval_required = 1 OR l.phase_gates = 1)
+               AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id)) AS gate,
+            EXISTS (SELECT 1 FROM dependencies d
+                    WHERE d.dep_type = 'blocks' AND d.dep_status = 'pending' AND (
+                        (d.source_type = 'plan' AND d.source_id = l.plan_id)
+                        OR (d.source_type = 'program' AND d.source_id = l.program_id))) AS waits
+        FROM plans l WHERE {plans}
+    )
+"""
+
+REASON = """
+    CASE
+    WHEN l.status <> 'active' THEN 'plan_' || l.status
+    WHEN s.status IN ('blocked', 'failed') THEN s.status
+    WHEN s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now THEN 'held'
+    WHEN s.waits_for > 0 THEN 'dependency'
+    WHEN l.waits THEN 'plan_dependency'
+    WHEN EXISTS (SELECT 1 FROM dependencies d WHERE d.source_type = 'phase' AND d.source_id = s.phase_id
+                 AND d.dep_type = 'blocks' AND d.dep_status = 'pending') THEN 'phase_dependency'
+    WHEN p.order_index > l.gate THEN 'phase_confirmation'
+    WHEN s.type = 'critical' AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
+        THEN 'confirmation'
+    WHEN :types <> '[]' AND s.type NOT IN (SELECT value FROM json_each(:types)) THEN 'other_type'
+    WHEN :assignee IS NOT NULL AND s.assignee IS NOT NULL AND s.assignee <> :assignee THEN 'other_assignee'
+    END
+"""
+
+# The two branches repeat parts of REASON, so that each of them walks an index.
+CANDIDATES = f"""
+    SELECT s.*, p.name AS phase, l.rank, l.created_at AS plan_created_at FROM scope l
+        JOIN steps s ON s.plan_id = l.plan_id AND s.status = 'pending' AND s.waits_for = 0
+        JOIN phases p ON p.phase_id = s.phase_id
+    WHERE ({REASON}) IS NULL
+    UNION ALL
+    SELECT s.*, p.name AS phase, l.rank, l.created_at AS plan_created_at FROM scope l
+        JOIN steps s ON s.plan_id = l.plan_id AND s.status = 'active'
+            AND (s.claimed_by IS NULL OR s.lease_expires_at <= :now)
+        JOIN phases p ON p.phase_id = s.phase_id
+    WHERE ({REASON}) IS NULL
+"""
+
+IN_PLAN = "l.plan_id = :plan_id"
+IN_WORKSPACE = "l.workspace_id = :workspace_id AND l.status = 'active'"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which steps a caller can take: of some types, and assigned to it or to nobody."""
+
+    types: Sequence[str] = ()
+    assignee: str | None = None
+
+
+ANY = Wanted()
+
+
+def _params(db: Reader, wanted: Wanted, **more: Any) -> dict[str, Any]:
+    return {"now": db.now(), "types": encode(list(wanted.types)), "assignee": wanted.assignee, **more}
+
+
+async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
+    """Return the first eligible steps of a plan, in order."""
+    rows = await db.all(
+        f"{SCOPE.format(plans=IN_PLAN)} SELECT * FROM ({CANDIDATES}) ORDER BY order_index LIMIT :limit",
+        _params(db, wanted, plan_id=plan_id, limit=limit),
+    )
+    return [StepRow.of(row) for row in rows]
+
+
+async def ready(
+    db: Reader, *, workspace_id: str, plan_id: str | None, after: Sequence[str | int] | None, limit: int
+) -> tuple[list[tuple[StepRow, list[str | int]]], int]:
+    """Return eligible steps of a plan or a workspace, each with its place in the list, and how many there are.
+
+    They come by priority of their plan, its age, and position.
+    """
+    rank, created_at, of_plan, index = after or (-1, "", "", -1)
+    rows = await db.all(
+        f"""
+        {SCOPE.format(plans=IN_PLAN if plan_id else IN_WORKSPACE)}
+        SELECT *, (SELECT count(*) FROM ({CANDIDATES})) AS total FROM ({CANDIDATES})
+        WHERE (rank, plan_created_at, plan_id, order_index) > (:rank, :created_at, :of_plan, :index)
+        ORDER BY rank, plan_created_at, plan_id, order_index LIMIT :limit
+        """,
+        _params(
+            db,
+            ANY,
+            workspace_id=workspace_id,
+            plan_id=plan_id,
+            limit=limit,
+            rank=rank,
+            created_at=created_at,
+            of_plan=of_plan,
+            index=index,
+        ),
+    )
+    found = [
+        (StepRow.of(row), [row["rank"], row["plan_created_at"], row["plan_id"], row["order_index"]]) for row in rows
+    ]
+    return found, rows[0]["total"] if rows else 0
+
+
+async def reason(db: Reader, step: StepRow) -> str | None:
+    """Return why this open step cannot be claimed, as a code, or None."""
+    return await db.value(
+        f"""
+        {SCOPE.format(plans=IN_PLAN)}
+        SELECT {REASON} FROM scope l
+            JOIN steps s ON s.step_id = :step_id JOIN phases p ON p.phase_id = s.phase_id
+        """,
+        _params(db, ANY, plan_id=step.plan_id, step_id=step.step_id),
+    )
+
+
+async def reasons(db: Reader, plan_id: str, *, first: int, wanted: Wanted = ANY) -> list[tuple[StepRow, str, int]]:
+    """Return for the open steps of a plan why they wait: `first` steps, and the first one of every other reason.
+
+    Each comes with its reason and with how many steps have that reason.
+    """
+    rows = await db.all(
+        f"""
+        {SCOPE.format(plans=IN_PLAN)},
+        open AS (
+            SELECT s.*, p.name AS phase, {REASON} AS reason FROM scope l
+                JOIN steps s ON s.plan_id = l.plan_id AND s.status NOT IN ('done', 'cancelled')
+                JOIN phases p ON p.phase_id = s.phase_id
+        ),
+        counted AS (
+            SELECT *, count(*) OVER (PARTITION BY reason) AS together,
+                row_number() OVER (ORDER BY order_index) AS place,
+                row_number() OVER (PARTITION BY reason ORDER BY order_index) AS place_in_reason
+            FROM open WHERE reason IS NOT NULL
+        )
+        SELECT * FROM counted WHERE place <= :first OR place_in_reason = 1 ORDER BY order_index
+        """,
+        _params(db, wanted, plan_id=plan_id, first=first),
+    )
+    return [(StepRow.of(row), row["reason"], row["together"]) for row in rows]
+
+
+async def held(db: Reader, actor: str, *, workspace_id: str | None = None, plan_id: str | None = None) -> list[StepRow]:
+    """Return the steps an actor has claimed and nobody has taken from it since, in plan order."""
+    rows = await db.all(
+        """
+        SELECT s.*, p.name AS phase FROM steps s
+            JOIN phases p ON p.phase_id = s.phase_id JOIN plans l ON l.plan_id = s.plan_id
+        WHERE s.claimed_by = :actor AND s.status = 'active'
+          AND (:plan_id IS NULL OR s.plan_id = :plan_id)
+          AND (:workspace_id IS NULL OR l.workspace_id = :workspace_id)
+        ORDER BY s.plan_id, s.order_index
+        """,
+        {"actor": actor, "plan_id": plan_id, "workspace_id": workspace_id},
+    )
+    return [StepRow.of(row) for row in rows]
+
+
+async def take(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *, forced: bool = False) -> StepRow:
+    """Give the step to `actor` until the lease ends. The caller has checked that it may have it."""
+    lost_by = step.claimed_by if step.claimed_by != actor else None
+    row = await tx.one(
+        """
+        UPDATE steps SET status = 'active', claimed_by = :actor, claim_token = claim_token + 1,
+            lease_expires_at = :until, updated_at = :now, version = version + 1,
+            notes = CASE WHEN :note IS NULL THEN notes ELSE coalesce(notes || char(10), '') || :note END
+        WHERE step_id = :step_id
+        RETURNING *, (SELECT name FROM phases WHERE phase_id = steps.phase_id) AS phase
+        """,
+        {
+            "actor": actor,
+            "until": later(tx.now(), lease_seconds),
+            "now": tx.now(),
+            "note": _loss_note(tx.now(), lost_by, actor, forced=forced) if lost_by else None,
+            "step_id": step.step_id,
+        },
+    )
+    assert row is not None  # the caller read the step in this transaction
+    taken = StepRow.of(row)
+    kind = "step_taken_over" if forced and lost_by else "step_reclaimed" if lost_by else "step_claimed"
+    data = {"claimed_by": actor, "claim_token": taken.claim_token, **({"lost_by": lost_by} if lost_by else {})}
+    _log(tx, taken, kind, data)
+    return taken
+
+
+async def renew(tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:
+    """Let a claim live on for `lease_seconds` from now; its token stays."""
+    row = await tx.one(
+        """
+        UPDATE steps SET lease_expires_at = :until, updated_at = :now WHERE step_id = :step_id
+        RETURNING *, (SELECT name FROM phases WHERE phase_id = steps.phase_id) AS phase
+        """,
+        {"until": later(tx.now(), lease_seconds), "now": tx.now(), "step_id": step.step_id},
+    )
+    assert row is not None  # the caller read the step in this transaction
+    renewed = StepRow.of(row)
+    _log(tx, renewed, "lease_renewed", {"lease_expires_at": renewed.lease_expires_at})
+    return renewed
+
+
+async def release_all(tx: Transaction, actor: str, *, reason: str) -> list[StepRow]:
+    """Release every claim of an actor: its steps are pending again."""
+    return await _release(tx, "claimed_by = :actor AND status = 'active'", {"actor": actor}, reason, note=None)
+
+
+async def reclaim_expired(tx: Transaction, plan_id: str) -> list[StepRow]:
+    """Make the steps of a plan whose lease ran out pending again, with a note and an event each."""
+    note = f"[{tx.now()}] the lease ran out; the step is free again"
+    where = "plan_id = :plan_id AND status = 'active' AND claimed_by IS NOT NULL AND lease_expires_at <= :now"
+    return await _release(tx, where, {"plan_id": plan_id}, "the lease ran out", note=note)
+
+
+async def _release(tx: Transaction, where: str, params: dict[str, Any], why: str, *, note: str | None) -> list[StepRow]:
+    rows = await tx.all(
+        f"""
+        UPDATE steps SET status = 'pending', claimed_by = NULL, lease_expires_at = NULL, updated_at = :now,
+            version = version + 1,
+            notes = CASE WHEN :note IS NULL THEN notes ELSE coalesce(notes || char(10), '') || :note END
+        WHERE {where}
+        RETURNING *, (SELECT name FROM phases WHERE phase_id = steps.phase_id) AS phase
+        """,
+        {**params, "now": tx.now(), "note": note},
+    )
+    released = sorted((StepRow.of(row) for row in rows), key=lambda step: (step.plan_id, step.order_index))
+    for step in released:
+        _log(tx, step, "step_released", {"reason": why})
+    return released
+
+
+async def pass_all(tx: Transaction, actor: str, to_actor: str, lease_seconds: int) -> list[StepRow]:
+    """Hand every live claim of an actor to another one, with new tokens and a fresh lease."""
+    rows = await tx.all(
+        """
+        UPDATE steps SET claimed_by = :to_actor, claim_token = claim_token + 1, lease_expires_at = :until,
+            updated_at = :now, version = version + 1
+        WHERE claimed_by = :actor AND status = 'active'
+        RETURNING *, (SELECT name FROM phases WHERE phase_id = steps.phase_id) AS phase
+        """,
+        {"actor": actor, "to_actor": to_actor, "until": later(tx.now(), lease_seconds), "now": tx.now()},
+    )
+    passed = [StepRow.of(row) for row in rows]
+    for step in passed:
+        _log(tx, step, "step_passed", {"claimed_by": to_actor, "claim_token": step.claim_token})
+    return passed
+
+
+def _loss_note(now: str, lost_by: str, actor: str, *, forced: bool) -> str:
+    what = "took it over by force" if forced else "reclaimed it after its lease ran out"
+    return f"[{now}] {actor} {what} (was held by {lost_by})"
+
+
+def _log(tx: Transaction, step: StepRow, kind: str, data: dict[str, Any]) -> None:
+    events.record(tx, Event(kind, "step", step.step_id, data={"index": step.order_index, **data}, plan_id=step.plan_id))

@@ -1,0 +1,69 @@
+"""Table `step_file_edits`: who touched which file for which step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from server.db.connection import Reader, Transaction
+from server.models.base import new_id
+from server.models.steps import FileEdit
+
+
+async def insert(tx: Transaction, *, workspace_id: str, plan_id: str, step_id: str | None, **columns: Any) -> FileEdit:
+    row = await tx.one(
+        """
+        INSERT INTO step_file_edits (edit_id, workspace_id, plan_id, step_id, file_path, previous_path, change_type,
+            notes, agent, session_id, created_at)
+        VALUES (:edit_id, :workspace_id, :plan_id, :step_id, :file_path, :previous_path, :change_type,
+            :notes, :agent, :session_id, :now)
+        RETURNING *
+        """,
+        {
+            "edit_id": new_id("edit"),
+            "workspace_id": workspace_id,
+            "plan_id": plan_id,
+            "step_id": step_id,
+            **columns,
+            "agent": tx.origin.agent,
+            "session_id": tx.origin.session_id,
+            "now": tx.now(),
+        },
+    )
+    assert row is not None  # RETURNING gives the row
+    return FileEdit.of(row)
+
+
+async def page(
+    db: Reader,
+    *,
+    workspace_id: str,
+    plan_id: str | None,
+    step_id: str | None,
+    file_path: str | None,
+    after: Sequence[str | int] | None,
+    limit: int,
+) -> tuple[list[FileEdit], int]:
+    """Return the edits of a workspace, newest first, from behind the id `after` on, and how many match in all."""
+    where = """
+        workspace_id = :workspace_id AND (:plan_id IS NULL OR plan_id = :plan_id)
+        AND (:step_id IS NULL OR step_id = :step_id)
+        AND (:file_path IS NULL OR file_path = :file_path OR previous_path = :file_path)
+    """
+    params = {
+        "workspace_id": workspace_id,
+        "plan_id": plan_id,
+        "step_id": step_id,
+        "file_path": file_path,
+        "created_at": after[0] if after else None,
+        "edit_id": after[1] if after else None,
+        "limit": limit,
+    }
+    rows = await db.all(
+        f"""
+        SELECT * FROM step_file_edits
+        WHERE {where} AND (:created_at IS NULL OR (created_at, edit_id) < (:created_at, :edit_id))
+        ORDER BY created_at DESC, edit_id DESC LIMIT :limit
+        """,
+        params,
+    )
+    total = await db.value(f"SELECT count(*) FROM step_file_edits WHERE {where}", params)
+    return [FileEdit.of(row) for row in rows], total

@@ -1,0 +1,71 @@
+"""The texts and values that callers send: what each may hold, and how much of it."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, Field
+
+from server.errors import TooLarge
+from server.models.base import encode
+
+VALUE_BYTES = 1024 * 1024
+DATA_DEPTH = 100
+LINE_LENGTH = 500
+TASK_LENGTH = 10_000
+
+
+def _one_line(text: str) -> str:
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise ValueError("control characters are not allowed here")
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text.strip()
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("NUL characters are not allowed")
+    if len(text.encode("utf-8", "replace")) > VALUE_BYTES:
+        raise _too_large()
+    return text
+
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return _text(text)
+
+
+def _data(value: dict[str, Any]) -> dict[str, Any]:
+    layer: list[Any] = [value]
+    for _ in range(DATA_DEPTH):
+        layer = [child for node in layer if isinstance(node, dict | list) for child in _children(node)]
+        if not layer:
+            break
+    else:
+        raise ValueError(f"nested deeper than {DATA_DEPTH} levels")
+    if len(encode(value).encode("utf-8", "replace")) > VALUE_BYTES:
+        raise _too_large()
+    return value
+
+
+def _children(node: object) -> Iterable[object]:
+    return cast(dict[str, object], node).values() if isinstance(node, dict) else cast(list[object], node)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(
+        f"A stored value has at most {VALUE_BYTES} bytes (1 MiB). Split it into several, or store a summary."
+    )
+
+
+Line = Annotated[str, Field(max_length=LINE_LENGTH), AfterValidator(_one_line)]
+Name = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
+Id = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Text = Annotated[str, AfterValidator(_text)]
+SomeText = Annotated[str, AfterValidator(_some_text)]
+Task = Annotated[str, Field(max_length=TASK_LENGTH), AfterValidator(_some_text)]
+Data = Annotated[dict[str, Any], AfterValidator(_data)]
+Lines = Annotated[list[Line], Field(max_length=1000)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Index = Annotated[int, Field(ge=0)]

@@ -1,0 +1,238 @@
+"""memory_steps: finding, claiming, keeping and releasing work."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from server.db import claims, dependencies, events, plans, steps
+from server.db.claims import Wanted
+from server.db.connection import Transaction
+from server.errors import Conflict
+from server.models.events import Event
+from server.models.plans import Plan
+from server.models.steps import Step, StepRow, StepStatus, StepType, brief, view
+from server.tools import step_rules
+from server.tools.common import STEP, Call, Id, Index, Name, Seconds, Text
+from server.tools.render import Page
+from server.tools.step_rules import LEASE_SECONDS, Outcome, Target
+from server.tools.steps import TOOL, unblocked
+
+FIRST_WAITING = 5
+Types = Annotated[list[StepType], Field(description="only steps of these types")]
+ClosingStatus = Annotated[StepStatus, Field(description="pending|active|done|blocked|failed|cancelled")]
+
+
+@TOOL.action(takes=("claim",))
+async def next_(
+    call: Call,
+    *,
+    plan_id: Id,
+    step_id: Id | None = None,
+    step_index: Index | None = None,
+    notes: Text | None = None,
+    status: ClosingStatus = "done",
+    lease_seconds: Seconds = LEASE_SECONDS,
+    types: Types | None = None,
+    assignee: Name | None = None,
+) -> dict[str, Any]:
+    """Finish the step you name (if any), get the next one.
+
+    Without a step it finishes nothing: it returns the step you hold, or claims the next eligible one for you. With
+    step_id or step_index it first sets that step to `status` (default done), adding `notes` to its notes; repeating the
+    call finishes nothing else. Needs session_id or agent. The claim ends after lease_seconds (default 900) unless you
+    call heartbeat. `types` and `assignee` narrow what you are given; steps assigned to nobody always count. Without a
+    free step, `waiting` says why. `remaining` counts the open steps of the plan.
+
+    Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
+    """
+    async with call.write() as tx:
+        actor = await step_rules.require_claimant(tx)
+        finished: Outcome | None = None
+        if step_id or step_index is not None:
+            where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+            plan, workspace_id = where.plan, where.workspace_id
+            finished = await _finish(call, tx, where, status, notes)
+        else:
+            plan = await plans.require_live(tx, plan_id)
+            workspace_id = await call.workspace_id(tx, plan.workspace_id)
+        got = await _held_or_claimed(tx, plan, actor, lease_seconds, Wanted(types or (), assignee))
+        if finished or got:
+            await plans.touch(tx, plan_id)
+        return {
+            "plan_id": plan_id,
+            "workspace_id": workspace_id,
+            "completed": _finished(finished.step) if finished else None,
+            "next": await _view(tx, got) if got else None,
+            "remaining": await steps.count_open(tx, plan_id),
+            "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
+            "waiting": None if got else await _waiting(tx, plan_id, Wanted(types or (), assignee)),
+        }
+
+
+async def _finish(call: Call, tx: Transaction, where: Target, status: str, notes: str | None) -> Outcome:
+    """Finish a step once: a repetition by the one who finished it changes nothing."""
+    step = where.step
+    if step.closed and step_rules.is_closed(status):
+        if step.completed_by not in (None, tx.origin.actor):
+            raise Conflict(
+                f"{step.step_id} was finished by {step.completed_by} at {step.completed_at}. "
+                "Call next without it to get another step."
+            )
+        return Outcome(step)
+    changes = {"notes": step_rules.appended(step.notes, notes)} if notes else {}
+    return await step_rules.set_status(call, tx, where, status, changes)
+
+
+async def _held_or_claimed(
+    tx: Transaction, plan: Plan, actor: str, lease_seconds: int, wanted: Wanted
+) -> StepRow | None:
+    """Return the step the actor holds in the plan, its lease renewed if it ran out, or claim the next eligible one."""
+    if held := await claims.held(tx, actor, plan_id=plan.plan_id):
+        mine = held[0]
+        return mine if mine.held_by(tx.now()) else await claims.renew(tx, mine, lease_seconds)
+    found = await claims.eligible_in_plan(tx, plan.plan_id, limit=1, wanted=wanted)
+    return await claims.take(tx, found[0], actor, lease_seconds) if found else None
+
+
+def _finished(step: StepRow) -> dict[str, Any]:
+    return {"step_id": step.step_id, "index": step.order_index, "status": step.status}
+
+
+async def _view(tx: Transaction, step: StepRow) -> Step:
+    waits = await dependencies.waits_of(tx, "step", [step.step_id], target_type="step")
+    return view(step, depends_on=waits.get(step.step_id), claim_token=step.claim_token)
+
+
+async def _waiting(tx: Transaction, plan_id: str, wanted: Wanted) -> dict[str, Any] | None:
+    """Return why nothing is eligible: how many steps for each reason, and the first ones with theirs."""
+    found = await claims.reasons(tx, plan_id, first=FIRST_WAITING, wanted=wanted)
+    first = [
+        {"step_id": step.step_id, "index": step.order_index, "reason": await step_rules.explain(tx, step, code)}
+        for step, code, _ in found[:FIRST_WAITING]
+    ]
+    return {"counts": {code: together for _, code, together in found}, "first": first} if found else None
+
+
+@TOOL.action(read_only=True, takes=("page",))
+async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
+    """Every step that could be claimed now; claims nothing.
+
+    Of one plan, or of all active plans of the workspace, by priority of the plan, its age, and position.
+
+    Example: {"action":"ready","plan_id":"plan_1rqewqexykb7"}
+    """
+    plan = await plans.require(call.db, plan_id) if plan_id else None
+    workspace_id = await call.workspace_id(call.db, plan.workspace_id if plan else None)
+    found, total = await claims.ready(
+        call.db,
+        workspace_id=workspace_id,
+        plan_id=plan_id,
+        after=call.after("ready", 4),
+        limit=call.shared.limit + 1,
+    )
+    places = {step.step_id: place for step, place in found}
+    rows = [brief(step, plan_id=None if plan_id else step.plan_id, claimed_by=None) for step, _ in found]
+    extra = {"plan_id": plan_id} if plan_id else {"workspace_id": workspace_id}
+    return Page("steps", rows, total, call.shared.limit, lambda row: places[row.step_id], "ready", extra)
+
+
+@TOOL.action(takes=("claim",), one_of=STEP)
+async def claim(
+    call: Call,
+    *,
+    step_id: Id | None = None,
+    plan_id: Id | None = None,
+    step_index: Index | None = None,
+    lease_seconds: Seconds = LEASE_SECONDS,
+) -> dict[str, Any]:
+    """Claim one step; repeat it to renew the lease.
+
+    Prefer next, which finds a step and claims it in one go. Needs session_id or agent. What stands against the claim
+    (a live claim, a dependency, a gate) is told; force=true takes over a live claim, and only that.
+
+    Example: {"action":"claim","step_id":"step_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
+    """
+    async with call.write() as tx:
+        where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+        taken = await step_rules.claim(call, tx, where.step, lease_seconds)
+        await plans.touch(tx, where.plan.plan_id)
+        waits = await dependencies.waits_of(tx, "step", [taken.step_id], target_type="step")
+        return _claimed(where, view(taken, depends_on=waits.get(taken.step_id), claim_token=taken.claim_token))
+
+
+def _claimed(where: Target, step: Step) -> dict[str, Any]:
+    fields = {name: getattr(step, name) for name in Step.model_fields}
+    return {**fields, "plan_id": where.plan.plan_id, "workspace_id": where.workspace_id}
+
+
+@TOOL.action(takes=("claim",), one_of=STEP)
+async def heartbeat(
+    call: Call,
+    *,
+    step_id: Id | None = None,
+    plan_id: Id | None = None,
+    step_index: Index | None = None,
+    lease_seconds: Seconds = LEASE_SECONDS,
+) -> dict[str, Any]:
+    """Keep your claim: the lease starts anew.
+
+    Say who you are (session_id or agent), or send the claim_token. A claim that someone else has taken since is a
+    conflict: stop working on that step.
+
+    Example: {"action":"heartbeat","step_id":"step_1rqewqexykb7","claim_token":3,"lease_seconds":900}
+    """
+    async with call.write() as tx:
+        where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+        _require_holder(call, tx, where.step)
+        kept = await claims.renew(tx, where.step, lease_seconds)
+        return {
+            "step_id": kept.step_id,
+            "workspace_id": where.workspace_id,
+            "claim_token": kept.claim_token,
+            "lease_expires_at": kept.lease_expires_at,
+        }
+
+
+def _require_holder(call: Call, tx: Transaction, step: StepRow) -> None:
+    step_rules.guard(call, tx, step)
+    named = call.shared.claim_token is not None or step.claimed_by == tx.origin.actor
+    if step.claimed_by is None or not named:
+        raise Conflict(
+            f"You hold no claim on {step.step_id} (it is {step.status}). "
+            "memory_steps action='next' gives you a step to work on."
+        )
+
+
+@TOOL.action(takes=("claim",), one_of=STEP)
+async def release(
+    call: Call,
+    *,
+    step_id: Id | None = None,
+    plan_id: Id | None = None,
+    step_index: Index | None = None,
+    reason: Text | None = None,
+    status: ClosingStatus = "pending",
+) -> dict[str, Any]:
+    """Give up your claim on a step.
+
+    The step becomes `status` (default pending, so that others can take it; blocked or failed say why you stop).
+    `reason` is added to its notes. force=true releases the claim of someone else.
+
+    Example: {"action":"release","step_id":"step_1rqewqexykb7","claim_token":3,"reason":"needs the new API"}
+    """
+    if status == "active":
+        raise Conflict("A released step cannot stay active. Send status pending, blocked, failed, done or cancelled.")
+    async with call.write() as tx:
+        where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+        if not call.shared.force:
+            _require_holder(call, tx, where.step)
+        changes = {"notes": step_rules.appended(where.step.notes, reason)} if reason else {}
+        outcome = await step_rules.set_status(call, tx, where, status, changes)
+        events.record(tx, Event("step_released", "step", where.step.step_id, data={"reason": reason}))
+        await plans.touch(tx, where.plan.plan_id)
+        return {
+            "step_id": outcome.step.step_id,
+            "workspace_id": where.workspace_id,
+            "status": outcome.step.status,
+            "unblocked": await unblocked(tx, outcome.unblocked),
+        }

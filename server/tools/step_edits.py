@@ -1,0 +1,83 @@
+"""memory_steps: which files were touched for which step."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from server.db import events, file_edits, plans, steps
+from server.errors import InvalidArguments
+from server.models.events import Event
+from server.models.steps import ChangeType
+from server.tools import step_rules
+from server.tools.common import Call, Id, Index, Line, Text
+from server.tools.render import Page
+from server.tools.steps import TOOL, live
+
+Change = Annotated[ChangeType, Field(description="create|edit|delete|rename")]
+
+
+@TOOL.action(one_of=(("step_id",), ("plan_id",)))
+async def record_edit(
+    call: Call,
+    *,
+    file_path: Line,
+    change_type: Change,
+    step_id: Id | None = None,
+    plan_id: Id | None = None,
+    step_index: Index | None = None,
+    previous_path: Line | None = None,
+    notes: Text | None = None,
+) -> dict[str, Any]:
+    """Record that a file was touched for a step or plan.
+
+    A rename needs previous_path.
+
+    Example: {"action":"record_edit","step_id":"step_1rqewqexykb7","file_path":"src/app.py","change_type":"edit"}
+    """
+    if (change_type == "rename") != (previous_path is not None):
+        raise InvalidArguments("'previous_path' belongs to change_type='rename', and to it alone.")
+    async with call.write() as tx:
+        if step_id or step_index is not None:
+            where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+            plan, step, workspace_id = where.plan, where.step, where.workspace_id
+        else:
+            plan, workspace_id = await live(call, tx, plan_id or "")
+            step = None
+        edit = await file_edits.insert(
+            tx,
+            workspace_id=workspace_id,
+            plan_id=plan.plan_id,
+            step_id=step.step_id if step else None,
+            file_path=file_path,
+            previous_path=previous_path,
+            change_type=change_type,
+            notes=notes,
+        )
+        data = {"file_path": file_path, "change_type": change_type}
+        events.record(tx, Event("file_edited", "file_edit", edit.edit_id, plan_id=plan.plan_id, data=data))
+        return {"edit_id": edit.edit_id, "workspace_id": workspace_id, "plan_id": plan.plan_id, "step_id": edit.step_id}
+
+
+@TOOL.action(read_only=True, takes=("page",))
+async def list_edits(
+    call: Call, *, file_path: Line | None = None, plan_id: Id | None = None, step_id: Id | None = None
+) -> Page:
+    """Who touched which file, newest first.
+
+    Example: {"action":"list_edits","file_path":"src/app.py"}
+    """
+    named = await plans.require(call.db, plan_id) if plan_id else None
+    if step_id and named is None:
+        named = await plans.require(call.db, (await steps.require(call.db, step_id)).plan_id)
+    workspace_id = await call.workspace_id(call.db, named.workspace_id if named else None)
+    rows, total = await file_edits.page(
+        call.db,
+        workspace_id=workspace_id,
+        plan_id=plan_id,
+        step_id=step_id,
+        file_path=file_path,
+        after=call.after("edits", 2),
+        limit=call.shared.limit + 1,
+    )
+    extra = {"workspace_id": workspace_id}
+    return Page("edits", rows, total, call.shared.limit, lambda row: [row.created_at, row.edit_id], "edits", extra)

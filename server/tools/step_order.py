@@ -1,0 +1,298 @@
+"""memory_steps: removing, re-ordering and replacing steps. Dependencies, claims and confirmations follow the step."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from server.db import dependencies, phases, plans, step_rows, steps, trash
+from server.db.connection import Transaction
+from server.errors import Conflict, InvalidArguments
+from server.models.plans import Plan
+from server.models.steps import NewStep, StepRow
+from server.tools import step_rules
+from server.tools.common import STEP, Call, Id, Index, Lines
+from server.tools.step_rules import Target
+from server.tools.steps import TOOL, StepSpecs, live, log, refuse_gated, unblocked
+
+Direction = Annotated[Literal["up", "down"], Field(description="up|down")]
+Order = Annotated[list[int], Field(description="every current index once, in the new order")]
+MOST_SHOWN = 20
+
+
+@TOOL.action(destructive=True, takes=("claim",), one_of=STEP)
+async def delete(
+    call: Call,
+    *,
+    step_id: Id | None = None,
+    plan_id: Id | None = None,
+    step_index: Index | None = None,
+    confirm: bool = False,
+) -> dict[str, Any]:
+    """Remove a step to the trash; preview unless confirm.
+
+    Later steps move up. Steps that wait for it no longer do. memory_workspace restore brings it back.
+
+    Example: {"action":"delete","plan_id":"plan_1rqewqexykb7","step_index":3}
+    """
+    async with call.write() as tx:
+        where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+        step_rules.guard(call, tx, where.step)
+        if not confirm:
+            return {"workspace_id": where.workspace_id, "preview": await _loss(tx, [where.step])}
+        trash_id, free = await _remove(tx, where.plan, where.workspace_id, [where.step])
+        log(tx, where.plan.plan_id, "steps_deleted", f"step deleted: {where.step.task[:120]}", trash_id=trash_id)
+        return {
+            "step_id": where.step.step_id,
+            "workspace_id": where.workspace_id,
+            "deleted": True,
+            "trash_id": trash_id,
+            "unblocked": free,
+        }
+
+
+async def _loss(tx: Transaction, gone: list[StepRow]) -> dict[str, Any]:
+    """Say what removing these steps would take away."""
+    rows = await step_rows.collect(tx, [step.step_id for step in gone])
+    named = [
+        {"step_id": step.step_id, "index": step.order_index, "status": step.status, "task": step.task[:120]}
+        for step in gone[:MOST_SHOWN]
+    ]
+    return {
+        "would_delete": named,
+        "steps": len(gone),
+        "with_them": {table: len(found) for table, found in rows.items() if found and table != "steps"},
+        "hint": "send the same call with confirm=true to do it; it goes to the trash for 30 days",
+    }
+
+
+async def _remove(
+    tx: Transaction, plan: Plan, workspace_id: str, gone: list[StepRow]
+) -> tuple[str, list[dict[str, Any]]]:
+    """Move steps to the trash; return its id and what became free."""
+    ids = [step.step_id for step in gone]
+    rows = await step_rows.collect(tx, ids)
+    title = gone[0].task[:120] if len(gone) == 1 else f"{len(gone)} steps of {plan.title}"
+    trash_id = await trash.put(
+        tx,
+        entity_type="step" if len(gone) == 1 else "steps",
+        entity_id=ids[0] if len(gone) == 1 else plan.plan_id,
+        title=title,
+        workspace_id=workspace_id,
+        plan_id=plan.plan_id,
+        rows=rows,
+    )
+    waiting = [(row["source_type"], row["source_id"]) for row in rows["dependencies"] if row["target_id"] in set(ids)]
+    await steps.delete(tx, ids, plan.plan_id)
+    await plans.touch(tx, plan.plan_id)
+    free = await dependencies.free_among(tx, [node for node in waiting if node[1] not in set(ids)])
+    free += await dependencies.refresh(tx, [("phase", step.phase_id) for step in gone])
+    return trash_id, await unblocked(tx, free)
+
+
+async def _reordered(
+    call: Call, tx: Transaction, plan: Plan, workspace_id: str, after: list[StepRow]
+) -> dict[str, Any]:
+    """Store a new order of all steps of a plan and say which steps moved."""
+    await steps.set_order(tx, plan.plan_id, [step.step_id for step in after])
+    await plans.touch(tx, plan.plan_id)
+    moved = [
+        {"step_id": step.step_id, "index": index, "was": step.order_index}
+        for index, step in enumerate(after)
+        if step.order_index != index
+    ]
+    log(tx, plan.plan_id, "steps_reordered", f"{len(moved)} of {len(after)} steps moved", action=call.action.name)
+    return {"plan_id": plan.plan_id, "workspace_id": workspace_id, "moved": moved}
+
+
+def _moved(order: list[StepRow], from_index: int, to_index: int) -> list[StepRow]:
+    rest = [step for step in order if step.order_index != from_index]
+    return [*rest[:to_index], order[from_index], *rest[to_index:]]
+
+
+@TOOL.action(one_of=STEP)
+async def reorder(
+    call: Call,
+    *,
+    direction: Direction,
+    step_id: Id | None = None,
+    plan_id: Id | None = None,
+    step_index: Index | None = None,
+) -> dict[str, Any]:
+    """Swap a step with the one before or after it.
+
+    Example: {"action":"reorder","plan_id":"plan_1rqewqexykb7","step_index":3,"direction":"up"}
+    """
+    async with call.write() as tx:
+        where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+        to_index = where.step.order_index + (-1 if direction == "up" else 1)
+        return await _move(call, tx, where, to_index)
+
+
+@TOOL.action(one_of=(("step_id",), ("plan_id", "from_index")))
+async def move(
+    call: Call,
+    *,
+    to_index: Index,
+    step_id: Id | None = None,
+    plan_id: Id | None = None,
+    from_index: Index | None = None,
+) -> dict[str, Any]:
+    """Move a step to another index.
+
+    Example: {"action":"move","plan_id":"plan_1rqewqexykb7","from_index":5,"to_index":0}
+    """
+    async with call.write() as tx:
+        return await _move(call, tx, await step_rules.target(call, tx, step_id, plan_id, from_index), to_index)
+
+
+async def _move(call: Call, tx: Transaction, where: Target, to_index: int) -> dict[str, Any]:
+    order = await steps.of_plan(tx, where.plan.plan_id)
+    from_index = where.step.order_index
+    if to_index == from_index or not 0 <= to_index < len(order):
+        raise InvalidArguments(
+            f"The step at index {from_index} cannot go to index {to_index}: the plan has the indices 0 to "
+            f"{len(order) - 1}, and it has to be another one. Nothing moved."
+        )
+    return await _reordered(call, tx, where.plan, where.workspace_id, _moved(order, from_index, to_index))
+
+
+@TOOL.action()
+async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> dict[str, Any]:
+    """Sort steps by phase, keeping their order within.
+
+    By the plan's own order of phases, or by `phase_order` (names, any case; phases it leaves out come last, in the
+    plan's order). The phases take the same order.
+
+    Example: {"action":"sort","plan_id":"plan_1rqewqexykb7","phase_order":["Design","Build","Test"]}
+    """
+    async with call.write() as tx:
+        plan, workspace_id = await live(call, tx, plan_id)
+        order = await steps.of_plan(tx, plan_id)
+        if not order:
+            raise Conflict(f"The plan {plan_id} has no steps to sort. memory_steps action='add' adds some.")
+        wanted = {name.lower(): place for place, name in enumerate(phase_order or ())}
+        known = await phases.of_plan(tx, plan_id)
+        ranked = sorted(known, key=lambda phase: (wanted.get(phase.name.lower(), len(wanted)), phase.order_index))
+        await phases.set_order(tx, [phase.phase_id for phase in ranked])
+        places = {phase.phase_id: place for place, phase in enumerate(ranked)}
+        after = sorted(order, key=lambda step: (places[step.phase_id], step.order_index))
+        return await _reordered(call, tx, plan, workspace_id, after)
+
+
+@TOOL.action()
+async def set_order(call: Call, *, plan_id: Id, new_order: Order) -> dict[str, Any]:
+    """Put all steps into a given order of indices.
+
+    `new_order` holds each current index exactly once: [2,0,1] makes the third step the first.
+
+    Example: {"action":"set_order","plan_id":"plan_1rqewqexykb7","new_order":[2,0,1]}
+    """
+    async with call.write() as tx:
+        plan, workspace_id = await live(call, tx, plan_id)
+        order = await steps.of_plan(tx, plan_id)
+        _check_permutation(new_order, len(order))
+        return await _reordered(call, tx, plan, workspace_id, [order[index] for index in new_order])
+
+
+def _check_permutation(new_order: list[int], total: int) -> None:
+    missing = sorted(set(range(total)) - set(new_order))
+    unknown = sorted(set(new_order) - set(range(total)))
+    repeated = sorted({index for index in new_order if new_order.count(index) > 1}) if len(new_order) > total else []
+    if missing or unknown or len(new_order) != total:
+        raise InvalidArguments(
+            f"'new_order' must hold each of the {total} indices once; missing {missing[:20]}, unknown {unknown[:20]}, "
+            f"repeated {repeated[:20]}. Nothing moved."
+        )
+
+
+@TOOL.action(destructive=True, takes=("force",))
+async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, confirm: bool = False) -> dict[str, Any]:
+    """Replace all steps; those with the same text stay.
+
+    A step whose task text is unchanged keeps its id, status, claim, notes and history; it takes phase, type, assignee
+    and depends_on from the new one where given. Steps that would go are shown as a preview unless confirm=true, and
+    go to the trash. Steps are described as in add.
+
+    Example: {"action":"replace","plan_id":"plan_1rqewqexykb7","replacement_steps":[{"task":"Write the test"}]}
+    """
+    async with call.write() as tx:
+        plan, workspace_id = await live(call, tx, plan_id)
+        before = await steps.of_plan(tx, plan_id)
+        kept = _matched(before, replacement_steps)
+        gone = [step for step in before if step.step_id not in set(kept.values())]
+        if gone and not confirm:
+            return {"plan_id": plan_id, "workspace_id": workspace_id, "preview": await _loss(tx, gone)}
+        refuse_gated([step for place, step in enumerate(replacement_steps) if place not in kept])
+        for step in gone:
+            step_rules.guard(call, tx, step)
+        trash_id, free = await _remove(tx, plan, workspace_id, gone) if gone else (None, [])
+        after = await _rebuild(tx, plan_id, replacement_steps, kept)
+        summary = f"steps replaced: {len(kept)} kept, {len(after) - len(kept)} new, {len(gone)} removed"
+        log(tx, plan_id, "steps_replaced", summary, trash_id=trash_id)
+        return {
+            "plan_id": plan_id,
+            "workspace_id": workspace_id,
+            "kept": len(kept),
+            "added": [{"step_id": step.step_id, "index": step.order_index} for step in _new(after, kept)],
+            "removed": len(gone),
+            "trash_id": trash_id,
+            "unblocked": free,
+        }
+
+
+def _new(after: list[StepRow], kept: dict[int, str]) -> list[StepRow]:
+    return [step for step in after if step.step_id not in set(kept.values())]
+
+
+def _matched(before: list[StepRow], wanted: list[NewStep]) -> dict[int, str]:
+    """Return the id of the step that each wanted one continues, by its place: same text, same phase preferred."""
+    free = {step.step_id: step for step in before}
+    found: dict[int, str] = {}
+    for exact in (True, False):
+        for place, new in enumerate(wanted):
+            for step in free.values() if place not in found else ():
+                if step.task.strip() == new.task and (not exact or new.phase in (None, step.phase)):
+                    found[place] = step.step_id
+                    del free[step.step_id]
+                    break
+    return found
+
+
+async def _rebuild(tx: Transaction, plan_id: str, wanted: list[NewStep], kept: dict[int, str]) -> list[StepRow]:
+    """Insert what is new, put all into the wanted order, and give kept steps what the caller said of them."""
+    new = [(place, step) for place, step in enumerate(wanted) if place not in kept]
+    phase_of = await _phases(tx, plan_id, wanted, kept)
+    bare = [step.model_copy(update={"phase": phase_of[place], "depends_on": []}) for place, step in new]
+    inserted = await steps.insert_many(tx, plan_id, bare) if bare else []
+    ids = {**kept, **{place: row.step_id for (place, _), row in zip(new, inserted, strict=True)}}
+    order = [ids[place] for place in range(len(wanted))]
+    await steps.set_order(tx, plan_id, order)
+    rows = await steps.by_ids(tx, order)
+    for place, step in enumerate(wanted):
+        if "depends_on" in step.model_fields_set:
+            await steps.set_dependencies(tx, rows[ids[place]], step.depends_on)
+        if place in kept and (changes := await _said(tx, plan_id, step, rows[kept[place]])):
+            await steps.update(tx, kept[place], changes)
+    await plans.touch(tx, plan_id)
+    return await steps.of_plan(tx, plan_id)
+
+
+async def _phases(tx: Transaction, plan_id: str, wanted: list[NewStep], kept: dict[int, str]) -> dict[int, str]:
+    """Return the phase of each wanted step: its own, the one it has already, or that of the step before it."""
+    rows = await steps.by_ids(tx, list(kept.values()))
+    known = await phases.of_plan(tx, plan_id)
+    last = known[0].name if known else steps.DEFAULT_PHASE
+    found: dict[int, str] = {}
+    for place, step in enumerate(wanted):
+        last = step.phase or (rows[kept[place]].phase if place in kept else last)
+        found[place] = last
+    return found
+
+
+async def _said(tx: Transaction, plan_id: str, wanted: NewStep, row: StepRow) -> dict[str, Any]:
+    """Return the columns of a kept step that the caller's description changes."""
+    given = {name: getattr(wanted, name) for name in ("type", "assignee", "section") if name in wanted.model_fields_set}
+    changes = {name: value for name, value in given.items() if value != getattr(row, name)}
+    if wanted.phase and wanted.phase != row.phase:
+        changes["phase_id"] = (await phases.ensure(tx, plan_id, [wanted.phase]))[wanted.phase]
+    return changes

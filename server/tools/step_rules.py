@@ -1,0 +1,244 @@
+"""What a step may become, who may change it, and what follows when it does."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.db import claims, confirmations, dependencies, events, plans, sessions, steps
+from server.db.connection import Reader, Transaction
+from server.db.dependencies import Node
+from server.errors import Conflict, Gated
+from server.models.base import later
+from server.models.events import Event
+from server.models.plans import Plan
+from server.models.steps import CLOSED, StepRow
+from server.tools.common import Call, require_actor
+
+LEASE_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Target:
+    """A step that a call names, its plan, and its workspace."""
+
+    plan: Plan
+    step: StepRow
+    workspace_id: str
+
+
+@dataclass
+class Outcome:
+    """A changed step, and what its change set free."""
+
+    step: StepRow
+    unblocked: list[Node] = field(default_factory=list[Node])
+
+
+async def target(
+    call: Call, tx: Transaction, step_id: str | None, plan_id: str | None, step_index: int | None
+) -> Target:
+    """Return the live step that `step_id`, or `plan_id` and `step_index`, name."""
+    if step_id:
+        step = await steps.require(tx, step_id)
+        plan = await plans.require_live(tx, step.plan_id)
+        _agree(step, plan_id, step_index)
+    else:
+        assert plan_id is not None
+        assert step_index is not None  # the registry refuses a call that names neither
+        plan = await plans.require_live(tx, plan_id)
+        step = await steps.require_at(tx, plan_id, step_index)
+    return Target(plan, step, await call.workspace_id(tx, plan.workspace_id))
+
+
+def _agree(step: StepRow, plan_id: str | None, step_index: int | None) -> None:
+    if plan_id not in (None, step.plan_id) or step_index not in (None, step.order_index):
+        raise Conflict(
+            f"step_id {step.step_id!r} is the step at index {step.order_index} of plan {step.plan_id!r}, which "
+            "plan_id and step_index contradict. Send step_id alone."
+        )
+
+
+def guard(call: Call, tx: Transaction, step: StepRow) -> bool:
+    """Check the caller's right to change `step`; return whether it takes the claim of someone else by force."""
+    token, holder = call.shared.claim_token, step.held_by(tx.now())
+    if token is not None and token != step.claim_token:
+        raise Conflict(
+            f"Your claim on {step.step_id} is gone: its token {token} is not the current {step.claim_token}"
+            f"{_by(step, holder)}. Do not write its result; memory_steps action='next' gives you another step.",
+            **_holding(step, holder),
+        )
+    if holder is None or holder == tx.origin.actor or token is not None:
+        return False
+    if call.shared.force:
+        return True
+    raise Conflict(
+        f"{step.step_id} (index {step.order_index}) is held by {holder} until {step.lease_expires_at}. Work on another "
+        "one (memory_steps action='next'), wait, or send force=true to take it over.",
+        **_holding(step, holder),
+    )
+
+
+def _by(step: StepRow, holder: str | None) -> str:
+    return f", held by {holder} until {step.lease_expires_at}" if holder else f"; the step is {step.status}"
+
+
+def _holding(step: StepRow, holder: str | None) -> dict[str, Any]:
+    return {"held_by": holder, "until": step.lease_expires_at} if holder else {}
+
+
+async def require_claimant(tx: Transaction) -> str:
+    """Return who claims: a named actor, whose session, if it has one, is not over."""
+    actor = require_actor(tx)
+    if tx.origin.session_id:
+        session = await sessions.require(tx, tx.origin.session_id)
+        if session.status != "active":
+            raise Conflict(
+                f"The session {session.session_id} is {session.status}, so it cannot claim. "
+                "memory_agent action='init' opens a new one."
+            )
+    return actor
+
+
+async def claim(call: Call, tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:
+    """Claim one step for the actor, or renew its claim; raise for whatever stands against it."""
+    actor = await require_claimant(tx)
+    forced = guard(call, tx, step)
+    if step.status == "active" and step.claimed_by == actor:
+        return await claims.renew(tx, step, lease_seconds)
+    if step.closed:
+        raise Conflict(f"{step.step_id} is {step.status} already. memory_steps action='next' gives you an open step.")
+    code = await claims.reason(tx, step)
+    if code and not (code == "held" and (forced or call.shared.claim_token)):
+        raise await _refusal(tx, step, code)
+    return await claims.take(tx, step, actor, lease_seconds, forced=forced)
+
+
+async def _refusal(tx: Transaction, step: StepRow, code: str) -> Conflict | Gated:
+    text = f"{step.step_id} (index {step.order_index}) cannot be claimed: {await explain(tx, step, code)}."
+    if code == "confirmation":
+        return Gated(f"{text} {_ask(step)}", confirm={"confirmation_scope": "step", "step_id": step.step_id})
+    if code == "phase_confirmation":
+        return Gated(f"{text} Ask a human to confirm that phase.", confirm={"confirmation_scope": "phase"})
+    return Conflict(f"{text} memory_steps action='next' gives you one that can.", reason=code)
+
+
+def _ask(step: StepRow) -> str:
+    return (
+        "A human should confirm it: memory_plan action='confirm' confirmation_scope='step' "
+        f"step_id={step.step_id!r}. Do not confirm a step you work on."
+    )
+
+
+async def explain(db: Reader, step: StepRow, code: str) -> str:
+    """Return the reason `code` against a step in words."""
+    match code:
+        case "held":
+            return f"held by {step.claimed_by} until {step.lease_expires_at}"
+        case "dependency":
+            waits = await dependencies.pending_of(db, ("step", step.step_id))
+            return f"waits for {', '.join(waits[:3])}{' and more' if len(waits) > 3 else ''}"
+        case "phase_dependency":
+            return f"its phase waits for {', '.join(await dependencies.pending_of(db, ('phase', step.phase_id)))}"
+        case _:
+            return REASONS.get(code, code.replace("_", " "))
+
+
+REASONS = {
+    "plan_dependency": "its plan waits for another plan (memory_plan action='get_plan_dependencies')",
+    "phase_confirmation": "an earlier phase needs confirmation (memory_plan action='confirm', scope phase)",
+    "confirmation": "needs confirmation (memory_plan action='confirm', scope step)",
+    "blocked": "is blocked; set it to pending when it can go on",
+    "failed": "failed; set it to pending to try again",
+    "other_type": "its type is none of the types asked for",
+    "other_assignee": "is assigned to someone else",
+}
+
+
+async def set_status(
+    call: Call, tx: Transaction, where: Target, status: str, changes: dict[str, Any] | None = None
+) -> Outcome:
+    """Change the status of a step, and other columns with it, under the rules of gates and claims."""
+    step, changes = where.step, dict(changes or {})
+    forced = guard(call, tx, step)
+    if status == step.status and not forced:
+        return Outcome(await steps.update(tx, step.step_id, changes)) if changes else Outcome(step)
+    await _check_gate(tx, step, status)
+    if status == "active" and tx.origin.actor:
+        await require_claimant(tx)
+        step = await claims.take(tx, step, tx.origin.actor, LEASE_SECONDS, forced=forced)
+        return await _settle(tx, where, await steps.update(tx, step.step_id, changes) if changes else step)
+    if forced:
+        await _log_take_over(tx, step)
+    changes |= {"status": status, "claimed_by": None, "lease_expires_at": None}
+    changes |= {"claim_token": step.claim_token + 1} if forced else {}
+    done = status == "done"
+    changes |= {"completed_at": tx.now() if done else None, "completed_by": tx.origin.actor if done else None}
+    return await _settle(tx, where, await steps.update(tx, step.step_id, changes))
+
+
+async def change(call: Call, tx: Transaction, where: Target, changes: dict[str, Any]) -> Outcome:
+    """Change columns of a step that leave its status alone."""
+    step = where.step
+    if guard(call, tx, step):
+        changes = {**changes, **await _seize(tx, step)}
+    changed = await steps.update(tx, step.step_id, changes)
+    summary = f"step {changed.order_index} edited: {changed.task[:120]}"
+    data = {"index": changed.order_index, "changed": sorted(changes)}
+    events.record(tx, Event("step_edited", "step", step.step_id, plan_id=step.plan_id, summary=summary, data=data))
+    moved = changed.phase_id != step.phase_id
+    nodes = [("phase", step.phase_id), ("phase", changed.phase_id)]
+    return Outcome(changed, await dependencies.refresh(tx, nodes) if moved else [])
+
+
+async def _seize(tx: Transaction, step: StepRow) -> dict[str, Any]:
+    """Take a live claim away from its holder: the fence moves, so that the old token is worth nothing."""
+    await _log_take_over(tx, step)
+    actor = tx.origin.actor
+    until = later(tx.now(), LEASE_SECONDS) if actor else None
+    return {"claimed_by": actor, "claim_token": step.claim_token + 1, "lease_expires_at": until}
+
+
+async def _log_take_over(tx: Transaction, step: StepRow) -> None:
+    data = {"lost_by": step.claimed_by, "claimed_by": tx.origin.actor}
+    events.record(tx, Event("step_taken_over", "step", step.step_id, plan_id=step.plan_id, data=data))
+
+
+async def _check_gate(tx: Transaction, step: StepRow, status: str) -> None:
+    needs = (status == "done" and step.confirm_before_done) or (
+        status in ("done", "active") and step.confirm_before_active
+    )
+    if needs and not await steps.confirmed_by(tx, step.step_id):
+        raise Gated(
+            f"{step.step_id} (index {step.order_index}) needs confirmation before it is {status}. {_ask(step)}",
+            confirm={"confirmation_scope": "step", "step_id": step.step_id},
+        )
+
+
+async def _settle(tx: Transaction, where: Target, changed: StepRow) -> Outcome:
+    """Log the change of status, and bring up to date what waits for the step or its phase."""
+    before = where.step
+    events.record(
+        tx,
+        Event(
+            "step_updated",
+            "step",
+            changed.step_id,
+            plan_id=changed.plan_id,
+            summary=f"step {changed.order_index} {before.status} -> {changed.status}: {changed.task[:120]}",
+            data={"index": changed.order_index, "from": before.status, "to": changed.status},
+        ),
+    )
+    if before.closed == changed.closed:
+        return Outcome(changed)
+    if before.closed:
+        await confirmations.drop_for_step(tx, before)
+    nodes = [("step", changed.step_id), ("phase", changed.phase_id)]
+    return Outcome(changed, await dependencies.refresh(tx, nodes))
+
+
+def is_closed(status: str) -> bool:
+    return status in CLOSED
+
+
+def appended(old: str | None, new: str) -> str:
+    """Return notes with new ones on a line of their own."""
+    return f"{old}\n{new}" if old else new
