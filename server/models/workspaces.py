@@ -77,3 +77,23 @@ class Registered(Model):
     first_time: bool
     worktree_of: str | None = None
     warnings: list[str]
+
+
+class TrashEntry(Row):
+    """Something deleted that can still come back. It may go for good from `expires_at` on."""
+
+    trash_id: str
+    entity_type: str
+    entity_id: str
+    title: str
+    workspace_id: str | None = None
+    plan_id: str | None = None
+    deleted_by: str | None = None
+    created_at: str
+    expires_at: str
+
+
+class Trashed(TrashEntry):
+    """An entry with its rows by table."""
+
+    data: JsonObject
