@@ -1,0 +1,229 @@
+"""Who may import whom, and the measures every file keeps."""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVER = ROOT / "server"
+FILES = sorted(SERVER.rglob("*.py"))
+
+# What each room of server/ may import from the others.
+PROTOCOL = {"errors", "settings", "models", "registry", "catalog", "content", "markdown", "db", "tools", "store"}
+ROOMS = {
+    "errors": set[str](),
+    "settings": {"errors"},
+    "models": {"errors"},
+    "registry": {"errors"},
+    "catalog": {"registry"},
+    "content": {"models"},
+    "markdown": {"errors", "models"},
+    "db": {"errors", "models"},
+    "tools": {"errors", "settings", "models", "registry", "content", "markdown", "db"},
+    "store": {"errors", "settings", "catalog", "content", "db"},
+    "resources": PROTOCOL,
+    "prompts": PROTOCOL,
+    "completions": PROTOCOL,
+    "app": PROTOCOL | {"resources", "prompts", "completions"},
+    "transport": {"errors", "settings", "app"},
+    "cli": PROTOCOL | {"app", "transport"},
+    "__main__": {"errors", "settings", "transport", "cli"},
+    "__init__": set[str](),
+}
+
+# Where a package of others may be imported; one that is not named here may be imported nowhere.
+THIRD_PARTY = {
+    "mcp": {"app", "transport", "resources", "prompts", "completions", "cli/demo"},
+    "aiosqlite": {"db"},
+    "sqlite3": {"db"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "pydantic": {"models", "registry", "tools", "transport"},
+    "anyio": {"db", "tools", "store", "app", "transport", "cli", "__main__"},
+    "platformdirs": {"settings"},
+}
+ANY_SQL = re.compile(
+    r"\b(SELECT\s|INSERT\s+(OR\s+\w+\s+)?INTO\b|UPDATE\s+\w+\s+SET\b|DELETE\s+FROM\b|CREATE\s+(TABLE|INDEX)\b|PRAGMA\b"
+    r"|BEGIN IMMEDIATE|ORDER\s+BY\b|GROUP\s+BY\b|LEFT\s+JOIN\b|WHERE\s+\w+\s*=)"
+)
+LONGEST_FILE = 500
+LONGEST_FUNCTION = 60
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(SERVER).with_suffix("").as_posix()
+
+
+def room_of(path: Path) -> str:
+    return name_of(path).partition("/")[0]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names of all modules that a file imports, wherever the import stands."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, f"{path}:{node.lineno} imports relatively"
+            if node.module.startswith("server"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def functions(path: Path) -> list[Function]:
+    return [node for node in ast.walk(tree(path)) if isinstance(node, Function)]
+
+
+def docstrings(path: Path) -> set[ast.AST]:
+    holders = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Module | ast.ClassDef | Function) and n.body]
+    firsts = [holder.body[0] for holder in holders]
+    return {first.value for first in firsts if isinstance(first, ast.Expr)}
+
+
+def texts(path: Path) -> Iterator[ast.Constant]:
+    """Every string of the code, but for the docstrings."""
+    told = docstrings(path)
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in told:
+            yield node
+
+
+def by_name(path: Path) -> str:
+    return name_of(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_room_imports_only_the_rooms_below_it(path: Path) -> None:
+    room = room_of(path)
+    own = [module.split(".")[1:] for module in imported(path) if module.split(".")[0] == "server"]
+    rooms = {parts[0] for parts in own if parts and not parts[0].startswith("__")}
+
+    assert room in ROOMS, f"{room} is new: say in ROOMS what it may import"
+    assert rooms - {room} <= ROOMS[room]
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_foreign_package_is_imported_only_where_it_belongs(path: Path) -> None:
+    foreign = {module.split(".")[0] for module in imported(path)} - set(sys.stdlib_module_names) - {"server"}
+    foreign |= {"sqlite3"} & {module.split(".")[0] for module in imported(path)}
+    places = {room_of(path), name_of(path)}
+
+    assert {package for package in foreign if not places & THIRD_PARTY.get(package, set())} == set()
+
+
+def test_no_module_imports_itself_around_corners() -> None:
+    modules = {f"server.{name_of(path).replace('/', '.').removesuffix('.__init__')}": path for path in FILES}
+    graph: dict[str, set[str]] = defaultdict(set)
+    for module, path in modules.items():
+        for target in imported(path):
+            known = target if target in modules else target.rpartition(".")[0]
+            if known in modules and known not in (module, "server"):
+                graph[module].add(known)
+
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_imports_stand_at_the_top(path: Path) -> None:
+    late = [n.lineno for f in functions(path) for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)]
+
+    assert not late or room_of(path) in ("cli", "__main__")
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_file_has_at_most_500_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_function_has_at_most_60_lines(path: Path) -> None:
+    lengths = {f.name: (f.end_lineno or f.lineno) - f.lineno + 1 for f in functions(path)}
+
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_function_and_its_parameters_are_annotated(path: Path) -> None:
+    bare = [
+        f"{f.name}({a.arg})"
+        for f in functions(path)
+        for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs, f.args.vararg, f.args.kwarg)
+        if a and a.annotation is None and a.arg not in ("self", "cls")
+    ]
+
+    assert bare + [f.name for f in functions(path) if f.returns is None] == []
+
+
+def test_the_tool_call_boundary_is_the_only_broad_except() -> None:
+    broad = [
+        name_of(path)
+        for path in FILES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or any(isinstance(n, ast.Name) and n.id == "Exception" for n in ast.walk(node.type)))
+    ]
+
+    assert broad == ["app"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_who_catches_everything_raises_it_again(path: Path) -> None:
+    handlers = [n for n in ast.walk(tree(path)) if isinstance(n, ast.ExceptHandler) and isinstance(n.type, ast.Name)]
+    swallowed = [
+        h.lineno
+        for h in handlers
+        if isinstance(h.type, ast.Name) and h.type.id == "BaseException" and not isinstance(h.body[-1], ast.Raise)
+    ]
+
+    assert swallowed == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_only_the_command_line_prints(path: Path) -> None:
+    calls = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    printed = [n.lineno for n in calls if isinstance(n.func, ast.Name) and n.func.id == "print"]
+
+    assert not printed or room_of(path) == "cli"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) not in ("db", "cli")], ids=by_name)
+def test_sql_stands_only_in_db(path: Path) -> None:
+    found = [f"{node.lineno}: {node.value}" for node in texts(path) if ANY_SQL.search(str(node.value))]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "scripts").glob("*.py"))], ids=lambda path: path.name)
+def test_no_comment_puts_work_off(path: Path) -> None:
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+    comments = [t.string for t in tokens if t.type == tokenize.COMMENT]
+
+    assert [c for c in comments if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", c)] == []
+
+
+def test_no_room_is_called_after_nothing_in_particular() -> None:
+    vague = {"utils", "util", "helpers", "services", "managers", "misc", "core"}
+
+    assert vague.isdisjoint(part for path in FILES for part in name_of(path).split("/"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_a_module_says_what_lives_in_it(path: Path) -> None:
+    assert ast.get_docstring(tree(path))
