@@ -52,7 +52,16 @@ class Param:
             if decoded is not value:
                 return self.validate(decoded)
             problems = error.errors(include_url=False)
-            return None, [{"param": _location(self.name, e["loc"]), "problem": e["msg"]} for e in problems]
+            return None, [{"param": _location(self.name, e["loc"]), "problem": self._words(e)} for e in problems]
+
+    def _words(self, problem: Mapping[str, Any]) -> str:
+        """Return what is wrong with one value; for an unknown field of a nested object, the nearest known one."""
+        if problem["type"] != "extra_forbidden":
+            return problem["msg"]
+        shapes = [self.full_schema, *self.full_schema.get("$defs", {}).values()]
+        known = [name for shape in shapes for name in shape.get("properties", ())]
+        near = nearest(str(problem["loc"][-1]), known)
+        return f"unknown, did you mean '{near}'?" if near else f"unknown; known are {', '.join(known)}"
 
     def describe(self) -> dict[str, Any]:
         """Return what `help` says about it: type, values, limits, default and nested shape."""

@@ -1,6 +1,7 @@
 """The database of one server: opened when first needed, migrated, seeded, and opened anew after a failure."""
 
 import logging
+from pathlib import Path
 
 import anyio
 
@@ -20,14 +21,21 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._db: Database | None = None
+        self._file: tuple[int, int] | None = None
         self._opening = anyio.Lock()
 
     async def open(self) -> Database:
-        if self._db is None:
-            async with self._opening:
-                if self._db is None:
-                    self._db = await open_store(self.settings)
-        return self._db
+        """Return the open database. One whose file was replaced or deleted since is closed, and the new file opened."""
+        if self._db and self._file == _identity(self.settings.database):
+            return self._db
+        async with self._opening:
+            if self._db and self._file != _identity(self.settings.database):
+                logger.warning("%s was replaced; opening it anew", self.settings.database)
+                await self.close()
+            if self._db is None:
+                self._db = await open_store(self.settings)
+                self._file = _identity(self.settings.database)
+            return self._db
 
     async def keep(self, interval: float) -> None:
         """Open the database ahead of the first call, then checkpoint what was written whenever `interval` s passed."""
@@ -44,6 +52,15 @@ class Store:
         if self._db:
             db, self._db = self._db, None
             await db.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one that takes its name later."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 async def open_store(settings: Settings) -> Database:

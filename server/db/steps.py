@@ -254,6 +254,20 @@ async def count_open(db: Reader, plan_id: str) -> int:
     )
 
 
+async def passed_by(db: Reader, plan_id: str, index: int) -> list[tuple[str, int]]:
+    """Return id and index of the steps before `index` that wait for nothing but a confirmation."""
+    rows = await db.all(
+        """
+        SELECT step_id, order_index FROM steps s
+        WHERE plan_id = :plan_id AND status = 'pending' AND waits_for = 0 AND order_index < :index
+          AND type = 'critical' AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
+        ORDER BY order_index LIMIT 5
+        """,
+        {"plan_id": plan_id, "index": index},
+    )
+    return [(row["step_id"], row["order_index"]) for row in rows]
+
+
 async def confirmed_by(db: Reader, step_id: str, *, suffix: str = "") -> str | None:
     """Return who confirmed the step, or None."""
     return await db.value(

@@ -41,7 +41,8 @@ async def next_(
     step_id or step_index it first sets that step to `status` (default done), adding `notes` to its notes; repeating the
     call finishes nothing else. Needs session_id or agent. The claim ends after lease_seconds (default 900) unless you
     call heartbeat. `types` and `assignee` narrow what you are given; steps assigned to nobody always count. Without a
-    free step, `waiting` says why. `remaining` counts the open steps of the plan.
+    free step, `waiting` says why. `passed_by` names steps before yours that a human has to confirm first. `remaining`
+    counts the open steps of the plan.
 
     Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
     """
@@ -56,7 +57,7 @@ async def next_(
             plan = await plans.require_live(tx, plan_id)
             workspace_id = await call.workspace_id(tx, plan.workspace_id)
         got = await _held_or_claimed(tx, plan, actor, lease_seconds, Wanted(types or (), assignee))
-        if finished or got:
+        if tx.events:
             await plans.touch(tx, plan_id)
         return {
             "plan_id": plan_id,
@@ -64,6 +65,7 @@ async def next_(
             "completed": _finished(finished.step) if finished else None,
             "next": await _view(tx, got) if got else None,
             "remaining": await steps.count_open(tx, plan_id),
+            "passed_by": await _passed_by(tx, got) if got else None,
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
             "waiting": None if got else await _waiting(tx, plan_id, Wanted(types or (), assignee)),
         }
@@ -92,6 +94,13 @@ async def _held_or_claimed(
         return mine if mine.held_by(tx.now()) else await claims.renew(tx, mine, lease_seconds)
     found = await claims.eligible_in_plan(tx, plan.plan_id, limit=1, wanted=wanted)
     return await claims.take(tx, found[0], actor, lease_seconds) if found else None
+
+
+async def _passed_by(tx: Transaction, got: StepRow) -> list[dict[str, Any]]:
+    """Name the critical steps that `next` had to skip."""
+    found = await steps.passed_by(tx, got.plan_id, got.order_index)
+    reason = step_rules.REASONS["confirmation"]
+    return [{"step_id": step_id, "index": index, "reason": reason} for step_id, index in found]
 
 
 def _finished(step: StepRow) -> dict[str, Any]:
