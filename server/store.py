@@ -31,7 +31,7 @@ class Store:
         async with self._opening:
             if self._db and self._file != _identity(self.settings.database):
                 logger.warning("%s was replaced; opening it anew", self.settings.database)
-                await self.close()
+                await self.close(checkpoint=False)  # its name leads to another file now
             if self._db is None:
                 self._db = await open_store(self.settings)
                 self._file = _identity(self.settings.database)
@@ -48,10 +48,10 @@ class Store:
             if self._db:
                 await self._db.checkpoint_if_dirty()
 
-    async def close(self) -> None:
+    async def close(self, *, checkpoint: bool = True) -> None:
         if self._db:
             db, self._db = self._db, None
-            await db.close()
+            await db.close(checkpoint=checkpoint)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,25 @@ class Reader:
         """Return the first column of the first row, or None."""
         row = await self.one(sql, params)
         return row[0] if row else None
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A column that names a row of another table. A `loose` one becomes NULL when that row goes."""
+
+    column: str
+    parent: str
+    parent_key: str
+    loose: bool
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the schema demands of the rows of a table: its primary key, all unique keys, its foreign keys."""
+
+    key: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...]
+    foreign: tuple[ForeignKey, ...]
 
 
 class Transaction(Reader):
@@ -129,9 +149,10 @@ class Database(Reader):
             async with self._turn:
                 await self._checkpoint_quietly()
 
-    async def close(self) -> None:
+    async def close(self, *, checkpoint: bool = True) -> None:
         with anyio.CancelScope(shield=True):
-            await self.checkpoint_if_dirty()
+            if checkpoint:
+                await self.checkpoint_if_dirty()
             await self._writer.close()
             await self._connection.close()
 
@@ -176,6 +197,30 @@ class Database(Reader):
         self._commits, self._wal_size = 0, self.wal_size()
         if copied < frames and self._wal_size > WAL_WARNING_BYTES:
             logger.warning("a long reader keeps the WAL from shrinking: %d bytes", self._wal_size)
+
+
+async def shape_of(db: Reader, table: str) -> Shape:
+    """Return the keys of a table. A foreign key has one column, and names the primary key of its parent."""
+    unique: dict[str, list[str]] = {}
+    rows = await db.all(
+        """
+        SELECT l.name, l.origin, c.name AS "column" FROM pragma_index_list(:table) l JOIN pragma_index_info(l.name) c
+        WHERE l."unique" AND NOT l.partial ORDER BY l.origin <> 'pk', l.name, c.seqno
+        """,
+        {"table": table},
+    )
+    for row in rows:
+        unique.setdefault(row["name"], []).append(row["column"])
+    foreign = await db.all(
+        """
+        SELECT f."from", f."table", f.on_delete, p.name AS "to"
+        FROM pragma_foreign_key_list(:table) f JOIN pragma_table_info(f."table") p ON p.pk = 1
+        """,
+        {"table": table},
+    )
+    keys = tuple(tuple(columns) for columns in unique.values())
+    links = (ForeignKey(row["from"], row["table"], row["to"], row["on_delete"] == "SET NULL") for row in foreign)
+    return Shape(keys[0], keys, tuple(links))
 
 
 def utc_now() -> datetime:
