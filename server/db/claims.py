@@ -224,6 +224,12 @@ async def release_all(tx: Transaction, actor: str, *, reason: str) -> list[StepR
     return await _release(tx, "claimed_by = :actor AND status = 'active'", {"actor": actor}, reason, note=None)
 
 
+async def release_plan(tx: Transaction, plan_id: str, *, reason: str) -> list[StepRow]:
+    """Release every claim on the steps of a plan."""
+    where = "plan_id = :plan_id AND status = 'active' AND claimed_by IS NOT NULL"
+    return await _release(tx, where, {"plan_id": plan_id}, reason, note=None)
+
+
 async def reclaim_expired(tx: Transaction, plan_id: str) -> list[StepRow]:
     """Make the steps of a plan whose lease ran out pending again, with a note and an event each."""
     note = f"[{tx.now()}] the lease ran out; the step is free again"

@@ -73,7 +73,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the schema demands of the rows of a table: its primary key, all unique keys, its foreign keys."""
+    """What the schema demands of the rows of a table: its primary key, its unique keys of columns, its foreign keys."""
 
     key: tuple[str, ...]
     unique: tuple[tuple[str, ...], ...]
@@ -201,7 +201,7 @@ class Database(Reader):
 
 async def shape_of(db: Reader, table: str) -> Shape:
     """Return the keys of a table. A foreign key has one column, and names the primary key of its parent."""
-    unique: dict[str, list[str]] = {}
+    unique: dict[str, list[str | None]] = {}
     rows = await db.all(
         """
         SELECT l.name, l.origin, c.name AS "column" FROM pragma_index_list(:table) l JOIN pragma_index_info(l.name) c
@@ -218,7 +218,7 @@ async def shape_of(db: Reader, table: str) -> Shape:
         """,
         {"table": table},
     )
-    keys = tuple(tuple(columns) for columns in unique.values())
+    keys = tuple(tuple(filter(None, columns)) for columns in unique.values() if None not in columns)  # no expressions
     links = (ForeignKey(row["from"], row["table"], row["to"], row["on_delete"] == "SET NULL") for row in foreign)
     return Shape(keys[0], keys, tuple(links))
 

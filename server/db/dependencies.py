@@ -1,6 +1,7 @@
 """Table `dependencies`: the source waits for the target while the row is pending and of type `blocks`."""
 
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from server.db.connection import Reader, Transaction
@@ -32,6 +33,16 @@ IS_CLOSED = """
               AND NOT EXISTS (SELECT 1 FROM plans_archive WHERE plan_id = m.plan_id AND status = 'completed'))
     END
 """
+
+
+def _exists(end: str, suffix: str = "") -> str:
+    """Return the condition that the source or target of the row `d` is there, live or in the archive."""
+    kinds = ("plan", "phase", "step") if suffix else ("plan", "phase", "step", "program")
+    arms = (f"WHEN '{k}' THEN EXISTS (SELECT 1 FROM {k}s{suffix} WHERE {k}_id = d.{end}_id)" for k in kinds)
+    return f"CASE d.{end}_type {' '.join(arms)} ELSE 0 END"
+
+
+TARGET_EXISTS = f"({_exists('target')} OR {_exists('target', '_archive')})"
 
 # Everything that must close before the new edges' targets can: what they wait for themselves, what the plan, phase or
 # program around them waits for, and the members without which a plan, phase or program is not finished.
@@ -83,7 +94,7 @@ async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType =
         [_row(edge, dep_type, tx.now()) for edge in dict.fromkeys(edges)],
     )
     if dep_type == "blocks":
-        await _refuse_cycle(tx, edges)
+        await refuse_cycle(tx, edges)
     await refresh(tx, [target for _, target in edges])
 
 
@@ -98,6 +109,36 @@ def _row(edge: Edge, dep_type: str, now: str) -> dict[str, Any]:
         "dep_type": dep_type,
         "now": now,
     }
+
+
+async def put_back(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Insert whole rows that were deleted, where their source is now, and return those of which both ends exist."""
+    ends = {row["dependency_id"]: row for row in rows}
+    found = await tx.all(
+        f"""
+        SELECT d.id, {_exists("source")} AS live FROM (
+            SELECT value ->> 'dependency_id' AS id, value ->> 'source_type' AS source_type,
+                value ->> 'source_id' AS source_id, value ->> 'target_type' AS target_type,
+                value ->> 'target_id' AS target_id
+            FROM json_each(:rows)
+        ) AS d
+        WHERE {TARGET_EXISTS} AND ({_exists("source")} OR {_exists("source", "_archive")})
+        """,
+        {"rows": encode(list(rows))},
+    )
+    for suffix, live in (("", 1), ("_archive", 0)):
+        there = [ends[row["id"]] for row in found if row["live"] == live]
+        if there:
+            names = ", ".join(there[0])
+            values = ", ".join(f":{name}" for name in there[0])
+            await tx.many(f"INSERT INTO dependencies{suffix} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING", there)
+    back = [ends[row["id"]] for row in found]
+    await refuse_cycle(tx, [edge_of(row) for row in back if row["dep_type"] == "blocks"])
+    return back
+
+
+def edge_of(row: Mapping[str, Any] | sqlite3.Row) -> Edge:
+    return (row["source_type"], row["source_id"]), (row["target_type"], row["target_id"])
 
 
 async def clear(tx: Transaction, source: Node, target_type: str) -> None:
@@ -191,7 +232,8 @@ async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
     return [node for node in dict.fromkeys(nodes) if node not in waiting]
 
 
-async def _refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
+async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
+    """Raise Conflict if one of these edges, which exist already, closes a cycle over `blocks`."""
     rows = await tx.all(REACHABLE, {"edges": encode([[*source, *target] for source, target in edges])})
     graph: dict[Node, list[Node]] = {}
     for row in rows:

@@ -1,0 +1,189 @@
+"""Puts deleted rows back under their old ids, or says what stands in the way."""
+
+import sqlite3
+from collections.abc import Sequence
+from graphlib import TopologicalSorter
+from typing import Any
+
+from server.db import dependencies, phases, steps
+from server.db.connection import Shape, Transaction, shape_of
+from server.db.trash import Rows
+from server.errors import Conflict
+from server.models.base import encode
+
+Table = list[dict[str, Any]]
+
+# Rows without a foreign key name their parent by its kind: the columns of kind and id, and where parents may be.
+POLYMORPHIC = {
+    "context_items": ("parent_type", "parent_id"),
+    "research_documents": ("parent_type", "parent_id"),
+    "memory_entries": ("scope", "scope_id"),
+}
+KINDS = ("workspace", "program", "plan", "phase", "step", "session")
+EDGES = ("dependencies", "dependencies_archive")
+
+
+async def put_back(tx: Transaction, rows: Rows) -> list[str]:
+    """Insert whole rows by table, as they were, and return warnings about what could not come along.
+
+    Whatever exists again in their place, and a parent that is gone, is a Conflict. Dependencies whose other end is
+    gone are left out. Steps and phases go back to their old index.
+    """
+    wanted = {table: [dict(row) for row in found] for table, found in rows.items() if found}
+    edges = [row for table in EDGES for row in wanted.pop(table, [])]
+    await _leave_out_programs(tx, wanted)
+    for row in wanted.get("steps", ()):
+        row["waits_for"] = 0  # the triggers count as the dependencies come back
+    shapes = {table: await shape_of(tx, table) for table in wanted}
+    for table in _in_order(shapes):
+        await _refuse_orphans(tx, table, wanted[table], shapes[table])
+        await _refuse_clashes(tx, table, wanted[table], shapes[table])
+        await _insert(tx, table, wanted[table])
+    await _place(tx, wanted)
+    return await _reconnect(tx, edges, wanted)
+
+
+async def _leave_out_programs(tx: Transaction, wanted: dict[str, Table]) -> None:
+    """A plan comes back without the membership in a program that is gone."""
+    members = wanted.pop("program_plans", [])
+    known = await _known(tx, ("programs",), "program_id", [row["program_id"] for row in members])
+    if kept := [row for row in members if row["program_id"] in known]:
+        wanted["program_plans"] = kept
+
+
+def _in_order(shapes: dict[str, Shape]) -> list[str]:
+    """Return the tables with parents before their children."""
+    graph = {table: {key.parent for key in shape.foreign} & shapes.keys() - {table} for table, shape in shapes.items()}
+    for table in graph.keys() & POLYMORPHIC.keys():
+        graph[table] |= {home for kind in KINDS for home in _homes(table, kind)} & shapes.keys()
+    return list(TopologicalSorter(graph).static_order())
+
+
+async def _refuse_orphans(tx: Transaction, table: str, rows: Table, shape: Shape) -> None:
+    """Refuse rows whose parent is gone; where the schema lets go of a parent, let go of it."""
+    own = {row[shape.key[0]] for row in rows}
+    for foreign in shape.foreign:
+        named = [row[foreign.column] for row in rows if row[foreign.column] is not None]
+        gone = set(named) - await _known(tx, (foreign.parent,), foreign.parent_key, named)
+        gone -= own if foreign.parent == table else set()
+        if gone and not foreign.loose:
+            raise await _orphaned(tx, foreign.parent.removesuffix("s"), min(gone))
+        for row in rows:
+            if row[foreign.column] in gone:
+                row[foreign.column] = None
+    if table in POLYMORPHIC:
+        await _refuse_polymorphic_orphans(tx, table, rows)
+
+
+async def _refuse_polymorphic_orphans(tx: Transaction, table: str, rows: Table) -> None:
+    kind_column, id_column = POLYMORPHIC[table]
+    for kind in KINDS:
+        named = [row[id_column] for row in rows if row[kind_column] == kind]
+        if gone := set(named) - await _known(tx, _homes(table, kind), f"{kind}_id", named):
+            raise await _orphaned(tx, kind, min(gone))
+
+
+def _homes(table: str, kind: str) -> list[str]:
+    """Return where the parent of such a row may be. Memories of an archived plan, and context of its sessions, stay."""
+    stays = kind == "session" or (kind == "plan" and table == "memory_entries")
+    return [f"{kind}s", f"{kind}s_archive"] if stays else [f"{kind}s"]
+
+
+async def _orphaned(tx: Transaction, kind: str, parent_id: str) -> Conflict:
+    """Return what to do about a parent that is not there."""
+    missing = f"It belongs to the {kind} {parent_id}, which "
+    archived = f"{kind}s_archive"
+    if kind in ("plan", "phase", "step") and await _known(tx, (archived,), f"{kind}_id", [parent_id]):
+        return Conflict(missing + "is archived. memory_plan action='unarchive' brings its plan back; then restore.")
+    trash_id = await tx.value(
+        "SELECT trash_id FROM trash WHERE entity_id = :id ORDER BY created_at DESC LIMIT 1", {"id": parent_id}
+    )
+    if trash_id:
+        return Conflict(f"{missing}is in the trash too. Restore trash_id={trash_id!r} first.", trash_id=trash_id)
+    return Conflict(missing + "does not exist any more, so it cannot come back.")
+
+
+async def _refuse_clashes(tx: Transaction, table: str, rows: Table, shape: Shape) -> None:
+    """Refuse rows of which one with the same key exists."""
+    for columns in shape.unique:
+        keys = [key for row in rows if None not in (key := [row[column] for column in columns])]
+        if not keys:
+            continue
+        taken = await tx.one(
+            f"""
+            SELECT {", ".join(columns)} FROM {table}
+            WHERE ({", ".join(columns)}) IN (
+                SELECT {", ".join(f"value ->> {i}" for i in range(len(columns)))} FROM json_each(:keys))
+            """,
+            {"keys": encode(keys)},
+        )
+        if taken:
+            what = ", ".join(f"{column} {taken[column]!r}" for column in columns)
+            raise Conflict(
+                f"It cannot come back: {table} has {what} again. Delete or rename what is there, then restore.",
+                table=table,
+                taken=dict(taken),
+            )
+
+
+async def _insert(tx: Transaction, table: str, rows: Table) -> None:
+    names = list(rows[0])
+    try:
+        await tx.many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)})", rows)
+    except sqlite3.IntegrityError as error:
+        raise Conflict(
+            f"It cannot come back: {table} has another in its place ({error}). Delete that first."
+        ) from error
+
+
+async def _known(tx: Transaction, tables: Sequence[str], column: str, values: Sequence[Any]) -> set[Any]:
+    """Return those of `values` that a column of one of the tables holds."""
+    if not values:
+        return set()
+    query = " UNION ALL ".join(
+        f"SELECT {column} FROM {table} WHERE {column} IN (SELECT value FROM json_each(:values))" for table in tables
+    )
+    return {row[0] for row in await tx.all(query, {"values": encode(list(dict.fromkeys(values)))})}
+
+
+async def _place(tx: Transaction, wanted: dict[str, Table]) -> None:
+    """Put steps and phases of plans that are there already back to their old index; later ones move up."""
+    whole = {row["plan_id"] for row in wanted.get("plans", ())}
+    for table in ("phases", "steps"):
+        found = wanted.get(table, [])
+        for plan_id in {row["plan_id"] for row in found} - whole:
+            order = await _merged(tx, table, plan_id, [row for row in found if row["plan_id"] == plan_id])
+            if table == "steps":
+                await steps.set_order(tx, plan_id, order)
+            else:
+                await phases.set_order(tx, order)
+
+
+async def _merged(tx: Transaction, table: str, plan_id: str, back: Table) -> list[str]:
+    """Return the ids of a plan's rows in order, with each of `back` at its old index."""
+    key = f"{table.removesuffix('s')}_id"
+    rows = await tx.all(
+        f"SELECT {key} FROM {table} WHERE plan_id = :plan_id ORDER BY order_index, {key}", {"plan_id": plan_id}
+    )
+    ids = {row[key] for row in back}
+    order = [row[0] for row in rows if row[0] not in ids]
+    for row in sorted(back, key=lambda row: row["order_index"]):
+        order.insert(row["order_index"], row[key])
+    return order
+
+
+async def _reconnect(tx: Transaction, edges: Table, wanted: dict[str, Table]) -> list[str]:
+    """Bring dependencies back, where both ends exist, and their state up to date."""
+    back = await dependencies.put_back(tx, edges)
+    nodes = [
+        (kind, row[f"{kind}_id"])
+        for kind in ("plan", "phase", "step")
+        for table in (f"{kind}s", f"{kind}s_archive")
+        for row in wanted.get(table, ())
+    ]
+    joined = [("phase", row["phase_id"]) for row in wanted.get("steps", ())]
+    programs = [("program", row["program_id"]) for row in wanted.get("program_plans", ())]
+    targets = [(row["target_type"], row["target_id"]) for row in back]
+    await dependencies.refresh(tx, [*nodes, *joined, *programs, *targets])
+    lost = len(edges) - len(back)
+    return [f"{lost} dependencies were left out: what they name is gone."] if lost else []
