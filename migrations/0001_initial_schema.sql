@@ -381,7 +381,7 @@ CREATE TABLE memory_entries (
     updated_at TEXT NOT NULL,
     version INTEGER NOT NULL DEFAULT 1
 ) STRICT;
-CREATE UNIQUE INDEX memory_entries_key ON memory_entries (scope, scope_id, namespace, key);
+CREATE UNIQUE INDEX memory_entries_key ON memory_entries (scope, scope_id, namespace, key, coalesce(workspace_id, ''));
 CREATE INDEX memory_entries_workspace ON memory_entries (workspace_id);
 CREATE INDEX memory_entries_expiry ON memory_entries (expires_at) WHERE expires_at IS NOT NULL;
 

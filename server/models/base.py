@@ -57,7 +57,7 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(_decode), Field(default_f
 
 def encode(value: object) -> str:
     """Return `value` as compact JSON text, the one form in which JSON is stored and sent."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def timestamp(moment: datetime) -> str:

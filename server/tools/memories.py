@@ -1,0 +1,153 @@
+"""memory_context: small facts under a key, kept until they expire or are forgotten."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from server.db import events, memories, plans, trash
+from server.db.connection import Reader, Transaction
+from server.db.memories import Where
+from server.errors import InvalidArguments
+from server.models.context import Fact, Lifetime, Scope
+from server.models.events import Event
+from server.tools import context_rules
+from server.tools.common import Call, Id, Line, SomeText
+from server.tools.context import CONFIRM, TOOL, Prefix
+from server.tools.render import Page
+
+For = Annotated[Scope, Field(description="workspace|plan|agent|global")]
+DEFAULT = "default"
+
+
+@TOOL.action()
+async def remember(
+    call: Call,
+    *,
+    key: Line,
+    value: SomeText,
+    namespace: Line | None = None,
+    ttl_seconds: Lifetime | None = None,
+    scope: For = "workspace",
+    plan_id: Id | None = None,
+) -> dict[str, Any]:
+    """Keep a small fact under a key.
+
+    In place of what is there. `scope` says whom it is for: workspace (default), plan (plan_id, or the plan of your
+    session), agent (you, in this workspace, by your session's name or `agent`), global (every workspace). `namespace`
+    (default "default") keeps keys apart. With ttl_seconds it vanishes then; without, it stays. Objects belong to store.
+
+    Example: {"action":"remember","key":"test command","value":"./scripts/test"}
+    """
+    async with call.write() as tx:
+        where, workspace_id = await _where(call, tx, scope, plan_id)
+        fact = await memories.put(
+            tx, where, namespace=namespace or DEFAULT, key=key, value=value, ttl_seconds=ttl_seconds
+        )
+        _record(tx, "memory_remembered", fact, None)
+        return {
+            "key": key,
+            "workspace_id": workspace_id,
+            "scope": scope,
+            "namespace": fact.namespace,
+            "version": fact.version,
+            "expires_at": fact.expires_at,
+        }
+
+
+@TOOL.action(read_only=True, takes=("page", "actor"))
+async def recall(
+    call: Call,
+    *,
+    key: Line | None = None,
+    prefix: Prefix | None = None,
+    namespace: Line | None = None,
+    scope: For = "workspace",
+    plan_id: Id | None = None,
+) -> Fact | Page:
+    """A fact by its key, or those there are.
+
+    With `key` the one of that namespace (default "default"); without, a list: of one namespace or of all, of keys that
+    begin with `prefix` or all. The list shows 300 characters of a value, and `cut` where there is more. `scope` as in
+    remember.
+
+    Example: {"action":"recall","key":"test command"}
+    """
+    if key and prefix:
+        raise InvalidArguments("'key' names one fact, 'prefix' lists several. Send one of them.")
+    where, _ = await _where(call, call.db, scope, plan_id)
+    if key:
+        return await memories.require(call.db, where, namespace or DEFAULT, key)
+    rows, total = await memories.list_(
+        call.db,
+        where,
+        namespace=namespace,
+        prefix=prefix or "",
+        after=call.after("memories", 2),
+        limit=call.shared.limit + 1,
+    )
+    return Page("memories", rows, total, call.shared.limit, lambda row: [row.namespace, row.key], "memories")
+
+
+@TOOL.action(destructive=True)
+async def forget(
+    call: Call,
+    *,
+    key: Line,
+    namespace: Line | None = None,
+    scope: For = "workspace",
+    plan_id: Id | None = None,
+    confirm: bool = False,
+) -> dict[str, Any]:
+    """Remove a fact to the trash; preview unless confirm.
+
+    `namespace` and `scope` as in remember. memory_workspace restore brings it back.
+
+    Example: {"action":"forget","key":"test command"}
+    """
+    async with call.write() as tx:
+        where, workspace_id = await _where(call, tx, scope, plan_id)
+        fact = await memories.require(tx, where, namespace or DEFAULT, key)
+        if not confirm:
+            gone = fact.model_dump(include={"scope", "namespace", "key", "version", "updated_at"})
+            return {"workspace_id": workspace_id, "preview": {"would_delete": gone, "hint": CONFIRM}}
+        trash_id = await trash.put(
+            tx,
+            entity_type="memory",
+            entity_id=fact.entry_id,
+            title=f"{fact.namespace}: {key}",
+            workspace_id=workspace_id,
+            plan_id=_plan_id(fact),
+            rows={"memory_entries": [await memories.delete(tx, where, fact.namespace, key)]},
+        )
+        _record(tx, "memory_forgotten", fact, f"forgot {key!r} ({fact.namespace})")
+        return {"key": key, "workspace_id": workspace_id, "deleted": True, "trash_id": trash_id}
+
+
+async def _where(call: Call, db: Reader, scope: Scope, plan_id: str | None) -> tuple[Where, str]:
+    """Return whom a fact is for, and the workspace of the call."""
+    if plan_id and scope != "plan":
+        raise InvalidArguments(f"plan_id belongs to scope='plan', not to scope={scope!r}. Leave one of them out.")
+    match scope:
+        case "plan":
+            parent = await context_rules.named_parent(call, db, ("plan", None, plan_id))
+            plan = await (plans.require_live if isinstance(db, Transaction) else plans.require)(db, parent.parent_id)
+            workspace_id = await call.workspace_id(db, plan.workspace_id)
+            return Where("plan", plan.plan_id, workspace_id), workspace_id
+        case "agent":
+            parent = await context_rules.named_parent(call, db, ("agent", None, None))
+            workspace_id = await call.workspace_id(db)
+            return Where("agent", parent.parent_id, workspace_id), workspace_id
+        case "workspace":
+            workspace_id = await call.workspace_id(db)
+            return Where("workspace", workspace_id, workspace_id), workspace_id
+        case "global":
+            return Where("global", "global", None), await call.workspace_id(db)
+
+
+def _plan_id(fact: Fact) -> str | None:
+    return fact.scope_id if fact.scope == "plan" else None
+
+
+def _record(tx: Transaction, kind: str, fact: Fact, summary: str | None) -> None:
+    data = {"scope": fact.scope, "namespace": fact.namespace, "key": fact.key}
+    events.record(tx, Event(kind, "memory", fact.entry_id, plan_id=_plan_id(fact), summary=summary, data=data))
