@@ -316,7 +316,7 @@ def params_of(fields: type[Any]) -> dict[str, Param]:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like `name`, or None."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.6)), None)
+    return next(iter(difflib.get_close_matches(name.lower(), list(known), 1, 0.6)), None)
 
 
 @cache

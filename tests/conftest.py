@@ -6,9 +6,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from mcp import Client
+from mcp.types import TextContent
 
 from server.app import build
 from server.db.connection import Database
@@ -16,6 +18,14 @@ from server.settings import Settings
 from server.store import open_store
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
+
+# How long an example takes says nothing about the code: other work runs on the machine.
+hypothesis.settings.register_profile(
+    "house",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("house")
 
 
 class ToolError(Exception):
@@ -38,9 +48,10 @@ class Agent:
 
     async def __call__(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
         result = await self.client.call_tool(tool, {"action": action, **arguments})
-        assert len(result.content) == 1
+        [block] = result.content
+        assert isinstance(block, TextContent)
         assert result.structured_content is None
-        payload = json.loads(result.content[0].text)
+        payload = json.loads(block.text)
         if result.is_error:
             raise ToolError(payload["error"])
         return payload

@@ -38,8 +38,8 @@ TABLES = {
 
 
 async def seeded(db: Database, table: str, *items: Any, content_hash: str = "h") -> None:
-    groups = [list(items) if table == name else [] for name in TABLES]
-    await seed.seed_content(db, *groups, content_hash)
+    agents, instructions, skills = ([*items] if table == name else [] for name in TABLES)
+    await seed.seed_content(db, agents, instructions, skills, content_hash)
 
 
 async def bodies(db: Database, table: str) -> dict[str, str]:
@@ -108,8 +108,10 @@ async def test_what_a_user_made_or_edited_survives_every_seed(db: Database, tabl
 
 async def test_a_seed_that_fails_changes_nothing_and_is_done_again(db: Database) -> None:
     before = await bodies(db, "agent_definitions")
-    with pytest.raises(Exception, match="UNIQUE|NOT NULL"):
-        await seed.seed_catalog(db, [{"name": "t", "title": "T", "description": None, "inputSchema": {}}], "bad")
+    with pytest.raises(Exception, match="NOT NULL"):
+        await seed.seed_catalog(
+            db, [{"name": "t", "title": "T", "description": None, "inputSchema": {}, "actions": []}], "bad"
+        )
 
     assert await bodies(db, "agent_definitions") == before
     assert (await seed.hashes(db))["catalog"] != "bad"
