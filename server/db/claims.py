@@ -219,9 +219,10 @@ async def renew(tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:
     return renewed
 
 
-async def release_all(tx: Transaction, actor: str, *, reason: str) -> list[StepRow]:
-    """Release every claim of an actor: its steps are pending again."""
-    return await _release(tx, "claimed_by = :actor AND status = 'active'", {"actor": actor}, reason, note=None)
+async def release(tx: Transaction, held: Sequence[StepRow], *, reason: str) -> list[StepRow]:
+    """Release claims: their steps are pending again."""
+    where = "step_id IN (SELECT value FROM json_each(:ids)) AND status = 'active'"
+    return await _release(tx, where, {"ids": _ids(held)}, reason, note=None) if held else []
 
 
 async def release_plan(tx: Transaction, plan_id: str, *, reason: str) -> list[StepRow]:
@@ -254,21 +255,25 @@ async def _release(tx: Transaction, where: str, params: dict[str, Any], why: str
     return released
 
 
-async def pass_all(tx: Transaction, actor: str, to_actor: str, lease_seconds: int) -> list[StepRow]:
-    """Hand every live claim of an actor to another one, with new tokens and a fresh lease."""
+async def hand_over(tx: Transaction, held: Sequence[StepRow], to_actor: str, lease_seconds: int) -> list[StepRow]:
+    """Hand claims to another actor, with new tokens and a fresh lease."""
     rows = await tx.all(
         """
         UPDATE steps SET claimed_by = :to_actor, claim_token = claim_token + 1, lease_expires_at = :until,
             updated_at = :now, version = version + 1
-        WHERE claimed_by = :actor AND status = 'active'
+        WHERE step_id IN (SELECT value FROM json_each(:ids)) AND status = 'active'
         RETURNING *, (SELECT name FROM phases WHERE phase_id = steps.phase_id) AS phase
         """,
-        {"actor": actor, "to_actor": to_actor, "until": later(tx.now(), lease_seconds), "now": tx.now()},
+        {"ids": _ids(held), "to_actor": to_actor, "until": later(tx.now(), lease_seconds), "now": tx.now()},
     )
-    passed = [StepRow.of(row) for row in rows]
+    passed = sorted((StepRow.of(row) for row in rows), key=lambda step: (step.plan_id, step.order_index))
     for step in passed:
         _log(tx, step, "step_passed", {"claimed_by": to_actor, "claim_token": step.claim_token})
     return passed
+
+
+def _ids(found: Sequence[StepRow]) -> str:
+    return encode([step.step_id for step in found])
 
 
 def _loss_note(now: str, lost_by: str, actor: str, *, forced: bool) -> str:
