@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import platformdirs
 
@@ -16,6 +17,7 @@ ASSETS = PACKAGE / "_assets" if (PACKAGE / "_assets").is_dir() else PACKAGE.pare
 DATABASE_NAME = "project-memory.db"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
+Flags = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,24 @@ class Settings:
         return self.data_root / DATABASE_NAME
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` one flag a setting; a flag that is absent leaves None."""
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidArguments(f"{message}. --help lists every setting.")
+
+
+def split(argv: Sequence[str]) -> tuple[Flags, list[str]]:
+    """Return the settings' flags of a command line, wherever they stand in it, and its other words."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
     for setting in SETTINGS:
-        extra = {"action": "store_const", "const": "1"} if setting.flag_only else {"metavar": "VALUE"}
-        parser.add_argument(setting.flag, dest=setting.name, default=None, help=setting.meaning, **extra)  # pyright: ignore[reportArgumentType]
+        if setting.flag_only:
+            parser.add_argument(setting.flag, dest=setting.name, action="store_const", const="1")
+        else:
+            parser.add_argument(setting.flag, dest=setting.name)
+    flags, words = parser.parse_known_args(argv)
+    return {name: value for name, value in vars(flags).items() if value is not None}, words
 
 
-def load(flags: Mapping[str, str | None] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings: flags before environment before defaults."""
     environ = os.environ if environ is None else environ
     raw = {s.name: _value(s, (flags or {}).get(s.name), environ) for s in SETTINGS}
@@ -82,13 +94,6 @@ def load(flags: Mapping[str, str | None] | None = None, environ: Mapping[str, st
         synchronous=raw["synchronous"],
         log_level=raw["log_level"],
     )
-
-
-def parse(argv: Sequence[str]) -> Settings:
-    """Read the settings from a command line that holds nothing but flags."""
-    parser = argparse.ArgumentParser(prog="python -m server", add_help=False)
-    add_flags(parser)
-    return load(vars(parser.parse_args(argv)))
 
 
 def configure_logging(settings: Settings) -> None:

@@ -1,6 +1,8 @@
 """MCP over stdio, with an answer for the lines that the SDK drops."""
 
 import json
+import logging
+import os
 import re
 from typing import Any, cast
 
@@ -14,6 +16,8 @@ from pydantic import ValidationError
 from server.app import build
 from server.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 REQUEST_ID = re.compile(r'"id"\s*:\s*(-?\d+|"[^"\\]{1,100}")')
@@ -22,6 +26,7 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 
 async def serve(settings: Settings) -> None:
     """Serve until stdin ends."""
+    logger.info("process %d serves %s", os.getpid(), settings.database)
     server = build(settings)
     async with stdio_server() as (read, write):
         inbox, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)

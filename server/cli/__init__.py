@@ -1,0 +1,69 @@
+"""The command line. Each subcommand's work is a module of its own, imported when it runs."""
+
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server import __version__
+from server.settings import SETTINGS, Flags, Setting
+
+PROGRAM = "project-memory"
+
+
+def run(words: Sequence[str], flags: Flags) -> None:
+    """Run the subcommand that `words` name; `flags` are the settings' flags that stood among them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a plan may hold what the terminal's encoding does not
+    app(args=list(words), prog_name=PROGRAM, obj=flags)
+
+
+def _settings_help() -> str:
+    """Return a line or two for each setting; `\\b` keeps them from being joined."""
+    lines = [line for setting in SETTINGS for line in _setting_help(setting)]
+    return "\n".join(["\b", "Settings (a flag anywhere in the command, or an environment variable):", *lines])
+
+
+def _setting_help(setting: Setting) -> tuple[str, str]:
+    value = "" if setting.flag_only else f" {'|'.join(setting.choices) or 'VALUE'}"
+    default = f" [default: {setting.default}]" if setting.default else ""
+    return f"  {setting.flag}{value}, {setting.env}", f"      {setting.meaning}{default}"
+
+
+app = typer.Typer(
+    help="Serve MCP over stdio: that is what happens without a subcommand, and what an editor launches.",
+    epilog=_settings_help(),
+    context_settings={"help_option_names": ["--help", "-h"]},
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Carry the options that stand before a subcommand."""
+
+
+@app.command("demo")
+def play_demo(
+    context: typer.Context,
+    plan: Annotated[Path | None, typer.Argument(help="a Markdown checklist; without it, one that comes along")] = None,
+    keep: Annotated[Path | None, typer.Option(help="a new folder to leave the database and the project in")] = None,
+) -> None:
+    """Drive a real server through a plan, kill it on the way, and print how to set up your editor."""
+    from server.cli import demo
+
+    raise typer.Exit(demo.run(plan, keep, context.obj))
