@@ -31,36 +31,52 @@ SCOPE = """
     )
 """
 
-REASON = """
+# Why a step is not eligible, or NULL. The names in braces stand for what scope says of its plan.
+_REASON = """
     CASE
-    WHEN l.status <> 'active' THEN 'plan_' || l.status
+    WHEN {l_status} <> 'active' THEN 'plan_' || {l_status}
     WHEN s.status IN ('blocked', 'failed') THEN s.status
     WHEN s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now THEN 'held'
     WHEN s.waits_for > 0 THEN 'dependency'
-    WHEN l.waits THEN 'plan_dependency'
+    WHEN {l_waits} THEN 'plan_dependency'
     WHEN EXISTS (SELECT 1 FROM dependencies d WHERE d.source_type = 'phase' AND d.source_id = s.phase_id
                  AND d.dep_type = 'blocks' AND d.dep_status = 'pending') THEN 'phase_dependency'
-    WHEN p.order_index > l.gate THEN 'phase_confirmation'
+    WHEN p.order_index > {l_gate} THEN 'phase_confirmation'
     WHEN s.type = 'critical' AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
         THEN 'confirmation'
     WHEN :types <> '[]' AND s.type NOT IN (SELECT value FROM json_each(:types)) THEN 'other_type'
     WHEN :assignee IS NOT NULL AND s.assignee IS NOT NULL AND s.assignee <> :assignee THEN 'other_assignee'
     END
 """
+_OF_ROW = {f"l_{name}": f"l.{name}" for name in ("status", "waits", "gate")}
+_OF_PLAN = {f"l_{name}": f"(SELECT {name} FROM scope)" for name in ("status", "waits", "gate")}
+REASON = _REASON.format(**_OF_ROW)
+REASON_IN_PLAN = _REASON.format(**_OF_PLAN)
 
 # The two branches repeat parts of REASON, so that each of them walks an index.
-CANDIDATES = f"""
+FREE = "s.status = 'pending' AND s.waits_for = 0"
+LOST = "s.status = 'active' AND (s.claimed_by IS NULL OR s.lease_expires_at <= :now)"
+CANDIDATES = " UNION ALL ".join(
+    f"""
     SELECT s.*, p.name AS phase, l.rank, l.created_at AS plan_created_at FROM scope l
-        JOIN steps s ON s.plan_id = l.plan_id AND s.status = 'pending' AND s.waits_for = 0
+        JOIN steps s ON s.plan_id = l.plan_id AND {state}
         JOIN phases p ON p.phase_id = s.phase_id
     WHERE ({REASON}) IS NULL
-    UNION ALL
-    SELECT s.*, p.name AS phase, l.rank, l.created_at AS plan_created_at FROM scope l
-        JOIN steps s ON s.plan_id = l.plan_id AND s.status = 'active'
-            AND (s.claimed_by IS NULL OR s.lease_expires_at <= :now)
-        JOIN phases p ON p.phase_id = s.phase_id
-    WHERE ({REASON}) IS NULL
-"""
+    """
+    for state in (FREE, LOST)
+)
+
+# Of one plan, each branch stops at the first ones in the order of the index.
+CANDIDATES_IN_PLAN = " UNION ALL ".join(
+    f"""
+    SELECT * FROM (
+        SELECT s.*, p.name AS phase FROM steps s JOIN phases p ON p.phase_id = s.phase_id
+        WHERE s.plan_id = :plan_id AND {state} AND ({REASON_IN_PLAN}) IS NULL
+        ORDER BY s.order_index LIMIT :limit
+    )
+    """
+    for state in (FREE, LOST)
+)
 
 IN_PLAN = "l.plan_id = :plan_id"
 IN_WORKSPACE = "l.workspace_id = :workspace_id AND l.status = 'active'"
@@ -84,7 +100,7 @@ def _params(db: Reader, wanted: Wanted, **more: Any) -> dict[str, Any]:
 async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
     """Return the first eligible steps of a plan, in order."""
     rows = await db.all(
-        f"{SCOPE.format(plans=IN_PLAN)} SELECT * FROM ({CANDIDATES}) ORDER BY order_index LIMIT :limit",
+        f"{SCOPE.format(plans=IN_PLAN)} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit",
         _params(db, wanted, plan_id=plan_id, limit=limit),
     )
     return [StepRow.of(row) for row in rows]

@@ -1,5 +1,6 @@
 """The SQLite connections of one process: a reader, and a writer that only transactions touch."""
 
+import json
 import logging
 import os
 import re
@@ -21,6 +22,7 @@ from server.models.events import Event, Origin
 logger = logging.getLogger(__name__)
 
 Params = Mapping[str, Any]
+Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
 NO_PARAMS: Params = {}
 BUSY_TIMEOUT_MS = 5000
 OPEN_ATTEMPTS = 20
@@ -34,10 +36,27 @@ class IdCollision(ProjectMemoryError):
     """A generated id was taken already: nothing was written, and the same call again draws another one."""
 
 
+class Connection(aiosqlite.Connection):
+    """aiosqlite's connection, with several statements in one hop to its thread: a hop costs more than a statement."""
+
+    async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
+        """Run statements in order, up to the first that fails, and return the rows of each."""
+        return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
+
+    def _run(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
+        return [self._run_one(sql, params) for sql, params in statements]
+
+    def _run_one(self, sql: str, params: Params | Sequence[Params]) -> list[sqlite3.Row]:
+        if isinstance(params, Mapping):
+            return self._conn.execute(sql, params).fetchall()
+        self._conn.executemany(sql, params)
+        return []
+
+
 class Reader:
     """Runs queries; never leaves a statement open."""
 
-    def __init__(self, connection: aiosqlite.Connection, clock: Callable[[], datetime]) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
         self._connection = connection
         self._clock = clock
 
@@ -45,11 +64,15 @@ class Reader:
         """Return the time that decides about leases and expiry."""
         return timestamp(self._clock())
 
-    async def all(self, sql: str, params: Params = NO_PARAMS) -> list[sqlite3.Row]:
+    async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
+        """Run statements in order, in one hop to the connection's thread, and return the rows of each."""
         try:
-            return list(await self._connection.execute_fetchall(sql, params))
+            return await self._connection.batch(statements)
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise translate(error) from error
+
+    async def all(self, sql: str, params: Params = NO_PARAMS) -> list[sqlite3.Row]:
+        return (await self.batch((sql, params)))[-1]
 
     async def one(self, sql: str, params: Params = NO_PARAMS) -> sqlite3.Row | None:
         rows = await self.all(sql, params)
@@ -81,25 +104,35 @@ class Shape:
 
 
 class Transaction(Reader):
-    """A reader that may also write; made by `Database.transaction()` alone. Its clock stands still."""
+    """A reader that may also write; made by `Database.transaction()` alone. Its clock stands still.
 
-    def __init__(self, connection: aiosqlite.Connection, clock: Callable[[], datetime]) -> None:
+    A statement that returns nothing waits for the next one that does, or for the commit, and travels with it.
+    """
+
+    def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
         moment = clock()
         super().__init__(connection, lambda: moment)
         self.origin = Origin()
         self.workspace_id: str | None = None  # of events that do not name theirs
         self.events: list[Event] = []
+        self._waiting: list[Statement] = []
+
+    async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
+        waiting, self._waiting = self._waiting, []
+        return (await super().batch(*waiting, *statements))[len(waiting) :]
 
     async def run(self, sql: str, params: Params = NO_PARAMS) -> None:
-        await self.all(sql, params)
+        """Run a statement that returns nothing, in its turn. Its failure shows when it runs: see `settle`."""
+        self._waiting.append((sql, params))
 
     async def many(self, sql: str, rows: Iterable[Params]) -> None:
-        """Run `sql` once for each of `rows`, in one hop to the connection's thread."""
-        try:
-            async with self._connection.executemany(sql, rows):
-                pass
-        except (sqlite3.Error, UnicodeEncodeError) as error:
-            raise translate(error) from error
+        """Run `sql` once for each of `rows`, in its turn."""
+        if found := list(rows):
+            self._waiting.append((sql, found))
+
+    async def settle(self) -> None:
+        """Run what still waits, so that its failure shows here."""
+        await self.batch()
 
 
 class Database(Reader):
@@ -108,8 +141,8 @@ class Database(Reader):
     def __init__(
         self,
         path: Path,
-        reader: aiosqlite.Connection,
-        writer: aiosqlite.Connection,
+        reader: Connection,
+        writer: Connection,
         synchronous: str,
         clock: Callable[[], datetime],
     ) -> None:
@@ -126,13 +159,12 @@ class Database(Reader):
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
         async with self._turn:
-            tx = Transaction(self._writer, self._clock)
             committed = False
             try:
-                await tx.run("BEGIN IMMEDIATE")
-                await self._check_schema(tx)
+                await self._begin()
+                tx = Transaction(self._writer, self._clock)
                 yield tx
-                await tx.run("COMMIT")
+                await tx.batch(("COMMIT", NO_PARAMS))
                 committed = True
             finally:
                 # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
@@ -156,8 +188,8 @@ class Database(Reader):
             await self._writer.close()
             await self._connection.close()
 
-    async def _check_schema(self, tx: Transaction) -> None:
-        version = await tx.value("PRAGMA user_version")
+    async def _begin(self) -> None:
+        [_, [(version,)]] = await _batch(self._writer, "BEGIN IMMEDIATE", "PRAGMA user_version")
         if version != self.schema_version:
             raise SchemaTooNew(
                 f"The database has schema version {version} since another server changed it; this process knows "
@@ -188,15 +220,27 @@ class Database(Reader):
         BEGIN IMMEDIATE, writes nothing, and another connection does the work.
         """
         try:
-            await _fetch(self._writer, "BEGIN IMMEDIATE")
+            await _batch(self._writer, "BEGIN IMMEDIATE")
             async with connected(self.path, self._synchronous) as other:
-                [(_, frames, copied)] = await _fetch(other, "PRAGMA wal_checkpoint(PASSIVE)")
+                [[(_, frames, copied)]] = await _batch(other, "PRAGMA wal_checkpoint(PASSIVE)")
         finally:
             with anyio.CancelScope(shield=True):
                 await self._writer.rollback()
         self._commits, self._wal_size = 0, self.wal_size()
         if copied < frames and self._wal_size > WAL_WARNING_BYTES:
             logger.warning("a long reader keeps the WAL from shrinking: %d bytes", self._wal_size)
+
+
+async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
+    """Return the columns of every table that holds rows of ours, by its name."""
+    rows = await db.all(
+        """
+        SELECT t.name, json_group_array(c.name) AS columns FROM pragma_table_list t JOIN pragma_table_info(t.name) c
+        WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\'
+        GROUP BY t.name ORDER BY t.name
+        """
+    )
+    return {row["name"]: json.loads(row["columns"]) for row in rows}
 
 
 async def shape_of(db: Reader, table: str) -> Shape:
@@ -227,18 +271,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def connect(path: Path, synchronous: str = "full") -> aiosqlite.Connection:
+async def connect(path: Path, synchronous: str = "full") -> Connection:
     """Open one connection with the settings that every connection of ours has."""
-    connection = await aiosqlite.connect(path, isolation_level=None)
+    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
+    await connection
+    connection.row_factory = sqlite3.Row
     try:
-        connection.row_factory = sqlite3.Row
-        for pragma in (
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
-            "foreign_keys = ON",
-            f"synchronous = {synchronous}",
-            "wal_autocheckpoint = 0",
-        ):
-            await _fetch(connection, f"PRAGMA {pragma}")
+        await _batch(
+            connection,
+            f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+            "PRAGMA foreign_keys = ON",
+            f"PRAGMA synchronous = {synchronous}",
+            "PRAGMA wal_autocheckpoint = 0",
+        )
     except BaseException:
         with anyio.CancelScope(shield=True):
             await connection.close()
@@ -247,7 +292,7 @@ async def connect(path: Path, synchronous: str = "full") -> aiosqlite.Connection
 
 
 @asynccontextmanager
-async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[aiosqlite.Connection]:
+async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[Connection]:
     """Open a connection for a while."""
     connection = await connect(path, synchronous)
     try:
@@ -264,7 +309,7 @@ async def open_database(path: Path, *, synchronous: str = "full", clock: Callabl
     try:
         await _enter_wal(writer)
         reader = await connect(path, synchronous)
-        await _fetch(reader, "PRAGMA query_only = ON")
+        await _batch(reader, "PRAGMA query_only = ON")
     except BaseException:
         with anyio.CancelScope(shield=True):
             await writer.close()
@@ -283,11 +328,11 @@ def _create_private(path: Path) -> None:
         ) from error
 
 
-async def _enter_wal(writer: aiosqlite.Connection) -> None:
+async def _enter_wal(writer: Connection) -> None:
     """Switch to WAL. While another process does the same SQLite answers `locked` at once, without waiting."""
     for attempt in range(OPEN_ATTEMPTS):
         try:
-            [(mode,)] = await _fetch(writer, "PRAGMA journal_mode = WAL")
+            [[(mode,)]] = await _batch(writer, "PRAGMA journal_mode = WAL")
         except Busy:
             if attempt == OPEN_ATTEMPTS - 1:
                 raise
@@ -298,9 +343,9 @@ async def _enter_wal(writer: aiosqlite.Connection) -> None:
             return
 
 
-async def _fetch(connection: aiosqlite.Connection, sql: str) -> Sequence[sqlite3.Row]:
+async def _batch(connection: Connection, *statements: str) -> list[list[sqlite3.Row]]:
     try:
-        return list(await connection.execute_fetchall(sql))
+        return await connection.batch([(sql, NO_PARAMS) for sql in statements])
     except sqlite3.Error as error:
         raise translate(error) from error
 

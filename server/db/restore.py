@@ -130,6 +130,7 @@ async def _insert(tx: Transaction, table: str, rows: Table) -> None:
     names = list(rows[0])
     try:
         await tx.many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)})", rows)
+        await tx.settle()
     except sqlite3.IntegrityError as error:
         raise Conflict(
             f"It cannot come back: {table} has another in its place ({error}). Delete that first."
