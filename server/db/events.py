@@ -55,24 +55,40 @@ def _row(tx: Transaction, event: Event) -> dict[str, Any]:
 
 
 async def since(
-    db: Reader, *, workspace_id: str, since_id: int, types: Sequence[str], plan_id: str | None, limit: int
-) -> list[LoggedEvent]:
-    """Return the events of a workspace after `since_id`, oldest first."""
+    db: Reader,
+    *,
+    workspace_id: str,
+    since_id: int,
+    after_id: int,
+    types: Sequence[str],
+    plan_id: str | None,
+    limit: int,
+) -> tuple[list[LoggedEvent], int]:
+    """Return the events of a workspace after `since_id`, oldest first, from behind `after_id` on, and their number."""
+    where = """
+        workspace_id = :workspace_id AND event_id > :since_id AND (:plan_id IS NULL OR plan_id = :plan_id)
+        AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
+    """
+    params = {
+        "workspace_id": workspace_id,
+        "since_id": since_id,
+        "after_id": after_id,
+        "types": encode(list(types)),
+        "plan_id": plan_id,
+        "limit": limit,
+    }
     rows = await db.all(
-        """
-        SELECT * FROM event_log
-        WHERE workspace_id = :workspace_id AND event_id > :since_id
-          AND (:plan_id IS NULL OR plan_id = :plan_id)
-          AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
-        ORDER BY event_id LIMIT :limit
-        """,
-        {
-            "workspace_id": workspace_id,
-            "since_id": since_id,
-            "types": encode(list(types)),
-            "plan_id": plan_id,
-            "limit": limit,
-        },
+        f"SELECT * FROM event_log WHERE {where} AND event_id > :after_id ORDER BY event_id LIMIT :limit", params
+    )
+    total = await db.value(f"SELECT count(*) FROM event_log WHERE {where}", params)
+    return [LoggedEvent.of(row) for row in rows], total
+
+
+async def latest(db: Reader, workspace_id: str, *, limit: int) -> list[LoggedEvent]:
+    """Return the last events of a workspace, newest first."""
+    rows = await db.all(
+        "SELECT * FROM event_log WHERE workspace_id = :workspace_id ORDER BY event_id DESC LIMIT :limit",
+        {"workspace_id": workspace_id, "limit": limit},
     )
     return [LoggedEvent.of(row) for row in rows]
 

@@ -1,5 +1,6 @@
 """Tables `workspaces` and `workspace_aliases`."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -9,7 +10,28 @@ from server.db.connection import Reader, Transaction
 from server.db.near import not_found
 from server.db.plans import stored
 from server.models.base import encode, new_id
-from server.models.workspaces import Checkout, Workspace
+from server.models.workspaces import Checkout, HeldStep, Relative, Workspace, WorkspaceFull
+
+PLAN_COUNTS = """
+    (SELECT json_group_object(status, total) FROM (
+        SELECT status, count(*) AS total FROM (
+            SELECT status FROM plans WHERE workspace_id = {0}
+            UNION ALL
+            SELECT 'archived' FROM plans_archive WHERE workspace_id = {0}
+        ) AS p GROUP BY status ORDER BY status
+    ) AS c) AS plan_counts
+"""
+FULL = f"""
+    SELECT w.workspace_id, coalesce(w.display_name, w.name) AS name, w.display_name, w.path, w.parent_workspace_id,
+        w.git_common_dir, w.profile, w.meta, w.created_at, w.updated_at, {PLAN_COUNTS.format("w.workspace_id")}
+    FROM workspaces w
+"""
+BELOW = """
+    WITH RECURSIVE below (workspace_id) AS (
+        {start} UNION SELECT c.workspace_id FROM workspaces c JOIN below b ON c.parent_workspace_id = b.workspace_id
+    )
+    SELECT workspace_id FROM below
+"""
 
 
 async def insert(tx: Transaction, *, path: str, name: str, **columns: Any) -> Workspace:
@@ -103,14 +125,95 @@ async def below(db: Reader, folder: str) -> list[Workspace]:
 
 async def plan_counts(db: Reader, workspace_id: str) -> dict[str, int]:
     """Return the number of plans of a workspace by status."""
+    return json.loads(await db.value(f"SELECT {PLAN_COUNTS.format(':workspace_id')}", {"workspace_id": workspace_id}))
+
+
+async def page(
+    db: Reader, *, under: str | None, roots: bool, after: Sequence[str | int] | None, limit: int
+) -> tuple[list[WorkspaceFull], int]:
+    """Return workspaces by name, and how many there are: all, or those linked below `under`, itself included.
+
+    With `roots` only those at the top of it.
+    """
+    where = f"""
+        (:under IS NULL OR w.workspace_id IN ({BELOW.format(start="SELECT :under")}))
+        AND (NOT :roots OR w.workspace_id = :under OR (:under IS NULL AND w.parent_workspace_id IS NULL))
+    """
+    name, workspace_id = after or ("", "")
+    params = {"under": under, "roots": roots, "name": name, "after": workspace_id, "limit": limit}
+    rows = await db.all(
+        f"""
+        {FULL} WHERE {where} AND (coalesce(w.display_name, w.name), w.workspace_id) > (:name, :after)
+        ORDER BY coalesce(w.display_name, w.name), w.workspace_id LIMIT :limit
+        """,
+        params,
+    )
+    total = await db.value(f"SELECT count(*) FROM workspaces w WHERE {where}", params)
+    return [WorkspaceFull.of(row) for row in rows], total
+
+
+async def descendants(db: Reader, workspace_ids: Sequence[str]) -> list[WorkspaceFull]:
+    """Return all workspaces linked below these, themselves left out, by name."""
+    below_them = BELOW.format(start="SELECT value FROM json_each(:ids)")
+    rows = await db.all(
+        f"""
+        {FULL} WHERE w.workspace_id IN ({below_them}) AND w.workspace_id NOT IN (SELECT value FROM json_each(:ids))
+        ORDER BY coalesce(w.display_name, w.name), w.workspace_id
+        """,
+        {"ids": encode(list(workspace_ids))},
+    )
+    return [WorkspaceFull.of(row) for row in rows]
+
+
+async def above(db: Reader, workspace_id: str) -> list[str]:
+    """Return the ids of the workspaces above one, the nearest first."""
     rows = await db.all(
         """
-        SELECT status, count(*) AS total FROM (
-            SELECT status FROM plans WHERE workspace_id = :workspace_id
-            UNION ALL
-            SELECT 'archived' FROM plans_archive WHERE workspace_id = :workspace_id
-        ) AS p GROUP BY status ORDER BY status
+        WITH RECURSIVE line (workspace_id, distance) AS (
+            SELECT parent_workspace_id, 1 FROM workspaces WHERE workspace_id = :workspace_id
+            UNION
+            SELECT w.parent_workspace_id, l.distance + 1 FROM workspaces w JOIN line l USING (workspace_id)
+        )
+        SELECT workspace_id FROM line WHERE workspace_id IS NOT NULL ORDER BY distance
         """,
         {"workspace_id": workspace_id},
     )
-    return {row["status"]: row["total"] for row in rows}
+    return [row["workspace_id"] for row in rows]
+
+
+async def relatives(db: Reader, workspace: Workspace) -> tuple[Relative | None, list[Relative]]:
+    """Return the parent of a workspace and its children, by name."""
+    rows = await db.all(
+        """
+        SELECT workspace_id, coalesce(display_name, name) AS name, path FROM workspaces
+        WHERE workspace_id = :parent OR parent_workspace_id = :workspace_id ORDER BY 2, 1
+        """,
+        {"parent": workspace.parent_workspace_id, "workspace_id": workspace.workspace_id},
+    )
+    found = [Relative.of(row) for row in rows]
+    parent = next((r for r in found if r.workspace_id == workspace.parent_workspace_id), None)
+    return parent, [r for r in found if r is not parent]
+
+
+async def aliases(db: Reader, workspace_id: str) -> list[str]:
+    """Return the old ids of a workspace."""
+    rows = await db.all(
+        "SELECT alias FROM workspace_aliases WHERE workspace_id = :workspace_id ORDER BY alias",
+        {"workspace_id": workspace_id},
+    )
+    return [row["alias"] for row in rows]
+
+
+async def held_steps(db: Reader, workspace_id: str, *, limit: int) -> list[HeldStep]:
+    """Return the steps of a workspace that someone holds now, those that run out first before the others."""
+    rows = await db.all(
+        """
+        SELECT s.plan_id, s.step_id, s.order_index AS "index", s.task, s.claimed_by, s.lease_expires_at,
+            (SELECT agent FROM sessions WHERE session_id = s.claimed_by) AS agent
+        FROM steps s JOIN plans p ON p.plan_id = s.plan_id
+        WHERE s.lease_expires_at > :now AND s.claimed_by IS NOT NULL AND p.workspace_id = :workspace_id
+        ORDER BY s.lease_expires_at, s.step_id LIMIT :limit
+        """,
+        {"workspace_id": workspace_id, "now": db.now(), "limit": limit},
+    )
+    return [HeldStep.of(row) for row in rows]

@@ -1,12 +1,13 @@
 """The texts and values that callers send: what each may hold, and how much of it."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, Field
 
 from server.errors import TooLarge
-from server.models.base import encode
+from server.models.base import encode, timestamp
 
 VALUE_BYTES = 1024 * 1024
 DATA_DEPTH = 100
@@ -34,6 +35,14 @@ def _some_text(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return _text(text)
+
+
+def _moment(text: str) -> str:
+    found = datetime.fromisoformat(text)
+    try:
+        return timestamp(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except OverflowError as error:
+        raise ValueError("out of range") from error
 
 
 def _data(value: dict[str, Any]) -> dict[str, Any]:
@@ -68,4 +77,5 @@ Task = Annotated[str, Field(max_length=TASK_LENGTH), AfterValidator(_some_text)]
 Data = Annotated[dict[str, Any], AfterValidator(_data)]
 Lines = Annotated[list[Line], Field(max_length=1000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Moment = Annotated[str, Field(description="ISO-8601 time, UTC"), AfterValidator(_moment)]
 Index = Annotated[int, Field(ge=0)]

@@ -1,11 +1,14 @@
 """Workspaces as rows and as tool results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from server.models.base import Json, JsonObject, Model, Row
+from pydantic import Field
+
+from server.models.base import Flag, Json, JsonObject, Model, Row
+from server.models.events import LoggedEvent
 
 GIT_PREFIX = "git_prefix"  # in `meta`: where in its working tree a workspace lies
 
@@ -56,13 +59,91 @@ class Workspace(Row):
 
 
 class WorkspaceBrief(Row):
-    """A workspace in a list, with the number of its plans by status."""
+    """A workspace in a list, with the number of its plans by status, and with those linked below it if asked for."""
 
     workspace_id: str
     name: str
     path: str
     parent_workspace_id: str | None = None
     plan_counts: JsonObject
+    children: "list[WorkspaceBrief]" = Field(default_factory=list["WorkspaceBrief"])
+
+
+class WorkspaceFull(WorkspaceBrief):
+    """Everything a workspace says of itself."""
+
+    display_name: str | None = None
+    git_common_dir: str | None = None
+    profile: Json = None
+    meta: JsonObject
+    created_at: str
+    updated_at: str
+
+
+class Relative(Row):
+    """A workspace beside another one."""
+
+    workspace_id: str
+    name: str
+    path: str
+
+
+class HeldStep(Row):
+    """A step that someone holds; `agent` is who has the session that holds it, if a session does."""
+
+    plan_id: str
+    step_id: str
+    index: int
+    task: str
+    claimed_by: str
+    agent: str | None = None
+    lease_expires_at: str
+
+
+class HeldClaim(HeldStep):
+    """A claim anywhere; `expired` if whoever asks next may have the step."""
+
+    workspace_id: str
+    expired: Flag = None
+
+
+class TrashSummary(Row):
+    """What the trash holds; the oldest entry may go for good from `may_go_from` on."""
+
+    entries: int
+    bytes: int
+    may_go_from: str
+
+
+class Stats(Model):
+    """What `stats` answers. `rows` counts by table and leaves empty ones out."""
+
+    ALWAYS: ClassVar[frozenset[str]] = frozenset({"wal_bytes"})
+
+    workspace_id: str | None = None
+    rows: dict[str, int]
+    database_bytes: int
+    wal_bytes: int
+    schema_version: int
+    oldest_open_claim: HeldClaim | None = None
+    trash: TrashSummary | None = None
+
+
+class WorkspaceInfo(Model):
+    """What `info` answers."""
+
+    workspace_id: str
+    name: str
+    display_name: str | None = None
+    path: str
+    aliases: list[str]
+    created_at: str
+    updated_at: str
+    plan_counts: dict[str, int]
+    parent: Relative | None = None
+    children: list[Relative]
+    open_claims: list[HeldStep]
+    last_events: list[LoggedEvent]
 
 
 class Registered(Model):
@@ -97,3 +178,22 @@ class Trashed(TrashEntry):
     """An entry with its rows by table."""
 
     data: JsonObject
+
+
+def brief(workspace: WorkspaceBrief) -> WorkspaceBrief:
+    """Return only what a list shows, of those below it too."""
+    fields: dict[str, Any] = {name: getattr(workspace, name) for name in WorkspaceBrief.model_fields}
+    fields["children"] = [brief(child) for child in workspace.children]
+    return WorkspaceBrief(**fields)
+
+
+def nested(roots: Sequence[WorkspaceFull], below: Sequence[WorkspaceFull]) -> list[WorkspaceFull]:
+    """Return the roots with all that is below them in their `children`."""
+    children: dict[str | None, list[WorkspaceFull]] = {}
+    for workspace in below:
+        children.setdefault(workspace.parent_workspace_id, []).append(workspace)
+
+    def grown(workspace: WorkspaceFull) -> WorkspaceFull:
+        return workspace.model_copy(update={"children": [grown(c) for c in children.get(workspace.workspace_id, ())]})
+
+    return [grown(root) for root in roots]

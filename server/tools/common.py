@@ -17,6 +17,7 @@ from server.models.text import Id as Id
 from server.models.text import Index as Index
 from server.models.text import Line as Line
 from server.models.text import Lines as Lines
+from server.models.text import Moment as Moment
 from server.models.text import Name as Name
 from server.models.text import Seconds as Seconds
 from server.models.text import SomeText as SomeText
@@ -30,8 +31,10 @@ from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, dec
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 200
+CURSOR_LENGTH = 10_000  # a position may hold a name of 500 characters
 
 WorkspacePath = Annotated[Text, Field(description="absolute path of the project")]
+Agent = Annotated[Name, Field(description="who you are, without a session")]
 Detail = Annotated[Literal["brief", "full"], Field(description="brief|full")]
 
 
@@ -42,9 +45,9 @@ class Shared:
     workspace_id: Id | None = None
     workspace_path: WorkspacePath | None = None
     session_id: Annotated[Id, Field(description="from memory_agent init")] | None = None
-    agent: Annotated[Name, Field(description="who you are, without a session")] | None = None
+    agent: Agent | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-    cursor: Id | None = None
+    cursor: Annotated[str, Field(max_length=CURSOR_LENGTH)] | None = None
     max_bytes: Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)] = DEFAULT_BYTES
     offset: Annotated[int, Field(ge=0, description="next_offset of a cut value")] = 0
     expected_version: Annotated[int, Field(ge=1)] | None = None
@@ -110,7 +113,7 @@ class Call:
 
     async def workspace_id(self, db: Reader, named: str | None = None) -> str:
         """Like `workspace`, in as few queries as the arguments allow."""
-        told = await self._told(db)
+        told = await self.told(db)
         if told and named and told != named:
             raise Conflict(
                 f"The call says workspace {told!r}, but what it names belongs to {named!r}. Leave out workspace_id and "
@@ -123,7 +126,8 @@ class Call:
             db.workspace_id = found
         return found
 
-    async def _told(self, db: Reader) -> str | None:
+    async def told(self, db: Reader) -> str | None:
+        """Return the workspace that the arguments name, or None if they name none."""
         by_id = (
             (await workspaces.require(db, self.shared.workspace_id)).workspace_id if self.shared.workspace_id else None
         )

@@ -18,7 +18,8 @@ FILE = "identity.json"
 SCHEMA_VERSION = "1.0.0"
 LARGEST = 64 * 1024
 VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+# A link is not followed, a pipe not waited for.
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def read(folder: str) -> Identity:
 
 def _load(path: Path) -> dict[str, Any] | None:
     handle = os.open(path, OPEN_FLAGS)
-    with open(handle, "rb") as file:
+    with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ValueError("not a file")
         found = json.loads(file.read(LARGEST))

@@ -7,9 +7,6 @@ from pathlib import Path
 from server.errors import InvalidArguments
 from server.models.workspaces import Checkout
 
-if sys.platform != "win32":
-    import fcntl
-
 
 def absolute(text: str, name: str) -> Path:
     """Return the path that the argument `name` gives, `~` resolved, or refuse a relative one."""
@@ -39,21 +36,27 @@ def project_folder(text: str) -> str:
 
 def normal_path(path: Path) -> str:
     """Return the one spelling of a directory: absolute, symlinks resolved, letters as the file system has them."""
-    real = os.path.realpath(path)
-    return _as_stored(real) if sys.platform == "darwin" else real
+    return _as_stored(os.path.realpath(path))
 
 
-def _as_stored(path: str) -> str:
-    """Return the spelling macOS stores, which `realpath` does not look up there."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
+if sys.platform == "darwin":
+    import fcntl
+
+    def _as_stored(path: str) -> str:
+        """Return the spelling macOS stores, which `realpath` does not look up there."""
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:
+            return path
+        try:
+            return fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0").decode()
+        finally:
+            os.close(handle)
+
+else:
+
+    def _as_stored(path: str) -> str:
         return path
-    try:
-        found = fcntl.fcntl(handle, getattr(fcntl, "F_GETPATH"), bytes(1024))  # noqa: B009 - exists on macOS only
-        return found.rstrip(b"\0").decode()
-    finally:
-        os.close(handle)
 
 
 def checkout(folder: str) -> Checkout | None:

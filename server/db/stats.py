@@ -1,0 +1,67 @@
+"""How much there is, and what waits to be cleaned up."""
+
+from collections.abc import Sequence
+
+from server.db.connection import Database, Reader, columns_of_tables
+from server.models.workspaces import HeldClaim, Stats, TrashSummary
+
+PLANS = """(
+    SELECT plan_id FROM plans WHERE workspace_id = :workspace_id
+    UNION ALL SELECT plan_id FROM plans_archive WHERE workspace_id = :workspace_id
+)"""
+
+
+async def of_database(db: Database, workspace_id: str | None) -> Stats:
+    """Return the figures of the database; rows, claims and trash of one workspace only, if one is given."""
+    return Stats(
+        workspace_id=workspace_id,
+        rows=await _row_counts(db, workspace_id),
+        database_bytes=db.path.stat().st_size,
+        wal_bytes=db.wal_size(),
+        schema_version=db.schema_version,
+        oldest_open_claim=await _oldest_claim(db, workspace_id),
+        trash=await _trash(db, workspace_id),
+    )
+
+
+async def _row_counts(db: Reader, workspace_id: str | None) -> dict[str, int]:
+    """Return the number of rows by table, empty ones left out."""
+    found = await columns_of_tables(db)
+    wanted = {table: _condition(columns) if workspace_id else "1" for table, columns in found.items()}
+    counts = [f"SELECT '{t}' AS name, count(*) AS total FROM {t} WHERE {where}" for t, where in wanted.items() if where]
+    rows = await db.all(" UNION ALL ".join(counts), {"workspace_id": workspace_id})
+    return {row["name"]: row["total"] for row in rows if row["total"]}
+
+
+def _condition(columns: Sequence[str]) -> str | None:
+    """Return what tells that a row belongs to a workspace, or None if rows of this table belong to none."""
+    if "workspace_id" in columns:
+        return "workspace_id = :workspace_id"
+    return f"plan_id IN {PLANS}" if "plan_id" in columns else None
+
+
+async def _oldest_claim(db: Reader, workspace_id: str | None) -> HeldClaim | None:
+    """Return the claim whose lease runs out first, or ran out longest ago."""
+    row = await db.one(
+        """
+        SELECT p.workspace_id, s.plan_id, s.step_id, s.order_index AS "index", s.task, s.claimed_by,
+            s.lease_expires_at, s.lease_expires_at <= :now AS expired
+        FROM steps s JOIN plans p ON p.plan_id = s.plan_id
+        WHERE s.lease_expires_at IS NOT NULL AND s.claimed_by IS NOT NULL
+          AND (:workspace_id IS NULL OR p.workspace_id = :workspace_id)
+        ORDER BY s.lease_expires_at LIMIT 1
+        """,
+        {"workspace_id": workspace_id, "now": db.now()},
+    )
+    return HeldClaim.of(row) if row else None
+
+
+async def _trash(db: Reader, workspace_id: str | None) -> TrashSummary | None:
+    row = await db.one(
+        """
+        SELECT count(*) AS entries, sum(length(data)) AS bytes, min(expires_at) AS may_go_from
+        FROM trash WHERE :workspace_id IS NULL OR workspace_id = :workspace_id
+        """,
+        {"workspace_id": workspace_id},
+    )
+    return TrashSummary.of(row) if row and row["entries"] else None

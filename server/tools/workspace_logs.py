@@ -1,0 +1,159 @@
+"""memory_workspace: what happened, what was deleted and can come back, and how much there is."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from server.db import events, plans, restore, stats, trash
+from server.db.connection import Reader
+from server.models.events import Event
+from server.models.workspaces import Stats
+from server.tools.common import Agent, Call, Id, Index, Lines, Moment
+from server.tools.render import Page, Result
+from server.tools.workspace import TOOL
+
+Types = Annotated[Lines, Field(description="event types")]
+
+
+@TOOL.action(read_only=True, takes=("page",))
+async def history(
+    call: Call,
+    *,
+    plan_id: Id | None = None,
+    agent: Agent | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+) -> Page:
+    """What was done, in words, newest first.
+
+    plan_id, agent (whose work), since and until (times; until is not included) narrow it. Deleted plans keep theirs.
+
+    Example: {"action":"history","plan_id":"plan_1rqewqexykb7","since":"2030-01-31"}
+    """
+    limit = call.shared.limit
+    workspace_id = await _workspace_of(call, plan_id)
+    after = call.after("history", 1)
+    rows, total = await events.history(
+        call.db,
+        workspace_id=workspace_id,
+        plan_id=plan_id,
+        agent=agent,
+        since=since,
+        until=until,
+        before_id=int(after[0]) if after else None,
+        limit=limit + 1,
+    )
+    if not rows and plan_id:
+        await _require_known(call.db, plan_id)
+    rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
+    extra = {"workspace_id": workspace_id}
+    return Page("history", rows, total, limit, lambda row: [row.log_id], "history", extra)
+
+
+@TOOL.action(read_only=True, takes=("page",))
+async def events_(call: Call, *, since_id: Index = 0, types: Types | None = None, plan_id: Id | None = None) -> Page:
+    """Every change after an event id, oldest first.
+
+    To follow what happens, begin with the latest_id of an answer (limit=1 is enough), then pass the event_id of the
+    last event you got. While there is a next_cursor, there are more already. Nothing new is an empty list.
+
+    Example: {"action":"events","since_id":1234,"types":["step_updated"]}
+    """
+    limit = call.shared.limit
+    workspace_id = await _workspace_of(call, plan_id)
+    latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
+    after = call.after("events", 1)
+    rows, total = await events.since(
+        call.db,
+        workspace_id=workspace_id,
+        since_id=since_id,
+        after_id=int(after[0]) if after else since_id,
+        types=types or [],
+        plan_id=plan_id,
+        limit=limit + 1,
+    )
+    if not rows and plan_id and not since_id:
+        await _require_known(call.db, plan_id)
+    rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
+    extra = {"workspace_id": workspace_id, "latest_id": latest[0].event_id if latest else 0}
+    return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra)
+
+
+async def _workspace_of(call: Call, plan_id: str | None) -> str:
+    """Return the workspace of the call. A deleted plan cannot tell its own any more, but the logs still know it."""
+    plan = await plans.find(call.db, plan_id) if plan_id else None
+    return await call.workspace_id(call.db, plan.workspace_id if plan else None)
+
+
+async def _require_known(db: Reader, plan_id: str) -> None:
+    """Tell an empty log from one that nobody could have written."""
+    await plans.require(db, plan_id)
+
+
+@TOOL.action(read_only=True, takes=("page",))
+async def trash_(call: Call) -> Page:
+    """What was deleted and can come back, newest first.
+
+    Everything stays at least until its expires_at, 30 days after it was deleted; restore takes its trash_id.
+
+    Example: {"action":"trash"}
+    """
+    limit = call.shared.limit
+    workspace_id = await call.workspace_id(call.db)
+    after = call.after("trash", 2)
+    rows, total = await trash.list_(call.db, workspace_id, after=after, limit=limit + 1)
+    rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
+    extra = {"workspace_id": workspace_id}
+    return Page("trash", rows, total, limit, lambda row: [row.created_at, row.trash_id], "trash", extra)
+
+
+@TOOL.action()
+async def restore_(call: Call, *, trash_id: Id) -> Result:
+    """Bring back what was deleted, with its ids.
+
+    All of it or nothing: a conflict says what is in its place now, or which parent is gone or archived. Steps return
+    to their old index, and later ones move up. Dependencies on what no longer exists are left out, with a warning.
+
+    Example: {"action":"restore","trash_id":"trash_1rqewqexykb7"}
+    """
+    async with call.write() as tx:
+        entry = await trash.take(tx, trash_id)
+        workspace_id = await call.workspace_id(tx, entry.workspace_id)
+        warnings = await restore.put_back(tx, entry.data)
+        if entry.plan_id and entry.entity_type != "plan":
+            await plans.touch(tx, entry.plan_id)
+        events.record(
+            tx,
+            Event(
+                f"{entry.entity_type}_restored",
+                entry.entity_type,
+                entry.entity_id,
+                workspace_id=workspace_id,
+                plan_id=entry.plan_id,
+                summary=f"Restored {entry.entity_type} {entry.title}",
+                data={"trash_id": trash_id},
+            ),
+        )
+    return Result(
+        {
+            "workspace_id": workspace_id,
+            "plan_id": entry.plan_id,
+            "entity_type": entry.entity_type,
+            "entity_id": entry.entity_id,
+            "title": entry.title,
+            "restored": {table: len(rows) for table, rows in entry.data.items()},
+            "warnings": warnings,
+        }
+    )
+
+
+@TOOL.action(read_only=True)
+async def stats_(call: Call) -> Stats:
+    """Row counts, sizes, schema version, oldest claim, trash.
+
+    Of the whole database; workspace_id or workspace_path narrows rows, claim and trash to one workspace. Trash may go
+    for good from trash.may_go_from on. Logs are kept.
+
+    Example: {"action":"stats"}
+    """
+    return await stats.of_database(call.db, await call.told(call.db))
