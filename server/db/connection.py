@@ -236,7 +236,7 @@ async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
     rows = await db.all(
         """
         SELECT t.name, json_group_array(c.name) AS columns FROM pragma_table_list t JOIN pragma_table_info(t.name) c
-        WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\'
+        WHERE t.schema = 'main' AND t.type = 'table' AND substr(t.name, 1, 7) <> 'sqlite_'
         GROUP BY t.name ORDER BY t.name
         """
     )
