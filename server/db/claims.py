@@ -78,7 +78,17 @@ CANDIDATES_IN_PLAN = " UNION ALL ".join(
     for state in (FREE, LOST)
 )
 
+HELD = """
+    SELECT s.*, p.name AS phase FROM steps s
+        JOIN phases p ON p.phase_id = s.phase_id JOIN plans l ON l.plan_id = s.plan_id
+    WHERE s.claimed_by = :actor AND s.status = 'active'
+      AND (:plan_id IS NULL OR s.plan_id = :plan_id)
+      AND (:workspace_id IS NULL OR l.workspace_id = :workspace_id)
+    ORDER BY s.plan_id, s.order_index
+"""
+
 IN_PLAN = "l.plan_id = :plan_id"
+ELIGIBLE_IN_PLAN = f"{SCOPE.format(plans=IN_PLAN)} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit"
 IN_WORKSPACE = "l.workspace_id = :workspace_id AND l.status = 'active'"
 
 
@@ -99,11 +109,20 @@ def _params(db: Reader, wanted: Wanted, **more: Any) -> dict[str, Any]:
 
 async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
     """Return the first eligible steps of a plan, in order."""
-    rows = await db.all(
-        f"{SCOPE.format(plans=IN_PLAN)} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit",
-        _params(db, wanted, plan_id=plan_id, limit=limit),
-    )
+    rows = await db.all(ELIGIBLE_IN_PLAN, _params(db, wanted, plan_id=plan_id, limit=limit))
     return [StepRow.of(row) for row in rows]
+
+
+async def held_or_eligible(
+    tx: Transaction, actor: str, plan_id: str, wanted: Wanted
+) -> tuple[StepRow | None, StepRow | None]:
+    """Return the first step of a plan that the actor holds, and the first eligible one."""
+    held_rows, rows = await tx.batch(
+        (HELD, {"actor": actor, "plan_id": plan_id, "workspace_id": None}),
+        (ELIGIBLE_IN_PLAN, _params(tx, wanted, plan_id=plan_id, limit=1)),
+    )
+    mine = StepRow.of(held_rows[0]) if held_rows else None
+    return mine, StepRow.of(rows[0]) if rows else None
 
 
 async def ready(
@@ -179,17 +198,7 @@ async def reasons(db: Reader, plan_id: str, *, first: int, wanted: Wanted = ANY)
 
 async def held(db: Reader, actor: str, *, workspace_id: str | None = None, plan_id: str | None = None) -> list[StepRow]:
     """Return the steps an actor has claimed and nobody has taken from it since, in plan order."""
-    rows = await db.all(
-        """
-        SELECT s.*, p.name AS phase FROM steps s
-            JOIN phases p ON p.phase_id = s.phase_id JOIN plans l ON l.plan_id = s.plan_id
-        WHERE s.claimed_by = :actor AND s.status = 'active'
-          AND (:plan_id IS NULL OR s.plan_id = :plan_id)
-          AND (:workspace_id IS NULL OR l.workspace_id = :workspace_id)
-        ORDER BY s.plan_id, s.order_index
-        """,
-        {"actor": actor, "plan_id": plan_id, "workspace_id": workspace_id},
-    )
+    rows = await db.all(HELD, {"actor": actor, "plan_id": plan_id, "workspace_id": workspace_id})
     return [StepRow.of(row) for row in rows]
 
 

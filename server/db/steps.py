@@ -1,14 +1,16 @@
 """Tables `steps` and `steps_archive`: rows, order and dependencies between them. Claims are in `claims`."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from server.db import dependencies, phases
+from server.db import dependencies, phases, plans
 from server.db.connection import Reader, Transaction
 from server.db.near import not_found
 from server.db.plans import stored
 from server.errors import InvalidArguments, NotFound
 from server.models.base import encode, new_id
+from server.models.plans import Plan
 from server.models.steps import NewStep, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
@@ -41,10 +43,39 @@ async def require(db: Reader, step_id: str) -> StepRow:
     """Return a live step by its id, or raise NotFound."""
     row = await db.one(SELECT.format(suffix="") + " WHERE s.step_id = :step_id", {"step_id": step_id})
     if row is None:
-        raise await not_found(
-            db, "step", step_id, table="steps", label="task", lister="memory_steps action='list' plan_id=..."
-        )
+        raise await _missing(db, step_id)
     return StepRow.of(row)
+
+
+async def _missing(db: Reader, step_id: str) -> NotFound:
+    lister = "memory_steps action='list' plan_id=..."
+    return await not_found(db, "step", step_id, table="steps", label="task", lister=lister)
+
+
+async def require_with_plan(
+    db: Reader, step_id: str | None, plan_id: str | None, index: int | None
+) -> tuple[StepRow, Plan]:
+    """Return a live step, named by its id or by plan and index, and its plan, in one go; or raise NotFound."""
+    params = {"step_id": step_id, "plan_id": plan_id, "index": index}
+    which = "s.step_id = :step_id" if step_id else "s.plan_id = :plan_id AND s.order_index = :index"
+    of_step = "(SELECT plan_id FROM steps WHERE step_id = :step_id)" if step_id else ":plan_id"
+    found, plan = await db.batch(
+        (f"{SELECT.format(suffix='')} WHERE {which}", params),
+        (f"SELECT * FROM plans WHERE plan_id = {of_step}", params),
+    )
+    if found and plan:
+        return StepRow.of(found[0]), Plan.of(plan[0])
+    if step_id:
+        raise await _missing_or_archived(db, step_id)
+    await plans.require_live(db, plan_id or "")
+    return await require_at(db, plan_id or "", index or 0), Plan.of(plan[0])
+
+
+async def _missing_or_archived(db: Reader, step_id: str) -> Exception:
+    archived = await find(db, step_id)
+    if archived is None:
+        return await _missing(db, step_id)
+    return plans.archived(archived[0].plan_id)
 
 
 async def require_at(db: Reader, plan_id: str, index: int, *, suffix: str = "") -> StepRow:
@@ -174,11 +205,15 @@ async def set_dependencies(tx: Transaction, step: StepRow, named: Sequence[int |
 async def update(tx: Transaction, step_id: str, changes: Mapping[str, Any]) -> StepRow:
     """Change columns of a step, its version and its time."""
     assignments = "".join(f"{name} = :{name}, " for name in changes)
-    await tx.run(
-        f"UPDATE steps SET {assignments}updated_at = :updated_at, version = version + 1 WHERE step_id = :step_id",
+    row = await tx.one(
+        f"""
+        UPDATE steps SET {assignments}updated_at = :updated_at, version = version + 1 WHERE step_id = :step_id
+        RETURNING *, (SELECT name FROM phases WHERE phase_id = steps.phase_id) AS phase
+        """,
         {**stored(changes), "step_id": step_id, "updated_at": tx.now()},
     )
-    return await require(tx, step_id)
+    assert row is not None  # the caller read the step in this transaction
+    return StepRow.of(row)
 
 
 async def delete(tx: Transaction, step_ids: Sequence[str], plan_id: str) -> None:
@@ -247,25 +282,45 @@ async def page(
     return [StepRow.of(row) for row in rows], total
 
 
-async def count_open(db: Reader, plan_id: str) -> int:
-    return await db.value(
-        "SELECT count(*) FROM steps WHERE plan_id = :plan_id AND status IN ('pending', 'active', 'blocked', 'failed')",
-        {"plan_id": plan_id},
-    )
+@dataclass(frozen=True)
+class Outlook:
+    """What a caller that gets a step should know: what it waits for, which steps it was given past, what is left."""
+
+    depends_on: list[str]
+    passed_by: list[tuple[str, int]]  # id and index of steps before it that wait for nothing but a confirmation
+    remaining: int
 
 
-async def passed_by(db: Reader, plan_id: str, index: int) -> list[tuple[str, int]]:
-    """Return id and index of the steps before `index` that wait for nothing but a confirmation."""
-    rows = await db.all(
-        """
-        SELECT step_id, order_index FROM steps s
-        WHERE plan_id = :plan_id AND status = 'pending' AND waits_for = 0 AND order_index < :index
-          AND type = 'critical' AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
-        ORDER BY order_index LIMIT 5
-        """,
-        {"plan_id": plan_id, "index": index},
+async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
+    """Return what is ahead in a plan, for the one who was given `step` or nothing."""
+    params = {"plan_id": plan_id, "step_id": step and step.step_id, "index": step.order_index if step else -1}
+    waits, passed, [(remaining,)] = await db.batch(
+        (
+            """
+            SELECT target_id FROM dependencies
+            WHERE source_type = 'step' AND source_id = :step_id AND target_type = 'step' AND dep_type = 'blocks'
+            ORDER BY dependency_id
+            """,
+            params,
+        ),
+        (
+            """
+            SELECT step_id, order_index FROM steps s
+            WHERE plan_id = :plan_id AND status = 'pending' AND waits_for = 0 AND order_index < :index
+              AND type = 'critical' AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
+            ORDER BY order_index LIMIT 5
+            """,
+            params,
+        ),
+        (
+            """
+            SELECT count(*) FROM steps
+            WHERE plan_id = :plan_id AND status IN ('pending', 'active', 'blocked', 'failed')
+            """,
+            params,
+        ),
     )
-    return [(row["step_id"], row["order_index"]) for row in rows]
+    return Outlook([row[0] for row in waits], [(row[0], row[1]) for row in passed], remaining)
 
 
 async def confirmed_by(db: Reader, step_id: str, *, suffix: str = "") -> str | None:

@@ -7,6 +7,7 @@ from pydantic import Field
 from server.db import claims, dependencies, events, plans, steps
 from server.db.claims import Wanted
 from server.db.connection import Transaction
+from server.db.steps import Outlook
 from server.errors import Conflict
 from server.models.events import Event
 from server.models.plans import Plan
@@ -59,13 +60,14 @@ async def next_(
         got = await _held_or_claimed(tx, plan, actor, lease_seconds, Wanted(types or (), assignee))
         if tx.events:
             await plans.touch(tx, plan_id)
+        ahead = await steps.outlook(tx, plan_id, got)
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
             "completed": _finished(finished.step) if finished else None,
-            "next": await _view(tx, got) if got else None,
-            "remaining": await steps.count_open(tx, plan_id),
-            "passed_by": await _passed_by(tx, got) if got else None,
+            "next": view(got, depends_on=ahead.depends_on, claim_token=got.claim_token) if got else None,
+            "remaining": ahead.remaining,
+            "passed_by": _passed_by(ahead),
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
             "waiting": None if got else await _waiting(tx, plan_id, Wanted(types or (), assignee)),
         }
@@ -89,27 +91,20 @@ async def _held_or_claimed(
     tx: Transaction, plan: Plan, actor: str, lease_seconds: int, wanted: Wanted
 ) -> StepRow | None:
     """Return the step the actor holds in the plan, its lease renewed if it ran out, or claim the next eligible one."""
-    if held := await claims.held(tx, actor, plan_id=plan.plan_id):
-        mine = held[0]
+    mine, found = await claims.held_or_eligible(tx, actor, plan.plan_id, wanted)
+    if mine:
         return mine if mine.held_by(tx.now()) else await claims.renew(tx, mine, lease_seconds)
-    found = await claims.eligible_in_plan(tx, plan.plan_id, limit=1, wanted=wanted)
-    return await claims.take(tx, found[0], actor, lease_seconds) if found else None
+    return await claims.take(tx, found, actor, lease_seconds) if found else None
 
 
-async def _passed_by(tx: Transaction, got: StepRow) -> list[dict[str, Any]]:
+def _passed_by(ahead: Outlook) -> list[dict[str, Any]]:
     """Name the critical steps that `next` had to skip."""
-    found = await steps.passed_by(tx, got.plan_id, got.order_index)
     reason = step_rules.REASONS["confirmation"]
-    return [{"step_id": step_id, "index": index, "reason": reason} for step_id, index in found]
+    return [{"step_id": step_id, "index": index, "reason": reason} for step_id, index in ahead.passed_by]
 
 
 def _finished(step: StepRow) -> dict[str, Any]:
     return {"step_id": step.step_id, "index": step.order_index, "status": step.status}
-
-
-async def _view(tx: Transaction, step: StepRow) -> Step:
-    waits = await dependencies.waits_of(tx, "step", [step.step_id], target_type="step")
-    return view(step, depends_on=waits.get(step.step_id), claim_token=step.claim_token)
 
 
 async def _waiting(tx: Transaction, plan_id: str, wanted: Wanted) -> dict[str, Any] | None:

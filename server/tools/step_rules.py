@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db import claims, confirmations, dependencies, events, plans, sessions, steps
+from server.db import claims, confirmations, dependencies, events, sessions, steps
 from server.db.connection import Reader, Transaction
 from server.db.dependencies import Node
 from server.errors import Conflict, Gated
@@ -37,15 +37,9 @@ async def target(
     call: Call, tx: Transaction, step_id: str | None, plan_id: str | None, step_index: int | None
 ) -> Target:
     """Return the live step that `step_id`, or `plan_id` and `step_index`, name."""
+    step, plan = await steps.require_with_plan(tx, step_id, plan_id, step_index)
     if step_id:
-        step = await steps.require(tx, step_id)
-        plan = await plans.require_live(tx, step.plan_id)
         _agree(step, plan_id, step_index)
-    else:
-        assert plan_id is not None
-        assert step_index is not None  # the registry refuses a call that names neither
-        plan = await plans.require_live(tx, plan_id)
-        step = await steps.require_at(tx, plan_id, step_index)
     return Target(plan, step, await call.workspace_id(tx, plan.workspace_id))
 
 

@@ -49,6 +49,8 @@ def log(tx: Transaction, plan_id: str, kind: str, summary: str, **data: Any) -> 
 
 async def unblocked(db: Reader, nodes: list[Node]) -> list[dict[str, Any]]:
     """Return what became free: steps with plan and index, others by type and id."""
+    if not nodes:
+        return []
     rows = await steps.by_ids(db, [node_id for kind, node_id in nodes if kind == "step"])
     found = [{"step_id": s.step_id, "plan_id": s.plan_id, "index": s.order_index} for s in rows.values()]
     return found + [{f"{kind}_id": node_id} for kind, node_id in nodes if kind != "step"]
