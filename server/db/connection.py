@@ -244,7 +244,7 @@ async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
 
 
 async def shape_of(db: Reader, table: str) -> Shape:
-    """Return the keys of a table. A foreign key has one column, and names the primary key of its parent."""
+    """Return the keys of a table, foreign ones as declared. Each has one column, and names its parent's primary key."""
     unique: dict[str, list[str | None]] = {}
     rows = await db.all(
         """
@@ -259,6 +259,7 @@ async def shape_of(db: Reader, table: str) -> Shape:
         """
         SELECT f."from", f."table", f.on_delete, p.name AS "to"
         FROM pragma_foreign_key_list(:table) f JOIN pragma_table_info(f."table") p ON p.pk = 1
+        ORDER BY f.id DESC
         """,
         {"table": table},
     )

@@ -84,12 +84,12 @@ async def _move(
     tx: Transaction, plan_id: str, family: dict[str, str], *, from_suffix: str = "", to_suffix: str = ""
 ) -> None:
     """Copy the family to its other tables, which have the same columns in the same order, then delete it here."""
-    for table, where in family.items():
-        await tx.run(
-            f"INSERT INTO {table}{to_suffix} SELECT * FROM {table}{from_suffix} WHERE {where}", {"plan_id": plan_id}
-        )
-    for table, where in reversed(family.items()):
-        await tx.run(f"DELETE FROM {table}{from_suffix} WHERE {where}", {"plan_id": plan_id})
+    copies = [
+        f"INSERT INTO {table}{to_suffix} SELECT * FROM {table}{from_suffix} WHERE {where}"
+        for table, where in family.items()
+    ]
+    deletions = [f"DELETE FROM {table}{from_suffix} WHERE {where}" for table, where in reversed(family.items())]
+    await tx.batch(*((statement, {"plan_id": plan_id}) for statement in [*copies, *deletions]))
 
 
 async def _forget_what_went(tx: Transaction, plan_id: str) -> None:
@@ -121,9 +121,11 @@ async def nodes(db: Reader, plan_id: str) -> list[Node]:
 async def collect(db: Reader, plan_id: str) -> dict[str, list[dict[str, Any]]]:
     """Return every row that goes when the plan, live or archived, is deleted, by table."""
     wanted = [*LIVE.items(), *((table + ARCHIVE, where) for table, where in FAMILY.items()), *COMPANIONS.items()]
+    results = await db.batch(
+        *((f"SELECT * FROM {table} WHERE {where}", {"plan_id": plan_id}) for table, where in wanted)
+    )
     found: dict[str, list[dict[str, Any]]] = {}
-    for table, where in wanted:
-        rows = await db.all(f"SELECT * FROM {table} WHERE {where}", {"plan_id": plan_id})
+    for (table, _), rows in zip(wanted, results, strict=True):
         found.setdefault(table, []).extend(dict(row) for row in rows)
     return {table: rows for table, rows in found.items() if rows}
 
@@ -131,8 +133,7 @@ async def collect(db: Reader, plan_id: str) -> dict[str, list[dict[str, Any]]]:
 async def remove(tx: Transaction, plan_id: str) -> None:
     """Delete a plan, live or archived, and all that `collect` returns. Its file reservations are released."""
     programs = await tx.all(f"SELECT program_id FROM program_plans WHERE {OF_PLAN}", {"plan_id": plan_id})
-    await tx.run(f"DELETE FROM file_reservations WHERE {OF_PLAN}", {"plan_id": plan_id})
-    wanted = [*COMPANIONS.items(), *reversed(LIVE.items())]
-    for table, where in [*wanted, *((table + ARCHIVE, where) for table, where in reversed(FAMILY.items()))]:
-        await tx.run(f"DELETE FROM {table} WHERE {where}", {"plan_id": plan_id})
+    archived = [(table + ARCHIVE, where) for table, where in reversed(FAMILY.items())]
+    wanted = [("file_reservations", OF_PLAN), *COMPANIONS.items(), *reversed(LIVE.items()), *archived]
+    await tx.batch(*((f"DELETE FROM {table} WHERE {where}", {"plan_id": plan_id}) for table, where in wanted))
     await dependencies.refresh(tx, [("program", row["program_id"]) for row in programs])

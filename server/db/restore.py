@@ -19,7 +19,13 @@ POLYMORPHIC = {
     "research_documents": ("parent_type", "parent_id"),
     "memory_entries": ("scope", "scope_id"),
 }
+# What expired does not exist, so it is in nobody's place: where rows expire, and what names their place.
+EXPIRING = {
+    "context_items": ("parent_type", "parent_id", "type"),
+    "memory_entries": ("scope", "scope_id", "namespace", "key"),
+}
 KINDS = ("workspace", "program", "plan", "phase", "step", "session")
+ARCHIVABLE = ("plans", "phases", "steps")
 EDGES = ("dependencies", "dependencies_archive")
 
 
@@ -37,6 +43,7 @@ async def put_back(tx: Transaction, rows: Rows) -> list[str]:
     shapes = {table: await shape_of(tx, table) for table in wanted}
     for table in _in_order(shapes):
         await _refuse_orphans(tx, table, wanted[table], shapes[table])
+        await _make_room(tx, table, wanted[table])
         await _refuse_clashes(tx, table, wanted[table], shapes[table])
         await _insert(tx, table, wanted[table])
     await _place(tx, wanted)
@@ -67,7 +74,7 @@ async def _refuse_orphans(tx: Transaction, table: str, rows: Table, shape: Shape
         gone = set(named) - await _known(tx, (foreign.parent,), foreign.parent_key, named)
         gone -= own if foreign.parent == table else set()
         if gone and not foreign.loose:
-            raise await _orphaned(tx, foreign.parent.removesuffix("s"), min(gone))
+            raise await _orphaned(tx, foreign.parent, foreign.parent_key, min(gone))
         for row in rows:
             if row[foreign.column] in gone:
                 row[foreign.column] = None
@@ -80,7 +87,7 @@ async def _refuse_polymorphic_orphans(tx: Transaction, table: str, rows: Table) 
     for kind in KINDS:
         named = [row[id_column] for row in rows if row[kind_column] == kind]
         if gone := set(named) - await _known(tx, _homes(table, kind), f"{kind}_id", named):
-            raise await _orphaned(tx, kind, min(gone))
+            raise await _orphaned(tx, f"{kind}s", f"{kind}_id", min(gone))
 
 
 def _homes(table: str, kind: str) -> list[str]:
@@ -89,14 +96,20 @@ def _homes(table: str, kind: str) -> list[str]:
     return [f"{kind}s", f"{kind}s_archive"] if stays else [f"{kind}s"]
 
 
-async def _orphaned(tx: Transaction, kind: str, parent_id: str) -> Conflict:
+async def _orphaned(tx: Transaction, table: str, key: str, parent_id: str) -> Conflict:
     """Return what to do about a parent that is not there."""
-    missing = f"It belongs to the {kind} {parent_id}, which "
-    archived = f"{kind}s_archive"
-    if kind in ("plan", "phase", "step") and await _known(tx, (archived,), f"{kind}_id", [parent_id]):
+    missing = f"It belongs to the {table.removesuffix('s')} {parent_id}, which "
+    archive = f"{table}_archive"
+    if table in ARCHIVABLE and await _known(tx, [archive], key, [parent_id]):
         return Conflict(missing + "is archived. memory_plan action='unarchive' brings its plan back; then restore.")
     trash_id = await tx.value(
-        "SELECT trash_id FROM trash WHERE entity_id = :id ORDER BY created_at DESC LIMIT 1", {"id": parent_id}
+        """
+        SELECT t.trash_id FROM trash t WHERE EXISTS (
+            SELECT 1 FROM json_each(t.data) part, json_each(part.value) r
+            WHERE part.key IN (:table, :archive) AND r.value ->> :key = :id)
+        ORDER BY t.created_at DESC LIMIT 1
+        """,
+        {"table": table, "archive": archive, "key": key, "id": parent_id},
     )
     if trash_id:
         return Conflict(f"{missing}is in the trash too. Restore trash_id={trash_id!r} first.", trash_id=trash_id)
@@ -110,12 +123,7 @@ async def _refuse_clashes(tx: Transaction, table: str, rows: Table, shape: Shape
         if not keys:
             continue
         taken = await tx.one(
-            f"""
-            SELECT {", ".join(columns)} FROM {table}
-            WHERE ({", ".join(columns)}) IN (
-                SELECT {", ".join(f"value ->> {i}" for i in range(len(columns)))} FROM json_each(:keys))
-            """,
-            {"keys": encode(keys)},
+            f"SELECT {', '.join(columns)} FROM {table} WHERE {_in_keys(columns)}", {"keys": encode(keys)}
         )
         if taken:
             what = ", ".join(f"{column} {taken[column]!r}" for column in columns)
@@ -124,6 +132,20 @@ async def _refuse_clashes(tx: Transaction, table: str, rows: Table, shape: Shape
                 table=table,
                 taken=dict(taken),
             )
+
+
+def _in_keys(columns: Sequence[str]) -> str:
+    values = ", ".join(f"value ->> {i}" for i in range(len(columns)))
+    return f"({', '.join(columns)}) IN (SELECT {values} FROM json_each(:keys))"
+
+
+async def _make_room(tx: Transaction, table: str, rows: Table) -> None:
+    if columns := EXPIRING.get(table):
+        keys = [[row[column] for column in columns] for row in rows]
+        await tx.run(
+            f"DELETE FROM {table} WHERE {_in_keys(columns)} AND expires_at <= :now",
+            {"keys": encode(keys), "now": tx.now()},
+        )
 
 
 async def _insert(tx: Transaction, table: str, rows: Table) -> None:

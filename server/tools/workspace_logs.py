@@ -118,7 +118,7 @@ async def restore_(call: Call, *, trash_id: Id) -> Result:
     """
     async with call.write() as tx:
         entry = await trash.take(tx, trash_id)
-        workspace_id = await call.workspace_id(tx, entry.workspace_id)
+        workspace_id = await (call.workspace_id(tx, entry.workspace_id) if entry.workspace_id else call.told(tx))
         warnings = await restore.put_back(tx, entry.data)
         if entry.plan_id and entry.entity_type != "plan":
             await plans.touch(tx, entry.plan_id)
