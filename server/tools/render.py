@@ -12,7 +12,9 @@ from server.models.base import Model, encode
 DEFAULT_BYTES = 9_000
 MAX_BYTES = 45_000
 MIN_BYTES = 500
-SLACK_BYTES = 200  # for `truncated`, `next_cursor` and `next_offset` themselves
+SLACK_BYTES = 200  # what `truncated` and `next_cursor` take
+SHORT_BYTES = 40  # ids, names and times are not worth clipping
+WHOLE = "result"
 EMPTY: tuple[object, ...] = (None, "", [], {}, ())
 
 
@@ -62,10 +64,14 @@ def render(result: object, budget: Budget) -> str:
     """Return the text of a tool result: a JSON object, each item of its top-level lists on its own line."""
     hint = result.hint if isinstance(result, Result) else ""
     if isinstance(result, Page):
-        return _text(_fit_page(result, budget))
+        items = [lean(row) for row in result.rows[: result.limit]]
+        text = _text(_page(result, items, len(items)))
+        return text if _fits(text, budget) else _text(_fit_page(result, items, budget))
     parts = result.parts if isinstance(result, Result) else result
-    payload = lean(parts) if isinstance(parts, Model) else _named(cast(dict[str, object], parts))
-    return _text(_fit(payload, budget, hint))
+    payload: dict[str, Any] = lean(parts) if isinstance(parts, Model) else _named(cast(dict[str, object], parts))
+    text = _text(payload)
+    wanted_whole = not (budget.offset and payload)
+    return text if _fits(text, budget) and wanted_whole else _text(_fit(payload, budget, hint))
 
 
 def _named(parts: Mapping[str, object]) -> dict[str, Any]:
@@ -83,51 +89,55 @@ def decode_cursor(cursor: str | None, order: str, length: int) -> list[str | int
         return None
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
-    if (
-        not isinstance(found, list)
-        or cast(list[object], found)[:1] != [order]
-        or len(cast(list[object], found)) != length + 1
-    ):
+    parts = cast(list[object], found) if isinstance(found, list) else []
+    if parts[:1] != [order] or len(parts) != length + 1 or not all(type(part) in (str, int) for part in parts):
         raise InvalidArguments(
             "'cursor' is not one that this list gave. Pass the next_cursor of the previous page with the same filters, "
             "or leave it out to start anew."
         )
-    return cast(list[str | int], found)[1:]
+    return cast(list[str | int], parts)[1:]
 
 
-def _fit_page(page: Page, budget: Budget) -> dict[str, Any]:
-    rows = page.rows[: page.limit]
-    items = [lean(row) for row in rows]
-    payload: dict[str, Any] = {page.key: items, "total": page.total, **_named(page.extra)}
-    kept = _affordable(items, budget.max_bytes - _size({**payload, page.key: []}) - SLACK_BYTES)
-    if items and not kept:
-        items, kept = [_clip(items[0], budget.max_bytes - SLACK_BYTES * 2), *items[1:]], 1
-    payload[page.key] = items[:kept]
-    if kept < len(page.rows):
+def _fit_page(page: Page, items: list[Any], budget: Budget) -> dict[str, Any]:
+    """Return as many rows as fit, but at least one, however small the budget: then its long values are shortened."""
+    room = budget.max_bytes - _length(_page(page, [], 0)) - SLACK_BYTES
+    kept = max(_affordable(items, room), 1)
+    while (excess := _length(payload := _page(page, items, kept)) - budget.max_bytes) > 0 and kept > 1:
+        kept -= 1
+    return (
+        payload if excess <= 0 or not items else _page(page, [_clip(items[0], _size(items[0]) - excess), *items[1:]], 1)
+    )
+
+
+def _page(page: Page, items: Sequence[Any], kept: int) -> dict[str, Any]:
+    payload: dict[str, Any] = {page.key: items[:kept], "total": page.total, **_named(page.extra)}
+    if 0 < kept < len(page.rows):
         payload["next_cursor"] = encode_cursor(page.order, page.position(page.rows[kept - 1]))
-    if kept < len(rows):
-        payload["truncated"] = {"omitted": len(rows) - kept, "hint": "pass next_cursor, or a larger max_bytes"}
+    if kept < len(items):
+        payload["truncated"] = {"omitted": len(items) - kept, "hint": "pass next_cursor, or a larger max_bytes"}
     return payload
 
 
 def _fit(payload: dict[str, Any], budget: Budget, hint: str) -> dict[str, Any]:
     """Cut the longest lists from their ends; if that is not enough, give the longest value in pieces."""
-    if _size(payload) <= budget.max_bytes and not budget.offset:
-        return payload
-    payload, omitted = dict(payload), 0
-    while omitted_now := _cut_longest_list(payload, budget.max_bytes - SLACK_BYTES):
-        omitted += omitted_now
-    if omitted:
-        payload["truncated"] = {"omitted": omitted, "hint": hint or "pass a larger max_bytes or narrow the call"}
-    fits = _size(payload) <= budget.max_bytes
+    if _length(payload) > budget.max_bytes:
+        payload = _cut_lists(payload, budget.max_bytes, hint or "pass a larger max_bytes or narrow the call")
+    fits = _length(payload) <= budget.max_bytes
     return payload if fits and not budget.offset else _piece(payload, budget)
 
 
-def _cut_longest_list(payload: dict[str, Any], limit: int) -> int:
-    """Drop items from the end of the longest top-level list until it fits; return how many went."""
-    excess = _size(payload) - limit
+def _cut_lists(payload: dict[str, Any], limit: int, hint: str) -> dict[str, Any]:
+    payload, omitted = dict(payload), 0
+    told = {"omitted": 10**6, "hint": hint}
+    while omitted_now := _cut_longest_list(payload, _length({**payload, "truncated": told}) - limit):
+        omitted += omitted_now
+    return {**payload, "truncated": {**told, "omitted": omitted}} if omitted else payload
+
+
+def _cut_longest_list(payload: dict[str, Any], excess: int) -> int:
+    """Drop items worth `excess` bytes from the end of the longest top-level list; return how many went."""
     lists = {key: _size(payload[key]) for key in payload if isinstance(payload[key], list) and payload[key]}
     if excess <= 0 or not lists:
         return 0
@@ -139,15 +149,27 @@ def _cut_longest_list(payload: dict[str, Any], limit: int) -> int:
 
 
 def _piece(payload: dict[str, Any], budget: Budget) -> dict[str, Any]:
-    """Replace the longest value by `text`, the part of it from `offset` on, and say where to go on."""
-    field_name = max(payload, key=lambda name: _size(payload[name]))
-    value = payload.pop(field_name)
-    whole = value if isinstance(value, str) else encode(value)
-    room = max(budget.max_bytes - _size(payload) - SLACK_BYTES, MIN_BYTES)
+    """Replace the longest value by `text`, the part of it from `offset` on, and say where to go on.
+
+    When the others are too long as well, the whole result is the value, as JSON text.
+    """
+    longest = max(payload, key=lambda name: _size(payload[name]))
+    others = {name: value for name, value in payload.items() if name != longest}
+    if (room := _room(others, longest, budget)) < MIN_BYTES // 4:
+        return _piece({WHOLE: encode(payload)}, budget)
+    whole = _told(payload[longest])
     text = _prefix(whole[budget.offset :], room)
     end = budget.offset + len(text)
-    piece: dict[str, Any] = {**payload, "field": field_name, "text": text, "length": len(whole)}
+    piece: dict[str, Any] = {**others, "field": longest, "text": text, "length": len(whole)}
     return {**piece, "next_offset": end} if end < len(whole) else piece
+
+
+def _fits(text: str, budget: Budget) -> bool:
+    return len(text.encode("utf-8", "surrogatepass")) <= budget.max_bytes
+
+
+def _room(others: dict[str, Any], name: str, budget: Budget) -> int:
+    return budget.max_bytes - _length({**others, "field": name, "text": "", "length": 10**9, "next_offset": 10**9})
 
 
 def _prefix(text: str, room: int) -> str:
@@ -160,19 +182,20 @@ def _prefix(text: str, room: int) -> str:
 
 
 def _clip(item: Any, room: int) -> Any:
-    """Shorten the longest texts of one item that alone exceeds the budget, and say so in it."""
+    """Shorten the longest values of one item that alone exceeds the budget, and say in it which."""
     if not isinstance(item, dict):
-        return item
-    clipped: dict[str, Any] = dict(cast(dict[str, Any], item))
-    names: list[str] = []
-    while _size(clipped) > room:
-        name = max((n for n in clipped if n not in names), key=lambda n: _size(clipped[n]), default=None)
-        if name is None:
-            break
-        names.append(name)
-        value = clipped[name]
-        clipped[name] = _prefix(value if isinstance(value, str) else encode(value), room // 4)
-    return {**clipped, "clipped": names}
+        return _prefix(item, room) if isinstance(item, str) else item
+    whole, cap = cast(dict[str, Any], item), max(room, SHORT_BYTES)
+    while True:
+        names = [name for name, value in whole.items() if _size(value) > cap]
+        clipped = {**whole, **{name: _prefix(_told(whole[name]), cap) for name in names}, "clipped": names}
+        if _size(clipped) <= room or cap == SHORT_BYTES:
+            return clipped
+        cap = max(cap // 2, SHORT_BYTES)
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else encode(value)
 
 
 def _affordable(items: Sequence[Any], room: int) -> int:
@@ -188,10 +211,15 @@ def _size(value: object) -> int:
     return len(encode(value).encode("utf-8", "surrogatepass"))
 
 
+def _length(payload: dict[str, Any]) -> int:
+    return len(_text(payload).encode("utf-8", "surrogatepass"))
+
+
 def _text(payload: dict[str, Any]) -> str:
     return "{" + ",".join(f"{encode(key)}:{_lines(value)}" for key, value in payload.items()) + "}"
 
 
 def _lines(value: object) -> str:
-    items = cast(list[object], value) if isinstance(value, list) else []
-    return "[\n" + ",\n".join(map(encode, items)) + "\n]" if items else encode(value)
+    if not isinstance(value, list) or not value:
+        return encode(cast(object, value))
+    return "[\n" + ",\n".join(map(encode, cast(list[object], value))) + "\n]"
