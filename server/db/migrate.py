@@ -15,7 +15,7 @@ from server.errors import Busy, SchemaTooNew, Storage
 
 logger = logging.getLogger(__name__)
 
-LOCK_ATTEMPTS = 24  # each waits for busy_timeout: two minutes for another process's long migration
+LOCK_ATTEMPTS = 5  # each waits for busy_timeout; clients give up on a call after a minute
 LEDGER = "CREATE TABLE _migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
 
 
@@ -126,7 +126,7 @@ async def _lock(connection: aiosqlite.Connection) -> None:
             logger.warning("waiting for the lock to migrate (%d)", attempt + 1)
         else:
             return
-    raise Busy("Another process has held the database for two minutes, so it could not be migrated. Try again.")
+    raise Busy("Another process holds the database (it may be migrating it), so it cannot be opened yet. Try again.")
 
 
 async def _apply_one(connection: aiosqlite.Connection, migration: Migration, now: str) -> None:
