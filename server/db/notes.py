@@ -53,15 +53,14 @@ async def page(
         "note_id": note_id,
         "limit": limit,
     }
-    rows = await db.all(
-        f"""
+    listing = f"""
         SELECT * FROM plan_notes{suffix}
         WHERE {where} AND (:created_at IS NULL OR (created_at, note_id) < (:created_at, :note_id))
         ORDER BY created_at DESC, note_id DESC LIMIT :limit
-        """,
-        params,
+    """
+    rows, [(total,)] = await db.batch(
+        (listing, params), (f"SELECT count(*) FROM plan_notes{suffix} WHERE {where}", params)
     )
-    total = await db.value(f"SELECT count(*) FROM plan_notes{suffix} WHERE {where}", params)
     return [PlanNote.of(row) for row in rows], total
 
 

@@ -1,13 +1,40 @@
 """Table `phases`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.db.connection import Reader, Transaction
 from server.db.plans import stored
 from server.errors import NotFound
 from server.models.base import new_id
-from server.models.plans import Phase, PhaseProgress
+from server.models.plans import NewPhase, Phase, PhaseProgress
+
+BELONGS = {
+    "phases": "phase_id = :phase_id",
+    "confirmations": "phase_id = :phase_id",
+    "dependencies": """
+        (source_type = 'phase' AND source_id = :phase_id) OR (target_type = 'phase' AND target_id = :phase_id)
+    """,
+    "context_items": "parent_type = 'phase' AND parent_id = :phase_id",
+    "research_documents": "parent_type = 'phase' AND parent_id = :phase_id",
+}
+
+PROGRESS = """
+    SELECT p.*, p.order_index AS "index", c.confirmed_by,
+        count(s.step_id) AS steps_total,
+        count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) AS steps_done,
+        CASE
+            WHEN count(s.step_id) > 0
+                AND count(s.step_id) = count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) THEN 'done'
+            WHEN count(s.step_id) FILTER (WHERE s.status <> 'pending') > 0 THEN 'active'
+            ELSE 'pending'
+        END AS status
+    FROM phases{suffix} p
+    LEFT JOIN steps{suffix} s ON s.phase_id = p.phase_id
+    LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id
+    WHERE p.plan_id = :plan_id
+    GROUP BY p.phase_id ORDER BY p.order_index
+"""
 
 
 async def insert(tx: Transaction, plan_id: str, name: str, *, order_index: int, **columns: Any) -> Phase:
@@ -20,6 +47,24 @@ async def insert(tx: Transaction, plan_id: str, name: str, *, order_index: int, 
     )
     assert row is not None  # RETURNING gives the row
     return Phase.of(row)
+
+
+async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewPhase]) -> None:
+    """Give a plan without phases these, in order."""
+    rows = [
+        {
+            "phase_id": new_id("phase"),
+            "plan_id": plan_id,
+            "order_index": index,
+            **{name: getattr(phase, name) for name in NewPhase.model_fields if name != "steps"},
+            "created_at": tx.now(),
+            "updated_at": tx.now(),
+        }
+        for index, phase in enumerate(new)
+    ]
+    if rows:
+        names, values = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
+        await tx.many(f"INSERT INTO phases ({names}) VALUES ({values})", map(stored, rows))
 
 
 async def of_plan(db: Reader, plan_id: str, *, suffix: str = "") -> list[Phase]:
@@ -51,25 +96,7 @@ async def require(db: Reader, plan_id: str, name_or_id: str) -> Phase:
 
 async def progress(db: Reader, plan_id: str, *, suffix: str = "") -> list[PhaseProgress]:
     """Return the phases of a plan in order, each with the count and state of its steps."""
-    rows = await db.all(
-        f"""
-        SELECT p.*, p.order_index AS "index", c.confirmed_by,
-            count(s.step_id) AS steps_total,
-            count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) AS steps_done,
-            CASE
-                WHEN count(s.step_id) > 0
-                    AND count(s.step_id) = count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) THEN 'done'
-                WHEN count(s.step_id) FILTER (WHERE s.status <> 'pending') > 0 THEN 'active'
-                ELSE 'pending'
-            END AS status
-        FROM phases{suffix} p
-        LEFT JOIN steps{suffix} s ON s.phase_id = p.phase_id
-        LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id
-        WHERE p.plan_id = :plan_id
-        GROUP BY p.phase_id ORDER BY p.order_index
-        """,
-        {"plan_id": plan_id},
-    )
+    rows = await db.all(PROGRESS.format(suffix=suffix), {"plan_id": plan_id})
     return [PhaseProgress.of(row) for row in rows]
 
 
@@ -82,3 +109,54 @@ async def set_order(tx: Transaction, phase_ids: Sequence[str]) -> None:
         """,
         [{"phase_id": phase_id, "index": index, "now": tx.now()} for index, phase_id in enumerate(phase_ids)],
     )
+
+
+async def update(tx: Transaction, phase_id: str, changes: Mapping[str, Any]) -> Phase:
+    """Change columns of a phase, its version and its time."""
+    assignments = "".join(f"{name} = :{name}, " for name in changes)
+    row = await tx.one(
+        f"""
+        UPDATE phases SET {assignments}updated_at = :updated_at, version = version + 1
+        WHERE phase_id = :phase_id RETURNING *
+        """,
+        {**stored(changes), "phase_id": phase_id, "updated_at": tx.now()},
+    )
+    assert row is not None  # the caller required the phase in this transaction
+    return Phase.of(row)
+
+
+async def group_steps(tx: Transaction, plan_id: str) -> None:
+    """Number the steps of a plan so that they follow its phases; within a phase they keep their order."""
+    await tx.run(
+        """
+        UPDATE steps SET order_index = n.position FROM (
+            SELECT s.step_id, row_number() OVER (ORDER BY p.order_index, s.order_index, s.step_id) - 1 AS position
+            FROM steps s JOIN phases p ON p.phase_id = s.phase_id WHERE s.plan_id = :plan_id
+        ) AS n
+        WHERE steps.step_id = n.step_id AND steps.order_index <> n.position
+        """,
+        {"plan_id": plan_id},
+    )
+
+
+async def collect(db: Reader, phase_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows that go with a phase, besides its steps, by table, in an order in which they can be put back."""
+    params = {"phase_id": phase_id}
+    found = await db.batch(*((f"SELECT * FROM {table} WHERE {where}", params) for table, where in BELONGS.items()))
+    return {table: [dict(row) for row in rows] for table, rows in zip(BELONGS, found, strict=True)}
+
+
+async def move_steps(tx: Transaction, phase_id: str, to_phase_id: str) -> None:
+    await tx.run(
+        """
+        UPDATE steps SET phase_id = :to_phase_id, updated_at = :now, version = version + 1
+        WHERE phase_id = :phase_id
+        """,
+        {"phase_id": phase_id, "to_phase_id": to_phase_id, "now": tx.now()},
+    )
+
+
+async def delete(tx: Transaction, phase: Phase) -> None:
+    """Delete a phase with its steps and close the gap in the order of the phases."""
+    await tx.run("DELETE FROM phases WHERE phase_id = :phase_id", {"phase_id": phase.phase_id})
+    await set_order(tx, [p.phase_id for p in await of_plan(tx, phase.plan_id)])

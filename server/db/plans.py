@@ -1,15 +1,41 @@
 """Tables `plans` and `plans_archive`."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 from server.db.connection import Reader, Transaction
 from server.db.near import not_found
-from server.errors import Conflict
+from server.errors import Conflict, NotFound
 from server.models.base import encode, new_id
-from server.models.plans import Plan
+from server.models.plans import Plan, PlanBrief
 
 LISTER = "memory_plan action='list'"
+LISTED = "plan_id, workspace_id, program_id, title, category, priority, created_at, updated_at"
+WEIGHT = "CASE priority WHEN 'critical' THEN 3 WHEN 'high' THEN 2 WHEN 'medium' THEN 1 ELSE 0 END"
+ORDERS = {
+    "updated": ("DESC", ("updated_at", "plan_id")),
+    "created": ("DESC", ("created_at", "plan_id")),
+    "priority": ("DESC", ("weight", "updated_at", "plan_id")),
+    "title": ("ASC", ("folded", "plan_id")),
+}
+FILTERS = """
+    workspace_id = :workspace_id
+    AND (:category IS NULL OR category = :category)
+    AND (:priority IS NULL OR priority = :priority)
+    AND (:query IS NULL OR instr(lower(title), lower(:query)) > 0)
+    AND (:status IN ('any', 'archived') OR status = :status)
+"""
+COUNTED = """
+    SELECT plan_id, count(*) AS steps_total,
+        count(*) FILTER (WHERE status IN ('done', 'cancelled')) AS steps_done,
+        min(order_index) FILTER (WHERE status NOT IN ('done', 'cancelled')) AS first_open
+    FROM steps{suffix} WHERE plan_id IN (SELECT plan_id FROM page) GROUP BY plan_id
+"""
+PHASE_AT = """
+    (SELECT p.name FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id
+     WHERE s.plan_id = page.plan_id AND s.order_index = counted.first_open)
+"""
 
 
 async def insert(tx: Transaction, *, workspace_id: str, title: str, **columns: Any) -> Plan:
@@ -37,17 +63,150 @@ async def require(db: Reader, plan_id: str) -> Plan:
     """Return a plan, live or archived, or raise NotFound."""
     if plan := await find(db, plan_id):
         return plan
-    raise await not_found(db, "plan", plan_id, table="plans", label="title", lister=LISTER)
+    raise await missing(db, plan_id)
+
+
+async def missing(db: Reader, plan_id: str) -> NotFound:
+    """Return the error for an id that no plan has, live or archived."""
+    return await not_found(db, "plan", plan_id, table="plans", label="title", lister=LISTER)
 
 
 async def require_live(db: Reader, plan_id: str) -> Plan:
     """Return a plan that can be changed, or raise NotFound, or Conflict for an archived one."""
     plan = await require(db, plan_id)
     if plan.archived_at:
-        raise Conflict(
-            f"The plan {plan_id} is archived. memory_plan action='unarchive' plan_id={plan_id!r} brings it back."
-        )
+        raise archived(plan_id)
     return plan
+
+
+def archived(plan_id: str) -> Conflict:
+    """Return the error for changing an archived plan."""
+    return Conflict(
+        f"The plan {plan_id} is archived. memory_plan action='unarchive' plan_id={plan_id!r} brings it back."
+    )
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which plans of a workspace a list shows. The status `archived` stands for all archived ones."""
+
+    workspace_id: str
+    status: str | None = None
+    category: str | None = None
+    priority: str | None = None
+    query: str | None = None
+    include_archived: bool = False
+
+    @property
+    def suffixes(self) -> list[str]:
+        live = [] if self.status == "archived" else [""]
+        return [*live, "_archive"] if self.include_archived or not live else live
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {
+            "workspace_id": self.workspace_id,
+            "status": self.status or "any",
+            "category": self.category,
+            "priority": self.priority,
+            "query": self.query,
+        }
+
+
+async def page(
+    db: Reader, wanted: Filter, *, order: str, after: Sequence[str | int] | None, limit: int
+) -> tuple[list[tuple[PlanBrief, list[str | int]]], int]:
+    """Return plans in an order of ORDERS, each with its place in the list, and how many match in all.
+
+    `query` is part of the title; upper and lower case are alike for A to Z.
+    """
+    direction, keys = ORDERS[order]
+    behind = {f"after_{n}": value for n, value in enumerate(after or ())}
+    compared = f"({', '.join(keys)}) {'<' if direction == 'DESC' else '>'} ({', '.join(':' + name for name in behind)})"
+    listing = f"""
+        WITH page AS (
+            SELECT * FROM ({" UNION ALL ".join(_listed(suffix) for suffix in wanted.suffixes)})
+            {"WHERE " + compared if after else ""}
+            ORDER BY {", ".join(f"{key} {direction}" for key in keys)} LIMIT :limit
+        ), {_progress(wanted.suffixes)}
+        ORDER BY {", ".join(f"page.{key} {direction}" for key in keys)}
+    """
+    counts = " + ".join(f"(SELECT count(*) FROM plans{suffix} WHERE {FILTERS})" for suffix in wanted.suffixes)
+    rows, [(total,)] = await db.batch(
+        (listing, {**wanted.params, **behind, "limit": limit}), (f"SELECT {counts}", wanted.params)
+    )
+    return [(PlanBrief.of(row), [row[key] for key in keys]) for row in rows], total
+
+
+def _listed(suffix: str, where: str = FILTERS) -> str:
+    status = "'archived' AS status, status AS last_status" if suffix else "status, NULL AS last_status"
+    return f"""
+        SELECT {LISTED}, {status}, {WEIGHT} AS weight, lower(title) AS folded FROM plans{suffix} WHERE {where}
+    """
+
+
+def _progress(suffixes: Sequence[str]) -> str:
+    """Return the end of a query over `page`, a set of listed plans: how far each of them is."""
+    phase = ", ".join(PHASE_AT.format(suffix=suffix) for suffix in suffixes)
+    return f"""
+        counted AS ({" UNION ALL ".join(COUNTED.format(suffix=suffix) for suffix in suffixes)})
+        SELECT page.*, coalesce(counted.steps_total, 0) AS steps_total, coalesce(counted.steps_done, 0) AS steps_done,
+            coalesce({phase}, NULL) AS current_phase
+        FROM page LEFT JOIN counted ON counted.plan_id = page.plan_id
+    """
+
+
+async def starting_with(db: Reader, prefix: str, *, limit: int) -> list[PlanBrief]:
+    """Return plans of all workspaces, live or archived, whose id starts with `prefix`, in the order of their ids."""
+    where = "plan_id >= :prefix AND plan_id < :end"
+    rows = await db.all(
+        f"""
+        WITH page AS (
+            SELECT * FROM ({_listed("", where)} UNION ALL {_listed("_archive", where)})
+            ORDER BY plan_id LIMIT :limit
+        ), {_progress(("", "_archive"))}
+        ORDER BY page.plan_id
+        """,
+        {"prefix": prefix, "end": prefix + "\U0010ffff", "limit": limit},
+    )
+    return [PlanBrief.of(row) for row in rows]
+
+
+async def statuses(db: Reader, plan_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return id, title and status of those of the plans that exist, live or archived, by id."""
+    rows = await db.all(
+        """
+        SELECT plan_id, title, status FROM plans WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        UNION ALL
+        SELECT plan_id, title, 'archived' FROM plans_archive WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        """,
+        {"ids": encode(list(plan_ids))},
+    )
+    return {row["plan_id"]: dict(row) for row in rows}
+
+
+async def neighbours(db: Reader, plan_id: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the plans that a plan waits for over `blocks`, and those that wait for it, each with the state."""
+    rows = await db.all(
+        """
+        SELECT source_id, target_id, dep_status FROM (
+            SELECT * FROM dependencies UNION ALL SELECT * FROM dependencies_archive)
+        WHERE source_type = 'plan' AND target_type = 'plan' AND dep_type = 'blocks'
+          AND (source_id = :plan_id OR target_id = :plan_id)
+        ORDER BY dependency_id
+        """,
+        {"plan_id": plan_id},
+    )
+    waits = {row["target_id"]: row["dep_status"] for row in rows if row["source_id"] == plan_id}
+    return waits, {row["source_id"]: row["dep_status"] for row in rows if row["target_id"] == plan_id}
+
+
+async def from_source(db: Reader, workspace_id: str, source: str) -> str | None:
+    """Return the id of a live plan of the workspace that was imported from `source`, or None."""
+    return await db.value(
+        "SELECT plan_id FROM plans WHERE workspace_id = :workspace_id AND source = :source LIMIT 1",
+        {"workspace_id": workspace_id, "source": source},
+    )
 
 
 async def update(tx: Transaction, plan_id: str, changes: Mapping[str, Any]) -> Plan:
@@ -77,7 +236,7 @@ def stored(values: Mapping[str, Any]) -> dict[str, Any]:
 def _stored(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
-    return encode(value) if isinstance(value, list | tuple | dict) else value
+    return encode(cast(object, value)) if isinstance(value, list | tuple | dict) else value
 
 
 def check_version(found: int, expected: int | None, what: str) -> None:

@@ -1,8 +1,12 @@
 """Plans, phases, notes and confirmations as rows and as tool results."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
 
 from server.models.base import Flag, Json, JsonObject, Model, Row, Strings
+from server.models.steps import NewStep
+from server.models.text import Line, Lines, Text
 
 Category = Literal["feature", "bugfix", "refactor", "orchestration", "program", "quick_task", "advisory"]
 Priority = Literal["low", "medium", "high", "critical"]
@@ -11,8 +15,11 @@ WorkflowMode = Literal["standard", "tdd", "enrichment", "overnight"]
 NoteType = Literal["info", "warning", "instruction"]
 PauseReason = Literal["rejected", "timeout", "deferred"]
 ConfirmationScope = Literal["phase", "step"]
+PlanOrder = Literal["updated", "created", "priority", "title"]
+PlanPart = Literal["steps", "sessions", "lineage", "notes", "context", "dependencies"]
 DependencyType = Literal["blocks", "informs"]
 
+STEPS_LIMIT = 2000
 FORMAL_CATEGORIES = ("feature", "bugfix", "refactor", "orchestration", "program")
 
 # What a plan's status may become; archived plans leave and come back through archive and unarchive.
@@ -69,7 +76,7 @@ class Phase(Row):
 
 
 class PhaseProgress(Row):
-    """A phase with the count of its steps. Status: done when it has steps and all are closed, active when one is begun."""
+    """A phase with the count of its steps: done when it has some and all are closed, active when one is begun."""
 
     phase_id: str
     name: str
@@ -85,13 +92,39 @@ class PhaseProgress(Row):
     version: int
 
 
-class PlanBrief(Model):
-    """A plan in a list."""
+class NewPhase(Model):
+    """One phase as a caller describes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Line
+    description: Text | None = None
+    approval_required: bool = False
+    success_criteria: Lines = Field(default_factory=list[str])
+    required_agents: Lines = Field(default_factory=list[str])
+    steps: Annotated[list[NewStep], Field(max_length=STEPS_LIMIT)] = Field(default_factory=list[NewStep])
+
+
+class Template(Model):
+    """A plan to start from; `name` is how callers ask for it."""
+
+    name: str
+    title: str
+    category: Category
+    description: str
+    goals: list[str]
+    success_criteria: list[str]
+    phases: list[NewPhase]
+
+
+class PlanBrief(Row):
+    """A plan in a list. An archived one has the status `archived`, and the one it had before as `last_status`."""
 
     plan_id: str
     workspace_id: str
     title: str
     status: str
+    last_status: str | None = None
     category: str
     priority: str
     steps_done: int
@@ -99,6 +132,16 @@ class PlanBrief(Model):
     current_phase: str | None = None
     program_id: str | None = None
     updated_at: str
+
+
+class OpenClaim(Row):
+    """A live claim on a step; `agent` is who has the session that claims, if a session does."""
+
+    step_id: str
+    index: int
+    claimed_by: str
+    agent: str | None = None
+    lease_expires_at: str
 
 
 class PlanNote(Row):
