@@ -1,5 +1,6 @@
 """The parameter types and the call object that all tools share."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from server.models.text import Text as Text
 from server.models.workspaces import Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
-from server.tools.paths import absolute, checkout, normal_path
+from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
 
 DEFAULT_LIMIT = 20
@@ -35,6 +36,8 @@ CURSOR_LENGTH = 10_000  # a position may hold a name of 500 characters
 
 WorkspacePath = Annotated[Text, Field(description="absolute path of the project")]
 Agent = Annotated[Name, Field(description="who you are, without a session")]
+SessionId = Annotated[Id, Field(description="from memory_agent init")]
+MaxBytes = Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)]
 Detail = Annotated[Literal["brief", "full"], Field(description="brief|full")]
 
 
@@ -44,11 +47,11 @@ class Shared:
 
     workspace_id: Id | None = None
     workspace_path: WorkspacePath | None = None
-    session_id: Annotated[Id, Field(description="from memory_agent init")] | None = None
+    session_id: SessionId | None = None
     agent: Agent | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor: Annotated[str, Field(max_length=CURSOR_LENGTH)] | None = None
-    max_bytes: Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)] = DEFAULT_BYTES
+    max_bytes: MaxBytes = DEFAULT_BYTES
     offset: Annotated[int, Field(ge=0, description="next_offset of a cut value")] = 0
     expected_version: Annotated[int, Field(ge=1)] | None = None
     claim_token: Annotated[int, Field(ge=1)] | None = None
@@ -60,6 +63,7 @@ BUNDLES: dict[str, tuple[Param, ...]] = {
     "identity": (SHARED["workspace_id"], SHARED["workspace_path"], SHARED["session_id"]),
     "actor": (SHARED["agent"],),
     "budget": (SHARED["max_bytes"], SHARED["offset"]),
+    "bytes": (SHARED["max_bytes"],),
     "page": (SHARED["limit"], SHARED["cursor"]),
     "version": (SHARED["expected_version"],),
     "claim": (SHARED["claim_token"], SHARED["force"]),
@@ -160,7 +164,8 @@ class Call:
         """Return the workspace of PM_WORKSPACE, else the deepest registered one that holds the server's cwd."""
         chosen = self.settings.workspace
         if chosen:
-            found = await workspaces.find(db, chosen) or await holding(db, Path(chosen).expanduser())
+            path = expanded(chosen)
+            found = await workspaces.find(db, chosen) or (await holding(db, path) if path.is_absolute() else None)
             if found is None:
                 raise await self._unregistered(db, chosen)
             return found.workspace_id
@@ -193,4 +198,7 @@ def require_actor(tx: Transaction) -> str:
 
 
 def cwd() -> Path:
-    return Path.cwd()
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.sep)  # the folder was removed under the server; the root is never a workspace

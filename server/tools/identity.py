@@ -42,7 +42,7 @@ def read(folder: str) -> Identity:
         return Identity()
     except (OSError, ValueError, RecursionError):
         return Identity(problem=f"{FOLDER}/{FILE} cannot be read, so it was ignored.")
-    if found is None or not VALID_ID.fullmatch(str(found.get("workspace_id"))):
+    if found is None or not _is_id(found.get("workspace_id")):
         return Identity(problem=f"{FOLDER}/{FILE} names no workspace, so it was ignored.")
     if not _is_about(found, folder):
         return Identity(
@@ -50,6 +50,10 @@ def read(folder: str) -> Identity:
             f"{str(found.get('workspace_path'))[:200]!r}, so it was ignored."
         )
     return Identity(found)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and VALID_ID.fullmatch(value) is not None
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -8,12 +8,17 @@ from server.errors import InvalidArguments
 from server.models.workspaces import Checkout
 
 
+def expanded(text: str) -> Path:
+    """Return a path with `~` resolved, if there is such a user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def absolute(text: str, name: str) -> Path:
     """Return the path that the argument `name` gives, `~` resolved, or refuse a relative one."""
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:
-        path = Path(text)
+    path = expanded(text)
     if not path.is_absolute():
         raise InvalidArguments(f"{name} {text[:200]!r} is not absolute. Send the full path of the project folder.")
     return path

@@ -221,12 +221,13 @@ async def link(call: Call, *, child_workspace_id: Id, mode: LinkMode = "link") -
         parent = await call.workspace(tx)
         child = await workspaces.require(tx, child_workspace_id)
         linked = child.parent_workspace_id == parent.workspace_id
-        if linked is not (mode == "link"):
+        if not linked:
             await _refuse_link(tx, parent, child, mode)
-        if linked is (mode == "unlink"):
-            new_parent = parent.workspace_id if mode == "link" else None
-            await workspaces.update(tx, child.workspace_id, {"parent_workspace_id": new_parent})
-            _record(tx, f"workspace_{mode}ed", child, f"{mode.title()}ed {child.path} and {parent.path}")
+        if linked is not (mode == "link"):
+            above = parent.workspace_id if mode == "link" else None
+            await workspaces.update(tx, child.workspace_id, {"parent_workspace_id": above})
+            for side in (parent, child):
+                _record(tx, f"workspace_{mode}ed", side, f"{mode.title()}ed {child.path} below {parent.path}")
         _, children = await workspaces.relatives(tx, parent)
     return {
         "workspace_id": parent.workspace_id,
