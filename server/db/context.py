@@ -209,16 +209,18 @@ async def list_(
         **dict(zip(("after_kind", "after_parent", "after_type"), after or ("", "", ""), strict=True)),
         "limit": limit,
     }
-    rows = await db.all(
-        f"""
-        SELECT *, length(CAST(data AS BLOB)) AS bytes FROM ({source})
-        WHERE {where} AND (parent_type, parent_id, type) > (:after_kind, :after_parent, :after_type)
-        ORDER BY parent_type, parent_id, type LIMIT :limit
-        """,
-        params,
+    rows, totals = await db.batch(
+        (
+            f"""
+            SELECT *, length(CAST(data AS BLOB)) AS bytes FROM ({source})
+            WHERE {where} AND (parent_type, parent_id, type) > (:after_kind, :after_parent, :after_type)
+            ORDER BY parent_type, parent_id, type LIMIT :limit
+            """,
+            params,
+        ),
+        (f"SELECT count(*) FROM ({source}) WHERE {where}", params),
     )
-    total = await db.value(f"SELECT count(*) FROM ({source}) WHERE {where}", params)
-    return [ItemBrief.of(row) for row in rows], total
+    return [ItemBrief.of(row) for row in rows], totals[0][0]
 
 
 async def delete(tx: Transaction, item_id: str) -> dict[str, Any]:

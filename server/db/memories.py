@@ -106,18 +106,20 @@ async def list_(
         "limit": limit,
         "shown": SHOWN,
     }
-    rows = await db.all(
-        f"""
-        SELECT namespace, key, substr(value ->> '$', 1, :shown) AS value, length(value ->> '$') > :shown AS cut,
-            updated_at, expires_at
-        FROM memory_entries
-        WHERE {matching} AND (namespace, key) > (:after_namespace, :after_key)
-        ORDER BY namespace, key LIMIT :limit
-        """,
-        params,
+    rows, totals = await db.batch(
+        (
+            f"""
+            SELECT namespace, key, substr(value ->> '$', 1, :shown) AS value, length(value ->> '$') > :shown AS cut,
+                updated_at, expires_at
+            FROM memory_entries
+            WHERE {matching} AND (namespace, key) > (:after_namespace, :after_key)
+            ORDER BY namespace, key LIMIT :limit
+            """,
+            params,
+        ),
+        (f"SELECT count(*) FROM memory_entries WHERE {matching}", params),
     )
-    total = await db.value(f"SELECT count(*) FROM memory_entries WHERE {matching}", params)
-    return [FactBrief.of(row) for row in rows], total
+    return [FactBrief.of(row) for row in rows], totals[0][0]
 
 
 async def delete(tx: Transaction, where: Where, namespace: str, key: str) -> dict[str, Any]:

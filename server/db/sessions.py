@@ -1,9 +1,59 @@
-"""Table `sessions`."""
+"""Tables `sessions` and `sessions_archive`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from server.db.connection import Reader, Transaction
 from server.db.near import not_found
 from server.errors import NotFound
-from server.models.sessions import Session
+from server.models.base import encode, later, new_id
+from server.models.sessions import Session, SessionBrief
+
+SILENCE_SECONDS = 3600  # after which an open session without a live claim counts as orphaned
+SHOWN = 200  # characters of a summary in a list
+LISTER = "memory_session action='list_sessions'"
+
+# A session never says that it died: that it is orphaned shows in its silence.
+STATUS = """
+    CASE WHEN s.status = 'active' AND s.last_seen_at < :silent AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE claimed_by = s.session_id AND lease_expires_at > :now
+    ) THEN 'orphaned' ELSE s.status END
+"""
+
+
+def _moments(db: Reader) -> dict[str, str]:
+    return {"now": db.now(), "silent": later(db.now(), -SILENCE_SECONDS)}
+
+
+async def insert(
+    tx: Transaction,
+    *,
+    workspace_id: str,
+    agent: str,
+    plan_id: str | None,
+    parent_session_id: str | None,
+    context: Mapping[str, Any] | None = None,
+) -> Session:
+    """Open a session."""
+    row = await tx.one(
+        """
+        INSERT INTO sessions (session_id, workspace_id, plan_id, agent, parent_session_id, context, started_at,
+            last_seen_at, created_at, updated_at)
+        VALUES (:session_id, :workspace_id, :plan_id, :agent, :parent_session_id, :context, :now, :now, :now, :now)
+        RETURNING *
+        """,
+        {
+            "session_id": new_id("sess"),
+            "workspace_id": workspace_id,
+            "plan_id": plan_id,
+            "agent": agent,
+            "parent_session_id": parent_session_id,
+            "context": encode(context or {}),
+            "now": tx.now(),
+        },
+    )
+    assert row is not None  # RETURNING gives the row
+    return Session.of(row)
 
 
 async def touch(tx: Transaction, session_id: str) -> Session:
@@ -18,13 +68,105 @@ async def touch(tx: Transaction, session_id: str) -> Session:
 
 
 async def require(db: Reader, session_id: str) -> Session:
+    """Return a session that is not archived, as it is stored, or raise NotFound."""
     row = await db.one("SELECT * FROM sessions WHERE session_id = :session_id", {"session_id": session_id})
     if row is None:
         raise await _missing(db, session_id)
     return Session.of(row)
 
 
-async def _missing(db: Reader, session_id: str) -> NotFound:
-    return await not_found(
-        db, "session", session_id, table="sessions", label="agent", lister="memory_session action='list_sessions'"
+async def get(db: Reader, session_id: str) -> Session:
+    """Return a session, an archived one too, with the status it shows, or raise NotFound."""
+    row = await db.one(
+        f"""
+        SELECT *, {STATUS} AS shown FROM (
+            SELECT *, 0 AS archived FROM sessions WHERE session_id = :session_id
+            UNION ALL
+            SELECT *, 1 AS archived FROM sessions_archive WHERE session_id = :session_id
+        ) s
+        """,
+        {"session_id": session_id, **_moments(db)},
     )
+    if row is None:
+        raise await _missing(db, session_id)
+    return Session.of({**dict(row), "status": row["shown"]})
+
+
+async def _missing(db: Reader, session_id: str) -> NotFound:
+    return await not_found(db, "session", session_id, table="sessions", label="agent", lister=LISTER)
+
+
+async def list_(
+    db: Reader,
+    *,
+    workspace_id: str,
+    plan_id: str | None,
+    status: str | None,
+    agent: str | None,
+    after: Sequence[str | int] | None,
+    limit: int,
+) -> tuple[list[SessionBrief], int]:
+    """Return sessions, newest first, from behind (started_at, session_id) on, and how many match in all.
+
+    Archived ones are among them when their plan is named.
+    """
+    source = "SELECT * FROM sessions" + (" UNION ALL SELECT * FROM sessions_archive" if plan_id else "")
+    where = f"""
+        workspace_id = :workspace_id AND (:plan_id IS NULL OR plan_id = :plan_id)
+        AND (:agent IS NULL OR lower(agent) = lower(:agent)) AND (:status IS NULL OR {STATUS} = :status)
+    """
+    started_at, session_id = after or (None, None)
+    params = {
+        "workspace_id": workspace_id,
+        "plan_id": plan_id,
+        "status": status,
+        "agent": agent,
+        "started_at": started_at,
+        "session_id": session_id,
+        "limit": limit,
+        "length": SHOWN,
+        **_moments(db),
+    }
+    rows, totals = await db.batch(
+        (
+            f"""
+            SELECT session_id, agent, plan_id, parent_session_id, {STATUS} AS status, started_at, last_seen_at,
+                completed_at, substr(summary, 1, :length) AS summary, length(summary) > :length AS cut
+            FROM ({source}) s
+            WHERE {where} AND (:started_at IS NULL OR (started_at, session_id) < (:started_at, :session_id))
+            ORDER BY started_at DESC, session_id DESC LIMIT :limit
+            """,
+            params,
+        ),
+        (f"SELECT count(*) FROM ({source}) s WHERE {where}", params),
+    )
+    return [SessionBrief.of(row) for row in rows], totals[0][0]
+
+
+async def complete(tx: Transaction, session_id: str, summary: str, artifacts: Sequence[str]) -> Session:
+    """Close a session that exists."""
+    changes = {
+        "status": "completed",
+        "summary": summary,
+        "artifacts": encode(list(artifacts)),
+        "completed_at": tx.now(),
+    }
+    return await _update(tx, session_id, changes)
+
+
+async def revive(tx: Transaction, session_id: str) -> Session:
+    """Make a session that exists an active one."""
+    return await _update(tx, session_id, {"status": "active"})
+
+
+async def _update(tx: Transaction, session_id: str, changes: Mapping[str, Any]) -> Session:
+    row = await tx.one(
+        f"""
+        UPDATE sessions SET {", ".join(f"{name} = :{name}" for name in changes)}, updated_at = :now,
+            version = version + 1
+        WHERE session_id = :session_id RETURNING *
+        """,
+        {**changes, "session_id": session_id, "now": tx.now()},
+    )
+    assert row is not None  # the caller read it in this transaction
+    return Session.of(row)

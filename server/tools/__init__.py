@@ -2,6 +2,7 @@
 
 from server.registry import Tool
 from server.tools import (
+    agent,
     context,
     memories,
     plan,
@@ -12,6 +13,7 @@ from server.tools import (
     plan_notes,
     plan_phases,
     plan_status,
+    session,
     step_claims,
     step_edits,
     step_order,
@@ -36,4 +38,6 @@ EXTENSIONS = (
     workspace_logs,
 )
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (workspace.TOOL, plan.TOOL, steps.TOOL, context.TOOL)}
+OFFERED = (workspace.TOOL, plan.TOOL, steps.TOOL, context.TOOL, agent.TOOL, session.TOOL)
+
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in OFFERED}

@@ -33,14 +33,15 @@ class Wanted:
         return self.parent.parent_type, self.parent.parent_id, self.item.type
 
 
-async def named_parent(call: Call, db: Reader, told: Told) -> Parent:
+async def named_parent(call: Call, db: Reader, told: Told, home: str | None = None) -> Parent:
     """Return the parent that the arguments name, or that stands to reason: own workspace, plan, session, name."""
     kind, parent_id, plan_id = told
     if kind == "plan" and parent_id and plan_id and parent_id != plan_id:
         raise InvalidArguments(f"parent_id {parent_id!r} and plan_id {plan_id!r} name two plans. Send one of them.")
     match kind:
         case "workspace":
-            named = (await workspaces.require(db, parent_id)).workspace_id if parent_id else await call.workspace_id(db)
+            found = await workspaces.require(db, parent_id) if parent_id else None
+            named = found.workspace_id if found else home or await call.workspace_id(db)
         case "plan":
             named = parent_id or plan_id or await _own_plan(call, db)
         case "session":
@@ -119,8 +120,8 @@ async def put(
     call: Call, tx: Transaction, asked: Sequence[tuple[Told, NewItem]], expected_version: int | None = None
 ) -> list[Stored]:
     """Store items on the parents told, or raise everything that is wrong with them."""
-    wanted, problems = await _wanted(call, tx, asked)
-    home = await call.workspace_id(tx) if any(w.parent.parent_type == "agent" for w in wanted.values()) else None
+    home = await _home(call, tx, [told for told, _ in asked])
+    wanted, problems = await _wanted(call, tx, asked, home)
     slots = await context.slots(
         tx,
         [one.key for one in wanted.values()],
@@ -140,8 +141,17 @@ async def put(
     return [_stored(tx, row, slots[one.key]) for row, one in zip(rows, wanted.values(), strict=True)]
 
 
+async def _home(call: Call, tx: Transaction, asked: Sequence[Told]) -> str | None:
+    """Return the workspace that agents and a workspace without an id are meant in, or None if there are none."""
+    if not any(kind == "agent" or (kind == "workspace" and not parent_id) for kind, parent_id, _ in asked):
+        return None
+    plan_id = next((parent_id or of for kind, parent_id, of in asked if kind == "plan" and (parent_id or of)), None)
+    plan = Parent(parent_type="plan", parent_id=plan_id) if plan_id else None
+    return await call.workspace_id(tx, (await context.place(tx, plan)).workspace_id if plan else None)
+
+
 async def _wanted(
-    call: Call, tx: Transaction, asked: Sequence[tuple[Told, NewItem]]
+    call: Call, tx: Transaction, asked: Sequence[tuple[Told, NewItem]], home: str | None
 ) -> tuple[dict[int, Wanted], Problems]:
     """Return by position the items whose parent is named well and once, and what is wrong with the others."""
     wanted: dict[int, Wanted] = {}
@@ -150,7 +160,7 @@ async def _wanted(
     first: dict[Key, int] = {}
     for number, (told, item) in enumerate(asked):
         try:
-            parents[told] = parents.get(told) or await named_parent(call, tx, told)
+            parents[told] = parents.get(told) or await named_parent(call, tx, told, home)
         except ProjectMemoryError as problem:
             problems.append((number, problem))
             continue
@@ -172,10 +182,10 @@ async def _row(tx: Transaction, wanted: Wanted, slot: Slot | None, expected_vers
     _check_version(wanted, old, expected_version)
     kept = old if item.mode != "replace" else None
     text = encode(combine(json.loads(kept["data"]), item.data, item.mode) if kept else item.data)
-    if kept and len(text.encode("utf-8", "replace")) > VALUE_BYTES:
+    if len(text.encode("utf-8", "surrogatepass")) > VALUE_BYTES:
         raise TooLarge(
-            f"With what {item.type!r} holds already it would exceed {VALUE_BYTES} bytes (1 MiB). Store the rest as "
-            "another type, or replace it by a summary."
+            f"{item.type!r} would {'grow to' if kept else 'have'} more than {VALUE_BYTES} bytes (1 MiB). "
+            "Store the rest as another type, or a summary."
         )
     expires_at = later(tx.now(), item.expires_in) if item.expires_in else kept and kept["expires_at"]
     return {
@@ -224,7 +234,7 @@ def _one_workspace(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _stored(tx: Transaction, row: Mapping[str, Any], slot: Slot) -> Stored:
     """Log that an item was stored, and tell it."""
-    size = len(row["data"].encode())
+    size = len(row["data"].encode("utf-8", "surrogatepass"))
     data = {"type": row["type"], "parent_type": row["parent_type"], "parent_id": row["parent_id"], "bytes": size}
     events.record(tx, Event("context_stored", "context_item", row["item_id"], plan_id=slot.place.plan_id, data=data))
     new = slot.item is None

@@ -1,0 +1,61 @@
+"""What a briefing reads of tables that have no better place for it: one batch of statements."""
+
+from dataclasses import dataclass
+
+from server.db.connection import Reader
+from server.models.briefing import ContextLine, MessageLine, PlanLine
+
+MOST_PLANS = 20
+MOST_MESSAGES = 10
+MOST_CONTEXT = 50
+FIRST = 200  # characters of a message
+
+PLANS = f"""
+    SELECT p.plan_id, p.title, p.priority, p.category, p.recommended_next_agent,
+        (SELECT count(*) FROM steps WHERE plan_id = p.plan_id AND status IN ('done', 'cancelled')) AS steps_done,
+        (SELECT count(*) FROM steps WHERE plan_id = p.plan_id) AS steps_total, count(*) OVER () AS total
+    FROM plans p WHERE :plan_id IS NULL AND p.workspace_id = :workspace_id AND p.status = 'active'
+    ORDER BY lower(coalesce(p.recommended_next_agent, '')) <> lower(:agent),
+        CASE p.priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END,
+        p.updated_at DESC, p.plan_id
+    LIMIT {MOST_PLANS}
+"""
+MESSAGES = f"""
+    SELECT message_id, from_agent, priority, created_at, count(*) OVER () AS total,
+        substr(content, 1, {FIRST}) AS content
+    FROM messages
+    WHERE workspace_id = :workspace_id AND acknowledged_at IS NULL AND lower(to_agent) = lower(:agent)
+    ORDER BY created_at, message_id LIMIT {MOST_MESSAGES}
+"""
+CONTEXT = f"""
+    SELECT type, parent_type, parent_id, length(CAST(data AS BLOB)) AS bytes, updated_at, count(*) OVER () AS total
+    FROM context_items
+    WHERE workspace_id = :workspace_id AND (expires_at IS NULL OR expires_at > :now) AND (
+        (parent_type = 'plan' AND parent_id = :plan_id)
+        OR (parent_type = 'workspace' AND parent_id = :workspace_id)
+        OR (parent_type = 'agent' AND parent_id = :agent))
+    ORDER BY parent_type <> 'plan', updated_at DESC, type LIMIT {MOST_CONTEXT}
+"""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What there is around an agent: plans to work on (without a plan), messages for it, context it may read.
+
+    Each the first rows, and how many there are in all.
+    """
+
+    plans: tuple[list[PlanLine], int]
+    messages: tuple[list[MessageLine], int]
+    context: tuple[list[ContextLine], int]
+
+
+async def surroundings(db: Reader, *, workspace_id: str, plan_id: str | None, agent: str) -> Surroundings:
+    """Read what is around an agent in a workspace, and on a plan."""
+    params = {"workspace_id": workspace_id, "plan_id": plan_id, "agent": agent, "now": db.now()}
+    plans, messages, context = await db.batch((PLANS, params), (MESSAGES, params), (CONTEXT, params))
+    return Surroundings(
+        ([PlanLine.of(row) for row in plans], plans[0]["total"] if plans else 0),
+        ([MessageLine.of(row) for row in messages], messages[0]["total"] if messages else 0),
+        ([ContextLine.of(row) for row in context], context[0]["total"] if context else 0),
+    )

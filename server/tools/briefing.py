@@ -1,0 +1,218 @@
+"""What an agent needs to know before it starts, the most useful first, within a number of bytes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.db import briefing, claims, lineage, notes, phases
+from server.db.connection import Reader
+from server.models.base import Model, encode
+from server.models.plans import PhaseProgress, Plan, PlanNote
+from server.models.sessions import LineageEntry
+from server.models.steps import StepRow
+from server.tools.render import affordable, lean, length
+
+NEXT_STEPS = 5
+MOST_NOTES = 50
+GOALS = 5
+# Characters of texts that may be long, and bytes of a hand-off's data.
+NOTE, TASK, GOAL, REASON, DATA = 2000, 300, 200, 1000, 3000
+
+# The share of the room that a part may take before every other part had its turn.
+SHARES = {"instructions": 0.35, "handoff": 0.25, "held": 0.25}
+SHARE = 0.15
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A list of a briefing: items, the most useful first, how many there are in all, and the call that shows all.
+
+    A `single` part is one object instead; `smaller` stands for it when there is little room.
+    """
+
+    name: str
+    items: Sequence[Fields]
+    call: str = ""
+    total: int = 0
+    single: bool = False
+    smaller: Fields | None = None
+
+    def note(self, shown: int) -> str:
+        """Return how many items are not shown, and the call that shows them."""
+        left = max(self.total, len(self.items)) - shown
+        return self.call if self.single or not left else f"{left} more: {self.call}"
+
+
+async def compose(
+    db: Reader,
+    *,
+    start: Fields,
+    workspace_id: str,
+    plan: Plan | None,
+    agent: str,
+    actors: Iterable[str],
+    max_bytes: int,
+) -> Fields:
+    """Return `start` and as much of the briefing as fits; `omitted` names what does not, with the call that shows it.
+
+    `actors` are the names under which the agent may hold claims.
+    """
+    plan_id = plan.plan_id if plan else None
+    around = await briefing.surroundings(db, workspace_id=workspace_id, plan_id=plan_id, agent=agent)
+    held = [step for actor in actors for step in await claims.held(db, actor, workspace_id=workspace_id)]
+    core, instructions, standing = await _of_plan(db, plan, agent)
+    parts = [
+        core,
+        instructions,
+        _held(held),
+        _handoff(await lineage.last_to(db, agent, workspace_id=workspace_id, plan_id=plan_id)),
+        _listed("plans", around.plans, "memory_plan list"),
+        await _next(db, workspace_id, plan),
+        standing,
+        _listed("messages", around.messages, "a larger max_bytes"),
+        _listed("context", around.context, "memory_context list"),
+    ]
+    return fit(start, [part for part in parts if part.items], max_bytes)
+
+
+def _listed(name: str, found: tuple[Sequence[Model], int], call: str) -> Part:
+    rows, total = found
+    return Part(name, [lean(row) for row in rows], call, total)
+
+
+async def _of_plan(db: Reader, plan: Plan | None, agent: str) -> tuple[Part, Part, Part]:
+    """Return the core of the plan, the instructions in it for the agent, and its phases, the open ones first."""
+    if plan is None:
+        return Part("plan", ()), Part("instructions", ()), Part("phases", ())
+    rows = await phases.progress(db, plan.plan_id)
+    waiting = await notes.waiting(db, plan.plan_id, agent)
+    phases_ = [_phase(phase) for phase in sorted(rows, key=lambda phase: (phase.status == "done", phase.index))]
+    return (
+        _core(plan, rows),
+        Part("instructions", [_note(note) for note in waiting[:MOST_NOTES]], "memory_plan list_notes", len(waiting)),
+        Part("phases", phases_, "memory_plan get"),
+    )
+
+
+def _core(plan: Plan, rows: Sequence[PhaseProgress]) -> Part:
+    current = next((phase.name for phase in rows if phase.status != "done" and phase.steps_total), None)
+    small = {"plan_id": plan.plan_id, "status": plan.status}
+    fields = {
+        **small,
+        "title": plan.title,
+        "category": plan.category,
+        "priority": plan.priority,
+        "steps_done": sum(phase.steps_done for phase in rows),
+        "steps_total": sum(phase.steps_total for phase in rows),
+        "current_phase": current,
+        "goals": [goal[:GOAL] for goal in plan.goals[:GOALS]],
+        "version": plan.version,
+    }
+    cut = {"clipped": ["goals"]} if fields["goals"] != plan.goals else {}
+    return Part("plan", [_kept({**fields, **cut})], "memory_plan get", single=True, smaller=small)
+
+
+def _note(note: PlanNote) -> Fields:
+    return _clipped(note.model_dump(include={"note_id", "note", "deliver_to", "added_by", "created_at"}), note=NOTE)
+
+
+def _phase(phase: PhaseProgress) -> Fields:
+    shown = {"name", "index", "status", "steps_done", "steps_total", "approval_required", "confirmed_by"}
+    return _kept(phase.model_dump(include=shown))
+
+
+def _held(held: Sequence[StepRow]) -> Part:
+    """Return the steps the agent holds, with the token that writes to them under any name."""
+    rows = [
+        _clipped(
+            {
+                **_step(step),
+                "plan_id": step.plan_id,
+                "notes": step.notes,
+                "claimed_by": step.claimed_by,
+                "claim_token": step.claim_token,
+                "lease_expires_at": step.lease_expires_at,
+            },
+            task=REASON,
+            notes=REASON,
+        )
+        for step in held
+    ]
+    return Part("held", rows, "memory_steps list status=active")
+
+
+def _handoff(entry: LineageEntry | None) -> Part:
+    if entry is None:
+        return Part("handoff", ())
+    fields = _clipped(
+        entry.model_dump(include={"lineage_id", "from_agent", "reason", "data", "created_at"}), reason=REASON
+    )
+    if len(encode(entry.data).encode()) > DATA:
+        del fields["data"]
+        fields["clipped"] = [*fields.get("clipped", ()), "data"]
+    small = {"lineage_id": entry.lineage_id, "from_agent": entry.from_agent}
+    return Part("handoff", [fields], "memory_agent get_lineage lineage_id", single=True, smaller=small)
+
+
+async def _next(db: Reader, workspace_id: str, plan: Plan | None) -> Part:
+    """Return the steps that can be claimed first: of the plan, or of the whole workspace."""
+    if plan:
+        found = await claims.eligible_in_plan(db, plan.plan_id, limit=NEXT_STEPS)
+        rows = [_clipped(_step(step), task=TASK) for step in found]
+        return Part("next", rows, "memory_steps ready")
+    ready, total = await claims.ready(db, workspace_id=workspace_id, plan_id=None, after=None, limit=NEXT_STEPS)
+    rows = [_clipped({**_step(step), "plan_id": step.plan_id}, task=TASK) for step, _ in ready]
+    return Part("next", rows, "memory_steps ready", total)
+
+
+def _step(step: StepRow) -> Fields:
+    kind = None if step.type == "standard" else step.type
+    fields = {"step_id": step.step_id, "index": step.order_index, "phase": step.phase, "task": step.task, "type": kind}
+    return {**fields, "assignee": step.assignee}
+
+
+def _kept(fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+
+
+def _clipped(fields: Fields, **limits: int) -> Fields:
+    """Return fields without the empty ones, with texts over their limit cut and named in `clipped`."""
+    kept = _kept(fields)
+    cut = [name for name, limit in limits.items() if len(kept.get(name, "")) > limit]
+    kept |= {name: kept[name][: limits[name]] for name in cut}
+    return {**kept, "clipped": cut} if cut else kept
+
+
+def fit(start: Fields, parts: Sequence[Part], max_bytes: int) -> Fields:
+    """Return `start` and what fits of `parts` into `max_bytes`, and in `omitted` what does not fit."""
+    omitted: Fields = {part.name: part.note(0) for part in parts}
+    if length({**start, "omitted": omitted}) > max_bytes:
+        return {**start, "omitted": {part.name: len(part.items) for part in parts}}
+    shown: Fields = {}
+    for fair in (True, False):
+        for part in parts:
+            share = SHARES.get(part.name, SHARE) if fair else 1
+            others = {name: value for name, value in shown.items() if name != part.name}
+            room = max_bytes - length({**start, **others, "omitted": omitted, part.name: []})
+            _show(part, shown, omitted, min(room, round(max_bytes * share)))
+    ordered = {part.name: shown[part.name] for part in parts if part.name in shown}
+    return {**start, **ordered, **({"omitted": omitted} if omitted else {})}
+
+
+def _show(part: Part, shown: Fields, omitted: Fields, room: int) -> None:
+    """Put into `shown` what `room` bytes take of a part, and into `omitted` what is missing."""
+    if part.single:
+        choice = next((one for one in (part.items[0], part.smaller) if one and length(one) <= room), None)
+        rows = [choice] if choice else []
+    else:
+        rows = part.items[: affordable(part.items, room)]
+    if not rows:
+        return
+    shown[part.name] = rows[0] if part.single else rows
+    whole = len(rows) >= max(part.total, len(part.items)) and rows[0] is not part.smaller
+    if whole and not any("clipped" in row for row in rows):
+        omitted.pop(part.name, None)
+    else:
+        omitted[part.name] = part.note(len(rows))
