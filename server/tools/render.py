@@ -102,9 +102,9 @@ def decode_cursor(cursor: str | None, order: str, length: int) -> list[str | int
 
 def _fit_page(page: Page, items: list[Any], budget: Budget) -> dict[str, Any]:
     """Return as many rows as fit, but at least one, however small the budget: then its long values are shortened."""
-    room = budget.max_bytes - _length(_page(page, [], 0)) - SLACK_BYTES
-    kept = max(_affordable(items, room), 1)
-    while (excess := _length(payload := _page(page, items, kept)) - budget.max_bytes) > 0 and kept > 1:
+    room = budget.max_bytes - length(_page(page, [], 0)) - SLACK_BYTES
+    kept = max(affordable(items, room), 1)
+    while (excess := length(payload := _page(page, items, kept)) - budget.max_bytes) > 0 and kept > 1:
         kept -= 1
     return (
         payload if excess <= 0 or not items else _page(page, [_clip(items[0], _size(items[0]) - excess), *items[1:]], 1)
@@ -122,16 +122,24 @@ def _page(page: Page, items: Sequence[Any], kept: int) -> dict[str, Any]:
 
 def _fit(payload: dict[str, Any], budget: Budget, hint: str) -> dict[str, Any]:
     """Cut the longest lists from their ends; if that is not enough, give the longest value in pieces."""
-    if _length(payload) > budget.max_bytes:
-        payload = _cut_lists(payload, budget.max_bytes, hint or "pass a larger max_bytes or narrow the call")
-    fits = _length(payload) <= budget.max_bytes
+    if length(payload) > budget.max_bytes:
+        cut = _cut_lists(payload, budget.max_bytes, hint or "pass a larger max_bytes or narrow the call")
+        payload = cut if length(cut) <= budget.max_bytes or not _one_is_long(payload, budget) else payload
+    fits = length(payload) <= budget.max_bytes
     return payload if fits and not budget.offset else _piece(payload, budget)
+
+
+def _one_is_long(payload: dict[str, Any], budget: Budget) -> bool:
+    """Return whether one value that is no list makes it too long, so that cutting the lists would be in vain."""
+    longest = max(payload, key=lambda name: _size(payload[name]))
+    others = {name: value for name, value in payload.items() if name != longest}
+    return not isinstance(payload[longest], list) and _room(others, longest, budget) >= MIN_BYTES // 4
 
 
 def _cut_lists(payload: dict[str, Any], limit: int, hint: str) -> dict[str, Any]:
     payload, omitted = dict(payload), 0
     told = {"omitted": 10**6, "hint": hint}
-    while omitted_now := _cut_longest_list(payload, _length({**payload, "truncated": told}) - limit):
+    while omitted_now := _cut_longest_list(payload, length({**payload, "truncated": told}) - limit):
         omitted += omitted_now
     return {**payload, "truncated": {**told, "omitted": omitted}} if omitted else payload
 
@@ -143,7 +151,7 @@ def _cut_longest_list(payload: dict[str, Any], excess: int) -> int:
         return 0
     key = max(lists, key=lambda name: lists[name])
     items = payload[key]
-    kept = min(_affordable(items, lists[key] - excess), len(items) - 1)
+    kept = min(affordable(items, lists[key] - excess), len(items) - 1)
     payload[key] = items[:kept]
     return len(items) - kept
 
@@ -169,7 +177,7 @@ def _fits(text: str, budget: Budget) -> bool:
 
 
 def _room(others: dict[str, Any], name: str, budget: Budget) -> int:
-    return budget.max_bytes - _length({**others, "field": name, "text": "", "length": 10**9, "next_offset": 10**9})
+    return budget.max_bytes - length({**others, "field": name, "text": "", "length": 10**9, "next_offset": 10**9})
 
 
 def _prefix(text: str, room: int) -> str:
@@ -198,7 +206,7 @@ def _told(value: object) -> str:
     return value if isinstance(value, str) else encode(value)
 
 
-def _affordable(items: Sequence[Any], room: int) -> int:
+def affordable(items: Sequence[Any], room: int) -> int:
     """Return how many of the first items fit into `room` bytes."""
     for count, item in enumerate(items):
         room -= _size(item) + 2
@@ -211,7 +219,7 @@ def _size(value: object) -> int:
     return len(encode(value).encode("utf-8", "surrogatepass"))
 
 
-def _length(payload: dict[str, Any]) -> int:
+def length(payload: dict[str, Any]) -> int:
     return len(_text(payload).encode("utf-8", "surrogatepass"))
 
 
