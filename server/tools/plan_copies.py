@@ -72,9 +72,9 @@ async def delete(call: Call, *, plan_id: Id, confirm: bool = False) -> dict[str,
             rows=rows,
         )
         gone = set(await family.nodes(tx, plan_id))
-        waiting = [(row["source_type"], row["source_id"]) for row in rows.get("dependencies", ())]
+        waiting = plan_rules.waiting_on(rows.get("dependencies", ()), gone)
         await family.remove(tx, plan_id)
-        free = await dependencies.free_among(tx, [node for node in waiting if node not in gone])
+        free = await dependencies.free_among(tx, waiting)
         plan_rules.record(tx, plan, "plan_deleted", f"Plan {plan.title!r} deleted", trash_id=trash_id)
         parts = {"plan_id": plan_id, "workspace_id": workspace_id, "deleted": True, "trash_id": trash_id}
         return {**parts, "unblocked": await unblocked(tx, free)}

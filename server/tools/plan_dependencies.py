@@ -6,7 +6,6 @@ from server.db import dependencies, plans
 from server.tools import plan_rules
 from server.tools.common import Call, Id
 from server.tools.plan import TOOL, PlanIds
-from server.tools.steps import live
 
 
 @TOOL.action(takes=("version",))
@@ -19,8 +18,7 @@ async def set_plan_dependencies(call: Call, *, plan_id: Id, depends_on_plans: Pl
     Example: {"action":"set_plan_dependencies","plan_id":"plan_1rqewqexykb7","depends_on_plans":["plan_1rqewqexykb8"]}
     """
     async with call.write() as tx:
-        plan, workspace_id = await live(call, tx, plan_id)
-        plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
+        plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
         await plan_rules.wait_for_plans(tx, plan_id, depends_on_plans)
         ids = list(dict.fromkeys(depends_on_plans))
         plan_rules.record(tx, plan, "dependencies_set", f"{plan.title!r} waits for {len(ids)} plans", depends_on=ids)

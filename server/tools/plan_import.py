@@ -95,33 +95,44 @@ def _line(text: str) -> str:
 
 def _read(folder: str, path: str) -> tuple[str, str]:
     """Return the path within the workspace and the text of a file, symbolic links resolved once."""
-    real = normal_path(Path(folder) / Path(path).expanduser())
-    if not Path(real).is_relative_to(folder):
-        raise NotAllowed(
-            f"plan_file_path {path!r} is outside of the workspace {folder!r}. Read it yourself and pass it as content."
-        )
     try:
+        wanted = os.path.expanduser(path)  # noqa: PTH111 - that of Path fails for an unknown user
+        real = normal_path(Path(folder) / wanted)
+        if not Path(real).is_relative_to(folder):
+            raise NotAllowed(
+                f"plan_file_path {path!r} is outside of the workspace {folder!r}. Read it yourself and pass it as "
+                "content."
+            )
         raw = _bytes(real, path)
     except OSError as error:
         raise NotFound(f"plan_file_path {path!r} cannot be read: {error.strerror}.") from error
+    except UnicodeEncodeError as error:
+        raise InvalidArguments("plan_file_path holds a lone surrogate, which is in no path.") from error
+    return Path(real).relative_to(folder).as_posix(), _decoded(raw, path)
+
+
+def _decoded(raw: bytes, path: str) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidArguments(f"plan_file_path {path!r} is not UTF-8 text (byte {error.start}).") from error
     if "\0" in text:
         raise InvalidArguments(f"plan_file_path {path!r} holds NUL characters, so it is not text.")
-    return Path(real).relative_to(folder).as_posix(), text
+    return text
 
 
 def _bytes(real: str, path: str) -> bytes:
-    """Read a regular file whose path holds no link; one put in its place after the check is not followed."""
+    """Read a regular file by a path without links, and make sure that it is the one that was opened."""
     handle = os.open(real, OPEN_FLAGS)
-    with os.fdopen(handle, "rb") as file:
+    try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise InvalidArguments(f"plan_file_path {path!r} is not a file.")
-        if normal_path(Path(real)) != real:
+        if normal_path(Path(real)) != real or not os.path.samestat(found, Path(real).lstat()):
             raise NotAllowed(f"plan_file_path {path!r} changed while it was opened.")
         if found.st_size > VALUE_BYTES:
             raise TooLarge(f"plan_file_path {path!r} has {found.st_size} bytes; at most {VALUE_BYTES} can be imported.")
-        return file.read(VALUE_BYTES)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(VALUE_BYTES)
+    finally:
+        os.close(handle)

@@ -35,7 +35,7 @@ async def _refuse_same_name(db: Reader, plan_id: str, name: str, *, but: str | N
             )
 
 
-@TOOL.action()
+@TOOL.action(takes=("version",))
 async def add_phase(
     call: Call,
     *,
@@ -62,7 +62,7 @@ async def add_phase(
         required_agents=required_agents or [],
     )
     async with call.write() as tx:
-        plan, workspace_id = await live(call, tx, plan_id)
+        plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
         await _refuse_same_name(tx, plan_id, name)
         before = [phase.phase_id for phase in await phases.of_plan(tx, plan_id)]
         if at_index is not None and at_index > len(before):
@@ -77,9 +77,9 @@ async def add_phase(
 
 
 async def _place(tx: Transaction, plan_id: str, phase_ids: list[str]) -> None:
-    """Put the phases of a plan into this order and let their steps follow."""
+    """Put the phases of a plan into this order, which makes another version of the plan."""
     await phases.set_order(tx, phase_ids)
-    await plans.touch(tx, plan_id)
+    await plans.update(tx, plan_id, {})
 
 
 @TOOL.action(takes=("version",))
@@ -124,7 +124,7 @@ async def update_phase(
         return {**parts, "changed": changed, "version": after.version}
 
 
-@TOOL.action()
+@TOOL.action(takes=("version",))
 async def reorder_phases(call: Call, *, plan_id: Id, phase_order: Lines) -> dict[str, Any]:
     """Put the phases into another order; steps follow.
 
@@ -134,7 +134,7 @@ async def reorder_phases(call: Call, *, plan_id: Id, phase_order: Lines) -> dict
     Example: {"action":"reorder_phases","plan_id":"plan_1rqewqexykb7","phase_order":["Tests","Build","Release"]}
     """
     async with call.write() as tx:
-        plan, workspace_id = await live(call, tx, plan_id)
+        plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
         before = await phases.of_plan(tx, plan_id)
         order = _resolved(before, phase_order)
         await _place(tx, plan_id, [phase.phase_id for phase in order])
@@ -236,12 +236,12 @@ async def _remove(
 ) -> list[dependencies.Node]:
     """Delete a phase and return what waited for it, or for its steps, and is free now."""
     nodes = {("phase", phase.phase_id), *(("step", step.step_id) for step in gone)}
-    waiting = [(row["source_type"], row["source_id"]) for row in rows["dependencies"]]
+    waiting = plan_rules.waiting_on(rows["dependencies"], nodes)
     if heir:
         await phases.move_steps(tx, phase.phase_id, heir.phase_id)
     else:
         await steps.delete(tx, [step.step_id for step in gone], phase.plan_id)
     await phases.delete(tx, phase)
-    await plans.touch(tx, phase.plan_id)
-    free = await dependencies.free_among(tx, [node for node in waiting if node not in nodes])
+    await plans.update(tx, phase.plan_id, {})
+    free = await dependencies.free_among(tx, waiting)
     return [*free, *(await dependencies.refresh(tx, [("phase", heir.phase_id)]) if heir else [])]

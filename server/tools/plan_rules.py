@@ -1,6 +1,6 @@
 """What makes a plan: a draft becomes rows, waits for other plans, and changes its status under rules."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from server.models.plans import (
 from server.models.steps import NewStep, StepRow
 from server.tools.common import Call
 from server.tools.render import Result
-from server.tools.steps import refuse_gated
+from server.tools.steps import live, refuse_gated
 
 
 @dataclass
@@ -141,6 +141,13 @@ async def wait_for_plans(tx: Transaction, plan_id: str, wanted: Sequence[str]) -
         raise kind(f"depends_on_plans: {'; '.join(problems)}. {plans.LISTER} lists plans.", **details)
 
 
+async def edited(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:
+    """Return a plan that can be changed, in the version that the caller knows, and the workspace of the call."""
+    plan, workspace_id = await live(call, tx, plan_id)
+    plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
+    return plan, workspace_id
+
+
 async def status_changes(call: Call, tx: Transaction, plan: Plan, status: str) -> dict[str, Any]:
     """Return the columns that make a plan become `status`, or refuse what its present one does not allow."""
     if status == plan.status:
@@ -190,6 +197,16 @@ async def set_free(tx: Transaction, before: Plan, after: Plan) -> list[Node]:
         return []
     program: list[Node] = [("program", after.program_id)] if after.program_id else []
     return await dependencies.refresh(tx, [("plan", after.plan_id), *program])
+
+
+def waiting_on(rows: Iterable[Mapping[str, Any]], gone: Collection[Node]) -> list[Node]:
+    """Return what waits for things that go, by their rows of `dependencies`; it may be free without them."""
+    sources = [
+        (row["source_type"], row["source_id"])
+        for row in rows
+        if row["dep_type"] == "blocks" and row["dep_status"] == "pending"
+    ]
+    return [node for node in sources if node not in gone]
 
 
 async def refuse_claims(call: Call, db: Reader, plan_id: str, what: str, *, phase_id: str | None = None) -> None:

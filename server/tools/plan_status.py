@@ -11,7 +11,7 @@ from server.models.plans import Category, PauseReason, Plan, PlanStatus, Priorit
 from server.tools import plan_rules
 from server.tools.common import Call, Id, Index, Line, Lines, Text
 from server.tools.plan import TOOL
-from server.tools.steps import live, unblocked
+from server.tools.steps import unblocked
 
 
 def _printable(text: str) -> str:
@@ -69,8 +69,7 @@ async def update(
     if not wanted and status is None:
         raise InvalidArguments(f"Nothing to change: give at least one of {', '.join([*given, 'status'])}.")
     async with call.write() as tx:
-        plan, _ = await live(call, tx, plan_id)
-        plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
+        plan, _ = await plan_rules.edited(call, tx, plan_id)
         changes = {name: value if value != "" else None for name, value in wanted.items()}
         if status and status != "archived":
             changes |= await plan_rules.status_changes(call, tx, plan, status)
@@ -91,7 +90,7 @@ async def _changed(tx: Transaction, before: Plan, changes: dict[str, Any]) -> di
         "workspace_id": after.workspace_id,
         "changed": names,
         **told,
-        "previous": {name: getattr(before, name) for name in SHORT if name in names},
+        "previous": {name: old for name in SHORT if name in names and (old := getattr(before, name)) is not None},
         "paused_at_snapshot": after.paused_at_snapshot,
         "version": after.version,
         "updated_at": after.updated_at,
@@ -101,7 +100,7 @@ async def _changed(tx: Transaction, before: Plan, changes: dict[str, Any]) -> di
     }
 
 
-@TOOL.action()
+@TOOL.action(takes=("version",))
 async def pause_plan(
     call: Call,
     *,
@@ -118,7 +117,7 @@ async def pause_plan(
     Example: {"action":"pause_plan","plan_id":"plan_1rqewqexykb7","pause_reason":"deferred"}
     """
     async with call.write() as tx:
-        plan, _ = await live(call, tx, plan_id)
+        plan, _ = await plan_rules.edited(call, tx, plan_id)
         if plan.status == "paused":
             raise Conflict(
                 f"The plan {plan_id} is paused since {plan.paused_at}. action='resume_plan' lets it go on.",
@@ -130,14 +129,14 @@ async def pause_plan(
         return await _changed(tx, plan, changes)
 
 
-@TOOL.action()
+@TOOL.action(takes=("version",))
 async def resume_plan(call: Call, *, plan_id: Id) -> dict[str, Any]:
     """Let a paused plan go on; returns where it stood.
 
     Example: {"action":"resume_plan","plan_id":"plan_1rqewqexykb7"}
     """
     async with call.write() as tx:
-        plan, _ = await live(call, tx, plan_id)
+        plan, _ = await plan_rules.edited(call, tx, plan_id)
         if plan.status != "paused":
             raise Conflict(f"The plan {plan_id} is {plan.status}, not paused.", status=plan.status)
         changes = await plan_rules.status_changes(call, tx, plan, "active")
@@ -154,8 +153,7 @@ async def archive(call: Call, *, plan_id: Id) -> dict[str, Any]:
     Example: {"action":"archive","plan_id":"plan_1rqewqexykb7"}
     """
     async with call.write() as tx:
-        plan, _ = await live(call, tx, plan_id)
-        plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
+        plan, _ = await plan_rules.edited(call, tx, plan_id)
         return await _archive(call, tx, plan)
 
 
