@@ -8,13 +8,14 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import anyio
 
+from server.db.clock import Clock
 from server.errors import Busy, InvalidArguments, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
 from server.models.events import Event, Origin
@@ -68,7 +69,7 @@ class Reader:
         """Run statements in order, in one hop to the connection's thread, and return the rows of each."""
         try:
             return await self._connection.batch(statements)
-        except (sqlite3.Error, UnicodeEncodeError) as error:
+        except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
             raise translate(error) from error
 
     async def all(self, sql: str, params: Params = NO_PARAMS) -> list[sqlite3.Row]:
@@ -189,12 +190,16 @@ class Database(Reader):
             await self._connection.close()
 
     async def _begin(self) -> None:
-        [_, [(version,)]] = await _batch(self._writer, "BEGIN IMMEDIATE", "PRAGMA user_version")
+        [_, [(version,)], [(last,)]] = await _batch(
+            self._writer, "BEGIN IMMEDIATE", "PRAGMA user_version", "SELECT max(timestamp) FROM event_log"
+        )
         if version != self.schema_version:
             raise SchemaTooNew(
                 f"The database has schema version {version} since another server changed it; this process knows "
                 f"version {self.schema_version}. Nothing was written. Restart this server with the current release."
             )
+        if last and isinstance(self._clock, Clock):
+            self._clock.at_least(datetime.fromisoformat(last))
 
     def _checkpoint_is_due(self) -> bool:
         return self._commits >= CHECKPOINT_COMMITS or self.wal_size() >= self._wal_size + CHECKPOINT_BYTES
@@ -268,14 +273,11 @@ async def shape_of(db: Reader, table: str) -> Shape:
     return Shape(keys[0], keys, tuple(links))
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 async def connect(path: Path, synchronous: str = "full") -> Connection:
     """Open one connection with the settings that every connection of ours has."""
     connection = Connection(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
-    await connection
+    with anyio.CancelScope(shield=True):  # a connection that is half open cannot be closed
+        await connection
     connection.row_factory = sqlite3.Row
     try:
         await _batch(
@@ -303,7 +305,9 @@ async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[Con
             await connection.close()
 
 
-async def open_database(path: Path, *, synchronous: str = "full", clock: Callable[[], datetime] = utc_now) -> Database:
+async def open_database(
+    path: Path, *, synchronous: str = "full", clock: Callable[[], datetime] | None = None
+) -> Database:
     """Open `path`, creating it readable by its owner only. The caller migrates and closes it."""
     _create_private(path)
     writer = await connect(path, synchronous)
@@ -315,7 +319,7 @@ async def open_database(path: Path, *, synchronous: str = "full", clock: Callabl
         with anyio.CancelScope(shield=True):
             await writer.close()
         raise
-    return Database(path, reader, writer, synchronous, clock)
+    return Database(path, reader, writer, synchronous, clock or Clock())
 
 
 def _create_private(path: Path) -> None:
@@ -351,8 +355,10 @@ async def _batch(connection: Connection, *statements: str) -> list[list[sqlite3.
         raise translate(error) from error
 
 
-def translate(error: sqlite3.Error | UnicodeEncodeError) -> Exception:
+def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exception:
     """Turn a driver error into ours; a defect of ours stays what it is."""
+    if isinstance(error, OverflowError):
+        return InvalidArguments("A number is larger than 64 bits hold. Send a smaller one.")
     if isinstance(error, UnicodeEncodeError):
         return InvalidArguments("The text holds a lone surrogate, which is no character. Send valid Unicode.")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
