@@ -26,6 +26,11 @@ FULL = f"""
         w.git_common_dir, w.profile, w.meta, w.created_at, w.updated_at, {PLAN_COUNTS.format("w.workspace_id")}
     FROM workspaces w
 """
+NEAR = """
+    SELECT * FROM workspaces
+    WHERE path IN (SELECT value FROM json_each(:paths)) OR git_common_dir = :common_dir
+    ORDER BY created_at, workspace_id
+"""
 BELOW = """
     WITH RECURSIVE below (workspace_id) AS (
         {start} UNION SELECT c.workspace_id FROM workspaces c JOIN below b ON c.parent_workspace_id = b.workspace_id
@@ -88,11 +93,7 @@ async def holding(db: Reader, folder: str, checkout: Checkout | None) -> Workspa
     """
     above = [folder, *map(str, PurePath(folder).parents)]
     rows = await db.all(
-        """
-        SELECT * FROM workspaces
-        WHERE path IN (SELECT value FROM json_each(:paths)) OR git_common_dir = :common_dir
-        ORDER BY created_at, workspace_id
-        """,
+        NEAR,
         {
             "paths": encode([*above, *(checkout.twins if checkout else ())]),
             "common_dir": checkout.common_dir if checkout else None,

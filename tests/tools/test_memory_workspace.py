@@ -61,8 +61,9 @@ def git(folder: Path) -> Path:
 
 
 def worktree(repository: Path, folder: Path) -> Path:
-    """Make `folder` a linked working tree of a repository, as `git worktree add` does."""
-    gitdir = repository / ".git" / "worktrees" / folder.name
+    """Make `folder` a linked working tree of a repository, bare or not, as `git worktree add` does."""
+    common = repository if repository.suffix == ".git" else repository / ".git"
+    gitdir = common / "worktrees" / folder.name
     gitdir.mkdir(parents=True)
     (gitdir / "commondir").write_text("../..\n", encoding="utf-8")
     folder.mkdir(parents=True)
@@ -345,9 +346,7 @@ async def test_it_does_not_matter_which_working_tree_is_registered_first(agent: 
 
 
 async def test_worktrees_of_a_bare_repository_are_one_workspace(agent: Agent, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    bare = git(store)
-    trees = [worktree(bare, tmp_path / name) for name in ("one", "two")]
+    trees = [worktree(tmp_path / "bare.git", tmp_path / name) for name in ("one", "two")]
     registered = await register(agent, trees[0])
     assert (await register(agent, trees[1]))["workspace_id"] == registered["workspace_id"]
 
