@@ -19,6 +19,8 @@ def expanded(text: str) -> Path:
 def absolute(text: str, name: str) -> Path:
     """Return the path that the argument `name` gives, `~` resolved, or refuse a relative one."""
     path = expanded(text)
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidArguments(f"{name} holds a lone surrogate, which is no character. Send valid Unicode.")
     if not path.is_absolute():
         raise InvalidArguments(f"{name} {text[:200]!r} is not absolute. Send the full path of the project folder.")
     return path

@@ -1,5 +1,6 @@
 """memory_workspace, as a client sees it."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -15,8 +16,10 @@ from mcp import Client
 
 from server.app import build
 from server.db.connection import Database
+from server.errors import InvalidArguments
 from server.settings import Settings
 from server.store import open_store
+from server.tools import paths
 
 WS = "memory_workspace"
 Serve = Callable[..., AbstractAsyncContextManager[Agent]]
@@ -130,6 +133,11 @@ async def test_a_path_that_is_no_project_folder_is_refused_with_the_reason(
         assert (error["code"], reason in error["message"]) == ("invalid_arguments", True), error
     assert (await agent.fails(WS, "register"))["missing"] == ["workspace_path"]
     assert (await agent(WS, "list"))["total"] == 0
+
+
+def test_a_path_that_no_database_could_hold_is_refused() -> None:
+    with pytest.raises(InvalidArguments, match="surrogate"):
+        paths.project_folder("/srv/\ud800")
 
 
 async def test_registering_writes_the_identity_of_the_folder_and_nothing_else(
@@ -895,3 +903,11 @@ async def test_stats_tell_rows_sizes_claims_and_what_may_go(agent: Agent, worksp
     assert "oldest_open_claim" not in empty
     assert "trash" not in empty
     assert (await agent.fails(WS, "stats", workspace_id="ws_unknown"))["code"] == "not_found"
+
+
+async def test_servers_that_register_a_folder_at_once_agree(serve: Serve, project: Path) -> None:
+    async with serve() as one, serve() as two:
+        answers = await asyncio.gather(*(register(server, project) for server in (one, two) for _ in range(4)))
+        assert len({answer["workspace_id"] for answer in answers}) == 1
+        assert sorted(answer["first_time"] for answer in answers) == [False] * 7 + [True]
+        assert identity_of(project)["workspace_id"] == answers[0]["workspace_id"]
