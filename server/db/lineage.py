@@ -154,23 +154,19 @@ async def lost_by(db: Reader, session: Session) -> list[StepRow]:
     rows = await db.all(
         """
         WITH mine AS (
-            SELECT DISTINCT entity_id FROM event_log
-            WHERE timestamp >= :started_at AND entity_type = 'step'
+            SELECT entity_id, max(event_id) AS event_id FROM event_log
+            WHERE timestamp >= :started_at AND entity_type = 'step' AND data ->> 'claimed_by' = :session_id
               AND type IN ('step_claimed', 'step_reclaimed', 'step_taken_over', 'step_passed')
-              AND data ->> 'claimed_by' = :session_id
-        ),
-        latest AS (
-            SELECT max(event_id) AS event_id FROM event_log
-            WHERE timestamp >= :started_at AND entity_type = 'step' AND entity_id IN (SELECT entity_id FROM mine)
-              AND type IN ('step_claimed', 'step_reclaimed', 'step_taken_over', 'step_passed', 'step_released',
-                           'step_updated')
             GROUP BY entity_id
         )
-        SELECT s.*, p.name AS phase FROM latest
-            JOIN event_log e ON e.event_id = latest.event_id
-            JOIN steps s ON s.step_id = e.entity_id JOIN phases p ON p.phase_id = s.phase_id
+        SELECT s.*, p.name AS phase
+        FROM mine JOIN steps s ON s.step_id = mine.entity_id JOIN phases p ON p.phase_id = s.phase_id
         WHERE NOT (s.status = 'active' AND s.claimed_by IS :session_id) AND s.completed_by IS NOT :session_id
-          AND NOT (e.session_id IS :session_id AND e.type IN ('step_released', 'step_updated', 'step_passed'))
+          AND NOT EXISTS (
+            SELECT 1 FROM event_log e
+            WHERE e.plan_id = s.plan_id AND e.event_id > mine.event_id AND e.entity_id = s.step_id
+              AND e.session_id = :session_id AND e.type IN ('step_released', 'step_updated', 'step_passed')
+              AND e.data ->> 'to' IS NOT 'active')
         ORDER BY s.plan_id, s.order_index
         """,
         {"session_id": session.session_id, "started_at": session.started_at},

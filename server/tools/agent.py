@@ -286,14 +286,17 @@ async def get_lineage(call: Call, *, plan_id: Id | None = None, lineage_id: Id |
 
     Example: {"action":"get_lineage","plan_id":"plan_1rqewqexykb7"}
     """
+    after = call.after("lineage", 2)
     if lineage_id:
+        if after:
+            raise InvalidArguments("'lineage_id' names one hand-off; 'cursor' belongs to the list. Send one of them.")
         return await _one(call, lineage_id, plan_id)
     plan = await plans.require(call.db, plan_id or "")
     await call.workspace_id(call.db, plan.workspace_id)
     rows, total = await lineage.page(
         call.db,
         plan.plan_id,
-        after=call.after("lineage", 2),
+        after=after,
         limit=call.shared.limit + 1,
         suffix="_archive" if plan.archived_at else "",
     )

@@ -15,8 +15,10 @@ from server.tools.render import affordable, lean, length
 NEXT_STEPS = 5
 MOST_NOTES = 50
 GOALS = 5
-# Characters of texts that may be long, and bytes of a hand-off's data.
-NOTE, TASK, GOAL, REASON, DATA = 2000, 300, 200, 1000, 3000
+# Characters of texts that may be long, at most and of this part of the budget; and bytes of a hand-off's data.
+NOTE, TASK, GOAL, REASON = 2000, 300, 200, 1000
+TEXT_PART = 8
+DATA = 3000
 
 # The share of the room that a part may take before every other part had its turn.
 SHARES = {"instructions": 0.35, "handoff": 0.25, "held": 0.25}
@@ -29,7 +31,7 @@ Fields = dict[str, Any]
 class Part:
     """A list of a briefing: items, the most useful first, how many there are in all, and the call that shows all.
 
-    A `single` part is one object instead; `smaller` stands for it when there is little room.
+    A `single` part is one object instead; `smaller` ones stand for it when there is little room.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Part:
     call: str = ""
     total: int = 0
     single: bool = False
-    smaller: Fields | None = None
+    smaller: Sequence[Fields] = ()
 
     def note(self, shown: int) -> str:
         """Return how many items are not shown, and the call that shows them."""
@@ -62,12 +64,13 @@ async def compose(
     plan_id = plan.plan_id if plan else None
     around = await briefing.surroundings(db, workspace_id=workspace_id, plan_id=plan_id, agent=agent)
     held = [step for actor in actors for step in await claims.held(db, actor, workspace_id=workspace_id)]
-    core, instructions, standing = await _of_plan(db, plan, agent)
+    most = max_bytes // TEXT_PART
+    core, instructions, standing = await _of_plan(db, plan, agent, most)
     parts = [
         core,
         instructions,
-        _held(held),
-        _handoff(await lineage.last_to(db, agent, workspace_id=workspace_id, plan_id=plan_id)),
+        _held(held, most),
+        _handoff(await lineage.last_to(db, agent, workspace_id=workspace_id, plan_id=plan_id), most),
         _listed("plans", around.plans, "memory_plan list"),
         await _next(db, workspace_id, plan),
         standing,
@@ -82,17 +85,18 @@ def _listed(name: str, found: tuple[Sequence[Model], int], call: str) -> Part:
     return Part(name, [lean(row) for row in rows], call, total)
 
 
-async def _of_plan(db: Reader, plan: Plan | None, agent: str) -> tuple[Part, Part, Part]:
+async def _of_plan(db: Reader, plan: Plan | None, agent: str, most: int) -> tuple[Part, Part, Part]:
     """Return the core of the plan, the instructions in it for the agent, and its phases, the open ones first."""
     if plan is None:
         return Part("plan", ()), Part("instructions", ()), Part("phases", ())
     rows = await phases.progress(db, plan.plan_id)
     waiting = await notes.waiting(db, plan.plan_id, agent)
-    phases_ = [_phase(phase) for phase in sorted(rows, key=lambda phase: (phase.status == "done", phase.index))]
+    told = [_note(note, most) for note in waiting[:MOST_NOTES]]
+    standing = [_phase(phase) for phase in sorted(rows, key=lambda phase: (phase.status == "done", phase.index))]
     return (
         _core(plan, rows),
-        Part("instructions", [_note(note) for note in waiting[:MOST_NOTES]], "memory_plan list_notes", len(waiting)),
-        Part("phases", phases_, "memory_plan get"),
+        Part("instructions", told, "memory_plan list_notes", len(waiting)),
+        Part("phases", standing, "memory_plan get"),
     )
 
 
@@ -111,11 +115,12 @@ def _core(plan: Plan, rows: Sequence[PhaseProgress]) -> Part:
         "version": plan.version,
     }
     cut = {"clipped": ["goals"]} if fields["goals"] != plan.goals else {}
-    return Part("plan", [_kept({**fields, **cut})], "memory_plan get", single=True, smaller=small)
+    return Part("plan", [_kept({**fields, **cut})], "memory_plan get", single=True, smaller=[small])
 
 
-def _note(note: PlanNote) -> Fields:
-    return _clipped(note.model_dump(include={"note_id", "note", "deliver_to", "added_by", "created_at"}), note=NOTE)
+def _note(note: PlanNote, most: int) -> Fields:
+    fields = note.model_dump(include={"note_id", "note", "deliver_to", "added_by", "created_at"})
+    return _clipped(fields, note=min(NOTE, most))
 
 
 def _phase(phase: PhaseProgress) -> Fields:
@@ -123,7 +128,7 @@ def _phase(phase: PhaseProgress) -> Fields:
     return _kept(phase.model_dump(include=shown))
 
 
-def _held(held: Sequence[StepRow]) -> Part:
+def _held(held: Sequence[StepRow], most: int) -> Part:
     """Return the steps the agent holds, with the token that writes to them under any name."""
     rows = [
         _clipped(
@@ -135,25 +140,24 @@ def _held(held: Sequence[StepRow]) -> Part:
                 "claim_token": step.claim_token,
                 "lease_expires_at": step.lease_expires_at,
             },
-            task=REASON,
-            notes=REASON,
+            task=min(REASON, most),
+            notes=min(REASON, most),
         )
         for step in held
     ]
     return Part("held", rows, "memory_steps list status=active")
 
 
-def _handoff(entry: LineageEntry | None) -> Part:
+def _handoff(entry: LineageEntry | None, most: int) -> Part:
     if entry is None:
         return Part("handoff", ())
-    fields = _clipped(
-        entry.model_dump(include={"lineage_id", "from_agent", "reason", "data", "created_at"}), reason=REASON
-    )
-    if len(encode(entry.data).encode()) > DATA:
-        del fields["data"]
-        fields["clipped"] = [*fields.get("clipped", ()), "data"]
     small = {"lineage_id": entry.lineage_id, "from_agent": entry.from_agent}
-    return Part("handoff", [fields], "memory_agent get_lineage lineage_id", single=True, smaller=small)
+    told = _clipped({**small, "reason": entry.reason, "created_at": entry.created_at}, reason=min(REASON, most))
+    without = {**told, "clipped": [*told.get("clipped", ()), "data"]}
+    whole = told | {"data": entry.data} if entry.data else told
+    fitting = [whole] if len(encode(entry.data).encode()) <= DATA else []
+    first, *others = [*fitting, without, small]
+    return Part("handoff", [first], "memory_agent get_lineage lineage_id", single=True, smaller=others)
 
 
 async def _next(db: Reader, workspace_id: str, plan: Plan | None) -> Part:
@@ -204,14 +208,13 @@ def fit(start: Fields, parts: Sequence[Part], max_bytes: int) -> Fields:
 def _show(part: Part, shown: Fields, omitted: Fields, room: int) -> None:
     """Put into `shown` what `room` bytes take of a part, and into `omitted` what is missing."""
     if part.single:
-        choice = next((one for one in (part.items[0], part.smaller) if one and length(one) <= room), None)
-        rows = [choice] if choice else []
+        rows = [one for one in (*part.items, *part.smaller) if length(one) <= room][:1]
     else:
         rows = part.items[: affordable(part.items, room)]
     if not rows:
         return
     shown[part.name] = rows[0] if part.single else rows
-    whole = len(rows) >= max(part.total, len(part.items)) and rows[0] is not part.smaller
+    whole = len(rows) >= max(part.total, len(part.items)) and rows[0] is part.items[0]
     if whole and not any("clipped" in row for row in rows):
         omitted.pop(part.name, None)
     else:

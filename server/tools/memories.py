@@ -72,8 +72,9 @@ async def recall(
 
     Example: {"action":"recall","key":"test command"}
     """
-    if key and prefix:
-        raise InvalidArguments("'key' names one fact, 'prefix' lists several. Send one of them.")
+    after = call.after("memories", 2)
+    if key and (prefix or after):
+        raise InvalidArguments("'key' names one fact; 'prefix' and 'cursor' belong to a list. Send one or the other.")
     where, _ = await _where(call, call.db, scope, plan_id)
     if key:
         return await memories.require(call.db, where, namespace or DEFAULT, key)
@@ -82,7 +83,7 @@ async def recall(
         where,
         namespace=namespace,
         prefix=prefix or "",
-        after=call.after("memories", 2),
+        after=after,
         limit=call.shared.limit + 1,
     )
     return Page("memories", rows, total, call.shared.limit, lambda row: [row.namespace, row.key], "memories")
