@@ -26,6 +26,7 @@ Params = Mapping[str, Any]
 Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
 NO_PARAMS: Params = {}
 BUSY_TIMEOUT_MS = 5000
+LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
 CHECKPOINT_COMMITS = 256
 CHECKPOINT_BYTES = 4 * 1024 * 1024
@@ -175,6 +176,20 @@ class Database(Reader):
             self._commits += 1
             if self._checkpoint_is_due():
                 await self._checkpoint_quietly()
+
+    async def version(self) -> int:
+        """Return a number that moves with every commit, of whichever process."""
+        return await self.value("PRAGMA data_version")
+
+    async def wait_for_change(self, mark: int, seconds: float) -> bool:
+        """Wait until `version` is no longer `mark`, looking ever less often; return False after `seconds`."""
+        pause = LOOK_SECONDS[0]
+        with anyio.move_on_after(seconds):
+            while await self.version() == mark:
+                await anyio.sleep(pause)
+                pause = min(pause * 2, LOOK_SECONDS[1])
+            return True
+        return False
 
     async def checkpoint_if_dirty(self) -> None:
         """Copy the WAL into the database file, as far as readers allow, if this process wrote since it last did."""

@@ -1,9 +1,12 @@
 """Tables `event_log` and `update_log`."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from server.db.connection import Reader, Transaction
+import anyio
+
+from server.db.connection import Database, Reader, Transaction
 from server.models.base import encode
 from server.models.events import Event, LoggedEvent, LoggedUpdate
 
@@ -54,34 +57,48 @@ def _row(tx: Transaction, event: Event) -> dict[str, Any]:
     }
 
 
-async def since(
-    db: Reader,
-    *,
-    workspace_id: str,
-    since_id: int,
-    after_id: int,
-    types: Sequence[str],
-    plan_id: str | None,
-    limit: int,
-) -> tuple[list[LoggedEvent], int]:
-    """Return the events of a workspace after `since_id`, oldest first, from behind `after_id` on, and their number."""
-    where = """
+@dataclass(frozen=True)
+class Wanted:
+    """Which events of a workspace a caller asks for: those after an id, of some types, of one plan."""
+
+    workspace_id: str
+    since_id: int
+    types: Sequence[str] = ()
+    plan_id: str | None = None
+
+    WHERE: ClassVar[str] = """
         workspace_id = :workspace_id AND event_id > :since_id AND (:plan_id IS NULL OR plan_id = :plan_id)
         AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
     """
-    params = {
-        "workspace_id": workspace_id,
-        "since_id": since_id,
-        "after_id": after_id,
-        "types": encode(list(types)),
-        "plan_id": plan_id,
-        "limit": limit,
-    }
+
+    def params(self, **more: Any) -> dict[str, Any]:
+        return {
+            "workspace_id": self.workspace_id,
+            "since_id": self.since_id,
+            "types": encode(list(self.types)),
+            "plan_id": self.plan_id,
+            **more,
+        }
+
+
+async def page(db: Reader, wanted: Wanted, *, after_id: int, limit: int) -> tuple[list[LoggedEvent], int]:
+    """Return events, oldest first, from behind `after_id` on, and how many match in all."""
     rows = await db.all(
-        f"SELECT * FROM event_log WHERE {where} AND event_id > :after_id ORDER BY event_id LIMIT :limit", params
+        f"SELECT * FROM event_log WHERE {Wanted.WHERE} AND event_id > :after_id ORDER BY event_id LIMIT :limit",
+        wanted.params(after_id=after_id, limit=limit),
     )
-    total = await db.value(f"SELECT count(*) FROM event_log WHERE {where}", params)
+    total = await db.value(f"SELECT count(*) FROM event_log WHERE {Wanted.WHERE}", wanted.params())
     return [LoggedEvent.of(row) for row in rows], total
+
+
+async def wait_for(db: Database, wanted: Wanted, seconds: float) -> None:
+    """Return as soon as any process has committed a matching event, or after `seconds`."""
+    with anyio.move_on_after(seconds):
+        while True:
+            mark = await db.version()
+            if await db.value(f"SELECT 1 FROM event_log WHERE {Wanted.WHERE} LIMIT 1", wanted.params()):
+                return
+            await db.wait_for_change(mark, seconds)
 
 
 async def latest(db: Reader, workspace_id: str, *, limit: int) -> list[LoggedEvent]:
@@ -91,6 +108,26 @@ async def latest(db: Reader, workspace_id: str, *, limit: int) -> list[LoggedEve
         {"workspace_id": workspace_id, "limit": limit},
     )
     return [LoggedEvent.of(row) for row in rows]
+
+
+async def last_id(db: Reader) -> int:
+    """Return the id of the newest event of all workspaces."""
+    return await db.value("SELECT coalesce(max(event_id), 0) FROM event_log")
+
+
+async def touched(db: Reader, since_id: int) -> tuple[list[str], int]:
+    """Return the resource URIs of what changed after an event, and the id of the newest event."""
+    rows = await db.all(
+        """
+        SELECT 'memory://plans/' || plan_id AS uri, max(event_id) AS last FROM event_log
+        WHERE event_id > :since_id GROUP BY plan_id
+        UNION ALL
+        SELECT 'memory://workspaces/' || workspace_id, max(event_id) FROM event_log
+        WHERE event_id > :since_id GROUP BY workspace_id
+        """,
+        {"since_id": since_id},
+    )
+    return [row["uri"] for row in rows if row["uri"]], max([since_id, *(row["last"] for row in rows)])
 
 
 async def history(

@@ -6,12 +6,14 @@ from pydantic import Field
 
 from server.db import events, plans, restore, stats, trash
 from server.db.connection import Reader
+from server.db.events import Wanted
 from server.models.events import Event
 from server.models.workspaces import Stats
 from server.tools.common import Agent, Call, Id, Index, Lines, Moment
 from server.tools.render import Page, Result
 from server.tools.workspace import TOOL
 
+Wait = Annotated[float, Field(ge=0, le=25, description="seconds to wait for the first one")]
 Types = Annotated[Lines, Field(description="event types")]
 
 
@@ -51,27 +53,31 @@ async def history(
 
 
 @TOOL.action(read_only=True, takes=("page",))
-async def events_(call: Call, *, since_id: Index = 0, types: Types | None = None, plan_id: Id | None = None) -> Page:
+async def events_(
+    call: Call,
+    *,
+    since_id: Index = 0,
+    types: Types | None = None,
+    plan_id: Id | None = None,
+    wait_seconds: Wait = 0,
+) -> Page:
     """Every change after an event id, oldest first.
 
     To follow what happens, begin with the latest_id of an answer (limit=1 is enough), then pass the event_id of the
-    last event you got. While there is a next_cursor, there are more already. Nothing new is an empty list.
+    last event you got. While there is a next_cursor, there are more already. Nothing new is an empty list. With
+    wait_seconds (at most 25) it answers as soon as any process has written something that matches.
 
-    Example: {"action":"events","since_id":1234,"types":["step_updated"]}
+    Example: {"action":"events","since_id":1234,"types":["step_updated"],"wait_seconds":20}
     """
     limit = call.shared.limit
     workspace_id = await _workspace_of(call, plan_id)
-    latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
     after = call.after("events", 1)
-    rows, total = await events.since(
-        call.db,
-        workspace_id=workspace_id,
-        since_id=since_id,
-        after_id=int(after[0]) if after else since_id,
-        types=types or [],
-        plan_id=plan_id,
-        limit=limit + 1,
-    )
+    after_id = int(after[0]) if after else since_id
+    if wait_seconds:
+        await events.wait_for(call.db, Wanted(workspace_id, after_id, types or (), plan_id), wait_seconds)
+    latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
+    wanted = Wanted(workspace_id, since_id, types or (), plan_id)
+    rows, total = await events.page(call.db, wanted, after_id=after_id, limit=limit + 1)
     if not rows and plan_id and not since_id:
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
