@@ -21,19 +21,17 @@ BELONGS = {
 
 PROGRESS = """
     SELECT p.*, p.order_index AS "index", c.confirmed_by,
-        count(s.step_id) AS steps_total,
-        count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) AS steps_done,
-        CASE
-            WHEN count(s.step_id) > 0
-                AND count(s.step_id) = count(s.step_id) FILTER (WHERE s.status IN ('done', 'cancelled')) THEN 'done'
-            WHEN count(s.step_id) FILTER (WHERE s.status <> 'pending') > 0 THEN 'active'
-            ELSE 'pending'
-        END AS status
+        coalesce(n.steps_total, 0) AS steps_total, coalesce(n.steps_done, 0) AS steps_done,
+        CASE WHEN n.steps_done = n.steps_total THEN 'done' WHEN n.begun > 0 THEN 'active' ELSE 'pending' END AS status
     FROM phases{suffix} p
-    LEFT JOIN steps{suffix} s ON s.phase_id = p.phase_id
-    LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id
-    WHERE p.plan_id = :plan_id
-    GROUP BY p.phase_id ORDER BY p.order_index
+    LEFT JOIN (
+        SELECT phase_id, count(*) AS steps_total,
+            count(*) FILTER (WHERE status IN ('done', 'cancelled')) AS steps_done,
+            count(*) FILTER (WHERE status <> 'pending') AS begun
+        FROM steps{suffix} WHERE plan_id = :plan_id GROUP BY phase_id
+    ) n ON n.phase_id = p.phase_id
+    LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id AND c.plan_id = :plan_id
+    WHERE p.plan_id = :plan_id ORDER BY p.order_index
 """
 
 
