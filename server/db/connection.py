@@ -288,8 +288,8 @@ async def shape_of(db: Reader, table: str) -> Shape:
     return Shape(keys[0], keys, tuple(links))
 
 
-async def connect(path: Path, synchronous: str = "full") -> Connection:
-    """Open one connection with the settings that every connection of ours has."""
+async def connect(path: Path, synchronous: str = "full", *more: str) -> Connection:
+    """Open one connection with the settings that every connection of ours has, and `more` of them."""
     connection = Connection(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
     with anyio.CancelScope(shield=True):  # a connection that is half open cannot be closed
         await connection
@@ -301,6 +301,7 @@ async def connect(path: Path, synchronous: str = "full") -> Connection:
             "PRAGMA foreign_keys = ON",
             f"PRAGMA synchronous = {synchronous}",
             "PRAGMA wal_autocheckpoint = 0",
+            *more,
         )
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -328,8 +329,7 @@ async def open_database(
     writer = await connect(path, synchronous)
     try:
         await _enter_wal(writer)
-        reader = await connect(path, synchronous)
-        await _batch(reader, "PRAGMA query_only = ON")
+        reader = await connect(path, synchronous, "PRAGMA query_only = ON")
     except BaseException:
         with anyio.CancelScope(shield=True):
             await writer.close()

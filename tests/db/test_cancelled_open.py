@@ -1,0 +1,73 @@
+"""A client may leave while the database is being opened."""
+
+import threading
+import types
+from collections.abc import Coroutine, Generator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from server.errors import Storage
+from server.settings import Settings
+from server.store import open_store
+
+
+async def open_and_close(settings: Settings) -> None:
+    await (await open_store(settings)).close()
+
+
+@types.coroutine
+def cancelled(work: Coroutine[Any, Any, None], scope: anyio.CancelScope, wait: int) -> Generator[Any, Any, int]:
+    """Run `work`, cancelling `scope` when it waits for the `wait`-th time; return how often it waited."""
+    waits, go_on, value = 0, work.send, None
+    while True:
+        try:
+            future = go_on(value)
+        except StopIteration:
+            return waits
+        if waits == wait:
+            scope.cancel()
+        waits += 1
+        try:
+            go_on, value = work.send, (yield future)
+        except BaseException as error:
+            go_on, value = work.throw, error
+
+
+def left_alive(before: set[threading.Thread]) -> list[threading.Thread]:
+    """The threads that are still there after they had time to end. One of them would keep the process alive."""
+    new = set(threading.enumerate()) - before
+    for thread in new:
+        thread.join(5)
+    return [thread for thread in new if thread.is_alive()]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["a new database", "a current one"])
+async def test_an_opening_that_is_cancelled_at_any_moment_leaves_no_thread(tmp_path: Path, *, first: bool) -> None:
+    if not first:
+        await open_and_close(Settings(data_root=tmp_path))
+    before = set(threading.enumerate())
+    wait, finished = 0, False
+
+    while not finished:
+        settings = Settings(data_root=tmp_path / str(wait) if first else tmp_path)
+        with anyio.CancelScope() as scope:
+            finished = await cancelled(open_and_close(settings), scope, wait) <= wait
+
+        assert left_alive(before) == [], f"cancelled at wait {wait}"
+        wait += 1
+
+    assert wait > 5
+
+
+async def test_an_opening_that_fails_leaves_no_thread(tmp_path: Path) -> None:
+    settings = Settings(data_root=tmp_path)
+    settings.database.write_text("no database, but long enough for a header of one" * 4, encoding="utf-8")
+    before = set(threading.enumerate())
+
+    with pytest.raises(Storage):
+        await open_store(settings)
+
+    assert left_alive(before) == []
