@@ -32,6 +32,7 @@ NEAR = {
     "session": ("sessions", "agent", "memory_session action='list_sessions'"),
 }
 LIVE = "(expires_at IS NULL OR expires_at > :now)"
+HAS_TAGS = "NOT EXISTS (SELECT 1 FROM json_each(:tags) t WHERE t.value NOT IN (SELECT value FROM json_each(tags)))"
 COLUMNS = (
     "item_id", "workspace_id", "parent_type", "parent_id", "type", "data", "tags", "created_by", "expires_at",
     "created_at", "updated_at", "version",
@@ -190,15 +191,12 @@ async def list_(
 
     Archived ones are among them only when their parent is named.
     """
-    where = f"""
-        workspace_id = :workspace_id AND {LIVE}
-        AND (:parent_type IS NULL OR parent_type = :parent_type)
-        AND (:parent_id IS NULL OR parent_id = :parent_id)
-        AND substr(type, 1, length(:prefix)) = :prefix
-        AND NOT EXISTS (SELECT 1 FROM json_each(:tags) t WHERE t.value NOT IN (SELECT value FROM json_each(tags)))
-    """
-    source = "SELECT * FROM context_items"
-    source += " UNION ALL SELECT * FROM context_items_archive" if parent else ""
+    where = f"workspace_id = :workspace_id AND {LIVE} AND substr(type, 1, length(:prefix)) = :prefix"
+    where += " AND parent_type = :parent_type" if parent or parent_type else ""
+    where += " AND parent_id = :parent_id" if parent else ""
+    where += f" AND {HAS_TAGS}" if tags else ""
+    source = f"SELECT * FROM context_items WHERE {where}"
+    source += f" UNION ALL SELECT * FROM context_items_archive WHERE {where}" if parent else ""
     params = {
         "workspace_id": workspace_id,
         "now": db.now(),
@@ -213,12 +211,12 @@ async def list_(
         (
             f"""
             SELECT *, length(CAST(data AS BLOB)) AS bytes FROM ({source})
-            WHERE {where} AND (parent_type, parent_id, type) > (:after_kind, :after_parent, :after_type)
+            WHERE (parent_type, parent_id, type) > (:after_kind, :after_parent, :after_type)
             ORDER BY parent_type, parent_id, type LIMIT :limit
             """,
             params,
         ),
-        (f"SELECT count(*) FROM ({source}) WHERE {where}", params),
+        (f"SELECT count(*) FROM ({source})", params),
     )
     return [ItemBrief.of(row) for row in rows], totals[0][0]
 

@@ -110,11 +110,12 @@ async def list_(
 
     Archived ones are among them when their plan is named.
     """
-    source = "SELECT * FROM sessions" + (" UNION ALL SELECT * FROM sessions_archive" if plan_id else "")
-    where = f"""
-        workspace_id = :workspace_id AND (:plan_id IS NULL OR plan_id = :plan_id)
-        AND (:agent IS NULL OR lower(agent) = lower(:agent)) AND (:status IS NULL OR {STATUS} = :status)
-    """
+    where = "workspace_id = :workspace_id"
+    where += " AND plan_id = :plan_id" if plan_id else ""
+    where += " AND lower(agent) = lower(:agent)" if agent else ""
+    source = f"SELECT * FROM sessions WHERE {where}"
+    source += f" UNION ALL SELECT * FROM sessions_archive WHERE {where}" if plan_id else ""
+    matching = f"{STATUS} = :status" if status else "1"
     started_at, session_id = after or (None, None)
     params = {
         "workspace_id": workspace_id,
@@ -133,12 +134,12 @@ async def list_(
             SELECT session_id, agent, plan_id, parent_session_id, {STATUS} AS status, started_at, last_seen_at,
                 completed_at, substr(summary, 1, :length) AS summary, length(summary) > :length AS cut
             FROM ({source}) s
-            WHERE {where} AND (:started_at IS NULL OR (started_at, session_id) < (:started_at, :session_id))
+            WHERE {matching} AND (:started_at IS NULL OR (started_at, session_id) < (:started_at, :session_id))
             ORDER BY started_at DESC, session_id DESC LIMIT :limit
             """,
             params,
         ),
-        (f"SELECT count(*) FROM ({source}) s WHERE {where}", params),
+        (f"SELECT count(*) FROM ({source}) s WHERE {matching}", params),
     )
     return [SessionBrief.of(row) for row in rows], totals[0][0]
 

@@ -20,9 +20,20 @@ NOTE, TASK, GOAL, REASON = 2000, 300, 200, 1000
 TEXT_PART = 8
 DATA = 3000
 
-# The share of the room that a part may take before every other part had its turn.
-SHARES = {"instructions": 0.35, "handoff": 0.25, "held": 0.25}
-SHARE = 0.15
+# The share of the room that a part may take before every other part had its turn, and that its first item may take.
+# Plans are told when none was named.
+SHARES = {
+    "plan": 0.14,
+    "instructions": 0.2,
+    "held": 0.14,
+    "handoff": 0.18,
+    "plans": 0.3,
+    "next": 0.14,
+    "phases": 0.1,
+    "messages": 0.05,
+    "context": 0.05,
+}
+FIRST_SHARE = 0.25
 
 Fields = dict[str, Any]
 
@@ -140,8 +151,8 @@ def _held(held: Sequence[StepRow], most: int) -> Part:
                 "claim_token": step.claim_token,
                 "lease_expires_at": step.lease_expires_at,
             },
-            task=min(REASON, most),
-            notes=min(REASON, most),
+            task=min(REASON, most // 2),
+            notes=min(REASON, most // 2),
         )
         for step in held
     ]
@@ -190,28 +201,33 @@ def _clipped(fields: Fields, **limits: int) -> Fields:
 
 
 def fit(start: Fields, parts: Sequence[Part], max_bytes: int) -> Fields:
-    """Return `start` and what fits of `parts` into `max_bytes`, and in `omitted` what does not fit."""
+    """Return `start` and what fits of `parts` into `max_bytes`, and in `omitted` what does not fit.
+
+    Every part gets its first item, then its share, and what is left goes to the most useful ones.
+    """
     omitted: Fields = {part.name: part.note(0) for part in parts}
     if length({**start, "omitted": omitted}) > max_bytes:
         return {**start, "omitted": {part.name: len(part.items) for part in parts}}
     shown: Fields = {}
-    for fair in (True, False):
+    for turn in ("first", "share", "rest"):
         for part in parts:
-            share = SHARES.get(part.name, SHARE) if fair else 1
             others = {name: value for name, value in shown.items() if name != part.name}
             room = max_bytes - length({**start, **others, "omitted": omitted, part.name: []})
-            _show(part, shown, omitted, min(room, round(max_bytes * share)))
+            share = {"first": FIRST_SHARE, "share": SHARES[part.name], "rest": 1}[turn]
+            count = 1 if turn == "first" else len(part.items)
+            _show(part, shown, omitted, min(room, round(max_bytes * share)), count)
     ordered = {part.name: shown[part.name] for part in parts if part.name in shown}
     return {**start, **ordered, **({"omitted": omitted} if omitted else {})}
 
 
-def _show(part: Part, shown: Fields, omitted: Fields, room: int) -> None:
-    """Put into `shown` what `room` bytes take of a part, and into `omitted` what is missing."""
+def _show(part: Part, shown: Fields, omitted: Fields, room: int, most: int) -> None:
+    """Put into `shown` what `room` bytes take of the first `most` items, and into `omitted` what is missing."""
     if part.single:
         rows = [one for one in (*part.items, *part.smaller) if length(one) <= room][:1]
     else:
-        rows = part.items[: affordable(part.items, room)]
-    if not rows:
+        rows = part.items[: min(affordable(part.items, room), most)]
+    now = shown.get(part.name, [])
+    if length({part.name: rows}) <= length({part.name: [now] if part.single and now else now}):
         return
     shown[part.name] = rows[0] if part.single else rows
     whole = len(rows) >= max(part.total, len(part.items)) and rows[0] is part.items[0]
