@@ -1,0 +1,87 @@
+"""A real server process and a small client of it that a test can kill at any moment."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from tests.conftest import ToolError
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+COMMAND = (sys.executable, "-m", "server")
+LINE_LIMIT = 16 * 1024 * 1024
+
+
+class Died(Exception):
+    """The server's output ended before it answered."""
+
+
+class ServerProcess:
+    """`python -m server` on a data root, spoken to in JSON-RPC lines, one call at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self._id = 0
+
+    @classmethod
+    async def start(cls, data_root: Path, *flags: str, command: Sequence[str] = COMMAND) -> Self:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            "--data-root",
+            str(data_root),
+            *flags,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=LINE_LIMIT,
+        )
+        server = cls(process)
+        await server.request("initialize", HELLO)
+        await server._send({"method": "notifications/initialized"})
+        return server
+
+    async def __call__(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+        """Run one tool call and return its parsed result, or raise ToolError."""
+        result = await self.request("tools/call", {"name": tool, "arguments": {"action": action, **arguments}})
+        payload = json.loads(result["content"][0]["text"])
+        if result.get("isError"):
+            raise ToolError(payload["error"])
+        return payload
+
+    async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self._id += 1
+        await self._send({"id": self._id, "method": method, "params": params})
+        while True:
+            line = await self._stdout.readline()
+            if not line:
+                raise Died
+            answer = json.loads(line)
+            if answer.get("id") == self._id:
+                return answer["result"]
+
+    async def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def close(self) -> int:
+        """End its input and return its exit code."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return await self.process.wait()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        try:
+            await self.process.stdin.drain()
+        except ConnectionError as error:
+            raise Died from error
+
+    @property
+    def _stdout(self) -> asyncio.StreamReader:
+        assert self.process.stdout is not None
+        return self.process.stdout
