@@ -5,29 +5,27 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
 import mcp.types as wire
 from mcp.server import CacheHint, Server, ServerRequestContext
 
-from server import __version__, catalog
-from server.db.connection import IdCollision
-from server.errors import Internal, InvalidArguments, ProjectMemoryError, UnknownAction
+from server import __version__, catalog, resources
+from server.calls import offered, run
+from server.errors import Internal, InvalidArguments, ProjectMemoryError
 from server.models.base import encode
-from server.registry import HELP, Tool, nearest
+from server.registry import Tool
+from server.resources import Watch
 from server.settings import ASSETS, Settings
 from server.store import Store
-from server.tools import TOOLS
-from server.tools.common import Call, Shared, cwd
-from server.tools.render import MAX_BYTES, Budget, render
 
 logger = logging.getLogger(__name__)
 
 NAME = "project-memory"
 INSTRUCTIONS_LIMIT = 2048
 TOOLS_TTL_MS = 3_600_000
-ID_ATTEMPTS = 3
 IDLE_CHECK_SECONDS = 30
 
 INSTRUCTIONS = """\
@@ -61,6 +59,9 @@ class State:
     """What lives as long as the server."""
 
     store: Store
+    watch: Watch
+    tools: Mapping[str, Tool]
+    listing: wire.ListToolsResult
 
 
 Context = ServerRequestContext[State]
@@ -68,39 +69,22 @@ Context = ServerRequestContext[State]
 
 def build(settings: Settings) -> Server[State]:
     """Return the server; it opens its database when it starts to serve."""
-    offered = _offered(settings)
-    listing = wire.ListToolsResult(
-        tools=[_wire_tool(e) for e in catalog.load(ASSETS / "catalog") if e["name"] in offered]
-    )
+    tools = offered(settings)
+    entries = catalog.load(ASSETS / "catalog")
+    listing = wire.ListToolsResult(tools=[_wire_tool(entry) for entry in entries if entry["name"] in tools])
 
     @asynccontextmanager
     async def lifespan(_: Server[State]) -> AsyncGenerator[State]:
         store = Store(settings)
+        state = State(store, Watch(store), tools, listing)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(store.keep, IDLE_CHECK_SECONDS)
-                yield State(store)
+                tasks.start_soon(state.watch.run)
+                yield state
                 tasks.cancel_scope.cancel()
         finally:
             await store.close()
-
-    async def list_tools(_: Context, __: wire.PaginatedRequestParams | None) -> wire.ListToolsResult:
-        return listing
-
-    async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.CallToolResult:
-        try:
-            text = await run(ctx.lifespan_context.store, offered, params.name, params.arguments or {})
-            return _result(text)
-        except ProjectMemoryError as error:
-            return _failure(error)
-        except RecursionError:
-            return _failure(InvalidArguments("The arguments are nested too deeply. Send at most 100 levels."))
-        except Exception:
-            reference = secrets.token_hex(4)
-            logger.exception("%s failed, reference %s", params.name, reference)
-            return _failure(
-                Internal(f"{params.name} failed unexpectedly; nothing was written. The log has it as {reference}.")
-            )
 
     return Server(
         NAME,
@@ -111,38 +95,58 @@ def build(settings: Settings) -> Server[State]:
         cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS)},
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+        on_subscribe_resource=subscribe,
+        on_unsubscribe_resource=unsubscribe,
+        on_subscriptions_listen=listen,
     )
 
 
-async def run(store: Store, offered: Mapping[str, Tool], name: str, arguments: Mapping[str, object]) -> str:
-    """Run one tool call and return the text of its result."""
-    if name not in offered:
-        near = nearest(name, offered)
-        raise UnknownAction(
-            f"There is no tool {name!r}.{f' Did you mean {near!r}?' if near else ''} "
-            f"Tools: {', '.join(sorted(offered))}."
+async def list_tools(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListToolsResult:
+    return ctx.lifespan_context.listing
+
+
+async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.CallToolResult:
+    state = ctx.lifespan_context
+    try:
+        return _result(await run(state.store, state.tools, params.name, params.arguments or {}))
+    except ProjectMemoryError as error:
+        return _failure(error)
+    except RecursionError:
+        return _failure(InvalidArguments("The arguments are nested too deeply. Send at most 100 levels."))
+    except Exception:
+        reference = secrets.token_hex(4)
+        logger.exception("%s failed, reference %s", params.name, reference)
+        return _failure(
+            Internal(f"{params.name} failed unexpectedly; nothing was written. The log has it as {reference}.")
         )
-    bound = offered[name].bind(arguments)
-    if bound.action.name == HELP:
-        return render(await bound.action.handler(None, **bound.arguments), Budget(MAX_BYTES))
-    call = Call(await store.open(), store.settings, bound.action, Shared(**bound.shared), cwd())
-    return render(await _attempt(call, bound.arguments), call.budget)
 
 
-async def _attempt(call: Call, arguments: dict[str, Any]) -> object:
-    """Run the action, again when a generated id was taken: the failed attempt was rolled back whole."""
-    for _ in range(ID_ATTEMPTS - 1):
-        try:
-            return await call.action.handler(call, **arguments)
-        except IdCollision:
-            logger.info("a generated id was taken; running %s again", call.action.name)
-    return await call.action.handler(call, **arguments)
+async def list_resources(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListResourcesResult:
+    return await resources.listed(ctx.lifespan_context.store)
 
 
-def _offered(settings: Settings) -> dict[str, Tool]:
-    if unknown := [name for name in settings.tools if name not in TOOLS]:
-        raise InvalidArguments(f"--tools (PM_TOOLS) names {', '.join(unknown)}; there are: {', '.join(TOOLS)}.")
-    return {name: tool for name, tool in TOOLS.items() if not settings.tools or name in settings.tools}
+async def list_templates(_: Context, __: wire.PaginatedRequestParams | None) -> wire.ListResourceTemplatesResult:
+    return resources.templates()
+
+
+async def read_resource(ctx: Context, params: wire.ReadResourceRequestParams) -> wire.ReadResourceResult:
+    state = ctx.lifespan_context
+    return await resources.read(params.uri, partial(run, state.store, state.tools))
+
+
+async def subscribe(ctx: Context, params: wire.SubscribeRequestParams) -> wire.EmptyResult:
+    return await ctx.lifespan_context.watch.subscribe(ctx, params)
+
+
+async def unsubscribe(ctx: Context, params: wire.UnsubscribeRequestParams) -> wire.EmptyResult:
+    return await ctx.lifespan_context.watch.unsubscribe(ctx, params)
+
+
+async def listen(ctx: Context, params: wire.SubscriptionsListenRequestParams) -> wire.SubscriptionsListenResult:
+    return await ctx.lifespan_context.watch.listen(ctx, params)
 
 
 def _wire_tool(entry: Mapping[str, Any]) -> wire.Tool:
@@ -160,4 +164,5 @@ def _result(text: str, *, is_error: bool = False) -> wire.CallToolResult:
 
 
 def _failure(error: ProjectMemoryError) -> wire.CallToolResult:
-    return _result(encode(error.payload()), is_error=True)
+    # A message may quote a name with a lone surrogate, which the wire does not carry.
+    return _result(encode(error.payload()).encode("utf-8", "replace").decode(), is_error=True)

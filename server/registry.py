@@ -20,6 +20,8 @@ Alternatives = tuple[tuple[str, ...], ...]
 DESCRIPTION_LIMIT = 2048
 SCALAR_TYPES = ("string", "integer", "number", "boolean")
 HELP = "help"
+MOST_PROBLEMS = 20
+NAME_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ class Action:
     def validate(self, raw: Mapping[str, object]) -> dict[str, Any]:
         """Check `raw` against this action and return the values given, by name. Null stands for absent."""
         given = {name: value for name, value in raw.items() if value is not None}
-        unknown = {name: nearest(name, self.params) for name in given if name not in self.params}
+        strange = [name for name in given if name not in self.params][: MOST_PROBLEMS + 1]
+        unknown = {name[:NAME_SHOWN]: nearest(name, self.params) for name in strange}
         missing = [p.name for p in self.params.values() if p.required and p.name not in given]
         if self.one_of and not any(given.keys() >= set(group) for group in self.one_of):
             missing.insert(0, self.required[0])
@@ -149,12 +152,16 @@ class Action:
     def _refusal(
         self, unknown: dict[str, str | None], missing: list[str], invalid: list[dict[str, str]]
     ) -> InvalidArguments:
+        more = max(len(unknown), len(invalid)) > MOST_PROBLEMS
+        unknown = dict(list(unknown.items())[:MOST_PROBLEMS])
+        invalid = invalid[:MOST_PROBLEMS]
         problems = [f"'{name}' is required" for name in missing]
         problems += [
             f"'{name}': did you mean '{near}'?" if near else f"'{name}' is no parameter of this action"
             for name, near in unknown.items()
         ]
         problems += [f"'{p['param']}': {p['problem']}" for p in invalid]
+        problems += ["and more of that kind"] if more else []
         details: dict[str, object] = {"missing": missing, "unknown": unknown, "invalid": invalid}
         return InvalidArguments(
             f"{self.tool} {self.name}: {'; '.join(problems)}. "
@@ -222,8 +229,9 @@ class Tool:
         known = self.aliases.get(name, name) if isinstance(name, str) else name
         if isinstance(known, str) and known in self.actions:
             return self.actions[known]
-        near = nearest(str(name), [*self.actions, *self.aliases])
-        problem = "the parameter 'action' is missing" if name is None else f"there is no action {name!r}"
+        shown = str(name)[:NAME_SHOWN]
+        near = nearest(shown, [*self.actions, *self.aliases])
+        problem = "the parameter 'action' is missing" if name is None else f"there is no action {shown!r}"
         raise UnknownAction(
             f"{self.name}: {problem}.{f' Did you mean {near!r}?' if near else ''} "
             f"Actions: {', '.join(sorted(self.actions))}. action='help' explains them.",
@@ -316,7 +324,7 @@ def params_of(fields: type[Any]) -> dict[str, Param]:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like `name`, or None."""
-    return next(iter(difflib.get_close_matches(name.lower(), list(known), 1, 0.6)), None)
+    return next(iter(difflib.get_close_matches(name[:NAME_SHOWN].lower(), list(known), 1, 0.6)), None)
 
 
 @cache
@@ -325,7 +333,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 
 
 def _location(name: str, path: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in (name, *path) if part != "function-after")
+    return ".".join(str(part)[:NAME_SHOWN] for part in (name, *path) if part != "function-after")
 
 
 def _json_text(value: object) -> object:

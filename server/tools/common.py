@@ -11,7 +11,7 @@ from pydantic import Field
 
 from server.db import events, sessions, workspaces
 from server.db.connection import Database, Reader, Transaction
-from server.errors import Ambiguous, Conflict, InvalidArguments, NotAllowed
+from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
 from server.models.text import Data as Data
 from server.models.text import Id as Id
@@ -98,8 +98,6 @@ class Call:
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction]:
         """One transaction in the name of the actor: the change and its events, or nothing."""
-        if self.settings.read_only:
-            raise NotAllowed("This server was started with --read-only (PM_READ_ONLY); it refuses every write.")
         async with self.db.transaction() as tx:
             tx.origin = await self._origin(tx)
             yield tx
