@@ -142,7 +142,7 @@ async def subscribe(ctx: Context, params: wire.SubscribeRequestParams) -> wire.E
 
 
 async def unsubscribe(ctx: Context, params: wire.UnsubscribeRequestParams) -> wire.EmptyResult:
-    return await ctx.lifespan_context.watch.unsubscribe(ctx, params)
+    return await ctx.lifespan_context.watch.unsubscribe(params)
 
 
 async def listen(ctx: Context, params: wire.SubscriptionsListenRequestParams) -> wire.SubscriptionsListenResult:

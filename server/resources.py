@@ -82,7 +82,7 @@ class Watch:
         self._bus = InMemorySubscriptionBus()
         self._serve = ListenHandler(self._bus)
         self._streams = 0
-        self._sessions: dict[str, list[Any]] = {}
+        self._sessions: dict[str, Any] = {}  # the state of a server is that of one connection: one session a URI
         self._seen: int | None = None
         self._wanted = anyio.Event()
 
@@ -101,15 +101,11 @@ class Watch:
         """Add a URI for a client of an older protocol."""
         _call_for(params.uri)
         await self._start()
-        sessions = self._sessions.setdefault(params.uri, [])
-        if ctx.session not in sessions:
-            sessions.append(ctx.session)
+        self._sessions[params.uri] = ctx.session
         return wire.EmptyResult()
 
-    async def unsubscribe(self, ctx: Context, params: wire.UnsubscribeRequestParams) -> wire.EmptyResult:
-        left = [session for session in self._sessions.pop(params.uri, []) if session is not ctx.session]
-        if left:
-            self._sessions[params.uri] = left
+    async def unsubscribe(self, params: wire.UnsubscribeRequestParams) -> wire.EmptyResult:
+        self._sessions.pop(params.uri, None)
         return wire.EmptyResult()
 
     async def _start(self) -> None:
@@ -140,5 +136,5 @@ class Watch:
 
     async def _publish(self, uri: str) -> None:
         await self._bus.publish(ResourceUpdated(uri=uri))
-        for session in self._sessions.get(uri, ()):
+        if session := self._sessions.get(uri):
             await session.send_resource_updated(uri)

@@ -1,4 +1,4 @@
-"""memory:// resources: reading them, and hearing of changes in both protocol eras, from this process and from others."""
+"""memory:// resources: reading them, and hearing of changes in both protocol eras, whichever process makes them."""
 
 import asyncio
 import json

@@ -9,7 +9,7 @@ from typing import Any
 from server.db import phases
 from server.db.connection import Reader, Statement
 from server.models.plans import OpenClaim, PhaseProgress, Plan
-from server.models.steps import CLOSED, Step, StepBrief, StepRow, brief, view
+from server.models.steps import CLOSED, Step, StepBrief, StepRow, view
 
 BEFORE, AFTER = 2, 8  # steps shown around the first open one
 
@@ -39,22 +39,24 @@ PARTS = {
 }
 JSON_COLUMNS = ("data", "tags")
 
+BRIEF = "s.step_id, s.phase_id, s.order_index, s.task, s.status, s.type, s.claimed_by, s.lease_expires_at"
 STANDING = f"""
     WITH place AS (
         SELECT min(order_index) AS first_open FROM steps{{suffix}}
         WHERE plan_id = :plan_id AND status IN ('pending', 'active', 'blocked', 'failed')
     ),
     near AS (
-        SELECT s.*, 0 AS held FROM steps{{suffix}} s JOIN place
+        SELECT {BRIEF}, 0 AS held FROM steps{{suffix}} s JOIN place
         WHERE s.plan_id = :plan_id AND s.order_index >= place.first_open - {BEFORE}
           AND (s.order_index < place.first_open OR s.status NOT IN ('done', 'cancelled'))
         ORDER BY s.order_index LIMIT {BEFORE + AFTER}
     ),
     held AS (
-        SELECT s.*, 1 AS held FROM steps{{suffix}} s
+        SELECT {BRIEF}, 1 AS held FROM steps{{suffix}} s
         WHERE s.plan_id = :plan_id AND s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now
     )
-    SELECT s.*, s.order_index AS "index", p.name AS phase, h.agent
+    SELECT s.step_id, s.order_index AS "index", p.name AS phase, s.task, s.status, nullif(s.type, 'standard') AS type,
+        s.claimed_by, s.lease_expires_at, s.held, h.agent
     FROM (SELECT * FROM near UNION ALL SELECT * FROM held) s
         JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
         LEFT JOIN sessions h ON h.session_id = s.claimed_by
@@ -119,10 +121,14 @@ async def _read(db: Reader, plan_id: str, wanted: Collection[str], suffix: str) 
 def _brief(
     plan: Plan, progress: list[PhaseProgress], rows: list[Row], parts: Mapping[str, list[dict[str, Any]]]
 ) -> Overview:
-    near = [StepRow.of(row) for row in rows if not row["held"]]
-    current = next((step.phase for step in near if not step.closed), None)
+    near = [_step(row) for row in rows if not row["held"]]
+    current = next((step.phase for step in near if step.status not in CLOSED), None)
     claims = [OpenClaim.of(row) for row in rows if row["held"]]
-    return Overview(plan, progress, current, steps=[brief(step) for step in near], claims=claims, parts=parts)
+    return Overview(plan, progress, current, steps=near, claims=claims, parts=parts)
+
+
+def _step(row: Row) -> StepBrief:
+    return StepBrief.model_validate(dict(row))
 
 
 def _whole(
@@ -148,10 +154,10 @@ def _shown(row: Row) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
-async def first_open(db: Reader, plan_id: str) -> StepRow | None:
+async def first_open(db: Reader, plan_id: str) -> StepBrief | None:
     """Return the first open step of a live plan."""
     rows = await db.all(STANDING.format(suffix=""), {"plan_id": plan_id, "now": db.now()})
-    return next((step for step in map(StepRow.of, rows) if not step.closed), None)
+    return next((step for step in map(_step, rows) if step.status not in CLOSED), None)
 
 
 async def open_claims(
