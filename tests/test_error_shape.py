@@ -1,0 +1,360 @@
+"""Every action of every tool: what it says of itself, how it refuses, and that a read writes nothing."""
+
+import asyncio
+import itertools
+import json
+import shutil
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.types import TextContent
+
+from server.app import build
+from server.errors import InvalidArguments, ProjectMemoryError
+from server.registry import Action, Param, Tool
+from server.settings import Settings
+from server.tools import TOOLS
+from server.tools.render import MAX_BYTES
+
+ACTIONS = [action for tool in TOOLS.values() for action in tool.actions.values()]
+WRITES = [action for action in ACTIONS if not action.read_only]
+READS = [action for action in ACTIONS if action.read_only]
+SUMMARY_LENGTH = 60
+WRONG = {
+    "string": {"a": 1},
+    "integer": "seven",
+    "number": "seven",
+    "boolean": "perhaps",
+    "array": 5,
+    "object": 5,
+}
+NASTY: list[object] = [
+    10**30,
+    -(10**30),
+    -1,
+    2**63,
+    1e308,
+    "",
+    "\0",
+    "a\0b",
+    '["\\ud800"]',
+    '{"\\ud800":"\\ud800"}',
+    '{"a":NaN}',
+    '[{"a":1e999}]',
+    "%_'\"; DROP TABLE plans; --",
+    "💥\u202e\r\n\t",
+    "x" * 100_000,
+    "[" * 50_000,
+    [],
+    {},
+    [None],
+    [[[]]],
+    [2**63],
+    {"x" * 10_000: {}},
+]
+
+
+def codes(error: type[ProjectMemoryError]) -> set[str]:
+    return {error.code}.union(*(codes(child) for child in error.__subclasses__()))
+
+
+CODES = codes(ProjectMemoryError)
+
+
+def label(action: Action) -> str:
+    return f"{action.tool}.{action.name}"
+
+
+every_action = pytest.mark.parametrize("action", ACTIONS, ids=label)
+
+
+@dataclass(frozen=True)
+class World:
+    """A data root with something of everything in it, and the arguments that name what is there."""
+
+    data_root: Path
+    arguments: dict[str, Any]
+
+    def plausible(self, action: Action) -> dict[str, Any]:
+        """The example of an action, with ids of things that exist."""
+        known = {name: value for name, value in self.arguments.items() if name in action.example}
+        required = {name: self.arguments[name] for name in action.params if name in ALWAYS_SENT}
+        return {**action.example, **known, **required}
+
+
+ALWAYS_SENT = {"workspace_id", "agent"}
+
+
+async def answer(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, dict[str, Any], str]:
+    """Return whether a call failed, what it answered, and the text of that."""
+    result = await client.call_tool(tool, arguments)
+    [block] = result.content
+    assert isinstance(block, TextContent)
+    assert result.structured_content is None
+    return bool(result.is_error), json.loads(block.text), block.text
+
+
+@asynccontextmanager
+async def connected(data_root: Path, **more: Any) -> AsyncGenerator[Client]:
+    async with Client(build(Settings(data_root=data_root, **more)), raise_exceptions=True) as client:
+        yield client
+
+
+async def populate(data_root: Path, project: Path) -> dict[str, Any]:
+    """Fill a new store through the tools themselves and return arguments that name its content."""
+    async with connected(data_root) as client:
+
+        async def call(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+            failed, found, _ = await answer(client, tool, {"action": action, **arguments})
+            assert not failed, found
+            return found
+
+        workspace = await call("memory_workspace", "register", workspace_path=str(project))
+        here = {"workspace_id": workspace["workspace_id"], "agent": "tester"}
+        plan = await call(
+            "memory_plan",
+            "create",
+            title="A plan",
+            phases=[
+                {"name": "One", "steps": [{"task": "a"}, {"task": "b"}]},
+                {"name": "Two", "steps": [{"task": "c"}]},
+            ],
+            **here,
+        )
+        plan_id = plan["plan_id"]
+        step = (await call("memory_steps", "next", plan_id=plan_id, agent="tester"))["next"]
+        item = await call("memory_context", "store", plan_id=plan_id, type="notes", data={"a": "b"}, agent="tester")
+        await call("memory_context", "remember", key="k", value="v", **here)
+        gone = await call("memory_context", "store", plan_id=plan_id, type="gone", data={"a": "b"}, agent="tester")
+        removed = await call("memory_context", "delete", item_id=gone["item_id"], confirm=True, **here)
+        return {
+            **here,
+            "plan_id": plan_id,
+            "step_id": step["step_id"],
+            "claim_token": step["claim_token"],
+            "item_id": item["item_id"],
+            "trash_id": removed["trash_id"],
+            "workspace_path": str(project),
+            "wait_seconds": 0,
+        }
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "project").mkdir()
+    return World(folder / "data", asyncio.run(populate(folder / "data", folder / "project")))
+
+
+@pytest.fixture
+def copy(world: World, tmp_path: Path) -> World:
+    """A world of its own for a test that may change it."""
+    shutil.copytree(world.data_root, tmp_path / "data")
+    return World(tmp_path / "data", world.arguments)
+
+
+def rows(data_root: Path) -> dict[str, list[Any]]:
+    """Everything that the tables hold."""
+    with sqlite3.connect(data_root / "project-memory.db") as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        found = {table: db.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables}
+    db.close()
+    return found
+
+
+@every_action
+def test_the_summary_is_one_terse_line(action: Action) -> None:
+    assert 0 < len(action.summary) <= SUMMARY_LENGTH
+    assert action.doc.partition("\n")[2].partition("\n")[0] == ""
+
+
+@every_action
+def test_the_example_is_a_valid_call_of_the_action(action: Action) -> None:
+    bound = TOOLS[action.tool].bind(action.example)
+
+    assert bound.action is action
+
+
+@every_action
+def test_every_parameter_has_an_effect_on_the_handler_or_the_call(action: Action) -> None:
+    shared = {param.name for param in action.shared}
+
+    assert action.params.keys() == action.own.keys() | shared
+    assert all(name in action.params for group in action.one_of for name in group)
+
+
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.required], ids=label)
+def test_a_call_without_what_is_required_tells_what_is_missing_and_how_to_call(action: Action) -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        TOOLS[action.tool].bind({"action": action.name})
+
+    assert caught.value.details["missing"] == action.required
+    assert caught.value.details["usage"] == {"required": action.required, "optional": action.optional}
+    assert all(name in str(caught.value) for name in action.required)
+    assert f"topic='{action.name}'" in str(caught.value)
+
+
+@every_action
+def test_an_unknown_parameter_is_named_with_the_nearest_one(action: Action) -> None:
+    for name in action.params:
+        with pytest.raises(InvalidArguments) as caught:
+            TOOLS[action.tool].bind({**action.example, f"{name}_": "x", "zzzzzzzzz": 1})
+
+        assert caught.value.details["unknown"] == {f"{name}_": name, "zzzzzzzzz": None}
+
+
+def takes_anything(param: Param) -> bool:
+    return param.full_schema.keys() <= {"description", "default"}
+
+
+@every_action
+def test_every_value_of_a_wrong_type_is_named(action: Action) -> None:
+    params = [param for param in action.params.values() if not takes_anything(param)]
+    if not params:
+        return
+    with pytest.raises(InvalidArguments) as caught:
+        TOOLS[action.tool].bind({"action": action.name, **{p.name: WRONG[p.schema["type"]] for p in params}})
+
+    invalid: Any = caught.value.details["invalid"]
+    assert {problem["param"].partition(".")[0] for problem in invalid} == {param.name for param in params}
+
+
+@every_action
+def test_null_counts_as_absent(action: Action) -> None:
+    tool = TOOLS[action.tool]
+    nulls = dict.fromkeys(action.params.keys() - action.example.keys())
+
+    assert tool.bind({**nulls, **action.example}) == tool.bind(action.example)
+
+
+@every_action
+async def test_help_explains_the_action(action: Action, world: World) -> None:
+    async with connected(world.data_root) as client:
+        failed, told, _ = await answer(client, action.tool, {"action": "help", "topic": action.name})
+
+    assert not failed
+    assert told["action"] == action.name
+    assert told["help"].startswith(action.summary)
+    assert [param["name"] for param in told.get("params", [])] == list(action.params)
+    assert told["example"] == action.example
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+async def test_help_lists_every_action(tool: Tool, world: World) -> None:
+    async with connected(world.data_root) as client:
+        failed, told, _ = await answer(client, tool.name, {"action": "help"})
+
+    assert not failed
+    assert {a["action"]: a["summary"] for a in told["actions"]} == {a.name: a.summary for a in tool.actions.values()}
+
+
+@pytest.mark.parametrize("action", READS, ids=label)
+async def test_a_read_writes_nothing(action: Action, world: World) -> None:
+    before = rows(world.data_root)
+    async with connected(world.data_root) as client:
+        failed, told, _ = await answer(client, action.tool, world.plausible(action))
+        least = {"action": action.name, **{n: v for n, v in world.arguments.items() if n in action.required}}
+        await answer(client, action.tool, least)
+
+    assert rows(world.data_root) == before
+    assert not failed or told["error"]["code"] == "not_found", told
+
+
+@pytest.mark.parametrize("action", WRITES, ids=label)
+async def test_a_read_only_server_allows_no_write(action: Action, world: World) -> None:
+    before = rows(world.data_root)
+    async with connected(world.data_root, read_only=True) as client:
+        failed, told, _ = await answer(client, action.tool, world.plausible(action))
+
+    assert failed
+    assert told["error"]["code"] == "not_allowed"
+    assert "--read-only" in told["error"]["message"]
+    assert rows(world.data_root) == before
+
+
+@pytest.mark.parametrize("action", [a for a in READS if "cursor" in a.params], ids=label)
+async def test_a_list_refuses_a_cursor_that_it_did_not_give(action: Action, world: World) -> None:
+    async with connected(world.data_root) as client:
+        failed, told, _ = await answer(client, action.tool, {**world.plausible(action), "cursor": "WyJub25lIl0"})
+
+    assert failed
+    assert told["error"]["code"] == "invalid_arguments"
+    assert "'cursor'" in told["error"]["message"]
+
+
+def nasty_calls(action: Action, plausible: dict[str, Any]) -> list[dict[str, Any]]:
+    """The plausible call with one argument replaced by something that a careless client may send."""
+    return [
+        {**plausible, name: value}
+        for name, value in itertools.product(action.params, NASTY)
+        if name not in ("workspace_path", "workspace_id")
+    ]
+
+
+def fault(failed: bool, told: dict[str, Any], text: str) -> str | None:
+    """Return what is wrong with the shape of an answer, or None."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        return "too long"
+    if not failed:
+        return "an error that does not say so" if "error" in told else None
+    error = told.get("error", {})
+    if told.keys() != {"error"} or not isinstance(error.get("message"), str) or not error["message"]:
+        return "no error object"
+    return None if error["code"] in CODES - {"internal", "storage"} else error["code"]
+
+
+@every_action
+async def test_whatever_is_sent_the_answer_is_ours_and_of_one_shape(action: Action, copy: World) -> None:
+    calls = nasty_calls(action, copy.plausible(action))
+    async with connected(copy.data_root) as client:
+        faults = [fault(*await answer(client, action.tool, arguments)) for arguments in calls]
+
+    assert [(found, str(sent)[:300]) for found, sent in zip(faults, calls, strict=True) if found] == []
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+async def test_an_enormous_call_is_refused_in_a_short_answer(tool: Tool, world: World) -> None:
+    huge = "x" * 1_000_000
+    calls: list[dict[str, Any]] = [
+        {"action": huge},
+        {"action": {"a": huge}},
+        {"action": "help", "topic": huge},
+        {"action": "help", huge: 1},
+        {"action": "help", **{f"{n}": n for n in range(2_000)}},
+        {"action": "help", "topic": [huge] * 3},
+    ]
+    calls += [{"action": name, p.name: [{}] * 2_000} for name, a in tool.actions.items() for p in a.own.values()]
+    faults: list[tuple[str | None, str]] = []
+    async with connected(world.data_root) as client:
+        for arguments in calls:
+            failed, told, text = await answer(client, tool.name, arguments)
+            if not failed or fault(failed, told, text):
+                faults.append((fault(failed, told, text), str(arguments)[:300]))
+
+    assert faults == []
+
+
+async def test_an_unknown_tool_is_told_the_tools_there_are(world: World) -> None:
+    async with connected(world.data_root) as client:
+        failed, told, _ = await answer(client, "memory_plans", {"action": "list"})
+
+    assert failed
+    assert told["error"]["code"] == "unknown_action"
+    assert "Did you mean 'memory_plan'?" in told["error"]["message"]
+    assert all(name in told["error"]["message"] for name in TOOLS)
+
+
+async def test_a_call_without_an_action_is_told_the_actions_there_are(world: World) -> None:
+    async with connected(world.data_root) as client:
+        for tool in TOOLS.values():
+            failed, told, _ = await answer(client, tool.name, {})
+
+            assert failed
+            assert told["error"]["code"] == "unknown_action"
+            assert all(name in told["error"]["message"] for name in tool.actions)
