@@ -87,7 +87,7 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
     environ = os.environ if environ is None else environ
     raw = {s.name: _value(s, (flags or {}).get(s.name), environ) for s in SETTINGS}
     return Settings(
-        data_root=Path(raw["data_root"] or platformdirs.user_data_dir("project-memory", appauthor=False)).expanduser(),
+        data_root=_folder(raw["data_root"] or platformdirs.user_data_dir("project-memory", appauthor=False)),
         workspace=raw["workspace"],
         tools=tuple(name.strip() for name in raw["tools"].split(",") if name.strip()),
         read_only=_is_yes(raw["read_only"]),
@@ -110,6 +110,13 @@ def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> st
             f"{setting.flag} (or {setting.env}) is {value!r}; it takes one of: {', '.join(setting.choices)}."
         )
     return value.lower() if setting.choices else value
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise InvalidArguments(f"--data-root (or PM_DATA_ROOT) is {text!r}: {error}") from error
 
 
 def _is_yes(value: str) -> bool:

@@ -1,0 +1,124 @@
+"""Settings come from flags, then the environment, then defaults."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import pytest
+
+from server import settings
+from server.errors import InvalidArguments
+from server.settings import SETTINGS, Settings
+
+SAMPLES = {
+    "data_root": ("/tmp/flag", "/tmp/environment"),
+    "workspace": ("ws_flag", "ws_environment"),
+    "tools": ("memory_plan", "memory_steps"),
+    "read_only": ("1", "1"),
+    "synchronous": ("normal", "full"),
+    "log_level": ("debug", "error"),
+}
+
+
+def typed(name: str, text: str) -> object:
+    """What a sample becomes in Settings."""
+    kinds: dict[str, object] = {"data_root": Path(text), "tools": (text,), "read_only": bool(text)}
+    return kinds.get(name, text)
+
+
+def test_every_setting_is_a_field_and_every_field_a_setting() -> None:
+    assert [setting.name for setting in SETTINGS] == [field.name for field in dataclasses.fields(Settings)]
+    assert SAMPLES.keys() == {setting.name for setting in SETTINGS}
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_a_setting_has_a_flag_an_environment_variable_and_a_meaning(setting: settings.Setting) -> None:
+    assert setting.env == f"PM_{setting.name.upper()}"
+    assert setting.flag == f"--{setting.name.replace('_', '-')}"
+    assert setting.meaning
+    assert not setting.choices or setting.default in setting.choices
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_flag_comes_before_the_environment(name: str) -> None:
+    flag, environment = SAMPLES[name]
+    environ = {f"PM_{name.upper()}": environment}
+
+    assert getattr(settings.load({}, environ), name) == typed(name, environment)
+    assert getattr(settings.load({name: flag}, environ), name) == typed(name, flag)
+
+
+def test_the_defaults_are_safe() -> None:
+    found = settings.load({}, {})
+
+    assert (found.workspace, found.tools, found.read_only) == ("", (), False)
+    assert (found.synchronous, found.log_level) == ("full", "warning")
+    assert found.data_root.is_absolute()
+    assert found.data_root.name == "project-memory"
+    assert found.database == found.data_root / "project-memory.db"
+
+
+def test_an_empty_variable_means_the_default() -> None:
+    assert settings.load({}, {setting.env: "" for setting in SETTINGS}) == settings.load({}, {})
+
+
+def test_spaces_and_letter_case_do_not_matter_where_values_are_known() -> None:
+    found = settings.load({}, {"PM_LOG_LEVEL": " DEBUG ", "PM_TOOLS": " memory_plan , ,memory_steps "})
+
+    assert found.log_level == "debug"
+    assert found.tools == ("memory_plan", "memory_steps")
+
+
+@pytest.mark.parametrize(("text", "meant"), [("1", True), ("yes", True), ("TRUE", True), ("0", False), ("Off", False)])
+def test_read_only_takes_words_for_yes_and_no(text: str, meant: bool) -> None:
+    assert settings.load({}, {"PM_READ_ONLY": text}).read_only is meant
+
+
+def test_a_value_that_is_none_of_the_choices_is_refused_with_the_choices() -> None:
+    with pytest.raises(InvalidArguments, match=r"--log-level \(or PM_LOG_LEVEL\) is 'loud'; it takes one of: debug, "):
+        settings.load({}, {"PM_LOG_LEVEL": "loud"})
+
+
+def test_a_data_root_may_name_the_home_folder_or_be_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+
+    assert settings.load({"data_root": "~/store"}, {}).data_root == tmp_path / "home" / "store"
+    assert settings.load({"data_root": "store"}, {}).data_root == tmp_path / "store"
+
+
+def test_a_home_folder_of_nobody_is_refused() -> None:
+    with pytest.raises(InvalidArguments, match="--data-root"):
+        settings.load({"data_root": "~nobody-of-that-name/store"}, {})
+
+
+def test_flags_are_told_from_other_words_wherever_they_stand() -> None:
+    flags, words = settings.split(
+        ["--data-root", "/a", "demo", "--read-only", "--log-level=debug", "plan.md", "--keep"]
+    )
+
+    assert flags == {"data_root": "/a", "read_only": "1", "log_level": "debug"}
+    assert words == ["demo", "plan.md", "--keep"]
+
+
+def test_without_words_and_flags_nothing_is_set() -> None:
+    assert settings.split([]) == ({}, [])
+
+
+@pytest.mark.parametrize("argv", [["--data-root"], ["--read-only=1"]])
+def test_a_flag_without_its_value_or_with_one_too_many_is_refused(argv: list[str]) -> None:
+    with pytest.raises(InvalidArguments, match="--help lists every setting"):
+        settings.split(argv)
+
+
+def test_flags_are_not_abbreviated() -> None:
+    assert settings.split(["--data", "/a"]) == ({}, ["--data", "/a"])
+
+
+def test_the_driver_never_logs_the_data_of_users() -> None:
+    before = logging.getLogger("aiosqlite").level
+    settings.configure_logging(settings.load({"log_level": "debug"}, {}))
+    level, logging.getLogger("aiosqlite").level = logging.getLogger("aiosqlite").level, before
+
+    assert level == logging.WARNING
