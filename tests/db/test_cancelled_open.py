@@ -1,13 +1,7 @@
 """A client may leave while the database is being opened."""
 
-import asyncio
-import sqlite3
 import threading
-import types
-from collections.abc import Coroutine, Generator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -15,28 +9,11 @@ import pytest
 from server.errors import Storage
 from server.settings import Settings
 from server.store import open_store
+from tests.cancelling import cancelled
 
 
 async def open_and_close(settings: Settings) -> None:
     await (await open_store(settings)).close()
-
-
-@types.coroutine
-def cancelled(work: Coroutine[Any, Any, None], scope: anyio.CancelScope, wait: int) -> Generator[Any, Any, int]:
-    """Run `work`, cancelling `scope` when it waits for the `wait`-th time; return how often it waited."""
-    waits, go_on = 0, partial(work.send, None)
-    while True:
-        try:
-            future = go_on()
-        except StopIteration:
-            return waits
-        if waits == wait:
-            scope.cancel()
-        waits += 1
-        try:
-            go_on = partial(work.send, (yield future))
-        except (sqlite3.Error, asyncio.CancelledError) as error:
-            go_on = partial(work.throw, error)
 
 
 def left_alive(before: set[threading.Thread]) -> list[threading.Thread]:
