@@ -18,7 +18,7 @@ from server.models.plans import (
     Plan,
     PlanBrief,
 )
-from server.models.steps import NewStep, StepRow
+from server.models.steps import NewStep, StepRow, brief
 from server.tools.common import Call
 from server.tools.render import Result
 from server.tools.steps import live, refuse_gated
@@ -181,12 +181,11 @@ async def _refuse_open_steps(call: Call, tx: Transaction, plan: Plan) -> None:
 
 async def snapshot(tx: Transaction, plan_id: str, index: int | None = None, **said: str | None) -> dict[str, Any]:
     """Return where a plan stands at this moment: at the step of that index, else at its first open one."""
-    row = await overview.first_open(tx, plan_id) if index is None else await steps.require_at(tx, plan_id, index)
-    place = (
-        {"step_index": row.order_index, "step_id": row.step_id, "phase": row.phase, "step_task": row.task}
-        if row
-        else {}
-    )
+    named = brief(await steps.require_at(tx, plan_id, index)) if index is not None else None
+    step = named or await overview.first_open(tx, plan_id)
+    place: dict[str, Any] = {}
+    if step:
+        place = {"step_index": step.index, "step_id": step.step_id, "phase": step.phase, "step_task": step.task}
     whole = {"paused_at": tx.now(), **place, **said, "paused_by": tx.origin.agent or tx.origin.actor}
     return {name: value for name, value in whole.items() if value is not None}
 
