@@ -165,7 +165,7 @@ def _resolved(present: list[Phase], named: list[str]) -> list[Phase]:
 async def delete_phase(
     call: Call, *, plan_id: Id, phase: PhaseName, move_steps_to: PhaseName | None = None, confirm: bool = False
 ) -> dict[str, Any]:
-    """Remove a phase and its steps to the trash; preview unless confirm.
+    """Remove a phase and its steps; preview unless confirm.
 
     move_steps_to keeps its steps and moves them to another phase. Steps that someone works on are a conflict, unless
     force=true. memory_workspace restore brings the phase back.
