@@ -18,7 +18,8 @@ SERVER = ROOT / "server"
 FILES = sorted(SERVER.rglob("*.py"))
 
 # What each room of server/ may import from the others.
-PROTOCOL = {"errors", "settings", "models", "registry", "catalog", "content", "markdown", "db", "tools", "store"}
+CALLS = {"errors", "settings", "models", "registry", "catalog", "content", "markdown", "globs", "db", "tools", "store"}
+PROTOCOL = CALLS | {"calls"}
 ROOMS = {
     "errors": set[str](),
     "settings": {"errors"},
@@ -27,9 +28,11 @@ ROOMS = {
     "catalog": {"registry"},
     "content": {"models"},
     "markdown": {"errors", "models"},
-    "db": {"errors", "models"},
-    "tools": {"errors", "settings", "models", "registry", "content", "markdown", "db"},
+    "globs": {"errors"},
+    "db": {"errors", "models", "globs"},
+    "tools": {"errors", "settings", "models", "registry", "content", "markdown", "globs", "db"},
     "store": {"errors", "settings", "catalog", "content", "db"},
+    "calls": CALLS,
     "resources": PROTOCOL,
     "prompts": PROTOCOL,
     "completions": PROTOCOL,
@@ -48,7 +51,7 @@ THIRD_PARTY = {
     "typer": {"cli"},
     "rich": {"cli"},
     "pydantic": {"models", "registry", "tools", "transport"},
-    "anyio": {"db", "tools", "store", "app", "transport", "cli", "__main__"},
+    "anyio": {"db", "tools", "store", "app", "transport", "resources", "cli", "__main__"},
     "platformdirs": {"settings"},
 }
 ANY_SQL = re.compile(
