@@ -179,10 +179,11 @@ async def list_(
 
 
 @TOOL.action(read_only=True)
-async def find(call: Call, *, plan_id: Id) -> PlanBrief:
+async def find(call: Call, *, plan_id: Id) -> dict[str, Any]:
     """Find a plan in any workspace by id or its start.
 
-    Archived plans are found too. A start that several ids have is an error that lists them.
+    Returns it in brief, with the path of its workspace. Archived plans are found too. A start that several ids have is
+    an error that lists them.
 
     Example: {"action":"find","plan_id":"plan_1rqe"}
     """
@@ -199,5 +200,5 @@ async def find(call: Call, *, plan_id: Id) -> PlanBrief:
                 for plan in exact[:CANDIDATES]
             ],
         )
-    await call.workspace_id(call.db, exact[0].workspace_id)
-    return exact[0]
+    workspace = await call.workspace(call.db, exact[0].workspace_id)
+    return {**dict(exact[0]), "workspace_path": workspace.path}

@@ -1,5 +1,6 @@
 """memory_plan: making, reading, listing and finding plans."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -408,11 +409,12 @@ async def test_a_cursor_of_another_list_is_refused(agent: Agent, workspace_id: s
 
 
 async def test_find_takes_the_start_of_an_id_in_any_workspace(
-    agent: Agent, workspace_id: str, tmp_path_factory: pytest.TempPathFactory
+    agent: Agent, workspace_id: str, project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     made = await make(agent, workspace_id, "Wanted", steps=[{"task": "a"}])
     found = await agent("memory_plan", "find", plan_id=made["plan_id"][:-1])
     assert (found["plan_id"], found["workspace_id"], found["steps_total"]) == (made["plan_id"], workspace_id, 1)
+    assert found["workspace_path"] == str(project)
 
     other = tmp_path_factory.mktemp("other")
     second = (await agent("memory_workspace", "register", workspace_path=str(other)))["workspace_id"]
