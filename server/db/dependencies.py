@@ -11,6 +11,7 @@ from server.models.plans import Dependency, DependencyType
 
 Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
 Edge = tuple[Node, Node]  # (source, target)
+CYCLE_SHOWN = 40
 
 IS_CLOSED = """
     CASE d.target_type
@@ -240,6 +241,8 @@ async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
         graph.setdefault((row["from_type"], row["from_id"]), []).append((row["type"], row["id"]))
     if cycle := find_cycle(graph):
         names = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
+        if len(names) > CYCLE_SHOWN:
+            names = [*names[: CYCLE_SHOWN // 2], "...", *names[-CYCLE_SHOWN // 2 :]]
         raise Conflict(
             f"That would be a cycle, so nothing of it could ever start: {' waits for '.join(names)}. "
             "Leave out one of these dependencies.",
