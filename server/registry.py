@@ -59,7 +59,7 @@ class Param:
     def _words(self, problem: Mapping[str, Any]) -> str:
         """Return what is wrong with one value; for an unknown field of a nested object, the nearest known one."""
         if problem["type"] != "extra_forbidden":
-            return problem["msg"]
+            return problem["msg"].removeprefix("Value error, ")
         shapes = [self.full_schema, *self.full_schema.get("$defs", {}).values()]
         known = [name for shape in shapes for name in shape.get("properties", ())]
         near = nearest(str(problem["loc"][-1]), known)
@@ -368,7 +368,8 @@ def _portable(schema: Schema, definitions: Mapping[str, Schema], *, nested: bool
     if "enum" in schema or "const" in schema:
         out["enum"] = schema.get("enum") or [schema["const"]]
     if out["type"] == "array":
-        out["items"] = _portable(schema.get("items", {}), definitions, nested=nested)
+        item = _portable(schema.get("items", {}), definitions, nested=nested)
+        out["items"] = item if nested else {key: value for key, value in item.items() if key != "description"}
     if nested:
         out |= {said: schema[key] for key, said in LIMITS.items() if key in schema}
         required = schema.get("required", ())

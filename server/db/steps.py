@@ -173,18 +173,17 @@ async def _refresh_around(tx: Transaction, plan_id: str, phase_ids: Mapping[str,
 
 async def _wait(tx: Transaction, order: Sequence[str], wanted: Mapping[str, Sequence[int | str]]) -> None:
     """Let steps wait for others, named by id or by index in `order`."""
-    edges: list[dependencies.Edge] = []
-    for step_id, targets in wanted.items():
-        ids = await resolve(tx, order, targets)
-        edges += [(("step", step_id), ("step", target)) for target in ids]
+    named = list(dict.fromkeys(name for names in wanted.values() for name in names))
+    ids = dict(zip(named, await resolve(tx, order, named), strict=True))
+    edges = [(("step", step_id), ("step", ids[name])) for step_id, names in wanted.items() for name in names]
     await dependencies.add(tx, edges)
 
 
 async def resolve(db: Reader, order: Sequence[str], named: Sequence[int | str]) -> list[str]:
     """Return the step ids that ids and indices name; every one that names nothing is told at once."""
-    numbered = {str(index): step_id for index, step_id in enumerate(order)}
+    numbered = {str(index): step_id for index, step_id in enumerate(order)} if named else {}
     ids = [numbered.get(str(name), str(name)) for name in named]
-    elsewhere = {step_id for step_id in ids if step_id not in set(order)} if ids else set[str]()
+    elsewhere = set(ids) - set(order)
     unknown = elsewhere - (await by_ids(db, elsewhere)).keys() if elsewhere else set[str]()
     if unknown:
         raise InvalidArguments(
