@@ -95,6 +95,20 @@ async def slots(db: Reader, wanted: Sequence[Key], *, workspace_id: str | None, 
 
 async def place(db: Reader, parent: Parent, *, workspace_id: str | None = None) -> Place:
     """Return where a parent is, live or archived, or raise NotFound. `workspace_id` is the one of agents."""
+    if found := await _place(db, parent, workspace_id):
+        return found
+    table, label, lister = NEAR[parent.parent_type]
+    raise await not_found(db, parent.parent_type, parent.parent_id, table=table, label=label, lister=lister)
+
+
+async def plan_of(db: Reader, item: ContextItem) -> str | None:
+    """Return the plan that an item belongs to, if it belongs to one; its parent may be gone."""
+    parent = Parent(parent_type=item.parent_type, parent_id=item.parent_id)
+    found = await _place(db, parent, item.workspace_id)
+    return found.plan_id if found else None
+
+
+async def _place(db: Reader, parent: Parent, workspace_id: str | None) -> Place | None:
     kind, parent_id = parent.parent_type, parent.parent_id
     suffixes = ("", "_archive") if kind in ARCHIVED else ("",)
     for suffix in suffixes:
@@ -104,8 +118,7 @@ async def place(db: Reader, parent: Parent, *, workspace_id: str | None = None) 
         )
         if row:
             return Place(row["plan_id"], row["workspace_id"], bool(suffix))
-    table, label, lister = NEAR[kind]
-    raise await not_found(db, kind, parent_id, table=table, label=label, lister=lister)
+    return None
 
 
 async def why_absent(db: Reader, parent: Parent) -> ProjectMemoryError:

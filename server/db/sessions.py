@@ -5,7 +5,7 @@ from typing import Any
 
 from server.db.connection import Reader, Transaction
 from server.db.near import not_found
-from server.errors import NotFound
+from server.errors import Conflict, ProjectMemoryError
 from server.models.base import encode, later, new_id
 from server.models.sessions import Session, SessionBrief
 
@@ -92,7 +92,13 @@ async def get(db: Reader, session_id: str) -> Session:
     return Session.of({**dict(row), "status": row["shown"]})
 
 
-async def _missing(db: Reader, session_id: str) -> NotFound:
+async def _missing(db: Reader, session_id: str) -> ProjectMemoryError:
+    plan_id = await db.value("SELECT plan_id FROM sessions_archive WHERE session_id = :id", {"id": session_id})
+    if plan_id:
+        return Conflict(
+            f"The session {session_id} is archived with its plan {plan_id}; it can only be read. "
+            "memory_agent action='init' opens a new one."
+        )
     return await not_found(db, "session", session_id, table="sessions", label="agent", lister=LISTER)
 
 

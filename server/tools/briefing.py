@@ -52,6 +52,11 @@ class Part:
     single: bool = False
     smaller: Sequence[Fields] = ()
 
+    @property
+    def complete(self) -> bool:
+        """Whether its items are all there are, and whole."""
+        return self.total <= len(self.items) and not any("clipped" in item for item in self.items)
+
     def note(self, shown: int) -> str:
         """Return how many items are not shown, and the call that shows them."""
         left = max(self.total, len(self.items)) - shown
@@ -205,7 +210,12 @@ def fit(start: Fields, parts: Sequence[Part], max_bytes: int) -> Fields:
 
     Every part gets its first item, then its share, and what is left goes to the most useful ones.
     """
-    omitted: Fields = {part.name: part.note(0) for part in parts}
+    whole = {part.name: part.items[0] if part.single else part.items for part in parts}
+    omitted: Fields = {part.name: part.note(len(part.items)) for part in parts if not part.complete}
+    everything = {**start, **whole, **({"omitted": omitted} if omitted else {})}
+    if length(everything) <= max_bytes:
+        return everything
+    omitted = {part.name: part.note(0) for part in parts}
     if length({**start, "omitted": omitted}) > max_bytes:
         return {**start, "omitted": {part.name: len(part.items) for part in parts}}
     shown: Fields = {}
@@ -230,8 +240,7 @@ def _show(part: Part, shown: Fields, omitted: Fields, room: int, most: int) -> N
     if length({part.name: rows}) <= length({part.name: [now] if part.single and now else now}):
         return
     shown[part.name] = rows[0] if part.single else rows
-    whole = len(rows) >= max(part.total, len(part.items)) and rows[0] is part.items[0]
-    if whole and not any("clipped" in row for row in rows):
+    if part.complete and len(rows) == len(part.items) and rows[0] is part.items[0]:
         omitted.pop(part.name, None)
     else:
         omitted[part.name] = part.note(len(rows))

@@ -221,18 +221,17 @@ async def delete(
     async with call.write() as tx:
         item = await context_rules.chosen(call, tx, item_id, type, (parent_type, parent_id, plan_id))
         await call.workspace_id(tx, item.workspace_id)
-        parent = Parent(parent_type=item.parent_type, parent_id=item.parent_id)
         if item.archived:
-            raise await context.why_absent(tx, parent)
+            raise await context.why_absent(tx, Parent(parent_type=item.parent_type, parent_id=item.parent_id))
         check_version(item.version, call.shared.expected_version, f"The context item {item.item_id}")
         if not confirm:
             gone = {**item.model_dump(exclude={"data", "archived"}), "bytes": len(encode(item.data).encode())}
             return {"workspace_id": item.workspace_id, "preview": {"would_delete": gone, "hint": CONFIRM}}
-        return await _delete(tx, item, parent)
+        return await _delete(tx, item)
 
 
-async def _delete(tx: Transaction, item: ContextItem, parent: Parent) -> dict[str, Any]:
-    plan_id = (await context.place(tx, parent, workspace_id=item.workspace_id)).plan_id
+async def _delete(tx: Transaction, item: ContextItem) -> dict[str, Any]:
+    plan_id = await context.plan_of(tx, item)
     row = await context.delete(tx, item.item_id)
     trash_id = await trash.put(
         tx,

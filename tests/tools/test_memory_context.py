@@ -473,6 +473,21 @@ async def test_a_deleted_item_is_gone_and_in_the_trash(agent: Agent, plan_id: st
     assert (await agent.fails(TOOL, "delete", item_id=stored["item_id"], confirm=True))["code"] == "not_found"
 
 
+async def test_a_deleted_item_can_be_restored(agent: Agent, plan_id: str) -> None:
+    await agent(TOOL, "store", plan_id=plan_id, type="notes", data=KEPT, tags=["x"])
+    before = await agent(TOOL, "get", plan_id=plan_id, type="notes")
+    done = await agent(TOOL, "delete", plan_id=plan_id, type="notes", confirm=True)
+    await agent("memory_workspace", "restore", trash_id=done["trash_id"])
+    assert await agent(TOOL, "get", plan_id=plan_id, type="notes") == before
+
+
+async def test_an_item_on_an_agent_can_be_deleted(agent: Agent, workspace_id: str) -> None:
+    named = {"workspace_id": workspace_id, "parent_type": "agent", "parent_id": "coder"}
+    stored = await agent(TOOL, "store", **named, type="notes", data={})
+    await agent(TOOL, "delete", item_id=stored["item_id"], confirm=True)
+    assert (await agent(TOOL, "list", **named))["total"] == 0
+
+
 async def test_items_of_an_archived_plan_can_be_read_and_not_changed(agent: Agent, plan_id: str) -> None:
     step = await agent("memory_steps", "get", plan_id=plan_id, step_index=0)
     on_step = {"parent_type": "step", "parent_id": step["step_id"]}

@@ -155,6 +155,8 @@ async def test_a_fact_is_forgotten_only_with_confirm(agent: Agent, workspace_id:
     assert (await agent.fails(TOOL, "recall", **named))["code"] == "not_found"
     rows = json.loads(await db.value("SELECT data FROM trash WHERE trash_id = :id", {"id": done["trash_id"]}))
     assert json.loads(rows["memory_entries"][0]["value"]) == "v"
+    await agent("memory_workspace", "restore", trash_id=done["trash_id"])
+    assert (await agent(TOOL, "recall", **named))["value"] == "v"
 
 
 @pytest.mark.parametrize(

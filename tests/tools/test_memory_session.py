@@ -129,6 +129,8 @@ async def test_sessions_of_an_archived_plan_can_be_read(agent: Agent, plan_id: s
     listed = await agent(TOOL, "list_sessions", plan_id=plan_id)
     assert [row["session_id"] for row in listed["sessions"]] == [session_id]
     assert (await agent(TOOL, "list_sessions", workspace_id=workspace_id))["total"] == 0
+    error = await agent.fails("memory_agent", "complete", session_id=session_id, summary="again")
+    assert (error["code"], "archived" in error["message"]) == ("conflict", True)
 
 
 async def test_a_long_session_can_be_read_whole_in_pieces(agent: Agent, plan_id: str) -> None:
