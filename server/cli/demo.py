@@ -28,7 +28,8 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows os.kill ends a p
 PROCESS = re.compile(r"process (\d+) serves")
 TIMEOUT = 60
 SHOWN = 60
-LIMIT = 300
+TASK = 100
+LIMIT = 240
 
 FIRST, SECOND, PERSON = "executor", "reviewer", "you"
 REASON = "The phase is finished; please review it."
@@ -75,7 +76,9 @@ class Demo:
     def show(self, call: str, arguments: Json, answer: str, milliseconds: float) -> None:
         self.calls += 1
         self.print(f"{self.calls:3} {call} {_compact(arguments)} ({milliseconds:.1f} ms)", "cyan")
-        self.print(f"    {_cut(answer, LIMIT)}")
+        for line in _in_words(call, json.loads(answer)):
+            self.print(f"    {line}")
+        self.print(f"    {_cut(answer, LIMIT)}", "dim")
 
     def read_log(self) -> str:
         self.log.seek(0)
@@ -342,6 +345,31 @@ def _show_end(demo: Demo, work: Work, keep: Path | None) -> None:
     for editor in editors(demo.start):
         demo.print(f"\n{editor.name}: {editor.file}" + (f", or {editor.shell}" if editor.shell else ""), "cyan")
         demo.print(editor.text)
+
+
+def _in_words(call: str, answer: Json) -> list[str]:
+    """Return what a person wants to know of an answer; the most important ones only."""
+    match call:
+        case _ if "error" in answer:
+            return []
+        case "memory_plan get":
+            phases = (f"{p['name']} {p['steps_done']}/{p['steps_total']}" for p in answer["phases"])
+            return [
+                f"{answer['title']}: {answer['steps_done']} of {answer['steps_total']} steps done",
+                "; ".join(phases),
+            ]
+        case "memory_steps next":
+            finished = f"finished step {answer['completed']['index']}, " if "completed" in answer else ""
+            return [f"{finished}{_step(answer.get('next'))}; {answer['remaining']} open"]
+        case "memory_agent init" | "memory_agent recover":
+            told = f"told of a hand-off by {answer['handoff']['from_agent']}, " if "handoff" in answer else ""
+            return [f"{told}holds {len(answer.get('held', []))} steps, could go on with {len(answer.get('next', []))}"]
+        case _:
+            return []
+
+
+def _step(step: Json | None) -> str:
+    return f"has step {step['index']}: {_cut(step['task'], TASK)}" if step else "has no step"
 
 
 def _compact(arguments: Json) -> str:
