@@ -79,8 +79,10 @@ async def open_store(settings: Settings) -> Database:
 async def _seed(db: Database) -> None:
     seeded = await seed.hashes(db)
     if (digest := catalog.digest(ASSETS / "catalog")) != seeded.get("catalog"):
+        logger.info("seeding the catalog")
         await seed.seed_catalog(db, catalog.load(ASSETS / "catalog"), digest)
     if (digest := content.digest(ASSETS)) != seeded.get("content"):
+        logger.info("seeding agents, instructions and skills")
         await seed.seed_content(
             db,
             content.agents(ASSETS / "agents"),
