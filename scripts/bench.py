@@ -1,0 +1,387 @@
+"""Measure the server against the figures it must reach: `bench.py [--json] [stdio] [memory] [size]`.
+
+Every figure that depends on the machine is a ratio to a bare echo server of the same SDK (`bench_echo.py`), which
+answers the same texts, measured in the same run by turns. The calls are written and read as raw lines, so that no
+client's own time hides the server's. Nothing here fails because of a figure; `over` is for people to judge.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+ECHO = Path(__file__).resolve().parent / "bench_echo.py"
+STARTS = 15
+FIRST_STARTS = 5
+ROUNDS = 20
+CALLS_A_ROUND = 20
+CALLS = 10_000
+LOOKS = (1_000, 5_000, 10_000)
+PLAN_STEPS = 20
+LONG_PLAN_STEPS = 2 * ROUNDS * CALLS_A_ROUND + 100
+FSYNC_BYTES = 16_384
+
+START_BAR = 1.15
+CALL_BAR = 1.6
+MEMORY_BAR = 1.5
+LIST_BAR = 40_000
+SCHEMA_BAR = 4_700
+TEXT_BAR = 2_048
+
+CLIENT = {"name": "bench", "version": "1"}
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": CLIENT,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT}
+ERAS = ("2025-11-25", "2026-07-28")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value; `judged` is what the bar is for: the value itself, or its ratio to `floor`."""
+
+    name: str
+    unit: str
+    value: float
+    high: float | None = None  # p90 of starts, p99 of calls
+    floor: float | None = None
+    judged: float | None = None
+    bar: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        return None if self.bar is None or self.judged is None else self.judged <= self.bar
+
+
+class Peer:
+    """A server process, spoken to in lines."""
+
+    def __init__(self, command: Sequence[str], cwd: Path, era: str = ERAS[0]) -> None:
+        self.meta: Json = {"_meta": MODERN} if era == ERAS[1] else {}
+        self.sent = 0
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, env=env)
+        if not self.meta:
+            self.request("initialize", INITIALIZE)
+            self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def request(self, method: str, params: Json) -> tuple[Json, float]:
+        """Return the result, and the seconds between the last byte sent and the last one received."""
+        self.sent += 1
+        message = {"jsonrpc": "2.0", "id": self.sent, "method": method, "params": {**params, **self.meta}}
+        begun = self._write(message)
+        while True:
+            line = self._read()
+            took = time.perf_counter() - begun
+            answer = json.loads(line)
+            if answer.get("id") == self.sent:
+                return answer["result"], took
+
+    def call(self, name: str, arguments: Json) -> tuple[str, float]:
+        result, took = self.request("tools/call", {"name": name, "arguments": arguments})
+        text: str = result["content"][0]["text"]
+        if result.get("isError"):
+            raise SystemExit(f"{name} {arguments} was refused: {text}")
+        return text, took
+
+    def rss(self) -> float:
+        """Return the resident memory in MiB."""
+        if sys.platform == "linux":
+            status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+            return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        listed = subprocess.run(
+            ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        return int(listed.stdout) / 1024
+
+    def close(self) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def _write(self, message: Json) -> float:
+        assert self.process.stdin
+        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        begun = time.perf_counter()
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+        return begun
+
+    def _read(self) -> bytes:
+        assert self.process.stdout
+        return self.process.stdout.readline() or self._died()
+
+    def _died(self) -> bytes:
+        raise SystemExit(f"{self.process.args} ended with code {self.process.wait()}")
+
+
+@dataclass
+class Place:
+    """A temporary folder with a data root, a project, and what the echo server answers."""
+
+    root: Path
+
+    @property
+    def project(self) -> Path:
+        return self.root / "project"
+
+    def ours(self, data_root: str = "data") -> list[str]:
+        return [sys.executable, "-P", "-m", "server", "--data-root", str(self.root / data_root)]
+
+    def echo(self, answers: Json) -> list[str]:
+        path = self.root / "answers.json"
+        path.write_text(json.dumps(answers), encoding="utf-8")
+        return [sys.executable, "-P", str(ECHO), str(path)]
+
+    @contextmanager
+    def peer(self, command: Sequence[str], era: str = ERAS[0]) -> Generator[Peer]:
+        peer = Peer(command, self.project, era)
+        try:
+            yield peer
+        finally:
+            peer.close()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of ours to measure; `arguments` is asked anew for each one."""
+
+    name: str
+    tool: str
+    arguments: Callable[[], Json]
+    writes: bool = False
+
+
+def stdio(place: Place) -> Iterator[Figure]:
+    """Starts and calls over stdio, in both protocol eras."""
+    for era in ERAS:
+        yield from starts(place, era)
+    for era in ERAS:
+        yield from calls(place, era)
+
+
+def starts(place: Place, era: str) -> Iterator[Figure]:
+    with place.peer(place.ours()) as peer:
+        peer.request("tools/list", {})
+    echo = place.echo({})
+    pairs = [(start(place, place.ours(), era), start(place, echo, era)) for _ in range(STARTS)]
+    ours, floor = zip(*pairs, strict=True)
+    ratio = statistics.median(ours) / statistics.median(floor)
+    yield _timed(f"echo start ({era})", floor, 0.9)
+    yield _timed(f"start to tools/list ({era})", ours, 0.9, floor=statistics.median(floor), judged=ratio, bar=START_BAR)
+    if era == ERAS[0]:
+        empty = [start(place, place.ours(f"empty-{number}"), era) for number in range(FIRST_STARTS)]
+        yield _timed("first start, empty folder", empty, 0.9)
+
+
+def start(place: Place, command: Sequence[str], era: str) -> float:
+    """Return the seconds from spawn to the answer of tools/list."""
+    begun = time.perf_counter()
+    with place.peer(command, era) as peer:
+        peer.request("tools/list", {})
+        return time.perf_counter() - begun
+
+
+def calls(place: Place, era: str) -> Iterator[Figure]:
+    with place.peer(place.ours(f"calls-{era}"), era) as ours:
+        measured = list(plan_calls(ours, place.project))
+        answers = {call.name: ours.call(call.tool, call.arguments())[0] for call in measured}
+        with place.peer(place.echo({**answers, "short": "{}"}), era) as echo:
+            took = rounds(place, ours, echo, measured)
+    fsync = statistics.median(took["fsync"])
+    yield _timed(f"fsync alone ({era})", took["fsync"], 0.99)
+    yield _timed(f"echo of two bytes ({era})", took["short"], 0.99)
+    for call in measured:
+        floor = statistics.median(took[f"echo {call.name}"])
+        judged = (statistics.median(took[call.name]) - (fsync if call.writes else 0)) / floor
+        yield _timed(f"{call.name} ({era})", took[call.name], 0.99, floor=floor, judged=judged, bar=CALL_BAR)
+
+
+def rounds(place: Place, ours: Peer, echo: Peer, measured: Sequence[Call]) -> dict[str, list[float]]:
+    """Run every call by turns, so that what disturbs the machine disturbs all of them."""
+    took: dict[str, list[float]] = {}
+    with (place.root / "fsync").open("wb") as file:
+        for _ in range(ROUNDS):
+            for call in measured:
+                for _ in range(CALLS_A_ROUND):
+                    took.setdefault(call.name, []).append(ours.call(call.tool, call.arguments())[1])
+                for _ in range(CALLS_A_ROUND):
+                    took.setdefault(f"echo {call.name}", []).append(echo.call("echo", {"name": call.name})[1])
+            for _ in range(CALLS_A_ROUND):
+                took.setdefault("short", []).append(echo.call("echo", {"name": "short"})[1])
+                took.setdefault("fsync", []).append(fsync_once(file.fileno()))
+    return took
+
+
+def fsync_once(descriptor: int) -> float:
+    os.write(descriptor, b"\0" * FSYNC_BYTES)
+    begun = time.perf_counter()
+    os.fsync(descriptor)
+    return time.perf_counter() - begun
+
+
+def plan_calls(peer: Peer, project: Path) -> Iterator[Call]:
+    """Make a project with plans in it; return the calls to measure on them."""
+    peer.call("memory_workspace", {"action": "register", "workspace_path": str(project)})
+    plan_id = make_plan(peer, PLAN_STEPS)
+    long_plan = {"plan_id": make_plan(peer, LONG_PLAN_STEPS)}
+    short_plan = {"plan_id": make_plan(peer, PLAN_STEPS)}
+    index = iter(range(LONG_PLAN_STEPS))
+    stored = iter(range(1_000_000))
+    me = {"agent": "bench"}
+    peer.call("memory_steps", {"action": "next", **long_plan, **me})
+    peer.call("memory_steps", {"action": "next", **short_plan, **me})
+    yield Call("plan get, 20 steps", "memory_plan", lambda: {"action": "get", "plan_id": plan_id})
+    yield Call("steps list, 20 steps", "memory_steps", lambda: {"action": "list", "plan_id": plan_id})
+    yield Call(
+        "steps next, finish and claim",
+        "memory_steps",
+        lambda: {"action": "next", **long_plan, **me, "step_index": next(index)},
+        writes=True,
+    )
+    yield Call("steps next, held", "memory_steps", lambda: {"action": "next", **short_plan, **me}, writes=True)
+    yield Call(
+        "context store",
+        "memory_context",
+        lambda: {"action": "store", "plan_id": plan_id, "type": "bench", "data": {"run": next(stored)}, **me},
+        writes=True,
+    )
+    yield Call("context get", "memory_context", lambda: {"action": "get", "plan_id": plan_id, "type": "bench"})
+
+
+def make_plan(peer: Peer, count: int) -> str:
+    phases = [
+        {"name": f"Phase {number}", "steps": [{"task": f"Do part {n} of phase {number}"} for n in range(count // 5)]}
+        for number in range(5)
+    ]
+    text, _ = peer.call("memory_plan", {"action": "create", "title": f"Plan of {count}", "phases": phases})
+    return json.loads(text)["plan_id"]
+
+
+def memory(place: Place) -> Iterator[Figure]:
+    """Resident memory after thousands of calls, reads and writes by turns."""
+    with place.peer(place.ours("memory")) as ours:
+        measured = [call for call in plan_calls(ours, place.project) if not call.name.startswith("steps next, finish")]
+        answers = {call.name: ours.call(call.tool, call.arguments())[0] for call in measured}
+        with place.peer(place.echo(answers)) as echo:
+            pairs = zip(*(grow(peer, measured, echoing=peer is echo) for peer in (ours, echo)), strict=True)
+            for count, (mine, floor) in zip((0, *LOOKS), pairs, strict=True):
+                last = count == LOOKS[-1]
+                ratio = mine / floor
+                yield Figure(
+                    f"memory after {count:,} calls", "MiB", mine, None, floor, ratio, MEMORY_BAR if last else None
+                )
+
+
+def grow(peer: Peer, measured: Sequence[Call], *, echoing: bool) -> list[float]:
+    """Return the memory at the start and at each of LOOKS."""
+    seen = [peer.rss()]
+    for count, call in zip(range(1, CALLS + 1), cycle(measured), strict=False):
+        if echoing:
+            peer.call("echo", {"name": call.name})
+        else:
+            peer.call(call.tool, call.arguments())
+        if count in LOOKS:
+            seen.append(peer.rss())
+    return seen
+
+
+def size(place: Place) -> Iterator[Figure]:
+    """What a client reads before its first call."""
+    with place.peer(place.ours("size"), ERAS[1]) as peer:
+        found, _ = peer.request("server/discover", {})
+        tools: list[Json] = peer.request("tools/list", {})[0]["tools"]
+    yield _sized("server instructions", "characters", len(found["instructions"]), TEXT_BAR)
+    yield _sized("tools/list", "bytes", _bytes(tools), LIST_BAR)
+    for tool in tools:
+        yield _sized(f"{tool['name']} input schema", "bytes", _bytes(tool["inputSchema"]), SCHEMA_BAR)
+        yield _sized(f"{tool['name']} description", "characters", len(tool["description"]), TEXT_BAR)
+
+
+def _bytes(value: object) -> int:
+    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _sized(name: str, unit: str, value: int, bar: int) -> Figure:
+    return Figure(name, unit, value, judged=value, bar=bar)
+
+
+def _timed(
+    name: str,
+    seconds: Sequence[float],
+    high: float,
+    *,
+    floor: float | None = None,
+    judged: float | None = None,
+    bar: float | None = None,
+) -> Figure:
+    ordered = sorted(seconds)
+    top = ordered[min(int(len(ordered) * high), len(ordered) - 1)] * 1000
+    return Figure(
+        name, "ms", statistics.median(ordered) * 1000, top, None if floor is None else floor * 1000, judged, bar
+    )
+
+
+BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {"stdio": stdio, "memory": memory, "size": size}
+
+
+def line_of(figure: Figure) -> str:
+    high = f"{figure.high:10.2f}" if figure.high is not None else " " * 10
+    floor = f"{figure.floor:10.2f}" if figure.floor is not None else " " * 10
+    ratio = f"{figure.judged:8.2f}x" if figure.floor is not None and figure.judged is not None else " " * 9
+    bar = f"<= {figure.bar:g}  {'ok' if figure.met else 'over'}" if figure.bar is not None else ""
+    digits = 2 if figure.unit in ("ms", "MiB") else 0
+    return f"{figure.name:44}{figure.value:10.{digits}f} {figure.unit:10}{high}{floor}{ratio}  {bar}".rstrip()
+
+
+HEAD = f"{'':44}{'median':>10} {'':10}{'p90/p99':>10}{'echo':>10}{'ratio':>9}  bar"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"{', '.join(BENCHES)} (default: stdio), or all")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    chosen = parser.parse_args()
+    names = list(BENCHES) if "all" in chosen.benches else chosen.benches or ["stdio"]
+    if unknown := [name for name in names if name not in BENCHES]:
+        parser.error(f"there is no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    results = {name: list(_run(name, quiet=chosen.json)) for name in names}
+    if chosen.json:
+        machine = {"python": platform.python_version(), "platform": platform.platform(), "cpus": os.cpu_count()}
+        told = {name: [{**asdict(figure), "met": figure.met} for figure in found] for name, found in results.items()}
+        print(json.dumps({"machine": machine, "benches": told}, indent=1))
+    return 0
+
+
+def _run(name: str, *, quiet: bool) -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory(prefix="project-memory-bench-", ignore_cleanup_errors=True) as folder:
+        place = Place(Path(folder).resolve())
+        place.project.mkdir()
+        if not quiet:
+            print(f"{name}\n{HEAD}")
+        for figure in BENCHES[name](place):
+            if not quiet:
+                print(line_of(figure), flush=True)
+            yield figure
+
+
+if __name__ == "__main__":
+    sys.exit(main())
