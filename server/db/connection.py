@@ -16,6 +16,7 @@ import aiosqlite
 import anyio
 
 from server.db.clock import Clock
+from server.db.lock_holder import describe, holder
 from server.errors import Busy, InvalidArguments, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
 from server.models.events import Event, Origin
@@ -205,9 +206,12 @@ class Database(Reader):
             await self._connection.close()
 
     async def _begin(self) -> None:
-        [_, [(version,)], [(last,)]] = await _batch(
-            self._writer, "BEGIN IMMEDIATE", "PRAGMA user_version", "SELECT max(timestamp) FROM event_log"
-        )
+        try:
+            [_, [(version,)], [(last,)]] = await _batch(
+                self._writer, "BEGIN IMMEDIATE", "PRAGMA user_version", "SELECT max(timestamp) FROM event_log"
+            )
+        except Busy as error:
+            raise _blamed(error, self.path) from error
         if version != self.schema_version:
             raise SchemaTooNew(
                 f"The database has schema version {version} since another server changed it; this process knows "
@@ -368,6 +372,12 @@ async def _batch(connection: Connection, *statements: str) -> list[list[sqlite3.
         return await connection.batch([(sql, NO_PARAMS) for sql in statements])
     except sqlite3.Error as error:
         raise translate(error) from error
+
+
+def _blamed(busy: Busy, path: Path) -> Busy:
+    """Name the process that holds the lock, where the platform tells."""
+    pid = holder(path)
+    return Busy(f"{busy} The lock is held by {describe(pid)}.", held_by_pid=pid) if pid else busy
 
 
 def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exception:

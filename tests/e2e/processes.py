@@ -26,7 +26,9 @@ class ServerProcess:
         self._id = 0
 
     @classmethod
-    async def start(cls, data_root: Path, *flags: str, command: Sequence[str] = COMMAND) -> Self:
+    async def start(
+        cls, data_root: Path, *flags: str, command: Sequence[str] = COMMAND, hears_errors: bool = False
+    ) -> Self:
         process = await asyncio.create_subprocess_exec(
             *command,
             "--data-root",
@@ -34,7 +36,7 @@ class ServerProcess:
             *flags,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE if hears_errors else asyncio.subprocess.DEVNULL,
             limit=LINE_LIMIT,
         )
         server = cls(process)
@@ -60,6 +62,20 @@ class ServerProcess:
             answer = json.loads(line)
             if answer.get("id") == self._id:
                 return answer["result"]
+
+    async def begin(self, tool: str, action: str, **arguments: Any) -> None:
+        """Send a call without waiting for its answer."""
+        self._id += 1
+        params = {"name": tool, "arguments": {"action": action, **arguments}}
+        await self._send({"id": self._id, "method": "tools/call", "params": params})
+
+    async def says(self, words: str) -> None:
+        """Wait for a line on stderr."""
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            if words in line.decode():
+                return
+        raise Died
 
     async def kill(self) -> None:
         """kill -9, and wait until it is gone."""
