@@ -260,7 +260,7 @@ CREATE TABLE messages (
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL
 ) STRICT;
-CREATE INDEX messages_waiting ON messages (workspace_id, to_agent, created_at) WHERE acknowledged_at IS NULL;
+CREATE INDEX messages_waiting ON messages (workspace_id, lower(to_agent), created_at) WHERE acknowledged_at IS NULL;
 CREATE INDEX messages_workspace ON messages (workspace_id, created_at);
 CREATE INDEX messages_thread ON messages (thread_id, created_at);
 
@@ -288,6 +288,7 @@ CREATE TABLE checkpoints (
     agent TEXT,
     name TEXT NOT NULL,
     data TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),
+    standing TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(standing)),
     created_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX checkpoints_workspace ON checkpoints (workspace_id, created_at);
@@ -781,6 +782,7 @@ CREATE TABLE checkpoints_archive (
     agent TEXT,
     name TEXT,
     data TEXT,
+    standing TEXT,
     created_at TEXT
 ) STRICT;
 CREATE INDEX checkpoints_archive_workspace ON checkpoints_archive (workspace_id);

@@ -1,8 +1,11 @@
 """What a briefing reads of tables that have no better place for it: one batch of statements."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.db import messages
 from server.db.connection import Reader
+from server.models.base import encode
 from server.models.briefing import ContextLine, MessageLine, PlanLine
 
 MOST_PLANS = 20
@@ -23,9 +26,7 @@ PLANS = f"""
 MESSAGES = f"""
     SELECT message_id, from_agent, priority, created_at, count(*) OVER () AS total,
         substr(content, 1, {FIRST}) AS content
-    FROM messages
-    WHERE workspace_id = :workspace_id AND acknowledged_at IS NULL AND lower(to_agent) = lower(:agent)
-    ORDER BY created_at, message_id LIMIT {MOST_MESSAGES}
+    FROM messages WHERE {messages.WAITING} ORDER BY {messages.RANK}, created_at, message_id LIMIT {MOST_MESSAGES}
 """
 CONTEXT = f"""
     SELECT type, parent_type, parent_id, length(CAST(data AS BLOB)) AS bytes, updated_at, count(*) OVER () AS total
@@ -50,12 +51,15 @@ class Surroundings:
     context: tuple[list[ContextLine], int]
 
 
-async def surroundings(db: Reader, *, workspace_id: str, plan_id: str | None, agent: str) -> Surroundings:
-    """Read what is around an agent in a workspace, and on a plan."""
+async def surroundings(
+    db: Reader, *, workspace_id: str, plan_id: str | None, agent: str, names: Sequence[str]
+) -> Surroundings:
+    """Read what is around an agent in a workspace, and on a plan. Messages may be for any of its names."""
     params = {"workspace_id": workspace_id, "plan_id": plan_id, "agent": agent, "now": db.now()}
-    plans, messages, context = await db.batch((PLANS, params), (MESSAGES, params), (CONTEXT, params))
+    params["names"] = encode(list(names))
+    plans, mail, context = await db.batch((PLANS, params), (MESSAGES, params), (CONTEXT, params))
     return Surroundings(
         ([PlanLine.of(row) for row in plans], plans[0]["total"] if plans else 0),
-        ([MessageLine.of(row) for row in messages], messages[0]["total"] if messages else 0),
+        ([MessageLine.of(row) for row in mail], mail[0]["total"] if mail else 0),
         ([ContextLine.of(row) for row in context], context[0]["total"] if context else 0),
     )

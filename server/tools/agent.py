@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.db import claims, events, lineage, plans, sessions
+from server.db import claims, events, lineage, plans, reservations, sessions
 from server.db.connection import Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.base import Model
@@ -113,8 +113,9 @@ async def complete(
 ) -> dict[str, Any]:
     """Close your session; its claims are released.
 
-    `summary` says what was done, `artifacts` what came out: files, links. Without a hand-off in the session there is a
-    warning. A session that is completed already is a conflict; force=true writes summary and artifacts anew.
+    `summary` says what was done, `artifacts` what came out: files, links. File reservations end with the session, too.
+    Without a hand-off in it there is a warning. A session that is completed already is a conflict; force=true writes
+    summary and artifacts anew.
 
     Example: {"action":"complete","session_id":"sess_1rqewqexykb8","summary":"Indexing works and is tested"}
     """
@@ -127,6 +128,7 @@ async def complete(
                 "memory_session action='get_session' shows its summary; force=true replaces it."
             )
         released = await _release(tx, session_id, f"the session {session_id} was completed")
+        files = await reservations.release(tx, session_id)
         done = await sessions.complete(tx, session_id, summary, artifacts or ())
         told = f"{session.agent} completed: {summary[:200]}"
         events.record(
@@ -138,6 +140,7 @@ async def complete(
             "status": done.status,
             "completed_at": done.completed_at,
             "released": [step.step_id for step in released],
+            "released_files": files,
             "warnings": [] if await lineage.has_handed_off(tx, session) else [WARNING],
         }
 
@@ -168,17 +171,19 @@ async def handoff(
 
     From your session, or from_agent. `reason` says what to do and why, `data` is an object with whatever else it needs,
     kept as it is. Both stand in the briefing of to_agent, whom the plan then recommends. The plan is plan_id, else that
-    of the session. Your claims are released; with pass_claims=true to_agent gets them, with a fresh lease of 900 s and
-    new tokens: its next init takes them over.
+    of the session. Your claims and file reservations are released; with pass_claims=true to_agent gets the claims, with
+    a fresh lease of 900 s and new tokens: its next init takes them over.
 
     Example: {"action":"handoff","session_id":"sess_1rqewqexykb8","to_agent":"Reviewer","reason":"Ready for review"}
     """
     async with call.write() as tx:
         session = await sessions.require(tx, call.shared.session_id) if call.shared.session_id else None
         name = _name(session.agent if session else call.shared.agent, from_agent, "session_id", "from_agent")
-        plan = await _plan_of(tx, plan_id, session)
+        plan = await plan_of(tx, plan_id, session)
         workspace_id = await call.workspace_id(tx, plan.workspace_id if plan else None)
-        held = await claims.held(tx, session.session_id if session else name, workspace_id=workspace_id)
+        actor = session.session_id if session else name
+        held = await claims.held(tx, actor, workspace_id=workspace_id)
+        files = await reservations.release(tx, actor, workspace_id=workspace_id)
         passed = await claims.hand_over(tx, held, to_agent, LEASE_SECONDS) if held and pass_claims else []
         released = [] if pass_claims else await claims.release(tx, held, reason=f"handed off to {to_agent}")
         entry = await lineage.insert(
@@ -205,10 +210,11 @@ async def handoff(
             "to_agent": to_agent,
             "released": [step.step_id for step in released],
             "passed": [step.step_id for step in passed],
+            "released_files": files,
         }
 
 
-async def _plan_of(tx: Transaction, plan_id: str | None, session: Session | None) -> Plan | None:
+async def plan_of(tx: Transaction, plan_id: str | None, session: Session | None) -> Plan | None:
     """Return the plan named, else that of the session unless it was archived meanwhile."""
     if plan_id:
         return await plans.require_live(tx, plan_id)
@@ -236,7 +242,7 @@ async def recover(call: Call, *, session_id: SessionId, max_bytes: MaxBytes = BR
         session = await sessions.revive(tx, session_id)
         renewed = [await claims.renew(tx, step, LEASE_SECONDS) for step in await claims.held(tx, session_id)]
         taken, lost = await _take_again(tx, session)
-        plan = await _plan_of(tx, None, session)
+        plan = await plan_of(tx, None, session)
         summary = f"{session.agent} came back to {session_id}"
         events.record(
             tx, Event("agent_session_recovered", "session", session_id, plan_id=session.plan_id, summary=summary)

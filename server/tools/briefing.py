@@ -1,6 +1,6 @@
 """What an agent needs to know before it starts, the most useful first, within a number of bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,15 +70,15 @@ async def compose(
     workspace_id: str,
     plan: Plan | None,
     agent: str,
-    actors: Iterable[str],
+    actors: Sequence[str],
     max_bytes: int,
 ) -> Fields:
     """Return `start` and as much of the briefing as fits; `omitted` names what does not, with the call that shows it.
 
-    `actors` are the names under which the agent may hold claims.
+    `actors` are the names under which the agent may hold claims and get messages.
     """
     plan_id = plan.plan_id if plan else None
-    around = await briefing.surroundings(db, workspace_id=workspace_id, plan_id=plan_id, agent=agent)
+    around = await briefing.surroundings(db, workspace_id=workspace_id, plan_id=plan_id, agent=agent, names=actors)
     held = [step for actor in actors for step in await claims.held(db, actor, workspace_id=workspace_id)]
     most = max_bytes // TEXT_PART
     core, instructions, standing = await _of_plan(db, plan, agent, most)
@@ -90,7 +90,7 @@ async def compose(
         _listed("plans", around.plans, "memory_plan list"),
         await _next(db, workspace_id, plan),
         standing,
-        _listed("messages", around.messages, "a larger max_bytes"),
+        _listed("messages", around.messages, "memory_session inbox"),
         _listed("context", around.context, "memory_context list"),
     ]
     return fit(start, [part for part in parts if part.items], max_bytes)

@@ -186,11 +186,11 @@ async def holding(db: Reader, path: Path) -> Workspace | None:
 
 
 def require_actor(tx: Transaction) -> str:
-    """Return who acts, or refuse: a claim has to say whose it is."""
+    """Return who acts, or refuse: a claim, a lease or a message has to say whose it is."""
     if actor := tx.origin.actor:
         return actor
     raise InvalidArguments(
-        "Who claims must say who it is: send session_id (from memory_agent action='init') or agent='your-name'.",
+        "Say who you are: send session_id (from memory_agent action='init') or agent='your-name'.",
         missing=["session_id or agent"],
     )
 

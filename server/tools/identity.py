@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from server.models.base import encode
+from server.tools.files import replace
 from server.tools.paths import normal_path
 
 FOLDER = ".projectmemory"
@@ -75,29 +75,23 @@ def _is_about(found: Mapping[str, Any], folder: str) -> bool:
 def write(folder: str, known: Identity, fields: Mapping[str, str], now: str) -> str | None:
     """Make the folder say which workspace it is; touch no file that says so already. Return a warning on failure."""
     wanted = {**known.fields, "schema_version": SCHEMA_VERSION, **fields}
-    home = Path(folder) / FOLDER
     try:
-        home.mkdir(exist_ok=True)
-        if home.is_symlink():
+        home = own_folder(folder)
+        if home is None:
             return f"{FOLDER} is a symbolic link, so no identity file was written. The workspace is registered."
-        if not os.path.lexists(home / ".gitignore"):
-            _replace(home / ".gitignore", "*\n")
         if wanted != known.fields:
-            _replace(home / FILE, encode({**wanted, "updated_at": now}) + "\n")
+            replace(home / FILE, encode({**wanted, "updated_at": now}) + "\n")
     except OSError as error:
         return f"No identity file was written ({error.strerror}). The workspace is registered."
     return None
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with draft.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+def own_folder(folder: str) -> Path | None:
+    """Return the folder of ours in a project folder, made and kept out of git if need be; None if it is a link."""
+    home = Path(folder) / FOLDER
+    home.mkdir(exist_ok=True)
+    if home.is_symlink():
+        return None
+    if not os.path.lexists(home / ".gitignore"):
+        replace(home / ".gitignore", "*\n")
+    return home

@@ -36,10 +36,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Result:
-    """Named parts of a result, and where the rest of it can be read when it has to be cut."""
+    """Named parts of a result, and where the rest of it can be read when it has to be cut.
+
+    One that is of no use in pieces may say itself how many bytes it takes at most.
+    """
 
     parts: Model | dict[str, Any]
     hint: str = ""
+    max_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def lean(value: object) -> Any:
 def render(result: object, budget: Budget) -> str:
     """Return the text of a tool result: a JSON object, each item of its top-level lists on its own line."""
     hint = result.hint if isinstance(result, Result) else ""
+    if isinstance(result, Result) and result.max_bytes:
+        budget = Budget(result.max_bytes, budget.offset)
     if isinstance(result, Page):
         items = [lean(row) for row in result.rows[: result.limit]]
         text = _text(_page(result, items, len(items)))

@@ -1,4 +1,4 @@
-"""memory_session: the spans of work of agents."""
+"""memory_session: the spans of work of agents. What agents do for each other in them is in `session_*`."""
 
 from typing import Annotated
 
@@ -10,7 +10,9 @@ from server.models.sessions import Session, SessionBrief, StatusFilter
 from server.tools.common import Agent, Call, Id, SessionId, tool
 from server.tools.render import Page
 
-TOOL = tool("memory_session", "Sessions", "The spans of work of agents.")
+TOOL = tool(
+    "memory_session", "Sessions", "Work together: sessions, messages, file reservations, checkpoints, sub-agents."
+)
 
 UNNAMED = "unnamed"
 Filter = Annotated[StatusFilter, Field(description="active|completed|orphaned|all")]

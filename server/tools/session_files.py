@@ -1,0 +1,212 @@
+"""memory_session: advisory leases on files, so that agents in one tree keep out of each other's way."""
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from server import globs
+from server.db import plans, reservations, sessions
+from server.db.connection import Transaction
+from server.errors import Conflict, NotAllowed
+from server.models.base import later
+from server.models.reservations import Reservation
+from server.models.workspaces import Workspace
+from server.tools.common import Call, Id, Line, Seconds, require_actor
+from server.tools.paths import absolute, checkout, expanded, normal_path
+from server.tools.render import Page
+from server.tools.session import TOOL
+from server.tools.step_rules import LEASE_SECONDS, require_claimant
+
+MOST_PATHS = 50
+MOST_HELD = 200
+MOST_CLASHES = 20
+LETTERS_ALIKE = sys.platform in ("win32", "darwin")  # where src and SRC are usually one directory
+
+Globs = Annotated[
+    list[Line], Field(min_length=1, max_length=MOST_PATHS, description="globs: src/*.py, a/**/b, dir/ for all in it")
+]
+
+
+@TOOL.action()
+async def reserve_files(
+    call: Call,
+    *,
+    paths: Globs,
+    exclusive: bool = True,
+    lease_seconds: Seconds = LEASE_SECONDS,
+    reason: Line | None = None,
+    plan_id: Id | None = None,
+    partial: bool = False,
+) -> dict[str, Any]:
+    """Say which files you work on, for a time.
+
+    `paths` are globs relative to the workspace (or absolute inside it) with ?, *, **, [a-z] and {a,b}; `src/` is all
+    that is in src. An advice that every agent sees, not a lock. A clash is a live reservation of someone else that can
+    match the same file, if it or yours is exclusive: then nothing is reserved (conflict, with holder and end), or with
+    partial=true all but the paths that clash. exclusive=false is for readers. The lease ends after lease_seconds
+    (default 900); the same call renews it. memory_agent complete and handoff release what is yours, and so does
+    archiving the plan (plan_id, else that of your session). Needs session_id or agent.
+
+    Example: {"action":"reserve_files","paths":["src/parser/","tests/test_parser*.py"],"agent":"Executor"}
+    """
+    async with call.write() as tx:
+        holder = await require_claimant(tx)
+        plan = await plans.require_live(tx, plan_id) if plan_id else None
+        workspace = await call.workspace(tx, plan.workspace_id if plan else None)
+        wanted = located(workspace, paths)
+        live = await reservations.live(tx, workspace.workspace_id)
+        clashes = [
+            _clash(path, other)
+            for path in wanted
+            for other in live
+            if other.held_by != holder and (exclusive or other.exclusive) and clash(path, other.path)
+        ]
+        granted = [path for path in wanted if path not in {found["path"] for found in clashes}]
+        if clashes and not (partial and granted):
+            raise _refusal(clashes, granted)
+        mine = [other.path for other in live if other.held_by == holder]
+        _refuse_too_many({*mine, *granted})
+        until = later(tx.now(), lease_seconds)
+        await reservations.remove_expired(tx, workspace.workspace_id)
+        await reservations.grant(
+            tx,
+            granted,
+            held=mine,
+            workspace_id=workspace.workspace_id,
+            holder=holder,
+            plan_id=plan_id or await _plan_of_session(tx),
+            exclusive=exclusive,
+            reason=reason,
+            until=until,
+        )
+        return {
+            "workspace_id": workspace.workspace_id,
+            "held_by": holder,
+            "paths": granted,
+            "exclusive": exclusive,
+            "lease_expires_at": until,
+            "clashes": clashes,
+        }
+
+
+async def _plan_of_session(tx: Transaction) -> str | None:
+    session_id = tx.origin.session_id
+    return (await sessions.require(tx, session_id)).plan_id if session_id else None
+
+
+def clash(one: str, other: str) -> bool:
+    """Return whether two globs in a workspace can match one file of it."""
+    if LETTERS_ALIKE:
+        one, other = one.lower(), other.lower()
+    return globs.overlap(one, other)
+
+
+def _clash(path: str, other: Reservation) -> dict[str, Any]:
+    told = {"path": path, "pattern": other.path, "held_by": other.held_by, "agent": other.agent}
+    told |= {"until": other.lease_expires_at, "exclusive": other.exclusive, "reason": other.reason}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _refusal(clashes: Sequence[dict[str, Any]], free: Sequence[str]) -> Conflict:
+    first = clashes[0]
+    who = f"{first['agent']} ({first['held_by']})" if "agent" in first else first["held_by"]
+    more = f" and {len(clashes) - 1} more" if len(clashes) > 1 else ""
+    rest = f" partial=true reserves what is free ({len(free)})." if free else ""
+    return Conflict(
+        f"{first['path']!r} clashes with {first['pattern']!r}, held by {who} until {first['until']}{more}; nothing was "
+        "reserved. Work on other files, wait, or ask the holder (memory_session action='send_message' "
+        f"to_agent={first['held_by']!r}).{rest}",
+        clashes=clashes[:MOST_CLASHES],
+    )
+
+
+def _refuse_too_many(held: set[str]) -> None:
+    if len(held) > MOST_HELD:
+        raise Conflict(
+            f"You would hold {len(held)} reservations; {MOST_HELD} is the most. Release what you no longer need "
+            "(memory_session action='release_files'), or reserve a directory (src/) instead of its files."
+        )
+
+
+@TOOL.action()
+async def release_files(call: Call, *, paths: Globs | None = None) -> dict[str, Any]:
+    """Give up your reservations: all, or these.
+
+    `paths` are written as they were reserved; what you do not hold is named in `not_held`. Needs session_id or agent.
+
+    Example: {"action":"release_files","paths":["src/parser/"],"agent":"Executor"}
+    """
+    async with call.write() as tx:
+        holder = require_actor(tx)
+        workspace = await call.workspace(tx)
+        wanted = located(workspace, paths) if paths else None
+        released = await reservations.release(tx, holder, workspace_id=workspace.workspace_id, paths=wanted)
+        return {
+            "workspace_id": workspace.workspace_id,
+            "held_by": holder,
+            "released": released,
+            "not_held": [path for path in wanted or () if path not in released],
+        }
+
+
+@TOOL.action(read_only=True, takes=("page",))
+async def list_reservations(call: Call, *, paths: Globs | None = None, plan_id: Id | None = None) -> Page:
+    """Who works on which files, until when.
+
+    By path; with `paths` only those that can match a file that these match too, your own included; with plan_id those
+    made for that plan.
+
+    Example: {"action":"list_reservations","paths":["src/parser/"]}
+    """
+    plan = await plans.require(call.db, plan_id) if plan_id else None
+    workspace = await call.workspace(call.db, plan.workspace_id if plan else None)
+    wanted = located(workspace, paths) if paths else None
+    live = await reservations.live(call.db, workspace.workspace_id, plan_id=plan_id)
+    found = [row for row in live if wanted is None or any(clash(path, row.path) for path in wanted)]
+    after = [str(value) for value in call.after("reservations", 2) or ()]
+    rows = [row for row in found if _position(row) > after]
+    extra = {"workspace_id": workspace.workspace_id}
+    return Page("reservations", rows, len(found), call.shared.limit, _position, "reservations", extra)
+
+
+def _position(row: Reservation) -> list[str]:
+    return [row.path, row.held_by]
+
+
+def located(workspace: Workspace, paths: Iterable[str]) -> list[str]:
+    """Return globs as they are stored: relative to the workspace, each once, in the order they came."""
+    return list(dict.fromkeys(_located(workspace, unicodedata.normalize("NFC", path)) for path in paths))
+
+
+def _located(workspace: Workspace, text: str) -> str:
+    if not expanded(text).is_absolute():
+        return globs.normal(text)
+    path = absolute(text, "paths")
+    slash = "/" if text.endswith(("/", os.sep)) else ""
+    if path.is_relative_to(workspace.path):
+        return globs.normal(path.relative_to(workspace.path).as_posix() + slash)
+    names = path.parts
+    fixed = next((at for at, name in enumerate(names) if globs.SPECIAL.search(name) or name == ".."), len(names))
+    inside = _inside(workspace, normal_path(Path(*names[:fixed])))
+    if inside is None:
+        raise NotAllowed(
+            f"{text[:200]!r} is outside the workspace {workspace.workspace_id} ({workspace.path}). Send a path in it, "
+            "best one relative to it."
+        )
+    return globs.normal(PurePosixPath(inside, *names[fixed:]).as_posix() + slash)
+
+
+def _inside(workspace: Workspace, folder: str) -> str | None:
+    """Return where in a workspace a path lies, git worktrees of it included, or None if it does not."""
+    if PurePath(folder).is_relative_to(workspace.path):
+        return PurePath(folder).relative_to(workspace.path).as_posix()
+    tree = checkout(folder)
+    home = tree.place_of(workspace) if tree else None
+    if tree is None or home is None or not PurePosixPath(tree.prefix).is_relative_to(home):
+        return None
+    return PurePosixPath(tree.prefix).relative_to(home).as_posix()

@@ -1,0 +1,156 @@
+"""memory_session: starting sub-agents."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import anyio
+from pydantic import Field
+
+from server.db import definitions, events, notes, sessions
+from server.db.connection import Transaction
+from server.errors import TooLarge
+from server.models.events import Event
+from server.models.launch import ScopeBoundaries
+from server.tools import agent_files
+from server.tools.agent import plan_of
+from server.tools.common import Call, Id, Name, SomeText
+from server.tools.launch_prompt import Launch, compose
+from server.tools.render import MAX_BYTES, Result, length
+from server.tools.session import TOOL
+from server.tools.session_checkpoints import position
+
+ROOM = 3_000  # bytes of a result for what stands beside the prompt
+Boundaries = Annotated[
+    ScopeBoundaries,
+    Field(description="{files_allowed: [], directories_allowed: [], scope_escalation_instruction: ''}"),
+]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A sub-agent as the caller wants it."""
+
+    agent_name: str
+    prompt: str
+    plan_id: str | None
+    boundaries: ScopeBoundaries = field(default_factory=ScopeBoundaries)
+
+
+@TOOL.action()
+async def prep(
+    call: Call,
+    *,
+    agent_name: Name,
+    prompt: SomeText,
+    plan_id: Id | None = None,
+    scope_boundaries: Boundaries | None = None,
+) -> Result:
+    """Open a session for a sub-agent and write its prompt.
+
+    Start the sub-agent with the `prompt` that comes back: where it is, its role, its session_id, how to claim, record
+    and report, its limits, then your prompt word for word. Each sub-agent needs a prep of its own. agent_name is a role
+    or any name. Your session becomes the parent, its plan the default. scope_boundaries: {files_allowed?: [...],
+    directories_allowed?: [...], scope_escalation_instruction?}; they are told to the sub-agent, and enforced by nobody.
+
+    Example: {"action":"prep","agent_name":"Executor","prompt":"Do the step 'index'","session_id":"sess_1rqewqexykb8"}
+    """
+    async with call.write() as tx:
+        launch = await _launch(call, tx, Order(agent_name, prompt, plan_id, scope_boundaries or ScopeBoundaries()))
+        return _result(launch, compose(launch))
+
+
+@TOOL.action(takes=("force",))
+async def deploy_and_prep(
+    call: Call,
+    *,
+    agent_name: Name,
+    prompt: SomeText,
+    plan_id: Id | None = None,
+    scope_boundaries: Boundaries | None = None,
+) -> Result:
+    """Prep, and write the agent's files to the workspace.
+
+    What prep does for a role that is defined, and in .projectmemory/active_agents/<agent>/ its definition
+    (<agent>.agent.md), prompt.md and context.json. A file that someone changed since is kept, unless force=true;
+    `written` and `kept` name them. Symbolic links are refused.
+
+    Example: {"action":"deploy_and_prep","agent_name":"Executor","prompt":"Do the step 'index'","agent":"Coordinator"}
+    """
+    order = Order(agent_name, prompt, plan_id, scope_boundaries or ScopeBoundaries())
+    async with call.write() as tx:
+        role = await definitions.find(tx, agent_name)
+        if role is None:
+            raise await definitions.missing(tx, agent_name)
+        launch = await _launch(call, tx, order)
+        agent_files.refuse_links(launch.workspace.path, role.name)
+        text = compose(launch)
+        result = _result(launch, text)
+    force = call.shared.force
+    done = await anyio.to_thread.run_sync(
+        lambda: agent_files.write(launch.workspace.path, role, text, _context(launch), force=force)
+    )
+    parts = {**_parts(launch, text), "written": done.written, "kept": done.kept, "warnings": done.warnings}
+    return Result(parts, result.hint, result.max_bytes)
+
+
+async def _launch(call: Call, tx: Transaction, order: Order) -> Launch:
+    """Open the session of a sub-agent, and gather what it has to know."""
+    caller = tx.origin.session_id
+    parent = await sessions.require(tx, caller) if caller else None
+    plan = await plan_of(tx, order.plan_id, parent)
+    workspace = await call.workspace(tx, plan.workspace_id if plan else None)
+    role = await definitions.find(tx, order.agent_name)
+    name = role.name if role else order.agent_name
+    session = await sessions.insert(
+        tx,
+        workspace_id=workspace.workspace_id,
+        agent=name,
+        plan_id=plan.plan_id if plan else None,
+        parent_session_id=caller,
+        context={"prompt": order.prompt, "scope_boundaries": order.boundaries.told()},
+    )
+    told = f"{tx.origin.agent or 'someone'} prepared {name}: {' '.join(order.prompt.split())[:120]}"
+    events.record(
+        tx, Event("agent_session_started", "session", session.session_id, plan_id=session.plan_id, summary=told)
+    )
+    return Launch(
+        session=session,
+        parent=parent,
+        workspace=workspace,
+        role=role,
+        plan=await position(tx, plan) if plan else None,
+        notes=await notes.waiting(tx, plan.plan_id, name) if plan else (),
+        boundaries=order.boundaries,
+        task=order.prompt,
+    )
+
+
+def _parts(launch: Launch, text: str) -> dict[str, Any]:
+    session = launch.session
+    parts = {"session_id": session.session_id, "workspace_id": session.workspace_id, "agent_name": session.agent}
+    return {**parts, "plan_id": session.plan_id, "prompt": text}
+
+
+def _result(launch: Launch, text: str) -> Result:
+    """Return the answer with the whole prompt, or refuse one that is too long for an answer."""
+    parts = _parts(launch, text)
+    if length(parts) > MAX_BYTES - ROOM:
+        raise TooLarge(
+            f"The launch prompt would take {length(parts)} bytes, more than a result holds ({MAX_BYTES - ROOM}). Put "
+            "the long part into memory_context store, or a file, and name it in `prompt`."
+        )
+    return Result(parts, max_bytes=MAX_BYTES)
+
+
+def _context(launch: Launch) -> dict[str, Any]:
+    """Return what the context file of a sub-agent holds."""
+    told = {
+        "session_id": launch.session.session_id,
+        "parent_session_id": launch.session.parent_session_id,
+        "workspace_id": launch.workspace.workspace_id,
+        "workspace_path": launch.workspace.path,
+        "plan": launch.plan,
+        "scope_boundaries": launch.boundaries.told(),
+        "created_at": launch.session.started_at,
+    }
+    return {name: value for name, value in told.items() if value}
