@@ -22,13 +22,14 @@ Flags = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting; `choices` empty means any text, `flag_only` means its presence says yes."""
+    """One setting; `choices` empty means any text, `flag_only` that its presence says yes, `number` at least 1."""
 
     name: str
     default: str
     meaning: str
     choices: tuple[str, ...] = ()
     flag_only: bool = False
+    number: bool = False
 
     @property
     def env(self) -> str:
@@ -44,6 +45,7 @@ SETTINGS = (
     Setting("workspace", "", "workspace id or path for calls that name none"),
     Setting("tools", "", "comma-separated tools to offer (default: all)"),
     Setting("read_only", "", "refuse every write", flag_only=True),
+    Setting("session_timeout", "3600", "seconds of silence after which a session without a claim is over", number=True),
     Setting("synchronous", "full", "full survives power loss, normal is faster", SYNCHRONOUS),
     Setting("log_level", "warning", "what goes to stderr", LOG_LEVELS),
 )
@@ -57,6 +59,7 @@ class Settings:
     workspace: str = ""
     tools: tuple[str, ...] = ()
     read_only: bool = False
+    session_timeout: int = 3600
     synchronous: str = "full"
     log_level: str = "warning"
 
@@ -91,6 +94,7 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
         workspace=raw["workspace"],
         tools=tuple(name.strip() for name in raw["tools"].split(",") if name.strip()),
         read_only=_is_yes(raw["read_only"]),
+        session_timeout=int(raw["session_timeout"]),
         synchronous=raw["synchronous"],
         log_level=raw["log_level"],
     )
@@ -109,6 +113,8 @@ def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> st
         raise InvalidArguments(
             f"{setting.flag} (or {setting.env}) is {value!r}; it takes one of: {', '.join(setting.choices)}."
         )
+    if setting.number and not (value.isascii() and value.isdigit() and int(value)):
+        raise InvalidArguments(f"{setting.flag} (or {setting.env}) is {value!r}; it takes a whole number from 1 on.")
     return value.lower() if setting.choices else value
 
 

@@ -15,6 +15,7 @@ SAMPLES = {
     "workspace": ("ws_flag", "ws_environment"),
     "tools": ("memory_plan", "memory_steps"),
     "read_only": ("1", "1"),
+    "session_timeout": ("60", "7200"),
     "synchronous": ("normal", "full"),
     "log_level": ("debug", "error"),
 }
@@ -23,6 +24,7 @@ SAMPLES = {
 def typed(name: str, text: str) -> object:
     """What a sample becomes in Settings."""
     kinds: dict[str, object] = {"data_root": Path(text), "tools": (text,), "read_only": bool(text)}
+    kinds |= {"session_timeout": int(text)} if name == "session_timeout" else {}
     return kinds.get(name, text)
 
 
@@ -122,3 +124,9 @@ def test_the_driver_never_logs_the_data_of_users() -> None:
     level, logging.getLogger("aiosqlite").level = logging.getLogger("aiosqlite").level, before
 
     assert level == logging.WARNING
+
+
+@pytest.mark.parametrize("wrong", ["soon", "-1", "1.5", "0x10"])
+def test_a_number_that_is_none_is_refused_with_the_flag_and_the_variable(wrong: str) -> None:
+    with pytest.raises(InvalidArguments, match="--session-timeout .or PM_SESSION_TIMEOUT. is"):
+        settings.load({"session_timeout": wrong}, {})

@@ -3,26 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from server.db import events
 from server.db.connection import Reader, Transaction
 from server.db.near import not_found
 from server.errors import Conflict, ProjectMemoryError
 from server.models.base import encode, later, new_id
+from server.models.events import Event
 from server.models.sessions import Session, SessionBrief
 
-SILENCE_SECONDS = 3600  # after which an open session without a live claim counts as orphaned
 SHOWN = 200  # characters of a summary in a list
 LISTER = "memory_session action='list_sessions'"
 
 # A session never says that it died: that it is orphaned shows in its silence.
-STATUS = """
-    CASE WHEN s.status = 'active' AND s.last_seen_at < :silent AND NOT EXISTS (
+ORPHANED = """
+    s.status = 'active' AND s.last_seen_at < :silent AND NOT EXISTS (
         SELECT 1 FROM steps WHERE claimed_by = s.session_id AND lease_expires_at > :now
-    ) THEN 'orphaned' ELSE s.status END
+    )
 """
+STATUS = f"CASE WHEN {ORPHANED} THEN 'orphaned' ELSE s.status END"
 
 
-def _moments(db: Reader) -> dict[str, str]:
-    return {"now": db.now(), "silent": later(db.now(), -SILENCE_SECONDS)}
+def _moments(db: Reader, silence: int) -> dict[str, str]:
+    return {"now": db.now(), "silent": later(db.now(), -silence)}
 
 
 async def insert(
@@ -57,9 +59,14 @@ async def insert(
 
 
 async def touch(tx: Transaction, session_id: str) -> Session:
-    """Return the session that writes, noting that it lives."""
+    """Return the session that writes, noting that it lives, even when it was taken for dead."""
     row = await tx.one(
-        "UPDATE sessions SET last_seen_at = :now WHERE session_id = :session_id RETURNING *",
+        """
+        UPDATE sessions SET last_seen_at = :now,
+            status = CASE status WHEN 'orphaned' THEN 'active' ELSE status END,
+            completed_at = CASE status WHEN 'orphaned' THEN NULL ELSE completed_at END
+        WHERE session_id = :session_id RETURNING *
+        """,
         {"session_id": session_id, "now": tx.now()},
     )
     if row is None:
@@ -75,8 +82,8 @@ async def require(db: Reader, session_id: str) -> Session:
     return Session.of(row)
 
 
-async def get(db: Reader, session_id: str) -> Session:
-    """Return a session, an archived one too, with the status it shows, or raise NotFound."""
+async def get(db: Reader, session_id: str, silence: int) -> Session:
+    """Return a session, an archived one too, or raise NotFound. It shows as orphaned after `silence` seconds."""
     row = await db.one(
         f"""
         SELECT *, {STATUS} AS shown FROM (
@@ -85,7 +92,7 @@ async def get(db: Reader, session_id: str) -> Session:
             SELECT *, 1 AS archived FROM sessions_archive WHERE session_id = :session_id
         ) s
         """,
-        {"session_id": session_id, **_moments(db)},
+        {"session_id": session_id, **_moments(db, silence)},
     )
     if row is None:
         raise await _missing(db, session_id)
@@ -109,6 +116,7 @@ async def list_(
     plan_id: str | None,
     status: str | None,
     agent: str | None,
+    silence: int,
     after: Sequence[str | int] | None,
     limit: int,
 ) -> tuple[list[SessionBrief], int]:
@@ -132,7 +140,7 @@ async def list_(
         "session_id": session_id,
         "limit": limit,
         "length": SHOWN,
-        **_moments(db),
+        **_moments(db, silence),
     }
     rows, totals = await db.batch(
         (
@@ -161,9 +169,26 @@ async def complete(tx: Transaction, session_id: str, summary: str, artifacts: Se
     return await _update(tx, session_id, changes)
 
 
+async def close_orphans(tx: Transaction, workspace_id: str, silence: int) -> list[Session]:
+    """Close the sessions of a workspace that were silent for `silence` seconds and hold no live claim."""
+    note = f"[{tx.now()}] closed: nothing was heard of it since its last write, and it held no claim"
+    rows = await tx.all(
+        f"""
+        UPDATE sessions AS s SET status = 'orphaned', completed_at = :now, updated_at = :now, version = version + 1,
+            summary = coalesce(summary || char(10), '') || :note
+        WHERE workspace_id = :workspace_id AND {ORPHANED} RETURNING *
+        """,
+        {"workspace_id": workspace_id, "note": note, **_moments(tx, silence)},
+    )
+    closed = [Session.of(row) for row in rows]
+    for session in closed:
+        events.record(tx, Event("session_orphaned", "session", session.session_id, plan_id=session.plan_id))
+    return closed
+
+
 async def revive(tx: Transaction, session_id: str) -> Session:
     """Make a session that exists an active one."""
-    return await _update(tx, session_id, {"status": "active"})
+    return await _update(tx, session_id, {"status": "active", "completed_at": None})
 
 
 async def _update(tx: Transaction, session_id: str, changes: Mapping[str, Any]) -> Session:

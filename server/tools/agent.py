@@ -52,6 +52,7 @@ async def init(
     async with call.write() as tx:
         plan = await plans.require_live(tx, plan_id) if plan_id else None
         workspace_id = await call.workspace_id(tx, plan.workspace_id if plan else None)
+        await sessions.close_orphans(tx, workspace_id, call.settings.session_timeout)
         session = await sessions.insert(
             tx,
             workspace_id=workspace_id,

@@ -31,10 +31,11 @@ async def session_start(call: Call, *, plan_id: Id | None = None, parent_session
     async with call.write() as tx:
         plan = await plans.require_live(tx, plan_id) if plan_id else None
         parent_id = parent_session_id or call.shared.session_id
-        parent = await sessions.get(tx, parent_id) if parent_id else None
+        parent = await sessions.get(tx, parent_id, call.settings.session_timeout) if parent_id else None
         home = plan or parent
         workspace_id = await call.workspace_id(tx, home.workspace_id if home else None)
         agent = call.shared.agent or (parent.agent if parent else UNNAMED)
+        await sessions.close_orphans(tx, workspace_id, call.settings.session_timeout)
         session = await sessions.insert(
             tx, workspace_id=workspace_id, agent=agent, plan_id=plan_id, parent_session_id=parent_id
         )
@@ -48,8 +49,8 @@ async def list_sessions(
 ) -> Page:
     """Sessions of the workspace or a plan, newest first.
 
-    Of an archived plan too. An open session is orphaned when it holds no live claim and was silent for an hour; any
-    write in it makes it active again. Long summaries are cut (`cut`): get_session has them whole.
+    Of an archived plan too. An open session is orphaned when it holds no live claim and was silent for an hour
+    (setting session_timeout); init closes it with a note, and any write in it makes it active again. Long summaries are cut (`cut`): get_session has them whole.
 
     Example: {"action":"list_sessions","status_filter":"orphaned"}
     """
@@ -60,6 +61,7 @@ async def list_sessions(
         plan_id=plan_id,
         status=None if status_filter == "all" else status_filter,
         agent=agent,
+        silence=call.settings.session_timeout,
         after=call.after("sessions", 2),
         limit=call.shared.limit + 1,
     )
@@ -78,6 +80,6 @@ async def get_session(call: Call, *, session_id: SessionId) -> Session:
 
     Example: {"action":"get_session","session_id":"sess_1rqewqexykb8"}
     """
-    session = await sessions.get(call.db, session_id)
+    session = await sessions.get(call.db, session_id, call.settings.session_timeout)
     await call.workspace_id(call.db, session.workspace_id)
     return session

@@ -46,7 +46,7 @@ async def send_message(
     async with call.write() as tx:
         require_actor(tx)
         plan = await plans.require(tx, plan_id) if plan_id else None
-        recipient = await _session(tx, to_agent)
+        recipient = await _session(call, tx, to_agent)
         thread = await messages.require_thread(tx, thread_id) if thread_id else None
         homes = {named.workspace_id for named in (plan, recipient, thread) if named}
         message = NewMessage(
@@ -70,11 +70,11 @@ async def _send(tx: Transaction, message: NewMessage) -> Sent:
     return sent
 
 
-async def _session(tx: Transaction, to_agent: str) -> Session | None:
+async def _session(call: Call, tx: Transaction, to_agent: str) -> Session | None:
     """Return the session that an address names, or None if it is the name of an agent."""
     if not to_agent.startswith(SESSION_PREFIX):
         return None
-    session = await sessions.get(tx, to_agent)
+    session = await sessions.get(tx, to_agent, call.settings.session_timeout)
     if session.status == "completed":
         raise Conflict(
             f"The session {to_agent} was completed at {session.completed_at}; nobody reads in it any more. "
@@ -108,7 +108,7 @@ async def inbox(
     Example: {"action":"inbox","agent":"Reviewer"}
     """
     session_id = call.shared.session_id
-    session = await sessions.get(call.db, session_id) if session_id else None
+    session = await sessions.get(call.db, session_id, call.settings.session_timeout) if session_id else None
     names = [name for name in (agent or (session.agent if session else None), session_id) if name]
     if message_id:
         return await _message(call, message_id, thread_id, names)

@@ -94,13 +94,16 @@ async def test_a_fact_lives_to_the_moment_it_expires_and_not_longer(store: Datab
     assert second.entry_id != first.entry_id
 
 
-async def test_a_session_is_orphaned_after_an_hour_of_silence(store: Database, now: Now) -> None:
+SILENCE = 600
+
+
+async def test_a_session_is_orphaned_after_its_time_of_silence(store: Database, now: Now) -> None:
     async with store.transaction() as tx:
         session = await sessions.insert(tx, workspace_id=WORKSPACE, agent="A", plan_id="plan_1", parent_session_id=None)
-    now.moment = START + timedelta(seconds=sessions.SILENCE_SECONDS)
-    assert (await sessions.get(store, session.session_id)).status == "active"
+    now.moment = START + timedelta(seconds=SILENCE)
+    assert (await sessions.get(store, session.session_id, SILENCE)).status == "active"
     now.moment += timedelta(milliseconds=1)
-    assert (await sessions.get(store, session.session_id)).status == "orphaned"
+    assert (await sessions.get(store, session.session_id, SILENCE)).status == "orphaned"
 
 
 async def an_item(db: Reader) -> None:
@@ -126,11 +129,15 @@ async def facts(db: Reader) -> None:
 
 
 async def sessions_of_a_plan(db: Reader) -> None:
-    await sessions.list_(db, workspace_id=WORKSPACE, plan_id="plan_1", status="active", agent="A", after=None, limit=20)
+    await sessions.list_(
+        db, workspace_id=WORKSPACE, plan_id="plan_1", status="active", agent="A", silence=SILENCE, after=None, limit=20
+    )
 
 
 async def sessions_of_a_workspace(db: Reader) -> None:
-    await sessions.list_(db, workspace_id=WORKSPACE, plan_id=None, status=None, agent=None, after=None, limit=20)
+    await sessions.list_(
+        db, workspace_id=WORKSPACE, plan_id=None, status=None, agent=None, silence=SILENCE, after=None, limit=20
+    )
 
 
 async def hand_offs(db: Reader) -> None:
@@ -140,8 +147,8 @@ async def hand_offs(db: Reader) -> None:
 
 
 async def what_is_around(db: Reader) -> None:
-    await briefing.surroundings(db, workspace_id=WORKSPACE, plan_id="plan_1", agent="A")
-    await briefing.surroundings(db, workspace_id=WORKSPACE, plan_id=None, agent="A")
+    await briefing.surroundings(db, workspace_id=WORKSPACE, plan_id="plan_1", agent="A", names=["A", "sess_1"])
+    await briefing.surroundings(db, workspace_id=WORKSPACE, plan_id=None, agent="A", names=["A", "sess_1"])
 
 
 READS = (

@@ -160,3 +160,27 @@ async def test_two_workspaces_that_disagree_are_a_conflict(agent: Agent, plan_id
     ):
         assert (await agent.fails(TOOL, action, workspace_id=other, **named))["code"] == "conflict"
     assert (await agent(TOOL, "list_sessions", workspace_id=other))["total"] == 0
+
+
+async def test_init_closes_orphans_with_a_note_and_leaves_the_living_alone(
+    agent: Agent, plan_id: str, workspace_id: str, db: Database
+) -> None:
+    dead, working, quiet = [
+        (await agent(TOOL, "session_start", plan_id=plan_id, agent=name))["session_id"] for name in ("A", "B", "C")
+    ]
+    await agent("memory_steps", "next", plan_id=plan_id, session_id=working)
+    await be_silent(db, dead)
+    await be_silent(db, working)
+    await agent("memory_agent", "init", agent="D", plan_id=plan_id)
+    closed = await agent(TOOL, "get_session", session_id=dead)
+    assert closed["status"] == "orphaned"
+    assert "nothing was heard of it" in closed["summary"]
+    assert closed["completed_at"]
+    for session_id in (working, quiet):
+        assert (await agent(TOOL, "get_session", session_id=session_id))["status"] == "active"
+    logged = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["session_orphaned"])
+    assert [event["entity_id"] for event in logged["events"]] == [dead]
+    await agent("memory_context", "store", session_id=dead, type="notes", data={})
+    back = await agent(TOOL, "get_session", session_id=dead)
+    assert back["status"] == "active"
+    assert "completed_at" not in back
