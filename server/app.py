@@ -20,6 +20,7 @@ from server.registry import Tool
 from server.resources import Watch
 from server.settings import ASSETS, Settings
 from server.store import Store
+from server.tools.render import MAX_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ NAME = "project-memory"
 INSTRUCTIONS_LIMIT = 2048
 TOOLS_TTL_MS = 3_600_000
 IDLE_CHECK_SECONDS = 30
+MESSAGE_SHOWN = 4000
 
 INSTRUCTIONS = """\
 Project Memory keeps plans, steps, context and hand-offs in one database that all agents on this machine share. What you
@@ -165,4 +167,7 @@ def _result(text: str, *, is_error: bool = False) -> wire.CallToolResult:
 
 def _failure(error: ProjectMemoryError) -> wire.CallToolResult:
     # A message may quote a name with a lone surrogate, which the wire does not carry.
-    return _result(encode(error.payload()).encode("utf-8", "replace").decode(), is_error=True)
+    text = encode(error.payload()).encode("utf-8", "replace")
+    if len(text) > MAX_BYTES:
+        text = encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}}).encode()
+    return _result(text.decode(), is_error=True)

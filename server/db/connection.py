@@ -32,6 +32,10 @@ OPEN_ATTEMPTS = 20
 CHECKPOINT_COMMITS = 256
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 WAL_WARNING_BYTES = 64 * 1024 * 1024
+FOREIGN = """
+    SELECT count(*) FROM sqlite_master
+    WHERE name NOT LIKE 'sqlite_%' AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_migrations')
+"""
 GENERATED_KEY = re.compile(r"UNIQUE constraint failed: \w+\.\w+_id$")
 
 
@@ -332,7 +336,7 @@ async def open_database(
     _create_private(path)
     writer = await connect(path, synchronous)
     try:
-        await _enter_wal(writer)
+        await _enter_wal(writer, path)
         reader = await connect(path, synchronous, "PRAGMA query_only = ON")
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -352,10 +356,13 @@ def _create_private(path: Path) -> None:
         ) from error
 
 
-async def _enter_wal(writer: Connection) -> None:
+async def _enter_wal(writer: Connection, path: Path) -> None:
     """Switch to WAL. While another process does the same SQLite answers `locked` at once, without waiting."""
     for attempt in range(OPEN_ATTEMPTS):
         try:
+            [[(foreign,)]] = await _batch(writer, FOREIGN)
+            if foreign:
+                raise Storage(f"{str(path)!r} is an SQLite database of another program. Choose another --data-root.")
             [[(mode,)]] = await _batch(writer, "PRAGMA journal_mode = WAL")
         except Busy:
             if attempt == OPEN_ATTEMPTS - 1:

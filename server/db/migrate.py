@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from server.errors import Busy, SchemaTooNew, Storage
 logger = logging.getLogger(__name__)
 
 LOCK_ATTEMPTS = 5  # each waits for busy_timeout; clients give up on a call after a minute
+COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 LEDGER = "CREATE TABLE _migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
 
 
@@ -63,7 +65,6 @@ async def _pending(db: Database, migrations: list[Migration]) -> list[Migration]
     if version > migrations[-1].number:
         raise _too_new(version, migrations)
     if not await db.value("SELECT 1 FROM sqlite_master WHERE name = '_migrations'"):
-        await _refuse_foreign(db)
         return migrations
     checksums = {row["name"]: row["checksum"] for row in await db.all("SELECT name, checksum FROM _migrations")}
     known = {m.name: m for m in migrations}
@@ -76,11 +77,6 @@ async def _pending(db: Database, migrations: list[Migration]) -> list[Migration]
             "Reinstall the release that wrote the database; a change of the schema is a new file."
         )
     return [m for m in migrations if m.name not in checksums]
-
-
-async def _refuse_foreign(db: Database) -> None:
-    if await db.value("SELECT 1 FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"):
-        raise Storage(f"{str(db.path)!r} is an SQLite database of another program. Choose another --data-root.")
 
 
 def _too_new(version: int, migrations: list[Migration]) -> SchemaTooNew:
@@ -167,3 +163,5 @@ def statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+    if COMMENT.sub("", statement).strip():
+        raise Storage(f"A migration ends in the middle of a statement: {statement.strip()[:80]!r}. Reinstall.")

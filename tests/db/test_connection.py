@@ -14,7 +14,7 @@ import anyio
 import pytest
 import pytest_asyncio
 
-from server import app
+from server import calls
 from server.db import connection
 from server.db.connection import Database, open_database, translate
 from server.errors import Busy, InvalidArguments, Storage
@@ -34,6 +34,7 @@ async def bare(tmp_path: Path) -> AsyncGenerator[Database]:
     """A database with one table and the log that every transaction looks at."""
     db = await open_database(tmp_path / "data" / "some.db")
     async with connection.connected(db.path) as other:
+        await other.execute_fetchall("CREATE TABLE _migrations (name TEXT)")
         await other.execute_fetchall("CREATE TABLE event_log (timestamp TEXT)")
         await other.execute_fetchall("CREATE TABLE notes (note_id TEXT PRIMARY KEY, text TEXT NOT NULL)")
     yield db
@@ -371,8 +372,8 @@ async def test_a_generated_id_that_is_taken_is_drawn_again(
     other.mkdir()
     store = Store(Settings(data_root=tmp_path / "data"))
     call = {"action": "register", "workspace_path": str(project)}
-    first = await app.run(store, TOOLS, "memory_workspace", call)
-    second = await app.run(store, TOOLS, "memory_workspace", {**call, "workspace_path": str(other)})
+    first = await calls.run(store, TOOLS, "memory_workspace", call)
+    second = await calls.run(store, TOOLS, "memory_workspace", {**call, "workspace_path": str(other)})
     ids = await (await store.open()).all("SELECT workspace_id FROM workspaces")
     logged = await (await store.open()).value("SELECT count(*) FROM event_log WHERE type = 'workspace_registered'")
     await store.close()
