@@ -46,9 +46,9 @@ def _moment(text: str) -> str:
 
 
 def _data(value: dict[str, Any]) -> dict[str, Any]:
-    layer: list[Any] = [value]
+    layer: list[object] = [value]
     for _ in range(DATA_DEPTH):
-        layer = [child for node in layer if isinstance(node, dict | list) for child in _children(node)]
+        layer = [child for node in layer for child in _children(node)]
         if not layer:
             break
     else:
@@ -59,7 +59,9 @@ def _data(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _children(node: object) -> Iterable[object]:
-    return cast(dict[str, object], node).values() if isinstance(node, dict) else cast(list[object], node)
+    if isinstance(node, dict):
+        return cast(dict[str, object], node).values()
+    return cast(list[object], node) if isinstance(node, list) else ()
 
 
 def _too_large() -> TooLarge:

@@ -14,8 +14,9 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.sessions import LineageBrief, LineageEntry, Session
 from server.models.steps import StepRow
+from server.models.text import Data, Id, Name, SomeText
 from server.tools import briefing
-from server.tools.common import Call, Data, Id, MaxBytes, Name, SessionId, SomeText, tool
+from server.tools.common import Call, MaxBytes, SessionId, tool
 from server.tools.render import Page
 from server.tools.step_rules import LEASE_SECONDS
 

@@ -13,17 +13,7 @@ from server.db import events, sessions, workspaces
 from server.db.connection import Database, Reader, Transaction
 from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
-from server.models.text import Data as Data
-from server.models.text import Id as Id
-from server.models.text import Index as Index
-from server.models.text import Line as Line
-from server.models.text import Lines as Lines
-from server.models.text import Moment as Moment
-from server.models.text import Name as Name
-from server.models.text import Seconds as Seconds
-from server.models.text import SomeText as SomeText
-from server.models.text import Task as Task
-from server.models.text import Text as Text
+from server.models.text import Id, Name, Text
 from server.models.workspaces import Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings

@@ -21,8 +21,9 @@ from server.models.context import (
     StoreMode,
 )
 from server.models.events import Event
+from server.models.text import Data, Id, Line, Lines, SomeText, Text
 from server.tools import context_rules
-from server.tools.common import Call, Data, Id, Line, Lines, SomeText, Text, tool
+from server.tools.common import Call, tool
 from server.tools.context_rules import Told
 from server.tools.render import Page
 

@@ -10,8 +10,9 @@ from server.db.memories import Where
 from server.errors import InvalidArguments
 from server.models.context import Fact, Lifetime, Scope
 from server.models.events import Event
+from server.models.text import Id, Line, SomeText
 from server.tools import context_rules
-from server.tools.common import Call, Id, Line, SomeText
+from server.tools.common import Call
 from server.tools.context import CONFIRM, TOOL, Prefix
 from server.tools.render import Page
 

@@ -18,8 +18,9 @@ from server.models.plans import (
     Priority,
 )
 from server.models.steps import NewStep
+from server.models.text import Id, Line, Lines, Name, Text
 from server.tools import plan_rules, plan_templates
-from server.tools.common import Call, Detail, Id, Line, Lines, Name, Text, tool
+from server.tools.common import Call, Detail, tool
 from server.tools.plan_rules import Draft
 from server.tools.render import Page, Result
 

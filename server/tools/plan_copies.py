@@ -5,8 +5,9 @@ from typing import Any
 from server.db import cloning, dependencies, family, overview, phases, plans, steps, trash
 from server.db.connection import Transaction
 from server.models.plans import Plan
+from server.models.text import Id, Line
 from server.tools import plan_rules
-from server.tools.common import Call, Id, Line
+from server.tools.common import Call
 from server.tools.plan import TOOL
 from server.tools.plan_rules import Draft
 from server.tools.render import Result

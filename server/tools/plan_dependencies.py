@@ -3,8 +3,9 @@
 from typing import Any
 
 from server.db import dependencies, plans
+from server.models.text import Id
 from server.tools import plan_rules
-from server.tools.common import Call, Id
+from server.tools.common import Call
 from server.tools.plan import TOOL, PlanIds
 
 

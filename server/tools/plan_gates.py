@@ -8,8 +8,9 @@ from server.db.dependencies import Node
 from server.errors import InvalidArguments, NotAllowed, NotFound
 from server.models.events import Event, Origin
 from server.models.plans import Confirmation, ConfirmationScope, OpenClaim
+from server.models.text import Id, Index, Line, Name
 from server.tools import step_rules
-from server.tools.common import Call, Id, Index, Line, Name
+from server.tools.common import Call
 from server.tools.plan import TOOL
 from server.tools.steps import live
 

@@ -13,9 +13,9 @@ from server.errors import InvalidArguments, NotAllowed, NotFound, TooLarge
 from server.markdown import ParsedPlan, ParsedStep
 from server.models.plans import Category, Priority
 from server.models.steps import NewStep, brief
-from server.models.text import LINE_LENGTH, TASK_LENGTH, VALUE_BYTES
+from server.models.text import LINE_LENGTH, TASK_LENGTH, VALUE_BYTES, Line, Text
 from server.tools import plan_rules
-from server.tools.common import Call, Line, Text
+from server.tools.common import Call
 from server.tools.paths import normal_path
 from server.tools.plan import TOOL
 from server.tools.plan_rules import Draft

@@ -6,7 +6,8 @@ from server.db import events as event_log
 from server.db import notes, overview, plans
 from server.models.events import Event
 from server.models.plans import NoteType
-from server.tools.common import Call, Id, Name, SomeText
+from server.models.text import Id, Name, SomeText
+from server.tools.common import Call
 from server.tools.plan import TOOL
 from server.tools.render import Page
 from server.tools.steps import live

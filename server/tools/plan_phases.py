@@ -10,8 +10,9 @@ from server.errors import Conflict, InvalidArguments
 from server.models.events import Event
 from server.models.plans import NewPhase, Phase, Plan
 from server.models.steps import StepRow
+from server.models.text import Id, Index, Line, Lines, Text
 from server.tools import plan_rules
-from server.tools.common import Call, Id, Index, Line, Lines, Text
+from server.tools.common import Call
 from server.tools.plan import TOOL
 from server.tools.steps import live, unblocked
 

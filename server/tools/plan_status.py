@@ -8,8 +8,9 @@ from server.db import family, plans
 from server.db.connection import Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.plans import Category, PauseReason, Plan, PlanStatus, Priority, WorkflowMode
+from server.models.text import Id, Index, Line, Lines, Text
 from server.tools import plan_rules
-from server.tools.common import Call, Id, Index, Line, Lines, Text
+from server.tools.common import Call
 from server.tools.plan import TOOL
 from server.tools.steps import unblocked
 

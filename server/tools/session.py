@@ -7,7 +7,8 @@ from pydantic import Field
 from server.db import events, plans, sessions
 from server.models.events import Event
 from server.models.sessions import Session, SessionBrief, StatusFilter
-from server.tools.common import Agent, Call, Id, SessionId, tool
+from server.models.text import Id
+from server.tools.common import Agent, Call, SessionId, tool
 from server.tools.render import Page
 
 TOOL = tool(
@@ -50,7 +51,8 @@ async def list_sessions(
     """Sessions of the workspace or a plan, newest first.
 
     Of an archived plan too. An open session is orphaned when it holds no live claim and was silent for an hour
-    (setting session_timeout); init closes it with a note, and any write in it makes it active again. Long summaries are cut (`cut`): get_session has them whole.
+    (setting session_timeout); init closes it with a note, and any write in it makes it active again. Long summaries are
+    cut (`cut`): get_session has them whole.
 
     Example: {"action":"list_sessions","status_filter":"orphaned"}
     """

@@ -10,8 +10,9 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.reservations import Checkpoint, CheckpointBrief
 from server.models.steps import StepRow
+from server.models.text import Data, Id, Name
 from server.tools.agent import plan_of
-from server.tools.common import Call, Data, Detail, Id, Name
+from server.tools.common import Call, Detail
 from server.tools.render import Page
 from server.tools.session import TOOL
 

@@ -15,8 +15,9 @@ from server.db.connection import Transaction
 from server.errors import Conflict, NotAllowed
 from server.models.base import later
 from server.models.reservations import Reservation
+from server.models.text import Id, Line, Seconds
 from server.models.workspaces import Workspace
-from server.tools.common import Call, Id, Line, Seconds, require_actor
+from server.tools.common import Call, require_actor
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import Page
 from server.tools.session import TOOL

@@ -13,7 +13,8 @@ from server.models.events import Event
 from server.models.messages import Mail, Message, NewMessage, Sent
 from server.models.plans import Priority
 from server.models.sessions import Session
-from server.tools.common import Agent, Call, Id, Name, SomeText, require_actor
+from server.models.text import Id, Name, SomeText
+from server.tools.common import Agent, Call, require_actor
 from server.tools.render import Page
 from server.tools.session import TOOL
 

@@ -11,9 +11,10 @@ from server.db.connection import Transaction
 from server.errors import TooLarge
 from server.models.events import Event
 from server.models.launch import ScopeBoundaries
+from server.models.text import Id, Name, SomeText
 from server.tools import agent_files
 from server.tools.agent import plan_of
-from server.tools.common import Call, Id, Name, SomeText
+from server.tools.common import Call
 from server.tools.launch_prompt import Launch, compose
 from server.tools.render import MAX_BYTES, Result, length
 from server.tools.session import TOOL

@@ -12,8 +12,9 @@ from server.errors import Conflict
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import Step, StepRow, StepStatus, StepType, brief, view
+from server.models.text import Id, Index, Name, Seconds, Text
 from server.tools import step_rules
-from server.tools.common import STEP, Call, Id, Index, Name, Seconds, Text
+from server.tools.common import STEP, Call
 from server.tools.render import Page
 from server.tools.step_rules import LEASE_SECONDS, Outcome, Target
 from server.tools.steps import TOOL, unblocked

@@ -8,8 +8,9 @@ from server.db import events, file_edits, plans, steps
 from server.errors import InvalidArguments
 from server.models.events import Event
 from server.models.steps import ChangeType
+from server.models.text import Id, Index, Line, Text
 from server.tools import step_rules
-from server.tools.common import Call, Id, Index, Line, Text
+from server.tools.common import Call
 from server.tools.render import Page
 from server.tools.steps import TOOL, live
 

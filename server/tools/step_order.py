@@ -9,8 +9,9 @@ from server.db.connection import Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.plans import Plan
 from server.models.steps import NewStep, StepRow
+from server.models.text import Id, Index, Lines
 from server.tools import step_rules
-from server.tools.common import STEP, Call, Id, Index, Lines
+from server.tools.common import STEP, Call
 from server.tools.step_rules import Target
 from server.tools.steps import TOOL, StepSpecs, live, log, refuse_gated, unblocked
 

@@ -22,8 +22,9 @@ from server.models.steps import (
     brief,
     view,
 )
+from server.models.text import Id, Index, Line, Name, Task, Text
 from server.tools import step_rules
-from server.tools.common import STEP, Call, Detail, Id, Index, Line, Name, Task, Text, tool
+from server.tools.common import STEP, Call, Detail, tool
 from server.tools.render import Page, Result
 from server.tools.step_rules import Outcome, Target
 

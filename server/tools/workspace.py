@@ -11,9 +11,10 @@ from server.db import events, workspaces
 from server.db.connection import Transaction
 from server.errors import Conflict
 from server.models.events import Event
+from server.models.text import Id, Line
 from server.models.workspaces import GIT_PREFIX, Checkout, Registered, Workspace, WorkspaceInfo, brief, nested
 from server.tools import identity, paths
-from server.tools.common import Call, Detail, Id, Line, WorkspacePath, tool
+from server.tools.common import Call, Detail, WorkspacePath, tool
 from server.tools.identity import Identity
 from server.tools.render import Page, Result
 

@@ -8,8 +8,9 @@ from server.db import events, plans, restore, stats, trash
 from server.db.connection import Reader
 from server.db.events import Wanted
 from server.models.events import Event
+from server.models.text import Id, Index, Lines, Moment
 from server.models.workspaces import Stats
-from server.tools.common import Agent, Call, Id, Index, Lines, Moment
+from server.tools.common import Agent, Call
 from server.tools.render import Page, Result
 from server.tools.workspace import TOOL
 
