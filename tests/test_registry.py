@@ -89,7 +89,7 @@ def test_the_signature_is_the_schema() -> None:
             "force": {"type": "boolean"},
             "index": {"type": "integer"},
             "limit": {"type": "integer"},
-            "parts": {"type": "array", "items": {"type": "object", "description": "One part."}},
+            "parts": {"type": "array", "items": {"type": "object"}},
             "thing_id": {"type": "string"},
             "title": {"type": "string"},
             "topic": {"type": "string"},

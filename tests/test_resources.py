@@ -5,27 +5,33 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp.client.subscriptions import ResourceUpdated
-from mcp.types import ResourceUpdatedNotification, TextResourceContents
+from mcp.types import ResourceUpdatedNotification, TextContent, TextResourceContents
 
 from server.app import build
 from server.settings import Settings
 
 
 @asynccontextmanager
-async def served(settings: Settings, **options: object) -> AsyncGenerator[Client]:
+async def served(settings: Settings, **options: Any) -> AsyncGenerator[Client]:
     async with Client(build(settings), **options) as client:
         yield client
+
+
+def text_of(block: object) -> str:
+    assert isinstance(block, TextContent | TextResourceContents)
+    return block.text
 
 
 async def call(client: Client, tool: str, **arguments: object) -> dict[str, object]:
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, result
-    return json.loads(result.content[0].text)
+    return json.loads(text_of(result.content[0]))
 
 
 async def plan_in(client: Client, project: Path) -> tuple[str, str]:
@@ -48,10 +54,9 @@ async def test_plans_and_workspaces_can_be_read_by_uri(settings: Settings, proje
             "memory://workspaces/{workspace_id}",
         ]
         read = await client.read_resource(f"memory://plans/{plan_id}")
-        assert isinstance(read.contents[0], TextResourceContents)
-        assert json.loads(read.contents[0].text) == await call(client, "memory_plan", action="get", plan_id=plan_id)
+        assert json.loads(text_of(read.contents[0])) == await call(client, "memory_plan", action="get", plan_id=plan_id)
         read = await client.read_resource(f"memory://workspaces/{workspace_id}")
-        assert json.loads(read.contents[0].text)["workspace_id"] == workspace_id
+        assert json.loads(text_of(read.contents[0]))["workspace_id"] == workspace_id
 
 
 @pytest.mark.parametrize("uri", ["memory://plans/plan_nope", "memory://nothing/x", "file:///etc/passwd"])
@@ -90,12 +95,12 @@ async def test_an_older_client_hears_of_writes_by_another_server(settings: Setti
     async with served(settings, mode="legacy", message_handler=on_message) as client, served(settings) as other:
         workspace_id, plan_id = await plan_in(client, project)
         plan, workspace = f"memory://plans/{plan_id}", f"memory://workspaces/{workspace_id}"
-        await client.subscribe_resource(plan)
-        await client.subscribe_resource(workspace)
+        await client.subscribe_resource(plan)  # pyright: ignore[reportDeprecated] - older clients send it
+        await client.subscribe_resource(workspace)  # pyright: ignore[reportDeprecated] - older clients send it
         with anyio.fail_after(10):
             await call(other, "memory_steps", action="update", plan_id=plan_id, step_index=0, notes="n")
             assert {await heard.get(), await heard.get()} == {plan, workspace}
-            await client.unsubscribe_resource(plan)
+            await client.unsubscribe_resource(plan)  # pyright: ignore[reportDeprecated] - older clients send it
             for note in ("m", "o"):
                 await call(other, "memory_steps", action="update", plan_id=plan_id, step_index=0, notes=note)
                 assert await heard.get() == workspace

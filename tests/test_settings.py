@@ -128,5 +128,5 @@ def test_the_driver_never_logs_the_data_of_users() -> None:
 
 @pytest.mark.parametrize("wrong", ["soon", "-1", "1.5", "0x10"])
 def test_a_number_that_is_none_is_refused_with_the_flag_and_the_variable(wrong: str) -> None:
-    with pytest.raises(InvalidArguments, match="--session-timeout .or PM_SESSION_TIMEOUT. is"):
+    with pytest.raises(InvalidArguments, match=r"--session-timeout .or PM_SESSION_TIMEOUT. is"):
         settings.load({"session_timeout": wrong}, {})

@@ -43,6 +43,6 @@ def mortal_connect(path: Any, **options: Any) -> sqlite3.Connection:
     return connect(path, factory=Mortal, **options)
 
 
-sqlite3.connect = mortal_connect  # type: ignore[assignment]
+sqlite3.connect = mortal_connect
 sys.argv[1:] = sys.argv[3:]
 main()

@@ -27,5 +27,5 @@ def stopping_connect(path: Any, **options: Any) -> sqlite3.Connection:
     return connect(path, factory=Stopping, **options)
 
 
-sqlite3.connect = stopping_connect  # type: ignore[assignment]
+sqlite3.connect = stopping_connect
 main()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest_asyncio
+
 from tests.conftest import Agent
 
 Plan = dict[str, Any]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.conftest import Agent
 
 from server.db.connection import Database
 from server.settings import Settings
 from server.store import open_store
+from tests.conftest import Agent
 
 
 @pytest_asyncio.fixture
@@ -95,10 +95,9 @@ async def test_next_finishes_the_named_step_once(agent: Agent, plan_id: str) -> 
 
 
 async def test_the_last_next_says_that_nothing_remains(agent: Agent, plan_id: str) -> None:
-    held = (await take(agent, plan_id, "ada"))["next"]
+    answer = await take(agent, plan_id, "ada")
     for _ in range(3):
-        answer = await take(agent, plan_id, "ada", step_id=held["step_id"])
-        held = answer.get("next", held)
+        answer = await take(agent, plan_id, "ada", step_id=answer["next"]["step_id"])
     assert answer["remaining"] == 0
     assert "next" not in answer
     assert "waiting" not in answer

@@ -1,18 +1,16 @@
 """memory_workspace events: waiting for what other processes write."""
 
 import anyio
-from tests.conftest import Agent
 
 from server.db.connection import Database
+from tests.conftest import Agent
 
 
 async def latest_id(agent: Agent, workspace_id: str) -> int:
     return (await agent("memory_workspace", "events", workspace_id=workspace_id, limit=1))["latest_id"]
 
 
-async def test_a_waiting_caller_hears_of_another_process_at_once(
-    agent: Agent, workspace_id: str, db: Database
-) -> None:
+async def test_a_waiting_caller_hears_of_another_process_at_once(agent: Agent, workspace_id: str, db: Database) -> None:
     since_id = await latest_id(agent, workspace_id)
     heard: list[dict[str, object]] = []
 
