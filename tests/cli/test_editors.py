@@ -1,0 +1,67 @@
+"""What the demo tells people to paste into their editors."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from server.cli.editors import Editor, Launch, editors, launch
+from tests.e2e.processes import ServerProcess
+
+PLAIN = Launch("/a folder/python", ["-I", "-m", "server"])
+WITH_ENV = Launch("C:\\Python\\python.exe", ["-P", "-m", "server"], {"PYTHONPATH": 'C:\\a "b"\\ü'})
+
+
+def read(editor: Editor) -> dict[str, object]:
+    """The entry of the server in what the editor reads."""
+    parsed = tomllib.loads(editor.text) if editor.file.endswith(".toml") else json.loads(editor.text)
+    [servers] = parsed.values()
+    return servers["project-memory"]
+
+
+@pytest.mark.parametrize("start", [PLAIN, WITH_ENV], ids=["plain", "with an environment"])
+def test_every_editor_is_told_the_same_command(start: Launch) -> None:
+    found = {editor.name: read(editor) for editor in editors(start)}
+
+    assert found.pop("VS Code") == {"type": "stdio", **start.entry}
+    assert found == dict.fromkeys(("Claude Code", "Codex", "Gemini CLI", "Cursor"), start.entry)
+
+
+def test_a_command_for_the_shell_keeps_its_words_apart() -> None:
+    for editor in editors(PLAIN):
+        if editor.shell:
+            words = shlex.split(editor.shell)
+            assert words[words.index("--") + 1 :] == [PLAIN.command, *PLAIN.args]
+
+
+async def test_the_command_starts_this_server_in_a_project_that_has_a_folder_called_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "__init__.py").write_text("raise SystemExit('the wrong server')", encoding="utf-8")
+    start = launch()
+    monkeypatch.chdir(tmp_path)
+    for name, value in start.env.items():
+        monkeypatch.setenv(name, value)
+
+    server = await ServerProcess.start(tmp_path / "data", command=(start.command, *start.args))
+
+    assert (await server.request("tools/list", {}))["tools"]
+    assert await server.close() == 0
+
+
+def test_a_plain_start_there_would_get_the_wrong_server(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "__init__.py").write_text("raise SystemExit('the wrong server')", encoding="utf-8")
+    env = {**os.environ, **launch().env}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "server"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr.strip() == "the wrong server"

@@ -1,0 +1,90 @@
+"""The command line, as a process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from server import __version__
+from server.cli import app
+from server.settings import PACKAGE, SETTINGS
+
+
+def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `python -m server` with an input that ends at once."""
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=PACKAGE.parent,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def server(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return run("-m", "server", *words, env=env)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_every_subcommand_and_every_setting(flag: str) -> None:
+    done = server(flag)
+
+    named = {word for s in SETTINGS for word in (s.flag, s.env, *s.choices)}
+    named |= {command.name or "" for command in app.registered_commands}
+    assert {word for word in named if word not in done.stdout} == set()
+    assert all(setting.meaning in done.stdout for setting in SETTINGS)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_version_tells_the_version() -> None:
+    done = server("--version")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"project-memory {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "said"),
+    [
+        (["--log-level", "loud"], {}, "--log-level"),
+        ([], {"PM_SYNCHRONOUS": "maybe"}, "PM_SYNCHRONOUS"),
+        (["--data-root"], {}, "--data-root"),
+        (["--tools", "memory_plans"], {}, "memory_plans"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_line(words: list[str], env: Mapping[str, str], said: str) -> None:
+    done = server(*words, env=env)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("project-memory: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("words", [["dmeo"], ["--date-root", "x"], ["demo", "--kepe", "x"]])
+def test_an_unknown_word_is_refused(words: list[str]) -> None:
+    done = server(*words)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--workspace", "x", "demo"], ["demo", "--workspace=x"]])
+def test_a_setting_may_stand_before_and_after_the_subcommand(words: list[str]) -> None:
+    done = server(*words)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--workspace has no effect on the demo" in done.stderr
+
+
+def test_to_serve_nothing_of_the_command_line_is_imported(tmp_path: object) -> None:
+    done = run("-X", "importtime", "-m", "server", "--data-root", str(tmp_path))
+
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "server.app" in imported
+    assert {name for name in imported if name.split(".")[0] in ("typer", "rich") or name == "server.cli"} == set()
