@@ -68,17 +68,13 @@ def editors(start: Launch) -> list[Editor]:
     ]
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
 def _toml(start: Launch) -> str:
-    lines = [f"[mcp_servers.{NAME}]", f"command = {_quoted(start.command)}", f"args = {_quoted(start.args)}"]
+    lines = [f"[mcp_servers.{NAME}]", f"command = {_json(start.command)}", f"args = {_json(start.args)}"]
     if start.env:
-        lines += ["", f"[mcp_servers.{NAME}.env]", *(f"{k} = {_quoted(v)}" for k, v in start.env.items())]
+        lines += ["", f"[mcp_servers.{NAME}.env]", *(f"{k} = {_json(v)}" for k, v in start.env.items())]
     return "\n".join(lines)
 
 
-def _quoted(value: object) -> str:
-    """Return a string or a list of strings as TOML, which writes them like JSON."""
+def _json(value: object) -> str:
+    """Return JSON on one line; a string or a list of strings is TOML as well."""
     return json.dumps(value, ensure_ascii=False)
