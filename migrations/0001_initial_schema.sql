@@ -157,6 +157,7 @@ CREATE INDEX steps_order ON steps (plan_id, order_index);
 CREATE INDEX steps_phase ON steps (phase_id, order_index);
 CREATE INDEX steps_status ON steps (plan_id, status, order_index);
 CREATE INDEX steps_free ON steps (plan_id, order_index) WHERE status = 'pending' AND waits_for = 0;
+CREATE INDEX steps_waiting ON steps (plan_id, order_index) WHERE status = 'pending' AND waits_for > 0;
 CREATE INDEX steps_claimed ON steps (claimed_by) WHERE claimed_by IS NOT NULL;
 CREATE INDEX steps_lease ON steps (lease_expires_at) WHERE lease_expires_at IS NOT NULL;
 

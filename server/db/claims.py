@@ -12,7 +12,7 @@ from server.db import events
 from server.db.connection import Reader, Transaction
 from server.models.base import encode, later
 from server.models.events import Event
-from server.models.steps import StepRow
+from server.models.steps import OPEN, StepRow
 
 # What a plan as a whole has to say: its status, what it or its program waits for, and the first phase that awaits
 # approval, behind which nothing is eligible.
@@ -78,6 +78,40 @@ CANDIDATES_IN_PLAN = " UNION ALL ".join(
     for state in (FREE, LOST)
 )
 
+IN_PLAN = "l.plan_id = :plan_id"
+
+# The many steps that wait for others are counted in their index; the reason of each of the rest is looked at.
+WAITING_COUNTS = f"""
+    {SCOPE.format(plans=IN_PLAN)}
+    SELECT reason, sum(number) AS number FROM (
+        SELECT {REASON_IN_PLAN} AS reason, 1 AS number FROM steps s JOIN phases p ON p.phase_id = s.phase_id
+        WHERE s.plan_id = :plan_id AND s.status IN ('active', 'blocked', 'failed')
+        UNION ALL
+        SELECT {REASON_IN_PLAN}, 1 FROM steps s JOIN phases p ON p.phase_id = s.phase_id
+        WHERE s.plan_id = :plan_id AND {FREE}
+        UNION ALL
+        SELECT CASE WHEN (SELECT status FROM scope) = 'active' THEN 'dependency'
+            ELSE 'plan_' || (SELECT status FROM scope) END, count(*)
+        FROM steps s WHERE s.plan_id = :plan_id AND s.status = 'pending' AND s.waits_for > 0
+    )
+    WHERE reason IS NOT NULL AND number > 0 GROUP BY reason ORDER BY number DESC, reason
+"""
+FIRST_WAITING = (
+    SCOPE.format(plans=IN_PLAN)
+    + " UNION ALL ".join(
+        f"""
+        SELECT * FROM (
+            SELECT s.*, p.name AS phase, {REASON_IN_PLAN} AS reason
+            FROM steps s JOIN phases p ON p.phase_id = s.phase_id
+            WHERE s.plan_id = :plan_id AND s.status = '{status}' AND ({REASON_IN_PLAN}) IS NOT NULL
+            ORDER BY s.order_index LIMIT :first
+        )
+        """
+        for status in OPEN
+    )
+    + " ORDER BY order_index LIMIT :first"
+)
+
 HELD = """
     SELECT s.*, p.name AS phase FROM steps s
         JOIN phases p ON p.phase_id = s.phase_id JOIN plans l ON l.plan_id = s.plan_id
@@ -87,7 +121,6 @@ HELD = """
     ORDER BY s.plan_id, s.order_index
 """
 
-IN_PLAN = "l.plan_id = :plan_id"
 ELIGIBLE_IN_PLAN = f"{SCOPE.format(plans=IN_PLAN)} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit"
 IN_WORKSPACE = "l.workspace_id = :workspace_id AND l.status = 'active'"
 
@@ -170,30 +203,18 @@ async def reason(db: Reader, step: StepRow) -> str | None:
     )
 
 
-async def reasons(db: Reader, plan_id: str, *, first: int, wanted: Wanted = ANY) -> list[tuple[StepRow, str, int]]:
-    """Return for the open steps of a plan why they wait: `first` steps, and the first one of every other reason.
+@dataclass(frozen=True)
+class Waiting:
+    """Why no step of a plan is eligible: how many steps for each reason, and the first ones with theirs."""
 
-    Each comes with its reason and with how many steps have that reason.
-    """
-    rows = await db.all(
-        f"""
-        {SCOPE.format(plans=IN_PLAN)},
-        open AS (
-            SELECT s.*, p.name AS phase, {REASON} AS reason FROM scope l
-                JOIN steps s ON s.plan_id = l.plan_id AND s.status NOT IN ('done', 'cancelled')
-                JOIN phases p ON p.phase_id = s.phase_id
-        ),
-        counted AS (
-            SELECT *, count(*) OVER (PARTITION BY reason) AS together,
-                row_number() OVER (ORDER BY order_index) AS place,
-                row_number() OVER (PARTITION BY reason ORDER BY order_index) AS place_in_reason
-            FROM open WHERE reason IS NOT NULL
-        )
-        SELECT * FROM counted WHERE place <= :first OR place_in_reason = 1 ORDER BY order_index
-        """,
-        _params(db, wanted, plan_id=plan_id, first=first),
-    )
-    return [(StepRow.of(row), row["reason"], row["together"]) for row in rows]
+    counts: dict[str, int]
+    first: list[tuple[StepRow, str]]
+
+
+async def waiting(db: Reader, plan_id: str, *, first: int, wanted: Wanted = ANY) -> Waiting:
+    params = _params(db, wanted, plan_id=plan_id, first=first)
+    counts, rows = await db.batch((WAITING_COUNTS, params), (FIRST_WAITING, params))
+    return Waiting({row["reason"]: row["number"] for row in counts}, [(StepRow.of(row), row["reason"]) for row in rows])
 
 
 async def held(db: Reader, actor: str, *, workspace_id: str | None = None, plan_id: str | None = None) -> list[StepRow]:

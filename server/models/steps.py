@@ -14,6 +14,7 @@ StepType = Literal[
 ]  # fmt: skip
 ChangeType = Literal["create", "edit", "delete", "rename"]
 
+OPEN = ("pending", "active", "blocked", "failed")
 CLOSED = ("done", "cancelled")
 CONFIRM_BEFORE_DONE = ("confirmation", "user_validation")
 CONFIRM_BEFORE_ACTIVE = ("critical",)

@@ -110,12 +110,12 @@ def _finished(step: StepRow) -> dict[str, Any]:
 
 async def _waiting(tx: Transaction, plan_id: str, wanted: Wanted) -> dict[str, Any] | None:
     """Return why nothing is eligible: how many steps for each reason, and the first ones with theirs."""
-    found = await claims.reasons(tx, plan_id, first=FIRST_WAITING, wanted=wanted)
+    found = await claims.waiting(tx, plan_id, first=FIRST_WAITING, wanted=wanted)
     first = [
         {"step_id": step.step_id, "index": step.order_index, "reason": await step_rules.explain(tx, step, code)}
-        for step, code, _ in found[:FIRST_WAITING]
+        for step, code in found.first
     ]
-    return {"counts": {code: together for _, code, together in found}, "first": first} if found else None
+    return {"counts": found.counts, "first": first} if found.counts else None
 
 
 @TOOL.action(read_only=True, takes=("page",))
