@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import mcp.types as wire
+from mcp import MCPError
 from mcp.server import CacheHint, Server, ServerRequestContext
 
 from server import __version__, catalog, resources
@@ -29,6 +30,7 @@ INSTRUCTIONS_LIMIT = 2048
 TOOLS_TTL_MS = 3_600_000
 IDLE_CHECK_SECONDS = 30
 MESSAGE_SHOWN = 4000
+OUR_SIDE = ("busy", "schema_too_new", "storage", "internal")
 
 INSTRUCTIONS = """\
 Project Memory keeps plans, steps, context and hand-offs in one database that all agents on this machine share. What you
@@ -81,8 +83,8 @@ def build(settings: Settings) -> Server[State]:
         state = State(store, Watch(store), tools, listing)
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(store.keep, IDLE_CHECK_SECONDS)
-                tasks.start_soon(state.watch.run)
+                tasks.start_soon(_persist, "the idle check", partial(store.keep, IDLE_CHECK_SECONDS))
+                tasks.start_soon(_persist, "the watch for changes", state.watch.run)
                 yield state
                 tasks.cancel_scope.cancel()
         finally:
@@ -113,21 +115,15 @@ async def list_tools(ctx: Context, _: wire.PaginatedRequestParams | None) -> wir
 async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.CallToolResult:
     state = ctx.lifespan_context
     try:
-        return _result(await run(state.store, state.tools, params.name, params.arguments or {}))
+        async with boundary(params.name):
+            return _result(await run(state.store, state.tools, params.name, params.arguments or {}))
     except ProjectMemoryError as error:
         return _failure(error)
-    except RecursionError:
-        return _failure(InvalidArguments("The arguments are nested too deeply. Send at most 100 levels."))
-    except Exception:
-        reference = secrets.token_hex(4)
-        logger.exception("%s failed, reference %s", params.name, reference)
-        return _failure(
-            Internal(f"{params.name} failed unexpectedly; nothing was written. The log has it as {reference}.")
-        )
 
 
 async def list_resources(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListResourcesResult:
-    return await resources.listed(ctx.lifespan_context.store)
+    async with _protocol_errors("resources/list"):
+        return await resources.listed(ctx.lifespan_context.store)
 
 
 async def list_templates(_: Context, __: wire.PaginatedRequestParams | None) -> wire.ListResourceTemplatesResult:
@@ -136,11 +132,13 @@ async def list_templates(_: Context, __: wire.PaginatedRequestParams | None) -> 
 
 async def read_resource(ctx: Context, params: wire.ReadResourceRequestParams) -> wire.ReadResourceResult:
     state = ctx.lifespan_context
-    return await resources.read(params.uri, partial(run, state.store, state.tools))
+    async with _protocol_errors("resources/read", uri=params.uri):
+        return await resources.read(params.uri, partial(run, state.store, state.tools))
 
 
 async def subscribe(ctx: Context, params: wire.SubscribeRequestParams) -> wire.EmptyResult:
-    return await ctx.lifespan_context.watch.subscribe(ctx, params)
+    async with _protocol_errors("resources/subscribe", uri=params.uri):
+        return await ctx.lifespan_context.watch.subscribe(ctx, params)
 
 
 async def unsubscribe(ctx: Context, params: wire.UnsubscribeRequestParams) -> wire.EmptyResult:
@@ -148,7 +146,46 @@ async def unsubscribe(ctx: Context, params: wire.UnsubscribeRequestParams) -> wi
 
 
 async def listen(ctx: Context, params: wire.SubscriptionsListenRequestParams) -> wire.SubscriptionsListenResult:
-    return await ctx.lifespan_context.watch.listen(ctx, params)
+    async with _protocol_errors("subscriptions/listen"):
+        return await ctx.lifespan_context.watch.listen(ctx, params)
+
+
+async def _persist(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Keep background work going: what fails there must not end the server."""
+    while True:
+        try:
+            async with boundary(what):
+                return await work()
+        except ProjectMemoryError as error:
+            logger.warning("%s begins anew: %s", what, error)
+            await anyio.sleep(IDLE_CHECK_SECONDS)
+
+
+@asynccontextmanager
+async def boundary(what: str) -> AsyncGenerator[None]:
+    """Let errors of ours pass and turn any other into one: no text of an exception reaches a client."""
+    try:
+        yield
+    except (ProjectMemoryError, MCPError):
+        raise
+    except RecursionError as error:
+        raise InvalidArguments("The arguments are nested too deeply. Send at most 100 levels.") from error
+    except Exception as error:
+        reference = secrets.token_hex(4)
+        logger.exception("%s failed, reference %s", what, reference)
+        message = f"{what} failed unexpectedly; nothing was written. The log has it as {reference}."
+        raise Internal(message) from error
+
+
+@asynccontextmanager
+async def _protocol_errors(method: str, **named: str) -> AsyncGenerator[None]:
+    """Answer a failed request that is no tool call with an error of the protocol."""
+    try:
+        async with boundary(method):
+            yield
+    except ProjectMemoryError as error:
+        code = wire.INTERNAL_ERROR if error.code in OUR_SIDE else wire.INVALID_PARAMS
+        raise MCPError(code, str(error), {**named, "code": error.code}) from error
 
 
 def _wire_tool(entry: Mapping[str, Any]) -> wire.Tool:

@@ -56,12 +56,9 @@ def _resource(workspace: Workspace) -> wire.Resource:
 
 
 async def read(uri: str, call: Read) -> wire.ReadResourceResult:
-    """Return what a URI names, or raise the protocol's error for a resource that does not exist."""
+    """Return what a URI names."""
     tool, arguments = _call_for(uri)
-    try:
-        text = await call(tool, arguments)
-    except ProjectMemoryError as error:
-        raise MCPError(wire.INVALID_PARAMS, str(error), {"uri": uri, "code": error.code}) from error
+    text = await call(tool, arguments)
     return wire.ReadResourceResult(contents=[wire.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text)])
 
 

@@ -48,7 +48,17 @@ class Connection(aiosqlite.Connection):
 
     async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         """Run statements in order, up to the first that fails, and return the rows of each."""
+        if not self._running:
+            raise Busy(
+                "The database is being opened anew, because its file was replaced. Nothing was written. "
+                "Send the same call again."
+            )
         return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
+
+    async def rollback(self) -> None:
+        """End the transaction, if there is one."""
+        if self._running:
+            await super().rollback()
 
     def _run(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         return [self._run_one(sql, params) for sql, params in statements]
@@ -206,7 +216,8 @@ class Database(Reader):
         with anyio.CancelScope(shield=True):
             if checkpoint:
                 await self.checkpoint_if_dirty()
-            await self._writer.close()
+            async with self._turn:
+                await self._writer.close()
             await self._connection.close()
 
     async def _begin(self) -> None:
