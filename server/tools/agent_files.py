@@ -139,9 +139,7 @@ def _remembered(path: Path) -> dict[str, Any]:
         handle = os.open(path, OPEN_FLAGS)
         with os.fdopen(handle, "rb") as file:
             found = json.loads(file.read(LARGEST)) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+        context = cast(dict[str, Any], found) if isinstance(found, dict) else {}
+        return context if context.pop("sha256", None) == _hash(encode(context).encode()) else {}
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
-        return {}
-    context = cast(dict[str, Any], found)
-    return context if context.pop("sha256", None) == _hash(encode(context).encode()) else {}

@@ -100,9 +100,9 @@ async def _plan_of_session(tx: Transaction) -> str | None:
     return (await sessions.require(tx, session_id)).plan_id if session_id else None
 
 
-def clash(one: str, other: str) -> bool:
+def clash(one: str, other: str, *, letters_alike: bool = LETTERS_ALIKE) -> bool:
     """Return whether two globs in a workspace can match one file of it."""
-    if LETTERS_ALIKE:
+    if letters_alike:
         one, other = one.lower(), other.lower()
     return globs.overlap(one, other)
 
