@@ -17,6 +17,7 @@ from server.errors import InvalidArguments, NotAllowed
 LONGEST = 200
 MOST_STARS = 10
 MOST_ALTERNATIVES = 16
+CACHED = 8192
 LAST = 0x10FFFF
 SLASH = ord("/")
 STARS = re.compile(r"\*+")
@@ -39,6 +40,7 @@ class Glob:
     paths: tuple[Path, ...]
 
 
+@lru_cache(CACHED)
 def normal(pattern: str) -> str:
     """Return the one spelling of a relative glob; refuse one that leads out, matches nothing or is too much."""
     parts = [part for part in pattern.replace("\\", "/").split("/") if part not in ("", ".")]
@@ -82,7 +84,7 @@ def _characters_meet(one: Intervals, other: Intervals) -> bool:
     return one == other or any(a <= b_last and b <= a_last for a, a_last in one for b, b_last in other)
 
 
-@lru_cache(4096)
+@lru_cache(CACHED)
 def _compiled(text: str) -> Glob:
     if len(text) > LONGEST or len(STARS.findall(text)) > MOST_STARS:
         raise InvalidArguments(
