@@ -31,7 +31,7 @@ def move_away(settings: Settings) -> None:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that nothing tells of."""
     with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await anyio.lowlevel.checkpoint()
 
 
