@@ -1,0 +1,130 @@
+"""Every action, setting and command is documented, and no document speaks of what does not exist."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from server import catalog
+from server.app import INSTRUCTIONS
+from server.cli import app
+from server.registry import Action, Tool
+from server.settings import ASSETS, SETTINGS, Setting
+from server.tools import TOOLS
+
+README = (ASSETS / "README.md").read_text(encoding="utf-8")
+CHANGELOG = (ASSETS / "CHANGELOG.md").read_text(encoding="utf-8")
+CONTENT = sorted(path for folder in ("agents", "instructions", "skills") for path in (ASSETS / folder).rglob("*.md"))
+CODE = sorted((ASSETS / "server").rglob("*.py"))
+DOCUMENTS = [ASSETS / "README.md", ASSETS / "AGENTS.md", ASSETS / "CHANGELOG.md"]
+PARAMS = [param for tool in TOOLS.values() for action in tool.actions.values() for param in action.params.values()]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ASSETS).as_posix()
+
+
+def exists(tool: str, action: str) -> bool:
+    return tool in TOOLS and action in TOOLS[tool].actions.keys() | TOOLS[tool].aliases.keys()
+
+
+def mentions(text: str) -> Iterator[tuple[str, str]]:
+    """What a text calls: `memory_plan create`, `memory_plan action='create'`, `memory_plan {"action": "create"`."""
+    unbroken = re.sub(r'"\s*\n\s*f?"', "", text)  # a string that goes on in the next line
+    pattern = r"\b(memory_[a-z]+)\s+(?:action=['\"]|\{\"action\": ?\")?([a-z]+(?:_[a-z]+)*)\b"
+    yield from ((found[1], found[2]) for found in re.finditer(pattern, unbroken))
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_has_its_line_in_the_readme(setting: Setting) -> None:
+    [line] = [line for line in README.splitlines() if line.startswith(f"| `{setting.flag}` |")]
+
+    assert f"`{setting.env}`" in line
+    assert not setting.default or f"`{setting.default}`" in line
+    assert all(f"`{choice}`" in line for choice in setting.choices)
+
+
+def test_the_readme_lists_no_setting_that_does_not_exist() -> None:
+    assert set(re.findall(r"\bPM_[A-Z_]+", README)) == {setting.env for setting in SETTINGS}
+
+
+def test_every_command_is_in_the_readme() -> None:
+    commands = typer.main.get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
+
+    assert commands
+    for name in commands:
+        assert re.search(rf"(scripts/run|project-memory|-m server) {name}\b", README), name
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+def test_every_tool_has_its_line_in_the_readme(tool: Tool) -> None:
+    assert f"| `{tool.name}` |" in README
+
+
+def test_no_document_names_a_tool_that_does_not_exist() -> None:
+    for path in (*DOCUMENTS, *CONTENT):
+        tools = set(re.findall(r"\bmemory_(?!<)[a-z]+\b", path.read_text(encoding="utf-8")))
+        assert tools <= TOOLS.keys(), named(path)
+
+
+@pytest.mark.parametrize("action", [a for t in TOOLS.values() for a in t.actions.values()], ids=lambda a: a.name)
+def test_every_action_is_in_the_catalog_with_its_help_and_an_example(action: Action) -> None:
+    [entry] = [e for e in catalog.load(ASSETS / "catalog") if e["name"] == action.tool]
+    [found] = [a for a in entry["actions"] if a["name"] == action.name]
+
+    assert found["help"]
+    assert found["summary"] in found["help"]
+    assert found["example"]["action"] == action.name
+    assert found["params"] == [param.describe() for param in action.params.values()]
+
+
+@pytest.mark.parametrize("path", [*CONTENT, *DOCUMENTS], ids=named)
+def test_a_document_names_only_actions_that_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    calls = [call for code in re.findall(r"`{3}.*?`{3}|`[^`]+`", text, re.DOTALL) for call in mentions(code)]
+
+    assert [call for call in calls if not exists(*call)] == []
+
+
+@pytest.mark.parametrize("path", CONTENT, ids=named)
+def test_content_passes_only_parameters_that_exist_with_values_they_take(path: Path) -> None:
+    for name, value in re.findall(r"`(\w+)=([^`]+)`", path.read_text(encoding="utf-8")):
+        takers = [param for param in PARAMS if param.name == name]
+        taken = [param for param in takers if not param.validate(json.loads(value))[1]]
+        assert name == "action" or taken, f"{name}={value}"
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_a_message_or_a_help_text_names_only_actions_that_exist(path: Path) -> None:
+    assert [call for call in mentions(path.read_text(encoding="utf-8")) if not exists(*call)] == []
+
+
+def test_the_instructions_name_only_tools_and_actions_that_exist() -> None:
+    assert {tool for tool, _ in mentions(INSTRUCTIONS)} <= TOOLS.keys()
+    assert [call for call in mentions(INSTRUCTIONS) if not exists(*call)] == []
+    assert set(re.findall(r"\bmemory_[a-z]+\b", INSTRUCTIONS)) <= TOOLS.keys()
+
+
+def test_the_calls_that_the_readme_shows_are_valid() -> None:
+    decoder, shown = json.JSONDecoder(), 0
+    for found in re.finditer(r"(memory_[a-z]+) (?=\{)", README):
+        arguments, _ = decoder.raw_decode(README, found.end())
+        TOOLS[found[1]].bind(arguments)
+        shown += 1
+
+    assert shown >= 8
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_a_path_in_a_document_leads_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w./])\.?/?((?:server|scripts|tests|migrations|catalog)/[\w/]*\.?\w+)", text)
+
+    assert [name for name in paths if not (ASSETS / name).exists() and "NNNN" not in name] == []
+
+
+def test_the_changelog_has_a_place_for_what_comes_next() -> None:
+    assert "## [Unreleased]" in CHANGELOG
