@@ -1,4 +1,4 @@
-"""Measure the server against the figures it must reach: `bench.py [--json] [stdio] [client] [memory] [size]`.
+"""Measure the server against the figures it must reach: `bench.py [--json] [BENCH ...]`.
 
 Every figure that depends on the machine is a ratio to a bare echo server of the same SDK (`bench_echo.py`), which
 answers the same texts, measured in the same run by turns. The calls are written and read as raw lines, so that no
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_client
+import bench_concurrency
 
 ROOT = Path(__file__).resolve().parent.parent
 ECHO = Path(__file__).resolve().parent / "bench_echo.py"
@@ -38,6 +39,7 @@ FSYNC_BYTES = 16_384
 START_BAR = 1.15
 CALL_BAR = 1.6
 MEMORY_BAR = 1.5
+THROUGHPUT_BAR = 0.6
 LIST_BAR = 40_000
 SCHEMA_BAR = 4_700
 TEXT_BAR = 2_048
@@ -65,10 +67,13 @@ class Figure:
     floor: float | None = None
     judged: float | None = None
     bar: float | None = None
+    at_least: bool = False
 
     @property
     def met(self) -> bool | None:
-        return None if self.bar is None or self.judged is None else self.judged <= self.bar
+        if self.bar is None or self.judged is None:
+            return None
+        return self.judged >= self.bar if self.at_least else self.judged <= self.bar
 
 
 class Peer:
@@ -350,6 +355,19 @@ def size(place: Place) -> Iterator[Figure]:
         yield _sized(f"{tool['name']} description", "characters", len(tool["description"]), TEXT_BAR)
 
 
+def concurrency(place: Place) -> Iterator[Figure]:
+    """Processes that write without pause, against as many bare `sqlite3` loops with the same statements."""
+    for processes in bench_concurrency.PROCESSES:
+        ours = bench_concurrency.measure(place.root / f"ours-{processes}", processes, "ours")
+        bare = bench_concurrency.measure(place.root / f"bare-{processes}", processes, "bare")
+        rate, floor = ours["calls_per_second"], bare["calls_per_second"]
+        bar = THROUGHPUT_BAR if processes == max(bench_concurrency.PROCESSES) else None
+        name = f"{processes} writing processes"
+        yield Figure(f"{name}: throughput", "calls/s", rate, None, floor, rate / floor, bar, at_least=True)
+        yield _timed(f"{name}: one call", ours["times"], 0.99, floor=statistics.median(bare["times"]))
+        yield Figure(f"{name}: errors", "", ours["errors"], judged=ours["errors"], bar=0)
+
+
 def _bytes(value: object) -> int:
     return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
@@ -379,6 +397,7 @@ BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "client": client,
     "memory": memory,
     "size": size,
+    "concurrency": concurrency,
 }
 
 
@@ -386,7 +405,11 @@ def line_of(figure: Figure) -> str:
     high = f"{figure.high:10.2f}" if figure.high is not None else " " * 10
     floor = f"{figure.floor:10.2f}" if figure.floor is not None else " " * 10
     ratio = f"{figure.judged:8.2f}x" if figure.floor is not None and figure.judged is not None else " " * 9
-    bar = f"<= {figure.bar:g}  {'ok' if figure.met else 'over'}" if figure.bar is not None else ""
+    bar = (
+        f"{'>=' if figure.at_least else '<='} {figure.bar:g}  {'ok' if figure.met else 'over'}"
+        if figure.bar is not None
+        else ""
+    )
     digits = 2 if figure.unit in ("ms", "MiB") else 0
     return f"{figure.name:44}{figure.value:10.{digits}f} {figure.unit:10}{high}{floor}{ratio}  {bar}".rstrip()
 

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import aiosqlite
 import anyio
 
 from server.db.clock import Clock
+from server.db.line import Line
 from server.db.lock_holder import describe, holder
 from server.errors import Busy, InvalidArguments, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
@@ -26,7 +28,9 @@ logger = logging.getLogger(__name__)
 Params = Mapping[str, Any]
 Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
 NO_PARAMS: Params = {}
+BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
 BUSY_TIMEOUT_MS = 5000
+LOCK_PAUSE_SECONDS = 0.002  # between two looks for a write lock that another program holds
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
 CHECKPOINT_COMMITS = 256
@@ -46,6 +50,10 @@ class IdCollision(ProjectMemoryError):
 class Connection(aiosqlite.Connection):
     """aiosqlite's connection, with several statements in one hop to its thread: a hop costs more than a statement."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
+        self._line = Line(path)
+
     async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         """Run statements in order, up to the first that fails, and return the rows of each."""
         if not self._running:
@@ -58,16 +66,48 @@ class Connection(aiosqlite.Connection):
     async def rollback(self) -> None:
         """End the transaction, if there is one."""
         if self._running:
-            await super().rollback()
+            await self._execute(self._end)  # pyright: ignore[reportUnknownMemberType] - untyped there
 
     def _run(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         return [self._run_one(sql, params) for sql, params in statements]
 
     def _run_one(self, sql: str, params: Params | Sequence[Params]) -> list[sqlite3.Row]:
-        if isinstance(params, Mapping):
-            return self._conn.execute(sql, params).fetchall()
-        self._conn.executemany(sql, params)
-        return []
+        if sql == BEGIN:
+            self._begin()
+            return []
+        if not isinstance(params, Mapping):
+            self._conn.executemany(sql, params)
+            return []
+        rows = self._conn.execute(sql, params).fetchall()
+        if sql == COMMIT:
+            self._line.leave()
+        return rows
+
+    def _begin(self) -> None:
+        """Take the write lock; one that is taken is waited for as long as `busy_timeout` says."""
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        self._line.enter(BUSY_TIMEOUT_MS / 1000)
+        while not self._is_begun(deadline):
+            time.sleep(LOCK_PAUSE_SECONDS)
+
+    def _is_begun(self, deadline: float) -> bool:
+        """Try once: who has had its turn in line waits for other programs only, and looks often."""
+        self._conn.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._conn.execute(BEGIN)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            return False
+        finally:
+            self._conn.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        return True
+
+    def _end(self) -> None:
+        try:
+            self._conn.rollback()
+        finally:
+            self._line.leave()
 
 
 class Reader:
@@ -181,7 +221,7 @@ class Database(Reader):
                 await self._begin()
                 tx = Transaction(self._writer, self._clock)
                 yield tx
-                await tx.batch(("COMMIT", NO_PARAMS))
+                await tx.batch((COMMIT, NO_PARAMS))
                 committed = True
             finally:
                 # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
@@ -223,7 +263,7 @@ class Database(Reader):
     async def _begin(self) -> None:
         try:
             [_, [(version,)], [(last,)]] = await _batch(
-                self._writer, "BEGIN IMMEDIATE", "PRAGMA user_version", "SELECT max(timestamp) FROM event_log"
+                self._writer, BEGIN, "PRAGMA user_version", "SELECT max(timestamp) FROM event_log"
             )
         except Busy as error:
             raise _blamed(error, self.path) from error
@@ -259,7 +299,7 @@ class Database(Reader):
         BEGIN IMMEDIATE, writes nothing, and another connection does the work.
         """
         try:
-            await _batch(self._writer, "BEGIN IMMEDIATE")
+            await _batch(self._writer, BEGIN)
             async with connected(self.path, self._synchronous) as other:
                 [[(_, frames, copied)]] = await _batch(other, "PRAGMA wal_checkpoint(PASSIVE)")
         finally:
@@ -309,7 +349,7 @@ async def shape_of(db: Reader, table: str) -> Shape:
 
 async def connect(path: Path, synchronous: str = "full", *more: str) -> Connection:
     """Open one connection with the settings that every connection of ours has, and `more` of them."""
-    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
+    connection = Connection(path)
     with anyio.CancelScope(shield=True):  # a connection that is half open cannot be closed
         await connection
     connection.row_factory = sqlite3.Row

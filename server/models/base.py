@@ -55,9 +55,12 @@ Strings = Annotated[list[str], BeforeValidator(_decode), Field(default_factory=l
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_decode), Field(default_factory=dict)]
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def encode(value: object) -> str:
     """Return `value` as compact JSON text, the one form in which JSON is stored and sent."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _encoder.encode(value)
 
 
 def timestamp(moment: datetime) -> str:
