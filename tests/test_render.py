@@ -248,6 +248,11 @@ def test_a_page_is_full_and_tells_the_total_and_where_to_go_on() -> None:
     assert "next_cursor" not in json.loads(render(page(rows[:3], limit=3, total=3), Budget()))
 
 
+def test_an_offset_into_a_list_is_refused_rather_than_ignored() -> None:
+    with pytest.raises(InvalidArguments, match="next_cursor"):
+        render(page([{"n": 0}]), Budget(offset=20))
+
+
 def test_an_empty_list_is_told_as_such() -> None:
     assert json.loads(render(page([]), Budget())) == {"rows": [], "total": 0}
 

@@ -70,6 +70,8 @@ def render(result: object, budget: Budget) -> str:
     if isinstance(result, Result) and result.max_bytes:
         budget = Budget(result.max_bytes, budget.offset)
     if isinstance(result, Page):
+        if budget.offset:
+            raise InvalidArguments("'offset' continues a cut value. This is a list: it goes on with its next_cursor.")
         items = [lean(row) for row in result.rows[: result.limit]]
         text = _text(_page(result, items, len(items)))
         return text if _fits(text, budget) else _text(_fit_page(result, items, budget))
