@@ -332,7 +332,8 @@ async def test_the_data_root_is_its_owners_alone(tmp_path: Path) -> None:
     folder = stat.S_IMODE(settings.data_root.stat().st_mode)
     await store.close()
 
-    assert files.keys() == {"project-memory.db", "project-memory.db-wal", "project-memory.db-shm"}
+    name = "project-memory.db"
+    assert files.keys() == {name, f"{name}-wal", f"{name}-shm", f"{name}-line"}
     if sys.platform != "win32":  # which has no such modes
         assert folder == 0o700
         assert set(files.values()) == {0o600}
