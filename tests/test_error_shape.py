@@ -89,6 +89,11 @@ class World:
 
 
 ALWAYS_SENT = {"workspace_id", "agent"}
+NARROWING = {
+    *("query", "prefix", "tags", "types", "since", "until", "since_id", "key", "status", "limit", "paths", "thread_id"),
+    *("message_id", "lineage_id", "checkpoint_id", "status_filter", "file_path", "phase", "assignee", "category"),
+    *("note_type", "deliver_to", "type", "parent_type", "parent_id", "priority", "namespace", "name", "detail"),
+}
 
 
 async def answer(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, dict[str, Any], str]:
@@ -142,7 +147,19 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
         message = await call("memory_session", "send_message", to_agent="tester", content="Hello", **me)
         await call("memory_session", "reserve_files", paths=["src/**"], **me)
         checkpoint = await call("memory_session", "checkpoint", name="here", plan_id=plan_id, **me)
-        await call("memory_steps", "record_edit", step_id=step["step_id"], file_path="a", change_type="edit", **here)
+        for n in range(3):
+            (project.parent / f"other-{n}").mkdir()
+            await call("memory_workspace", "register", workspace_path=str(project.parent / f"other-{n}"))
+            await call("memory_plan", "create", title=f"Plan {n}", **here)
+            await call("memory_plan", "add_note", plan_id=plan_id, note=f"Note {n}", **me)
+            await call("memory_session", "send_message", to_agent="tester", content=f"Hello {n}", **me)
+            await call("memory_session", "reserve_files", paths=[f"docs/{n}"], **me)
+            await call("memory_session", "checkpoint", name=f"there {n}", plan_id=plan_id, **me)
+            await call("memory_agent", "handoff", to_agent="tester", reason=f"go {n}", plan_id=plan_id, **me)
+            await call("memory_context", "store", plan_id=plan_id, type=f"type {n}", data={"a": n}, agent="tester")
+            await call("memory_context", "remember", key=f"key {n}", value="v", **here)
+            edit = {"file_path": f"a/{n}", "change_type": "edit"}
+            await call("memory_steps", "record_edit", step_id=step["step_id"], **edit, **here)
         return {
             **here,
             "plan_id": plan_id,
@@ -303,6 +320,31 @@ async def test_a_list_refuses_a_cursor_that_it_did_not_give(action: Action, worl
     assert failed
     assert told["error"]["code"] == "invalid_arguments"
     assert "'cursor'" in told["error"]["message"]
+
+
+def listed(told: dict[str, Any]) -> list[Any]:
+    """The rows of a page: the one top-level list, an empty one included."""
+    [rows] = [value for value in told.values() if isinstance(value, list)]
+    return rows
+
+
+@pytest.mark.parametrize("action", [a for a in READS if "cursor" in a.params], ids=label)
+async def test_a_list_read_row_by_row_is_the_list(action: Action, world: World) -> None:
+    wanted = {name: value for name, value in world.plausible(action).items() if name not in NARROWING}
+    whole = {**wanted, "limit": 200, "max_bytes": MAX_BYTES}
+    seen: list[Any] = []
+    async with connected(world.data_root) as client:
+        _, together, _ = await answer(client, action.tool, whole)
+        arguments = {**wanted, "limit": 1}
+        for _ in range(len(listed(together)) + 1):
+            _, told, _ = await answer(client, action.tool, arguments)
+            seen += listed(told)
+            if "next_cursor" not in told:
+                break
+            arguments["cursor"] = told["next_cursor"]
+
+    assert seen == listed(together)
+    assert len(seen) == together["total"]
 
 
 def nasty_calls(action: Action, plausible: dict[str, Any]) -> list[dict[str, Any]]:
