@@ -279,7 +279,11 @@ async def test_a_database_with_data_is_copied_whole_before_it_is_migrated(
     assert applied == [name]
     assert everything(copy) == before
     assert str(copy) in caplog.text
-    assert {path.name for path in settings.data_root.iterdir()} == {"project-memory.db", "project-memory.db-line", copy.name}
+    assert {path.name for path in settings.data_root.iterdir()} == {
+        "project-memory.db",
+        "project-memory.db-line",
+        copy.name,
+    }
     with closing(sqlite3.connect(copy)) as old:
         assert old.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert old.execute("PRAGMA user_version").fetchone() == (NEXT - 1,)

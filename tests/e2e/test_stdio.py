@@ -88,14 +88,14 @@ async def test_the_log_holds_no_data_of_users(start: Start, project: Path) -> No
     assert "words that nobody" not in server.logged
 
 
-async def test_the_end_of_input_ends_the_server_and_leaves_no_log_beside_the_database(
+async def test_the_end_of_input_ends_the_server_and_leaves_no_write_ahead_log(
     start: Start, project: Path, data_root: Path
 ) -> None:
     server = await start()
     await registered(server, project)
 
     assert await server.end() == (0, [])
-    assert [path.name for path in data_root.iterdir()] == ["project-memory.db"]
+    assert {path.name for path in data_root.iterdir()} == {"project-memory.db", "project-memory.db-line"}
     assert server.logged == ""
 
 
