@@ -27,12 +27,18 @@ class Line:
         """Wait for the turn of this process, for so long at the most."""
         if fcntl is None:
             return
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return  # SQLite says better than this file what is wrong with the disk
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             if not _Waiter(handle).wait(seconds):
                 return
+        except OSError:  # a file system without locks
+            os.close(handle)
+            return
         self._handle = handle
 
     def leave(self) -> None:

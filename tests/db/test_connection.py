@@ -221,6 +221,15 @@ async def test_a_lock_that_is_given_back_in_time_is_waited_for(bare: Database) -
     assert await notes(bare) == ["a"]
 
 
+async def test_a_line_that_cannot_be_formed_stops_nobody(bare: Database) -> None:
+    line = Path(f"{bare.path}-line")
+    line.unlink(missing_ok=True)
+    line.mkdir()
+    await insert(bare, "a")
+
+    assert await notes(bare) == ["a"]
+
+
 async def test_nothing_is_copied_into_the_file_before_a_checkpoint(bare: Database, tmp_path: Path) -> None:
     await insert(bare, "a")
 
