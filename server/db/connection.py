@@ -172,6 +172,7 @@ class Transaction(Reader):
         self.origin = Origin()
         self.workspace_id: str | None = None  # of events that do not name theirs
         self.events: list[Event] = []
+        self.first: list[list[sqlite3.Row]] = []
         self._waiting: list[Statement] = []
 
     async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
@@ -213,13 +214,17 @@ class Database(Reader):
         self._wal_size = 0
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Transaction]:
-        """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
+    async def transaction(self, *first: Statement) -> AsyncGenerator[Transaction]:
+        """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included.
+
+        What `first` reads travels with the lock, and is in `first` of the transaction.
+        """
         async with self._turn:
             committed = False
             try:
-                await self._begin()
+                found = await self._begin(first)
                 tx = Transaction(self._writer, self._clock)
+                tx.first = found
                 yield tx
                 await tx.batch((COMMIT, NO_PARAMS))
                 committed = True
@@ -260,10 +265,13 @@ class Database(Reader):
                 await self._writer.close()
             await self._connection.close()
 
-    async def _begin(self) -> None:
+    async def _begin(self, first: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         try:
-            [_, [(version,)], [(last,)]] = await _batch(
-                self._writer, BEGIN, "PRAGMA user_version", "SELECT max(timestamp) FROM event_log"
+            _, [(version,)], [(last,)], *found = await Reader(self._writer, self._clock).batch(
+                (BEGIN, NO_PARAMS),
+                ("PRAGMA user_version", NO_PARAMS),
+                ("SELECT max(timestamp) FROM event_log", NO_PARAMS),
+                *first,
             )
         except Busy as error:
             raise _blamed(error, self.path) from error
@@ -274,6 +282,7 @@ class Database(Reader):
             )
         if last and isinstance(self._clock, Clock):
             self._clock.at_least(datetime.fromisoformat(last))
+        return found
 
     def _checkpoint_is_due(self) -> bool:
         return self._commits >= CHECKPOINT_COMMITS or self.wal_size() >= self._wal_size + CHECKPOINT_BYTES

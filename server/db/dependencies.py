@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from server.db.connection import Reader, Transaction
+from server.db.connection import Reader, Statement, Transaction
 from server.errors import Conflict
-from server.models.base import encode, new_id
+from server.models.base import Columns, encode, new_id
 from server.models.plans import Dependency, DependencyType
 
 Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
@@ -202,7 +202,12 @@ async def of_node(db: Reader, node: Node) -> tuple[list[Dependency], list[Depend
 
 async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:
     """Bring the state of everything that waits for `targets` up to date; return the sources that became free."""
-    changed = await tx.all(
+    return await freed(tx, (await tx.batch(refreshing(tx, targets)))[0])
+
+
+def refreshing(tx: Transaction, targets: Iterable[Node]) -> Statement:
+    """Return the statement of `refresh`, for a batch; `freed` takes its rows."""
+    return (
         f"""
         UPDATE dependencies AS d
         SET dep_status = CASE WHEN {IS_CLOSED} THEN 'satisfied' ELSE 'pending' END,
@@ -213,6 +218,10 @@ async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:
         """,
         {"targets": encode([list(target) for target in dict.fromkeys(targets)]), "now": tx.now()},
     )
+
+
+async def freed(tx: Transaction, changed: Sequence[Columns]) -> list[Node]:
+    """Return the sources that became free by a refresh, from the rows it changed."""
     satisfied = [row for row in changed if row["dep_status"] == "satisfied" and row["dep_type"] == "blocks"]
     return await free_among(tx, [(row["source_type"], row["source_id"]) for row in satisfied])
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.db import events
-from server.db.connection import Reader, Transaction
+from server.db.connection import Reader, Statement, Transaction
 from server.db.near import not_found
 from server.errors import Conflict, ProjectMemoryError
-from server.models.base import encode, later, new_id
+from server.models.base import Columns, encode, later, new_id
 from server.models.events import Event
 from server.models.sessions import Session, SessionBrief
 
@@ -58,20 +58,25 @@ async def insert(
     return Session.of(row)
 
 
-async def touch(tx: Transaction, session_id: str) -> Session:
+def lookup(session_id: str) -> Statement:
+    """Return the statement whose rows `arrived` takes."""
+    return "SELECT * FROM sessions WHERE session_id = :session_id", {"session_id": session_id}
+
+
+async def arrived(tx: Transaction, session_id: str, rows: Sequence[Columns]) -> Session:
     """Return the session that writes, noting that it lives, even when it was taken for dead."""
-    row = await tx.one(
+    if not rows:
+        raise await _missing(tx, session_id)
+    await tx.run(
         """
         UPDATE sessions SET last_seen_at = :now,
             status = CASE status WHEN 'orphaned' THEN 'active' ELSE status END,
             completed_at = CASE status WHEN 'orphaned' THEN NULL ELSE completed_at END
-        WHERE session_id = :session_id RETURNING *
+        WHERE session_id = :session_id
         """,
         {"session_id": session_id, "now": tx.now()},
     )
-    if row is None:
-        raise await _missing(tx, session_id)
-    return Session.of(row)
+    return Session.of(rows[0])
 
 
 async def require(db: Reader, session_id: str) -> Session:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db import dependencies, phases, plans
-from server.db.connection import Reader, Transaction
+from server.db.connection import Reader, Statement, Transaction
 from server.db.near import not_found
 from server.db.plans import stored
 from server.errors import InvalidArguments, NotFound
-from server.models.base import encode, new_id
+from server.models.base import Columns, encode, new_id
 from server.models.plans import Plan
 from server.models.steps import NewStep, StepRow
 
@@ -52,19 +52,24 @@ async def _missing(db: Reader, step_id: str) -> NotFound:
     return await not_found(db, "step", step_id, table="steps", label="task", lister=lister)
 
 
-async def require_with_plan(
-    db: Reader, step_id: str | None, plan_id: str | None, index: int | None
-) -> tuple[StepRow, Plan]:
-    """Return a live step, named by its id or by plan and index, and its plan, in one go; or raise NotFound."""
+def lookup(step_id: str | None, plan_id: str | None, index: int | None) -> tuple[Statement, Statement]:
+    """Return the statements that read a live step, named by its id or by plan and index, and its plan."""
     params = {"step_id": step_id, "plan_id": plan_id, "index": index}
     which = "s.step_id = :step_id" if step_id else "s.plan_id = :plan_id AND s.order_index = :index"
     of_step = "(SELECT plan_id FROM steps WHERE step_id = :step_id)" if step_id else ":plan_id"
-    found, plan = await db.batch(
+    return (
         (f"{SELECT.format(suffix='')} WHERE {which}", params),
         (f"SELECT * FROM plans WHERE plan_id = {of_step}", params),
     )
-    if found and plan:
-        return StepRow.of(found[0]), Plan.of(plan[0])
+
+
+async def require_with_plan(
+    db: Reader, step_id: str | None, plan_id: str | None, index: int | None, found: Sequence[Sequence[Columns]]
+) -> tuple[StepRow, Plan]:
+    """Return the step and the plan that `lookup` found, or raise NotFound."""
+    step, plan = found
+    if step and plan:
+        return StepRow.of(step[0]), Plan.of(plan[0])
     if step_id:
         raise await _missing_or_archived(db, step_id)
     await plans.require_live(db, plan_id or "")
@@ -202,17 +207,20 @@ async def set_dependencies(tx: Transaction, step: StepRow, named: Sequence[int |
 
 
 async def update(tx: Transaction, step_id: str, changes: Mapping[str, Any]) -> StepRow:
-    """Change columns of a step, its version and its time."""
+    """Change columns of a step that exists, its version and its time."""
+    return StepRow.of((await tx.batch(updating(tx, step_id, changes)))[0][0])
+
+
+def updating(tx: Transaction, step_id: str, changes: Mapping[str, Any]) -> Statement:
+    """Return the statement of `update`, for a batch; its one row is the step as it is then."""
     assignments = "".join(f"{name} = :{name}, " for name in changes)
-    row = await tx.one(
+    return (
         f"""
         UPDATE steps SET {assignments}updated_at = :updated_at, version = version + 1 WHERE step_id = :step_id
         RETURNING *, (SELECT name FROM phases WHERE phase_id = steps.phase_id) AS phase
         """,
         {**stored(changes), "step_id": step_id, "updated_at": tx.now()},
     )
-    assert row is not None  # the caller read the step in this transaction
-    return StepRow.of(row)
 
 
 async def delete(tx: Transaction, step_ids: Sequence[str], plan_id: str) -> None:

@@ -14,6 +14,7 @@ class Origin:
     action: str | None = None
     session_id: str | None = None
     agent: str | None = None
+    session_status: str | None = None
 
     @property
     def actor(self) -> str | None:

@@ -56,7 +56,7 @@ async def reserve_files(
     Example: {"action":"reserve_files","paths":["src/parser/","tests/test_parser*.py"],"agent":"Executor"}
     """
     async with call.write() as tx:
-        holder = await require_claimant(tx)
+        holder = require_claimant(tx)
         plan = await plans.require_live(tx, plan_id) if plan_id else None
         workspace = await call.workspace(tx, plan.workspace_id if plan else None)
         wanted = located(workspace, paths)

@@ -48,15 +48,16 @@ async def next_(
 
     Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
     """
-    async with call.write() as tx:
-        actor = await step_rules.require_claimant(tx)
+    async with call.write(*steps.lookup(step_id, plan_id, step_index)) as tx:
+        actor = step_rules.require_claimant(tx)
         finished: Outcome | None = None
         if step_id or step_index is not None:
-            where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+            where = await step_rules.target(call, tx, step_id, plan_id, step_index, found=tx.first)
             plan, workspace_id = where.plan, where.workspace_id
             finished = await _finish(call, tx, where, status, notes)
         else:
-            plan = await plans.require_live(tx, plan_id)
+            found = tx.first[1]
+            plan = Plan.of(found[0]) if found else await plans.require_live(tx, plan_id)
             workspace_id = await call.workspace_id(tx, plan.workspace_id)
         got = await _held_or_claimed(tx, plan, actor, lease_seconds, Wanted(types or (), assignee))
         if tx.events:

@@ -1,13 +1,14 @@
 """What a step may become, who may change it, and what follows when it does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db import claims, confirmations, dependencies, events, sessions, steps
+from server.db import claims, confirmations, dependencies, events, steps
 from server.db.connection import Reader, Transaction
 from server.db.dependencies import Node
 from server.errors import Conflict, Gated
-from server.models.base import later
+from server.models.base import Columns, later
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import CLOSED, StepRow
@@ -34,10 +35,18 @@ class Outcome:
 
 
 async def target(
-    call: Call, tx: Transaction, step_id: str | None, plan_id: str | None, step_index: int | None
+    call: Call,
+    tx: Transaction,
+    step_id: str | None,
+    plan_id: str | None,
+    step_index: int | None,
+    *,
+    found: Sequence[Sequence[Columns]] | None = None,
 ) -> Target:
-    """Return the live step that `step_id`, or `plan_id` and `step_index`, name."""
-    step, plan = await steps.require_with_plan(tx, step_id, plan_id, step_index)
+    """Return the live step that `step_id`, or `plan_id` and `step_index`, name. `found` is what its lookup read."""
+    if found is None:
+        found = await tx.batch(*steps.lookup(step_id, plan_id, step_index))
+    step, plan = await steps.require_with_plan(tx, step_id, plan_id, step_index, found)
     if step_id:
         _agree(step, plan_id, step_index)
     return Target(plan, step, await call.workspace_id(tx, plan.workspace_id))
@@ -79,22 +88,20 @@ def _holding(step: StepRow, holder: str | None) -> dict[str, Any]:
     return {"held_by": holder, "until": step.lease_expires_at} if holder else {}
 
 
-async def require_claimant(tx: Transaction) -> str:
+def require_claimant(tx: Transaction) -> str:
     """Return who claims: a named actor, whose session, if it has one, is not over."""
     actor = require_actor(tx)
-    if tx.origin.session_id:
-        session = await sessions.require(tx, tx.origin.session_id)
-        if session.status != "active":
-            raise Conflict(
-                f"The session {session.session_id} is {session.status}, so it cannot claim. "
-                "memory_agent action='init' opens a new one."
-            )
+    if tx.origin.session_status == "completed":
+        raise Conflict(
+            f"The session {tx.origin.session_id} is completed, so it cannot claim. "
+            "memory_agent action='init' opens a new one."
+        )
     return actor
 
 
 async def claim(call: Call, tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:
     """Claim one step for the actor, or renew its claim; raise for whatever stands against it."""
-    actor = await require_claimant(tx)
+    actor = require_claimant(tx)
     forced = guard(call, tx, step)
     if step.status == "active" and step.claimed_by == actor:
         return await claims.renew(tx, step, lease_seconds)
@@ -154,19 +161,19 @@ async def set_status(
     step, changes = where.step, dict(changes or {})
     forced = guard(call, tx, step)
     if status == step.status and not forced:
-        return Outcome(await steps.update(tx, step.step_id, changes)) if changes else Outcome(step)
+        return await change(call, tx, where, changes) if changes else Outcome(step)
     await _check_gate(tx, step, status)
     if status == "active" and tx.origin.actor:
-        await require_claimant(tx)
-        step = await claims.take(tx, step, tx.origin.actor, LEASE_SECONDS, forced=forced)
-        return await _settle(tx, where, await steps.update(tx, step.step_id, changes) if changes else step)
+        require_claimant(tx)
+        await claims.take(tx, step, tx.origin.actor, LEASE_SECONDS, forced=forced)
+        return await _settle(tx, where, {**changes, "status": "active"})
     if forced:
         await _log_take_over(tx, step)
     changes |= {"status": status, "claimed_by": None, "lease_expires_at": None}
     changes |= {"claim_token": step.claim_token + 1} if forced else {}
     done = status == "done"
     changes |= {"completed_at": tx.now() if done else None, "completed_by": tx.origin.actor if done else None}
-    return await _settle(tx, where, await steps.update(tx, step.step_id, changes))
+    return await _settle(tx, where, changes)
 
 
 async def change(call: Call, tx: Transaction, where: Target, changes: dict[str, Any]) -> Outcome:
@@ -207,9 +214,15 @@ async def _check_gate(tx: Transaction, step: StepRow, status: str) -> None:
         )
 
 
-async def _settle(tx: Transaction, where: Target, changed: StepRow) -> Outcome:
-    """Log the change of status, and bring up to date what waits for the step or its phase."""
+async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Outcome:
+    """Change the columns of a step whose status changes, log it, and bring up to date what waits for it."""
     before = where.step
+    if before.closed and not is_closed(changes["status"]):
+        await confirmations.drop_for_step(tx, before)
+    phase_ids = (before.phase_id, changes.get("phase_id", before.phase_id))
+    nodes = [("step", before.step_id), *(("phase", phase_id) for phase_id in phase_ids)]
+    rows, refreshed = await tx.batch(steps.updating(tx, before.step_id, changes), dependencies.refreshing(tx, nodes))
+    changed = StepRow.of(rows[0])
     events.record(
         tx,
         Event(
@@ -221,12 +234,7 @@ async def _settle(tx: Transaction, where: Target, changed: StepRow) -> Outcome:
             data={"index": changed.order_index, "from": before.status, "to": changed.status},
         ),
     )
-    if before.closed == changed.closed:
-        return Outcome(changed)
-    if before.closed:
-        await confirmations.drop_for_step(tx, before)
-    nodes = [("step", changed.step_id), ("phase", changed.phase_id)]
-    return Outcome(changed, await dependencies.refresh(tx, nodes))
+    return Outcome(changed, await dependencies.freed(tx, refreshed))
 
 
 def is_closed(status: str) -> bool:

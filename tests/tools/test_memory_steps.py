@@ -328,3 +328,18 @@ async def test_a_plan_of_another_workspace_is_a_conflict(agent: Agent, plan_id: 
         )
         assert error["code"] == "conflict", action
     assert len(await tasks(agent, plan_id)) == 5
+
+
+async def test_an_edit_with_the_status_it_has_already_is_logged(agent: Agent, plan_id: str) -> None:
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="pending", notes="look")
+    assert (await at(agent, plan_id, 0))["notes"] == "look"
+    events = await agent("memory_workspace", "events", plan_id=plan_id, types=["step_edited"])
+    assert [event["data"]["changed"] for event in events["events"]] == [["notes"]]
+
+
+async def test_a_step_that_moves_while_it_is_reopened_reopens_both_phases(agent: Agent, plan_id: str) -> None:
+    for index in range(2):
+        await agent("memory_steps", "update", plan_id=plan_id, step_index=index, status="done")
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="pending", phase="Build")
+    phases = (await agent("memory_plan", "get", plan_id=plan_id))["phases"]
+    assert [(phase["name"], phase["status"]) for phase in phases] == [("Design", "done"), ("Build", "pending")]
