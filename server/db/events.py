@@ -116,18 +116,25 @@ async def last_id(db: Reader) -> int:
 
 
 async def touched(db: Reader, since_id: int) -> tuple[list[str], int]:
-    """Return the resource URIs of what changed after an event, and the id of the newest event."""
-    rows = await db.all(
-        """
-        SELECT 'memory://plans/' || plan_id AS uri, max(event_id) AS last FROM event_log
-        WHERE event_id > :since_id GROUP BY plan_id
-        UNION ALL
-        SELECT 'memory://workspaces/' || workspace_id, max(event_id) FROM event_log
-        WHERE event_id > :since_id GROUP BY workspace_id
-        """,
-        {"since_id": since_id},
+    """Return the resource URIs of what changed after an event, and the id of the newest event.
+
+    The newest may be older than `since_id`: then another file has taken the place of the database.
+    """
+    params = {"since_id": since_id}
+    rows, [(newest,)] = await db.batch(
+        (
+            """
+            SELECT DISTINCT 'memory://plans/' || plan_id AS uri FROM event_log
+            WHERE event_id > :since_id AND plan_id IS NOT NULL
+            UNION ALL
+            SELECT DISTINCT 'memory://workspaces/' || workspace_id FROM event_log
+            WHERE event_id > :since_id AND workspace_id IS NOT NULL
+            """,
+            params,
+        ),
+        ("SELECT coalesce(max(event_id), 0) FROM event_log", params),
     )
-    return [row["uri"] for row in rows if row["uri"]], max([since_id, *(row["last"] for row in rows)])
+    return [row["uri"] for row in rows], newest
 
 
 async def history(
