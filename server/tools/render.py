@@ -56,9 +56,11 @@ class Budget:
 
 def lean(value: object) -> Any:
     """Return JSON values with the null and empty fields of models left out. Plain dicts are data: left as they are."""
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, Model):
-        fields = ((name, lean(getattr(value, name))) for name in type(value).model_fields)
-        return {name: item for name, item in fields if name in value.ALWAYS or item not in EMPTY}
+        fields = [(name, lean(item)) for name, item in value.__dict__.items()]
+        return {name: item for name, item in fields if item not in EMPTY or name in value.ALWAYS}
     if isinstance(value, list | tuple):
         return [lean(item) for item in cast(Sequence[object], value)]
     return value
@@ -232,6 +234,8 @@ def length(payload: dict[str, Any]) -> int:
 
 
 def _text(payload: dict[str, Any]) -> str:
+    if not any(isinstance(value, list) for value in payload.values()):
+        return encode(payload)
     return "{" + ",".join(f"{encode(key)}:{_lines(value)}" for key, value in payload.items()) + "}"
 
 
