@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Agent
 from mcp import Client
 
 from server.app import build
@@ -20,6 +19,7 @@ from server.errors import InvalidArguments
 from server.settings import Settings
 from server.store import open_store
 from server.tools import paths
+from tests.conftest import Agent
 
 WS = "memory_workspace"
 Serve = Callable[..., AbstractAsyncContextManager[Agent]]
