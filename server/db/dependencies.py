@@ -7,7 +7,7 @@ from typing import Any
 from server.db.connection import Reader, Statement, Transaction
 from server.errors import Conflict
 from server.models.base import Columns, encode, new_id
-from server.models.plans import Dependency, DependencyType
+from server.models.plans import DependencyType
 
 Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
 Edge = tuple[Node, Node]  # (source, target)
@@ -183,21 +183,6 @@ async def pending_of(db: Reader, node: Node) -> list[str]:
         {"type": node[0], "id": node[1]},
     )
     return [row["target_id"] for row in rows]
-
-
-async def of_node(db: Reader, node: Node) -> tuple[list[Dependency], list[Dependency]]:
-    """Return what `node` waits for, and what waits for it."""
-    rows = await db.all(
-        """
-        SELECT * FROM dependencies
-        WHERE (source_type = :type AND source_id = :id) OR (target_type = :type AND target_id = :id)
-        ORDER BY dependency_id
-        """,
-        {"type": node[0], "id": node[1]},
-    )
-    found = [Dependency.of(row) for row in rows]
-    waits = [d for d in found if (d.source_type, d.source_id) == node]
-    return waits, [d for d in found if (d.target_type, d.target_id) == node]
 
 
 async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:

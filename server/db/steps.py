@@ -131,7 +131,7 @@ async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, 
     ids = [row["step_id"] for row in rows]
     after = [s.step_id for s in before[:at]] + ids + [s.step_id for s in before[at:]]
     await _wait(tx, after, {step_id: step.depends_on for step_id, step in zip(ids, new, strict=True)})
-    await _refresh_around(tx, plan_id, phase_ids, phase_names)
+    await _refresh_around(tx, phase_ids, phase_names)
     found = await by_ids(tx, ids)
     return [found[step_id] for step_id in ids]
 
@@ -171,7 +171,7 @@ async def _shift(tx: Transaction, plan_id: str, at: int, by: int) -> None:
     )
 
 
-async def _refresh_around(tx: Transaction, plan_id: str, phase_ids: Mapping[str, str], names: Sequence[str]) -> None:
+async def _refresh_around(tx: Transaction, phase_ids: Mapping[str, str], names: Sequence[str]) -> None:
     """New open steps reopen the phases they join."""
     await dependencies.refresh(tx, [("phase", phase_ids[name]) for name in dict.fromkeys(names)])
 

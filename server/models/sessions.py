@@ -4,7 +4,6 @@ from typing import Literal
 
 from server.models.base import Flag, JsonObject, Row, Strings
 
-SessionStatus = Literal["active", "completed", "orphaned"]
 StatusFilter = Literal["active", "completed", "orphaned", "all"]
 
 
