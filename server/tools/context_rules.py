@@ -43,11 +43,11 @@ async def named_parent(call: Call, db: Reader, told: Told, home: str | None = No
             found = await workspaces.require(db, parent_id) if parent_id else None
             named = found.workspace_id if found else home or await call.workspace_id(db)
         case "plan":
-            named = parent_id or plan_id or await _own_plan(call, db)
+            named = parent_id or plan_id or await own_plan(call, db)
         case "session":
             named = parent_id or call.shared.session_id
         case "agent":
-            named = parent_id or await _own_name(call, db)
+            named = parent_id or await own_name(call, db)
         case _:
             named = parent_id
     if named:
@@ -57,11 +57,13 @@ async def named_parent(call: Call, db: Reader, told: Told, home: str | None = No
     raise InvalidArguments(f"parent_type={kind!r} needs {wanted}{other}: which {kind} is it?", missing=[wanted])
 
 
-async def _own_plan(call: Call, db: Reader) -> str | None:
+async def own_plan(call: Call, db: Reader) -> str | None:
+    """Return the plan of the caller's session."""
     return (await sessions.require(db, call.shared.session_id)).plan_id if call.shared.session_id else None
 
 
-async def _own_name(call: Call, db: Reader) -> str | None:
+async def own_name(call: Call, db: Reader) -> str | None:
+    """Return the name of the caller, by its session or as it says."""
     if call.shared.session_id:
         return (await sessions.require(db, call.shared.session_id)).agent
     return call.shared.agent
@@ -168,7 +170,7 @@ async def _wanted(
         if first.setdefault(one.key, number) == number:
             wanted[number] = one
         else:
-            what = f"has the type and parent of items.{first[one.key]}. Send them as one"
+            what = f"has the type and parent of items.{first[one.key]}. Send them as one."
             problems.append((number, InvalidArguments(what)))
     return wanted, problems
 

@@ -131,19 +131,25 @@ async def _where(call: Call, db: Reader, scope: Scope, plan_id: str | None) -> t
         raise InvalidArguments(f"plan_id belongs to scope='plan', not to scope={scope!r}. Leave one of them out.")
     match scope:
         case "plan":
-            parent = await context_rules.named_parent(call, db, ("plan", None, plan_id))
-            plan = await (plans.require_live if isinstance(db, Transaction) else plans.require)(db, parent.parent_id)
+            named = _known(plan_id or await context_rules.own_plan(call, db), "plan_id")
+            plan = await (plans.require_live if isinstance(db, Transaction) else plans.require)(db, named)
             workspace_id = await call.workspace_id(db, plan.workspace_id)
             return Where("plan", plan.plan_id, workspace_id), workspace_id
         case "agent":
-            parent = await context_rules.named_parent(call, db, ("agent", None, None))
+            named = _known(await context_rules.own_name(call, db), "session_id or agent")
             workspace_id = await call.workspace_id(db)
-            return Where("agent", parent.parent_id, workspace_id), workspace_id
+            return Where("agent", named, workspace_id), workspace_id
         case "workspace":
             workspace_id = await call.workspace_id(db)
             return Where("workspace", workspace_id, workspace_id), workspace_id
         case "global":
             return Where("global", "global", None), await call.workspace_id(db)
+
+
+def _known(named: str | None, wanted: str) -> str:
+    if named:
+        return named
+    raise InvalidArguments(f"Whose fact is it? Send {wanted}, or another scope.", missing=[wanted])
 
 
 def _plan_id(fact: Fact) -> str | None:

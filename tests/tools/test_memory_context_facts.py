@@ -113,6 +113,16 @@ async def test_an_unknown_key_names_near_ones(agent: Agent, workspace_id: str) -
     assert error["near"] == [{"namespace": "build", "key": "test command"}]
 
 
+@pytest.mark.parametrize(("scope", "wanted"), [("plan", "plan_id"), ("agent", "session_id or agent")])
+@pytest.mark.parametrize("action", [{"action": "remember", "value": "v"}, {"action": "recall"}, {"action": "forget"}])
+async def test_a_fact_of_nobody_is_refused_in_words_of_the_action(
+    agent: Agent, workspace_id: str, scope: str, wanted: str, action: dict[str, str]
+) -> None:
+    error = await agent.fails(TOOL, **action, key="k", scope=scope, workspace_id=workspace_id)
+    assert (error["code"], error["missing"]) == ("invalid_arguments", [wanted])
+    assert f"Send {wanted}, or another scope" in error["message"]
+
+
 async def test_a_list_pages_through_all_namespaces_and_cuts_long_values(agent: Agent, workspace_id: str) -> None:
     for number in range(12):
         place = {"workspace_id": workspace_id, "namespace": f"n{number % 2}"}
