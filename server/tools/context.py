@@ -226,7 +226,8 @@ async def delete(
             raise await context.why_absent(tx, Parent(parent_type=item.parent_type, parent_id=item.parent_id))
         check_version(item.version, call.shared.expected_version, f"The context item {item.item_id}")
         if not confirm:
-            gone = {**item.model_dump(exclude={"data", "archived"}), "bytes": len(encode(item.data).encode())}
+            kept = item.model_dump(exclude={"data", "tags", "archived"}, exclude_none=True)
+            gone = {**kept, "bytes": len(encode(item.data).encode())}
             return {"workspace_id": item.workspace_id, "preview": {"would_delete": gone, "hint": CONFIRM}}
         return await _delete(tx, item)
 

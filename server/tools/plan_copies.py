@@ -88,8 +88,9 @@ async def _preview(tx: Transaction, plan: Plan, rows: dict[str, list[dict[str, A
         name = table.removesuffix("_archive")
         counts[name] = counts.get(name, 0) + len(found)
     claims = await overview.open_claims(tx, plan.plan_id)
+    status = "archived" if plan.archived_at else plan.status
     return {
-        "would_delete": {"plan_id": plan.plan_id, "title": plan.title, "status": plan.status},
+        "would_delete": {"plan_id": plan.plan_id, "title": plan.title, "status": status},
         "with_it": {name: count for name, count in counts.items() if name != "plans"},
         **({"claims": [dict(claim) for claim in claims[:5]]} if claims else {}),
         "hint": "send the same call with confirm=true to do it; it goes to the trash for 30 days",

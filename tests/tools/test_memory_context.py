@@ -457,6 +457,7 @@ async def test_delete_without_confirm_only_says_what_would_go(agent: Agent, plan
     told = await agent(TOOL, "delete", plan_id=plan_id, type="notes")
     assert told["preview"]["would_delete"]["item_id"] == stored["item_id"]
     assert told["preview"]["would_delete"]["bytes"] == stored["bytes"]
+    assert None not in told["preview"]["would_delete"].values()
     assert json.dumps(await data_of(agent, plan_id)) == json.dumps(KEPT)
 
 

@@ -188,6 +188,8 @@ async def test_delete_shows_what_would_go_and_changes_nothing(agent: Agent, plan
         "dependencies": 2,
     }
     assert await counts(db) == before
+    await agent("memory_plan", "archive", plan_id=plan_id)
+    assert (await agent("memory_plan", "delete", plan_id=plan_id))["preview"]["would_delete"]["status"] == "archived"
 
 
 @pytest.mark.parametrize("archived", [False, True])
