@@ -180,7 +180,8 @@ async def handoff(
     """
     async with call.write() as tx:
         session = await sessions.require(tx, call.shared.session_id) if call.shared.session_id else None
-        name = _name(session.agent if session else call.shared.agent, from_agent, "session_id", "from_agent")
+        said = "agent" if call.shared.agent and not session else "session_id"
+        name = _name(session.agent if session else call.shared.agent, from_agent, said, "from_agent")
         plan = await plan_of(tx, plan_id, session)
         workspace_id = await call.workspace_id(tx, plan.workspace_id if plan else None)
         actor = session.session_id if session else name

@@ -276,6 +276,7 @@ async def test_a_hand_off_says_who_and_what(agent: Agent, plan_id: str, workspac
     assert error["code"] == "invalid_arguments"
     error = await agent.fails(TOOL, "handoff", plan_id=plan_id, agent="One", from_agent="Two", **named)
     assert error["code"] == "invalid_arguments"
+    assert "agent says 'One', from_agent says 'Two'" in error["message"]
     error = await agent.fails(TOOL, "handoff", plan_id="plan_000000000000", from_agent="One", **named)
     assert error["code"] == "not_found"
     error = await agent.fails(TOOL, "handoff", plan_id=plan_id, from_agent="One", to_agent="Tester", reason=" ")
