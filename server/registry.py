@@ -47,6 +47,8 @@ class Param:
 
     def validate(self, value: object) -> tuple[Any, list[dict[str, str]]]:
         """Return the value and no problems, or None and what is wrong with it."""
+        if isinstance(value, bool) and self.schema["type"] in ("integer", "number"):
+            return None, [{"param": self.name, "problem": "Input should be a number, not true or false"}]
         try:
             return _adapter(self.annotation).validate_python(value), []
         except ValidationError as error:

@@ -234,13 +234,21 @@ async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
     for row in rows:
         graph.setdefault((row["from_type"], row["from_id"]), []).append((row["type"], row["id"]))
     if cycle := find_cycle(graph):
-        names = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
+        ids = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
+        at = {
+            row["step_id"]: row["order_index"]
+            for row in await tx.all(
+                "SELECT step_id, order_index FROM steps WHERE step_id IN (SELECT value FROM json_each(:ids))",
+                {"ids": encode(ids)},
+            )
+        }
+        names = [f"{node_id} (index {at[node_id]})" if node_id in at else node_id for node_id in ids]
         if len(names) > CYCLE_SHOWN:
             names = [*names[: CYCLE_SHOWN // 2], "...", *names[-CYCLE_SHOWN // 2 :]]
         raise Conflict(
             f"That would be a cycle, so nothing of it could ever start: {' waits for '.join(names)}. "
             "Leave out one of these dependencies.",
-            cycle=names,
+            cycle=ids[:CYCLE_SHOWN],
         )
 
 

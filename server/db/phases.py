@@ -82,9 +82,9 @@ async def ensure(tx: Transaction, plan_id: str, names: Sequence[str]) -> dict[st
     return known
 
 
-async def require(db: Reader, plan_id: str, name_or_id: str) -> Phase:
+async def require(db: Reader, plan_id: str, name_or_id: str, *, suffix: str = "") -> Phase:
     """Return a phase by its name or id, or raise NotFound with the names there are."""
-    phases = await of_plan(db, plan_id)
+    phases = await of_plan(db, plan_id, suffix=suffix)
     for phase in phases:
         if name_or_id in (phase.name, phase.phase_id):
             return phase

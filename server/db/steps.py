@@ -15,6 +15,14 @@ from server.models.steps import NewStep, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
 DEFAULT_PHASE = "Steps"
+# The name of the first phase before that of step s which awaits approval.
+GATE = """
+    SELECT g.name FROM phases g JOIN plans l ON l.plan_id = g.plan_id
+    WHERE g.plan_id = s.plan_id AND (g.approval_required = 1 OR l.phase_gates = 1)
+      AND g.order_index < (SELECT order_index FROM phases WHERE phase_id = s.phase_id)
+      AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id)
+    ORDER BY g.order_index LIMIT 1
+"""
 COLUMNS = (
     "step_id", "plan_id", "phase_id", "order_index", "section", "task", "type", "status", "assignee", "notes",
     "requires_validation", "requires_confirmation", "requires_user_confirmation", "completed_at", "completed_by",
@@ -58,7 +66,7 @@ def lookup(step_id: str | None, plan_id: str | None, index: int | None) -> tuple
     which = "s.step_id = :step_id" if step_id else "s.plan_id = :plan_id AND s.order_index = :index"
     of_step = "(SELECT plan_id FROM steps WHERE step_id = :step_id)" if step_id else ":plan_id"
     return (
-        (f"{SELECT.format(suffix='')} WHERE {which}", params),
+        (f"SELECT *, ({GATE}) AS gate FROM ({SELECT.format(suffix='')} WHERE {which}) s", params),
         (f"SELECT * FROM plans WHERE plan_id = {of_step}", params),
     )
 
@@ -223,6 +231,11 @@ def updating(tx: Transaction, step_id: str, changes: Mapping[str, Any]) -> State
     )
 
 
+async def reopen(tx: Transaction, step_id: str) -> None:
+    """Make a step pending, so that what stands against it can be asked for."""
+    await tx.run("UPDATE steps SET status = 'pending' WHERE step_id = :step_id", {"step_id": step_id})
+
+
 async def delete(tx: Transaction, step_ids: Sequence[str], plan_id: str) -> None:
     """Delete steps and close the gaps in the order. What waits for them is freed by the caller's refresh."""
     await tx.run(
@@ -267,7 +280,7 @@ async def page(
     limit: int,
     suffix: str = "",
 ) -> tuple[list[StepRow], int]:
-    """Return steps of a plan in order, from behind the index `after` on, and how many match in all."""
+    """Return steps of a plan in order, from behind (index, step_id) on, and how many match in all."""
     where = """
         s.plan_id = :plan_id AND (:status IS NULL OR s.status = :status)
         AND (:phase IS NULL OR p.name = :phase OR p.phase_id = :phase)
@@ -279,11 +292,14 @@ async def page(
         "phase": phase,
         "assignee": assignee,
         "after": after[0] if after else -1,
+        "after_id": after[1] if after else None,
         "limit": limit,
     }
     select = SELECT.format(suffix=suffix)
+    behind = f"SELECT order_index FROM steps{suffix} WHERE step_id = :after_id"  # it may have moved since
     rows = await db.all(
-        f"{select} WHERE {where} AND s.order_index > :after ORDER BY s.order_index LIMIT :limit", params
+        f"{select} WHERE {where} AND s.order_index > coalesce(({behind}), :after) ORDER BY s.order_index LIMIT :limit",
+        params,
     )
     total = await db.value(f"SELECT count(*) FROM ({select} WHERE {where})", params)
     return [StepRow.of(row) for row in rows], total

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from server.models.base import JsonObject, Model, Row
-from server.models.text import Id, Index, Line, Name, Task, Text
+from server.models.text import Id, Index, Line, Name, NameOrEmpty, Task, Text
 
 StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
 StepType = Literal[
@@ -53,7 +53,7 @@ class StepEdit(Model):
     status: StepStatus | None = None
     task: Task | None = None
     type: StepType | None = None
-    assignee: Name | None = None
+    assignee: NameOrEmpty | None = None
     notes: Text | None = None
     append_notes: Text | None = None
     phase: Line | None = None
@@ -93,6 +93,7 @@ class StepRow(Row):
     extra: JsonObject
     updated_at: str
     version: int
+    gate: str | None = None  # a phase before its own that awaits approval, where the query looks for one
 
     @property
     def closed(self) -> bool:

@@ -23,7 +23,14 @@ def _one_line(text: str) -> str:
     return text.strip()
 
 
-def _text(text: str) -> str:
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("control characters are not allowed here")
+    return text.strip()
+
+
+def whole_text(text: str) -> str:
+    """Return a text that may be stored, or raise ValueError, or TooLarge for one over 1 MiB."""
     if "\0" in text:
         raise ValueError("NUL characters are not allowed")
     if len(text.encode("utf-8", "replace")) > VALUE_BYTES:
@@ -34,7 +41,7 @@ def _text(text: str) -> str:
 def _some_text(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
-    return _text(text)
+    return whole_text(text)
 
 
 def _moment(text: str) -> str:
@@ -72,8 +79,9 @@ def _too_large() -> TooLarge:
 
 Line = Annotated[str, Field(max_length=LINE_LENGTH), AfterValidator(_one_line)]
 Name = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
+NameOrEmpty = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
 Id = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
-Text = Annotated[str, AfterValidator(_text)]
+Text = Annotated[str, AfterValidator(whole_text)]
 SomeText = Annotated[str, AfterValidator(_some_text)]
 Task = Annotated[str, Field(max_length=TASK_LENGTH), AfterValidator(_some_text)]
 Data = Annotated[dict[str, Any], AfterValidator(_data)]

@@ -97,7 +97,7 @@ class Call:
             status: str | None = None
             if session_id:
                 session = await sessions.arrived(tx, session_id, tx.first.pop(0))
-                agent, status = session.agent, session.status
+                agent, status = agent or session.agent, session.status
             tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status)
             yield tx
             await events.flush(tx)

@@ -1,27 +1,16 @@
 """memory_plan: what a plan says and which status it has."""
 
-from typing import Annotated, Any
-
-from pydantic import AfterValidator, Field
+from typing import Any
 
 from server.db import family, plans
 from server.db.connection import Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.plans import Category, PauseReason, Plan, PlanStatus, Priority, WorkflowMode
-from server.models.text import Id, Index, Line, Lines, Text
+from server.models.text import Id, Index, Line, Lines, NameOrEmpty, Text
 from server.tools import plan_rules
 from server.tools.common import Call
 from server.tools.plan import TOOL
 from server.tools.steps import unblocked
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("control characters are not allowed here")
-    return text.strip()
-
-
-NameOrNone = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
 
 # Values short enough to be told as they were before a change.
 SHORT = ("title", "status", "category", "priority", "workflow_mode", "recommended_next_agent", "owner", "phase_gates")
@@ -40,8 +29,8 @@ async def update(
     goals: Lines | None = None,
     success_criteria: Lines | None = None,
     workflow_mode: WorkflowMode | None = None,
-    recommended_next_agent: NameOrNone | None = None,
-    owner: NameOrNone | None = None,
+    recommended_next_agent: NameOrEmpty | None = None,
+    owner: NameOrEmpty | None = None,
     phase_gates: bool | None = None,
 ) -> dict[str, Any]:
     """Change fields or the status of a plan.

@@ -20,6 +20,7 @@ from server.tools.step_rules import LEASE_SECONDS, Outcome, Target
 from server.tools.steps import TOOL, unblocked
 
 FIRST_WAITING = 5
+NOTES_SHOWN = 3000
 Types = Annotated[list[StepType], Field(description="only steps of these types")]
 ClosingStatus = Annotated[StepStatus, Field(description="pending|active|done|blocked|failed|cancelled")]
 
@@ -67,7 +68,7 @@ async def next_(
             "plan_id": plan_id,
             "workspace_id": workspace_id,
             "completed": _finished(finished.step) if finished else None,
-            "next": view(got, depends_on=ahead.depends_on, claim_token=got.claim_token) if got else None,
+            "next": _given(got, ahead.depends_on) if got else None,
             "remaining": ahead.remaining,
             "passed_by": _passed_by(ahead),
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
@@ -97,6 +98,14 @@ async def _held_or_claimed(
     if mine:
         return mine if mine.held_by(tx.now()) else await claims.renew(tx, mine, lease_seconds)
     return await claims.take(tx, found, actor, lease_seconds) if found else None
+
+
+def _given(step: StepRow, depends_on: list[str] | None) -> Step:
+    """Return a step as the one sees it who is given it. Long notes are cut: the answer has to hold the token."""
+    notes = step.notes or ""
+    if len(notes) > NOTES_SHOWN:
+        notes = f"{notes[:NOTES_SHOWN]}... [{len(notes)} characters: memory_steps action='get' shows all]"
+    return view(step, depends_on=depends_on, claim_token=step.claim_token, notes=notes or None)
 
 
 def _passed_by(ahead: Outlook) -> list[dict[str, Any]]:
@@ -163,7 +172,7 @@ async def claim(
         taken = await step_rules.claim(call, tx, where.step, lease_seconds)
         await plans.touch(tx, where.plan.plan_id)
         waits = await dependencies.waits_of(tx, "step", [taken.step_id], target_type="step")
-        return _claimed(where, view(taken, depends_on=waits.get(taken.step_id), claim_token=taken.claim_token))
+        return _claimed(where, _given(taken, waits.get(taken.step_id)))
 
 
 def _claimed(where: Target, step: Step) -> dict[str, Any]:

@@ -6,21 +6,22 @@ from pydantic import Field
 
 from server.db import dependencies, phases, plans, step_rows, steps, trash
 from server.db.connection import Transaction
-from server.errors import Conflict, InvalidArguments
+from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.plans import Plan
 from server.models.steps import NewStep, StepRow
 from server.models.text import Id, Index, Lines
 from server.tools import step_rules
 from server.tools.common import STEP, Call
+from server.tools.render import Result
 from server.tools.step_rules import Target
-from server.tools.steps import TOOL, StepSpecs, live, log, refuse_gated, unblocked
+from server.tools.steps import TOOL, StepSpecs, edited, log, refuse_gated, refuse_in_completed, unblocked
 
 Direction = Annotated[Literal["up", "down"], Field(description="up|down")]
 Order = Annotated[list[int], Field(description="every current index once, in the new order")]
 MOST_SHOWN = 20
 
 
-@TOOL.action(destructive=True, takes=("claim",), one_of=STEP)
+@TOOL.action(destructive=True, takes=("version", "claim"), one_of=STEP)
 async def delete(
     call: Call,
     *,
@@ -37,6 +38,7 @@ async def delete(
     """
     async with call.write() as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+        step_rules.check_version(call, where.step)
         step_rules.guard(call, tx, where.step)
         if not confirm:
             return {"workspace_id": where.workspace_id, "preview": await _loss(tx, [where.step])}
@@ -90,9 +92,7 @@ async def _remove(
     return trash_id, await unblocked(tx, free)
 
 
-async def _reordered(
-    call: Call, tx: Transaction, plan: Plan, workspace_id: str, after: list[StepRow]
-) -> dict[str, Any]:
+async def _reordered(call: Call, tx: Transaction, plan: Plan, workspace_id: str, after: list[StepRow]) -> Result:
     """Store a new order of all steps of a plan and say which steps moved."""
     await steps.set_order(tx, plan.plan_id, [step.step_id for step in after])
     await plans.touch(tx, plan.plan_id)
@@ -102,7 +102,8 @@ async def _reordered(
         if step.order_index != index
     ]
     log(tx, plan.plan_id, "steps_reordered", f"{len(moved)} of {len(after)} steps moved", action=call.action.name)
-    return {"plan_id": plan.plan_id, "workspace_id": workspace_id, "moved": moved}
+    parts = {"plan_id": plan.plan_id, "workspace_id": workspace_id, "moved": moved}
+    return Result(parts, f"memory_steps action='list' plan_id={plan.plan_id!r} shows the order")
 
 
 def _moved(order: list[StepRow], from_index: int, to_index: int) -> list[StepRow]:
@@ -110,7 +111,7 @@ def _moved(order: list[StepRow], from_index: int, to_index: int) -> list[StepRow
     return [*rest[:to_index], order[from_index], *rest[to_index:]]
 
 
-@TOOL.action(one_of=STEP)
+@TOOL.action(takes=("version", "claim"), one_of=STEP)
 async def reorder(
     call: Call,
     *,
@@ -118,7 +119,7 @@ async def reorder(
     step_id: Id | None = None,
     plan_id: Id | None = None,
     step_index: Index | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Swap a step with the one before or after it.
 
     Example: {"action":"reorder","plan_id":"plan_1rqewqexykb7","step_index":3,"direction":"up"}
@@ -129,7 +130,7 @@ async def reorder(
         return await _move(call, tx, where, to_index)
 
 
-@TOOL.action(one_of=(("step_id",), ("plan_id", "from_index")))
+@TOOL.action(takes=("version", "claim"), one_of=(("step_id",), ("plan_id", "from_index")))
 async def move(
     call: Call,
     *,
@@ -137,7 +138,7 @@ async def move(
     step_id: Id | None = None,
     plan_id: Id | None = None,
     from_index: Index | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Move a step to another index.
 
     Example: {"action":"move","plan_id":"plan_1rqewqexykb7","from_index":5,"to_index":0}
@@ -146,7 +147,9 @@ async def move(
         return await _move(call, tx, await step_rules.target(call, tx, step_id, plan_id, from_index), to_index)
 
 
-async def _move(call: Call, tx: Transaction, where: Target, to_index: int) -> dict[str, Any]:
+async def _move(call: Call, tx: Transaction, where: Target, to_index: int) -> Result:
+    step_rules.check_version(call, where.step)
+    step_rules.guard(call, tx, where.step)
     order = await steps.of_plan(tx, where.plan.plan_id)
     from_index = where.step.order_index
     if to_index == from_index or not 0 <= to_index < len(order):
@@ -157,8 +160,8 @@ async def _move(call: Call, tx: Transaction, where: Target, to_index: int) -> di
     return await _reordered(call, tx, where.plan, where.workspace_id, _moved(order, from_index, to_index))
 
 
-@TOOL.action()
-async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> dict[str, Any]:
+@TOOL.action(takes=("version",))
+async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> Result:
     """Sort steps by phase, keeping their order within.
 
     By the plan's own order of phases, or by `phase_order` (names, any case; phases it leaves out come last, in the
@@ -167,12 +170,13 @@ async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> 
     Example: {"action":"sort","plan_id":"plan_1rqewqexykb7","phase_order":["Design","Build","Test"]}
     """
     async with call.write() as tx:
-        plan, workspace_id = await live(call, tx, plan_id)
+        plan, workspace_id = await edited(call, tx, plan_id)
         order = await steps.of_plan(tx, plan_id)
         if not order:
             raise Conflict(f"The plan {plan_id} has no steps to sort. memory_steps action='add' adds some.")
         wanted = {name.lower(): place for place, name in enumerate(phase_order or ())}
         known = await phases.of_plan(tx, plan_id)
+        _check_phases(phase_order or [], [phase.name for phase in known])
         ranked = sorted(known, key=lambda phase: (wanted.get(phase.name.lower(), len(wanted)), phase.order_index))
         await phases.set_order(tx, [phase.phase_id for phase in ranked])
         places = {phase.phase_id: place for place, phase in enumerate(ranked)}
@@ -180,8 +184,14 @@ async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> 
         return await _reordered(call, tx, plan, workspace_id, after)
 
 
-@TOOL.action()
-async def set_order(call: Call, *, plan_id: Id, new_order: Order) -> dict[str, Any]:
+def _check_phases(wanted: list[str], known: list[str]) -> None:
+    lower = {name.lower() for name in known}
+    if unknown := [name for name in wanted if name.lower() not in lower]:
+        raise NotFound(f"'phase_order' names no phase of the plan: {unknown[:20]}. It has {known[:20]}. Nothing moved.")
+
+
+@TOOL.action(takes=("version",))
+async def set_order(call: Call, *, plan_id: Id, new_order: Order) -> Result:
     """Put all steps into a given order of indices.
 
     `new_order` holds each current index exactly once: [2,0,1] makes the third step the first.
@@ -189,7 +199,7 @@ async def set_order(call: Call, *, plan_id: Id, new_order: Order) -> dict[str, A
     Example: {"action":"set_order","plan_id":"plan_1rqewqexykb7","new_order":[2,0,1]}
     """
     async with call.write() as tx:
-        plan, workspace_id = await live(call, tx, plan_id)
+        plan, workspace_id = await edited(call, tx, plan_id)
         order = await steps.of_plan(tx, plan_id)
         _check_permutation(new_order, len(order))
         return await _reordered(call, tx, plan, workspace_id, [order[index] for index in new_order])
@@ -206,7 +216,7 @@ def _check_permutation(new_order: list[int], total: int) -> None:
         )
 
 
-@TOOL.action(destructive=True, takes=("force",))
+@TOOL.action(destructive=True, takes=("version", "force"))
 async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, confirm: bool = False) -> dict[str, Any]:
     """Replace all steps; those with the same text stay.
 
@@ -217,13 +227,15 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
     Example: {"action":"replace","plan_id":"plan_1rqewqexykb7","replacement_steps":[{"task":"Write the test"}]}
     """
     async with call.write() as tx:
-        plan, workspace_id = await live(call, tx, plan_id)
+        plan, workspace_id = await edited(call, tx, plan_id)
         before = await steps.of_plan(tx, plan_id)
         kept = _matched(before, replacement_steps)
         gone = [step for step in before if step.step_id not in set(kept.values())]
         if gone and not confirm:
             return {"plan_id": plan_id, "workspace_id": workspace_id, "preview": await _loss(tx, gone)}
-        refuse_gated([step for place, step in enumerate(replacement_steps) if place not in kept])
+        new = [step for place, step in enumerate(replacement_steps) if place not in kept]
+        refuse_in_completed(plan, new)
+        refuse_gated(new)
         for step in gone:
             step_rules.guard(call, tx, step)
         trash_id, free = await _remove(tx, plan, workspace_id, gone) if gone else (None, [])
@@ -273,6 +285,7 @@ async def _rebuild(tx: Transaction, plan_id: str, wanted: list[NewStep], kept: d
         if "depends_on" in step.model_fields_set:
             await steps.set_dependencies(tx, rows[ids[place]], step.depends_on)
         if place in kept and (changes := await _said(tx, plan_id, step, rows[kept[place]])):
+            await step_rules.check_type(tx, rows[kept[place]], changes.get("type"))
             await steps.update(tx, kept[place], changes)
     await plans.touch(tx, plan_id)
     return await steps.of_plan(tx, plan_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db import claims, confirmations, dependencies, events, steps
+from server.db import claims, confirmations, dependencies, events, plans, steps
 from server.db.connection import Reader, Transaction
 from server.db.dependencies import Node
 from server.errors import Conflict, Gated
@@ -12,6 +12,7 @@ from server.models.base import Columns, later
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import CLOSED, StepRow
+from server.models.text import whole_text
 from server.tools.common import Call, require_actor
 
 LEASE_SECONDS = 900
@@ -48,16 +49,21 @@ async def target(
         found = await tx.batch(*steps.lookup(step_id, plan_id, step_index))
     step, plan = await steps.require_with_plan(tx, step_id, plan_id, step_index, found)
     if step_id:
-        _agree(step, plan_id, step_index)
+        agree(step, plan_id, step_index)
     return Target(plan, step, await call.workspace_id(tx, plan.workspace_id))
 
 
-def _agree(step: StepRow, plan_id: str | None, step_index: int | None) -> None:
+def agree(step: StepRow, plan_id: str | None, step_index: int | None) -> None:
     if plan_id not in (None, step.plan_id) or step_index not in (None, step.order_index):
         raise Conflict(
             f"step_id {step.step_id!r} is the step at index {step.order_index} of plan {step.plan_id!r}, which "
             "plan_id and step_index contradict. Send step_id alone."
         )
+
+
+def check_version(call: Call, step: StepRow) -> None:
+    """Refuse an edit of another version of the step than the one that is there."""
+    plans.check_version(step.version, call.shared.expected_version, f"The step {step.step_id}")
 
 
 def guard(call: Call, tx: Transaction, step: StepRow) -> bool:
@@ -118,8 +124,17 @@ async def _refusal(tx: Transaction, step: StepRow, code: str) -> Conflict | Gate
     if code == "confirmation":
         return Gated(f"{text} {_ask(step)}", confirm={"confirmation_scope": "step", "step_id": step.step_id})
     if code == "phase_confirmation":
-        return Gated(f"{text} Ask a human to confirm that phase.", confirm={"confirmation_scope": "phase"})
+        return _phase_gated(step, "worked on")
     return Conflict(f"{text} memory_steps action='next' gives you one that can.", reason=code)
+
+
+def _phase_gated(step: StepRow, what: str) -> Gated:
+    return Gated(
+        f"{step.step_id} (index {step.order_index}) cannot be {what}: the phase {step.gate!r} before it needs "
+        f"confirmation. A human should confirm it: memory_plan action='confirm' plan_id={step.plan_id!r} "
+        f"confirmation_scope='phase' confirm_phase={step.gate!r}.",
+        confirm={"confirmation_scope": "phase", "plan_id": step.plan_id, "confirm_phase": step.gate},
+    )
 
 
 def _ask(step: StepRow) -> str:
@@ -162,11 +177,10 @@ async def set_status(
     forced = guard(call, tx, step)
     if status == step.status and not forced:
         return await change(call, tx, where, changes) if changes else Outcome(step)
+    await check_type(tx, step, changes.get("type"))
     await _check_gate(tx, step, status)
-    if status == "active" and tx.origin.actor:
-        require_claimant(tx)
-        await claims.take(tx, step, tx.origin.actor, LEASE_SECONDS, forced=forced)
-        return await _settle(tx, where, {**changes, "status": "active"})
+    if status == "active":
+        return await _activate(call, tx, where, changes, forced=forced)
     if forced:
         await _log_take_over(tx, step)
     changes |= {"status": status, "claimed_by": None, "lease_expires_at": None}
@@ -176,11 +190,26 @@ async def set_status(
     return await _settle(tx, where, changes)
 
 
+async def _activate(call: Call, tx: Transaction, where: Target, changes: dict[str, Any], *, forced: bool) -> Outcome:
+    """Begin work on a step, under the rules of a claim; it is claimed for the actor, if there is one."""
+    step = where.step
+    if step.status != "active":
+        await steps.reopen(tx, step.step_id)
+    code = await claims.reason(tx, step)
+    if code and not (code == "held" and (forced or call.shared.claim_token)):
+        raise await _refusal(tx, step, code)
+    if tx.origin.actor:
+        require_claimant(tx)
+        await claims.take(tx, step, tx.origin.actor, LEASE_SECONDS, forced=forced)
+    return await _settle(tx, where, {**changes, "status": "active", "completed_at": None, "completed_by": None})
+
+
 async def change(call: Call, tx: Transaction, where: Target, changes: dict[str, Any]) -> Outcome:
     """Change columns of a step that leave its status alone."""
     step = where.step
     if guard(call, tx, step):
         changes = {**changes, **await _seize(tx, step)}
+    await check_type(tx, step, changes.get("type"))
     changed = await steps.update(tx, step.step_id, changes)
     summary = f"step {changed.order_index} edited: {changed.task[:120]}"
     data = {"index": changed.order_index, "changed": sorted(changes)}
@@ -203,15 +232,33 @@ async def _log_take_over(tx: Transaction, step: StepRow) -> None:
     events.record(tx, Event("step_taken_over", "step", step.step_id, plan_id=step.plan_id, data=data))
 
 
+async def check_type(tx: Transaction, step: StepRow, new_type: str | None) -> None:
+    """Refuse a change of type that would take a step from behind its gate."""
+    if new_type in (None, step.type) or not (step.confirm_before_done or step.confirm_before_active):
+        return
+    changed = step.model_copy(update={"type": new_type})
+    opens = (step.confirm_before_done and not changed.confirm_before_done) or (
+        step.confirm_before_active and not changed.confirm_before_active
+    )
+    if opens and not await steps.confirmed_by(tx, step.step_id):
+        raise _step_gated(step, f"a step of type {new_type}")
+
+
+def _step_gated(step: StepRow, what: str) -> Gated:
+    return Gated(
+        f"{step.step_id} (index {step.order_index}) needs confirmation before it is {what}. {_ask(step)}",
+        confirm={"confirmation_scope": "step", "step_id": step.step_id},
+    )
+
+
 async def _check_gate(tx: Transaction, step: StepRow, status: str) -> None:
     needs = (status == "done" and step.confirm_before_done) or (
         status in ("done", "active") and step.confirm_before_active
     )
     if needs and not await steps.confirmed_by(tx, step.step_id):
-        raise Gated(
-            f"{step.step_id} (index {step.order_index}) needs confirmation before it is {status}. {_ask(step)}",
-            confirm={"confirmation_scope": "step", "step_id": step.step_id},
-        )
+        raise _step_gated(step, status)
+    if status == "done" and step.gate:
+        raise _phase_gated(step, "finished")
 
 
 async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Outcome:
@@ -243,4 +290,4 @@ def is_closed(status: str) -> bool:
 
 def appended(old: str | None, new: str) -> str:
     """Return notes with new ones on a line of their own."""
-    return f"{old}\n{new}" if old else new
+    return whole_text(f"{old}\n{new}") if old else new

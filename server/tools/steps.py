@@ -22,7 +22,7 @@ from server.models.steps import (
     brief,
     view,
 )
-from server.models.text import Id, Index, Line, Name, Task, Text
+from server.models.text import Id, Index, Line, Name, NameOrEmpty, Task, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call, Detail, tool
 from server.tools.render import Page, Result
@@ -43,6 +43,22 @@ async def live(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:
     return plan, await call.workspace_id(tx, plan.workspace_id)
 
 
+async def edited(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:
+    """Like `live`, for a plan in the version that the caller knows."""
+    plan, workspace_id = await live(call, tx, plan_id)
+    plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
+    return plan, workspace_id
+
+
+def refuse_in_completed(plan: Plan, new: list[NewStep]) -> None:
+    """Refuse open steps in a plan that is completed."""
+    if plan.status == "completed" and any(not step_rules.is_closed(step.status) for step in new):
+        raise Conflict(
+            f"The plan {plan.plan_id} is completed, so it takes no open steps. "
+            f"memory_plan action='update' plan_id={plan.plan_id!r} status='active' reopens it."
+        )
+
+
 def log(tx: Transaction, plan_id: str, kind: str, summary: str, **data: Any) -> None:
     """Log a change of several steps, or of their order, with their plan."""
     events.record(tx, Event(kind, "plan", plan_id, plan_id=plan_id, summary=summary, data=data))
@@ -57,7 +73,7 @@ async def unblocked(db: Reader, nodes: list[Node]) -> list[dict[str, Any]]:
     return found + [{f"{kind}_id": node_id} for kind, node_id in nodes if kind != "step"]
 
 
-@TOOL.action()
+@TOOL.action(takes=("version",))
 async def add(call: Call, *, plan_id: Id, steps: StepSpecs) -> Result:
     """Append steps to a plan.
 
@@ -71,7 +87,7 @@ async def add(call: Call, *, plan_id: Id, steps: StepSpecs) -> Result:
         return await _added(call, tx, plan_id, steps, None)
 
 
-@TOOL.action()
+@TOOL.action(takes=("version",))
 async def insert(call: Call, *, plan_id: Id, at_index: Index, step: StepSpec) -> Result:
     """Insert a step at an index; later ones move down.
 
@@ -84,7 +100,8 @@ async def insert(call: Call, *, plan_id: Id, at_index: Index, step: StepSpec) ->
 
 
 async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], at: int | None) -> Result:
-    plan, workspace_id = await live(call, tx, plan_id)
+    plan, workspace_id = await edited(call, tx, plan_id)
+    refuse_in_completed(plan, new)
     total = await steps.count(tx, plan_id)
     if at is not None and at > total:
         raise InvalidArguments(f"'at_index' is {at}; the plan has {total} steps, so it takes 0 to {total}.")
@@ -126,6 +143,7 @@ async def get(
 async def _read(call: Call, step_id: str | None, plan_id: str | None, step_index: int | None) -> tuple[StepRow, str]:
     """Return a live or archived step, and the suffix of its table."""
     if step_id and (found := await steps.find(call.db, step_id)):
+        step_rules.agree(found[0], plan_id, step_index)
         plan = await plans.require(call.db, found[0].plan_id)
         await call.workspace_id(call.db, plan.workspace_id)
         return found
@@ -154,19 +172,21 @@ async def list_(
     plan = await plans.require(call.db, plan_id)
     workspace_id = await call.workspace_id(call.db, plan.workspace_id)
     suffix = "_archive" if plan.archived_at else ""
+    if phase:
+        await phases.require(call.db, plan_id, phase, suffix=suffix)
     rows, total = await steps.page(
         call.db,
         plan_id,
         status=status,
         phase=phase,
         assignee=assignee,
-        after=call.after("steps", 1),
+        after=call.after("steps", 2),
         limit=call.shared.limit + 1,
         suffix=suffix,
     )
     shown = await _shown(call.db, rows, detail, suffix)
     extra = {"plan_id": plan_id, "workspace_id": workspace_id}
-    return Page("steps", shown, total, call.shared.limit, lambda row: [row.index], "steps", extra)
+    return Page("steps", shown, total, call.shared.limit, lambda row: [row.index, row.step_id], "steps", extra)
 
 
 async def _shown(db: Reader, rows: list[StepRow], detail: str, suffix: str) -> list[StepBrief] | list[Step]:
@@ -186,7 +206,7 @@ async def update(
     status: Status | None = None,
     task: Task | None = None,
     type: StepType | None = None,
-    assignee: Name | None = None,
+    assignee: NameOrEmpty | None = None,
     notes: Text | None = None,
     append_notes: Text | None = None,
     phase: Line | None = None,
@@ -194,7 +214,8 @@ async def update(
     """Change a step: status, task, type, assignee, notes, phase.
 
     Only the given fields change. status=done records when and who; re-opening clears that and its confirmation.
-    status=active claims the step for you. `notes` replaces, `append_notes` adds a line.
+    status=active claims the step for you, under the rules of a claim. `notes` replaces, `append_notes` adds a line;
+    assignee "" clears it.
 
     Example: {"action":"update","step_id":"step_1rqewqexykb7","status":"done","append_notes":"all green"}
     """
@@ -205,7 +226,7 @@ async def update(
         raise InvalidArguments(f"Nothing to change: send at least one of {', '.join(StepEdit.model_fields)}.")
     async with call.write() as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
-        plans.check_version(where.step.version, call.shared.expected_version, f"The step {where.step.step_id}")
+        step_rules.check_version(call, where.step)
         outcome = await _apply(call, tx, where, edit)
         await plans.touch(tx, where.plan.plan_id)
         return {
@@ -294,6 +315,8 @@ async def _apply(call: Call, tx: Transaction, where: Target, edit: StepEdit) -> 
     changes: dict[str, Any] = {
         name: value for name in ("task", "type", "assignee", "notes") if (value := getattr(edit, name)) is not None
     }
+    if edit.assignee == "":
+        changes["assignee"] = None
     if edit.append_notes is not None:
         changes["notes"] = step_rules.appended(changes.get("notes", where.step.notes), edit.append_notes)
     if edit.phase is not None:
@@ -303,7 +326,7 @@ async def _apply(call: Call, tx: Transaction, where: Target, edit: StepEdit) -> 
     return await step_rules.change(call, tx, where, changes)
 
 
-@TOOL.action(takes=("claim",), one_of=STEP)
+@TOOL.action(takes=("version", "claim"), one_of=STEP)
 async def set_dependencies(
     call: Call,
     *,
@@ -321,6 +344,7 @@ async def set_dependencies(
     """
     async with call.write() as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+        step_rules.check_version(call, where.step)
         step_rules.guard(call, tx, where.step)
         ids = await steps.set_dependencies(tx, where.step, depends_on)
         await plans.touch(tx, where.plan.plan_id)

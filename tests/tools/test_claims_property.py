@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -166,8 +166,12 @@ class Claims(RuleBasedStateMachine):
         forced = self.forced(step, who, token, force)
         if status == step.status and not forced:
             return None
-        if self.gated(step, status):
+        if self.gated(step, status) or (status == "done" and step.phase == 1 and not self.gate_open):
             return "gated"
+        if status == "active":
+            reason = self.reason(step if step.status == "active" else replace(step, status="pending"))
+            if reason and not (reason == "held" and (forced or token)):
+                return "gated" if "confirmation" in reason else "conflict"
         was_closed = step.closed
         if status == "active":
             self.take(step, who, 900)
