@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import mcp.types as wire
 from mcp import MCPError
-from mcp.server import CacheHint, Server, ServerRequestContext
+from mcp.server import CacheHint, NotificationOptions, Server, ServerRequestContext
 
 from server import __version__, catalog, resources
 from server.calls import offered, run
@@ -71,6 +71,27 @@ class State:
 Context = ServerRequestContext[State]
 
 
+class MemoryServer(Server[State]):
+    """The SDK's server, with capabilities that claim no more than there is."""
+
+    def get_capabilities(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+        *,
+        protocol_version: str | None = None,
+    ) -> wire.ServerCapabilities:
+        """Return what is served; the lists of tools and resources are never announced to have changed."""
+        found = super().get_capabilities(
+            notification_options, experimental_capabilities, extensions, protocol_version=protocol_version
+        )
+        for part in (found.tools, found.resources):
+            if part:
+                part.list_changed = False
+        return found
+
+
 def build(settings: Settings) -> Server[State]:
     """Return the server; it opens its database when it starts to serve."""
     tools = offered(settings)
@@ -90,7 +111,7 @@ def build(settings: Settings) -> Server[State]:
         finally:
             await store.close()
 
-    return Server(
+    return MemoryServer(
         NAME,
         version=__version__,
         title="Project Memory",

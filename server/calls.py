@@ -10,7 +10,7 @@ from server.registry import HELP, NAME_SHOWN, Tool, nearest
 from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
-from server.tools.common import Call, Shared, cwd
+from server.tools.common import Call, Shared
 from server.tools.render import MAX_BYTES, Budget, render
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ async def run(store: Store, tools: Mapping[str, Tool], name: str, arguments: Map
         return render(await bound.action.handler(None, **bound.arguments), Budget(MAX_BYTES))
     if store.settings.read_only and not bound.action.read_only:
         raise NotAllowed("This server was started with --read-only (PM_READ_ONLY); it refuses every write.")
-    call = Call(await store.open(), store.settings, bound.action, Shared(**bound.shared), cwd())
+    call = Call(await store.open(), store.settings, bound.action, Shared(**bound.shared))
     return render(await _attempt(call, bound.arguments), call.budget)
 
 

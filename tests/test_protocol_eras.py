@@ -63,7 +63,8 @@ async def test_capabilities_are_what_is_really_there(settings: Settings, mode: s
     async with connected(settings, mode) as client:
         told = client.server_capabilities.model_dump(exclude_none=True)
         assert told.keys() == {"tools", "resources"}
-        assert told["resources"]["subscribe"] is True
+        assert told["resources"] == {"subscribe": True, "list_changed": False}
+        assert told["tools"] == {"list_changed": False}
         assert (await client.list_tools()).tools
         await client.list_resources()
         await client.list_resource_templates()

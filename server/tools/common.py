@@ -75,7 +75,6 @@ class Call:
     settings: Settings
     action: Action
     shared: Shared
-    cwd: Path
 
     @property
     def budget(self) -> Budget:
@@ -160,7 +159,7 @@ class Call:
             if found is None:
                 raise await self._unregistered(db, chosen)
             return found.workspace_id
-        found = await holding(db, self.cwd)
+        found = await holding(db, cwd())
         return found.workspace_id if found else None
 
     async def _ambiguous(self, db: Reader) -> Ambiguous:

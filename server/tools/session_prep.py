@@ -60,7 +60,7 @@ async def prep(
         return _result(launch, compose(launch))
 
 
-@TOOL.action(takes=("force",))
+@TOOL.action(destructive=True, takes=("force",))
 async def deploy_and_prep(
     call: Call,
     *,
