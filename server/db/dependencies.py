@@ -235,21 +235,23 @@ async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
         graph.setdefault((row["from_type"], row["from_id"]), []).append((row["type"], row["id"]))
     if cycle := find_cycle(graph):
         ids = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
-        at = {
-            row["step_id"]: row["order_index"]
-            for row in await tx.all(
-                "SELECT step_id, order_index FROM steps WHERE step_id IN (SELECT value FROM json_each(:ids))",
-                {"ids": encode(ids)},
-            )
-        }
-        names = [f"{node_id} (index {at[node_id]})" if node_id in at else node_id for node_id in ids]
-        if len(names) > CYCLE_SHOWN:
-            names = [*names[: CYCLE_SHOWN // 2], "...", *names[-CYCLE_SHOWN // 2 :]]
+        if len(ids) > CYCLE_SHOWN:
+            ids = [*ids[: CYCLE_SHOWN // 2], "...", *ids[-CYCLE_SHOWN // 2 :]]
         raise Conflict(
-            f"That would be a cycle, so nothing of it could ever start: {' waits for '.join(names)}. "
+            f"That would be a cycle, so nothing of it could ever start: {' waits for '.join(await _placed(tx, ids))}. "
             "Leave out one of these dependencies.",
-            cycle=ids[:CYCLE_SHOWN],
+            cycle=ids,
         )
+
+
+async def _placed(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """Return ids with the index of those that are steps: who makes new ones knows no ids yet."""
+    rows = await tx.all(
+        "SELECT step_id, order_index FROM steps WHERE step_id IN (SELECT value FROM json_each(:ids))",
+        {"ids": encode(list(ids))},
+    )
+    at = {row["step_id"]: row["order_index"] for row in rows}
+    return [f"{node_id} (index {at[node_id]})" if node_id in at else node_id for node_id in ids]
 
 
 def find_cycle(graph: dict[Node, list[Node]]) -> list[Node] | None:

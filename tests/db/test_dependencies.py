@@ -1,6 +1,7 @@
 """Who waits for whom: cycles through every kind of container, and a state that is always true."""
 
 import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -233,7 +234,7 @@ async def test_a_cycle_is_refused_printed_and_leaves_nothing_behind(db: Database
     cycle: Any = caught.value.details["cycle"]
     assert cycle[0] == cycle[-1]
     assert set(cycle) == {one[1], two[1], three[1]}
-    assert " waits for ".join(cycle) in str(caught.value)
+    assert " waits for ".join(cycle) in re.sub(r" \(index \d+\)", "", str(caught.value))
     await check(db, world)
 
 
