@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db import events
-from server.db.connection import Reader, Transaction
-from server.models.base import encode, later
+from server.db.connection import Reader, Statement, Transaction
+from server.models.base import Columns, encode, later
 from server.models.events import Event
 from server.models.steps import OPEN, StepRow
 
@@ -146,16 +146,21 @@ async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Want
     return [StepRow.of(row) for row in rows]
 
 
-async def held_or_eligible(
-    tx: Transaction, actor: str, plan_id: str, wanted: Wanted
-) -> tuple[StepRow | None, StepRow | None]:
-    """Return the first step of a plan that the actor holds, and the first eligible one."""
-    held_rows, rows = await tx.batch(
+def looking(db: Reader, actor: str, plan_id: str, wanted: Wanted) -> tuple[Statement, Statement]:
+    """Return the statements that read the first step of a plan an actor holds, and the first eligible one.
+
+    Sent ahead of the lock they go by a moment before it: a lease may count as live a little longer, never shorter.
+    """
+    return (
         (HELD, {"actor": actor, "plan_id": plan_id, "workspace_id": None}),
-        (ELIGIBLE_IN_PLAN, _params(tx, wanted, plan_id=plan_id, limit=1)),
+        (ELIGIBLE_IN_PLAN, _params(db, wanted, plan_id=plan_id, limit=1)),
     )
-    mine = StepRow.of(held_rows[0]) if held_rows else None
-    return mine, StepRow.of(rows[0]) if rows else None
+
+
+def found(rows: Sequence[Sequence[Columns]]) -> tuple[StepRow | None, StepRow | None]:
+    """Return what the statements of `looking` read."""
+    held_rows, free = rows
+    return StepRow.of(held_rows[0]) if held_rows else None, StepRow.of(free[0]) if free else None
 
 
 async def ready(

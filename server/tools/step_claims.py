@@ -1,5 +1,6 @@
 """memory_steps: finding, claiming, keeping and releasing work."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from server.db.claims import Wanted
 from server.db.connection import Transaction
 from server.db.steps import Outlook
 from server.errors import Conflict
+from server.models.base import Columns
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import Step, StepRow, StepStatus, StepType, brief, view
@@ -49,30 +51,34 @@ async def next_(
 
     Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
     """
-    async with call.write(*steps.lookup(step_id, plan_id, step_index)) as tx:
+    wanted, finished = Wanted(types or (), assignee), None
+    finishes = bool(step_id) or step_index is not None
+    who = call.shared.session_id or call.shared.agent or ""
+    ahead = () if finishes else claims.looking(call.db, who, plan_id, wanted)
+    async with call.write(*steps.lookup(step_id, plan_id, step_index), *ahead) as tx:
         actor = step_rules.require_claimant(tx)
-        finished: Outcome | None = None
-        if step_id or step_index is not None:
-            where = await step_rules.target(call, tx, step_id, plan_id, step_index, found=tx.first)
+        rows = tx.first[2:]
+        if finishes:
+            where = await step_rules.target(call, tx, step_id, plan_id, step_index, found=tx.first[:2])
             plan, workspace_id = where.plan, where.workspace_id
             finished = await _finish(call, tx, where, status, notes)
+            rows = await tx.batch(*claims.looking(tx, actor, plan_id, wanted))
         else:
-            found = tx.first[1]
-            plan = Plan.of(found[0]) if found else await plans.require_live(tx, plan_id)
+            plan = Plan.of(tx.first[1][0]) if tx.first[1] else await plans.require_live(tx, plan_id)
             workspace_id = await call.workspace_id(tx, plan.workspace_id)
-        got = await _held_or_claimed(tx, plan, actor, lease_seconds, Wanted(types or (), assignee))
+        got = await _held_or_claimed(tx, rows, actor, lease_seconds)
         if tx.events:
             await plans.touch(tx, plan_id)
-        ahead = await steps.outlook(tx, plan_id, got)
+        outlook = await steps.outlook(tx, plan_id, got)
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
             "completed": _finished(finished.step) if finished else None,
-            "next": _given(got, ahead.depends_on) if got else None,
-            "remaining": ahead.remaining,
-            "passed_by": _passed_by(ahead),
+            "next": _given(got, outlook.depends_on) if got else None,
+            "remaining": outlook.remaining,
+            "passed_by": _passed_by(outlook),
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
-            "waiting": None if got else await _waiting(tx, plan_id, Wanted(types or (), assignee)),
+            "waiting": None if got else await _waiting(tx, plan_id, wanted),
         }
 
 
@@ -91,13 +97,13 @@ async def _finish(call: Call, tx: Transaction, where: Target, status: str, notes
 
 
 async def _held_or_claimed(
-    tx: Transaction, plan: Plan, actor: str, lease_seconds: int, wanted: Wanted
+    tx: Transaction, rows: Sequence[Sequence[Columns]], actor: str, lease_seconds: int
 ) -> StepRow | None:
     """Return the step the actor holds in the plan, its lease renewed if it ran out, or claim the next eligible one."""
-    mine, found = await claims.held_or_eligible(tx, actor, plan.plan_id, wanted)
+    mine, free = claims.found(rows)
     if mine:
         return mine if mine.held_by(tx.now()) else await claims.renew(tx, mine, lease_seconds)
-    return await claims.take(tx, found, actor, lease_seconds) if found else None
+    return await claims.take(tx, free, actor, lease_seconds) if free else None
 
 
 def _given(step: StepRow, depends_on: list[str] | None) -> Step:
