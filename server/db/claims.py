@@ -230,8 +230,14 @@ async def held(db: Reader, actor: str, *, workspace_id: str | None = None, plan_
 
 async def take(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *, forced: bool = False) -> StepRow:
     """Give the step to `actor` until the lease ends. The caller has checked that it may have it."""
-    lost_by = step.claimed_by if step.claimed_by != actor else None
-    row = await tx.one(
+    [rows] = await tx.batch(taking(tx, step, actor, lease_seconds, forced=forced))
+    return taken(tx, step, rows, forced=forced)
+
+
+def taking(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *, forced: bool = False) -> Statement:
+    """Return the statement of `take`, for a batch; `taken` takes its rows."""
+    lost_by = _loser(step, actor)
+    return (
         """
         UPDATE steps SET status = 'active', claimed_by = :actor, claim_token = claim_token + 1,
             lease_expires_at = :until, updated_at = :now, version = version + 1,
@@ -247,12 +253,21 @@ async def take(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *
             "step_id": step.step_id,
         },
     )
-    assert row is not None  # the caller read the step in this transaction
-    taken = StepRow.of(row)
+
+
+def taken(tx: Transaction, step: StepRow, rows: Sequence[Columns], *, forced: bool = False) -> StepRow:
+    """Return the step as it is claimed, and log who has it and who lost it."""
+    claimed = StepRow.of(rows[0])
+    actor = claimed.claimed_by or ""
+    lost_by = _loser(step, actor)
     kind = "step_taken_over" if forced and lost_by else "step_reclaimed" if lost_by else "step_claimed"
-    data = {"claimed_by": actor, "claim_token": taken.claim_token, **({"lost_by": lost_by} if lost_by else {})}
-    _log(tx, taken, kind, data)
-    return taken
+    data = {"claimed_by": actor, "claim_token": claimed.claim_token, **({"lost_by": lost_by} if lost_by else {})}
+    _log(tx, claimed, kind, data)
+    return claimed
+
+
+def _loser(step: StepRow, actor: str) -> str | None:
+    return step.claimed_by if step.claimed_by != actor else None
 
 
 async def renew(tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:

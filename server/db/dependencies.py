@@ -185,6 +185,25 @@ async def pending_of(db: Reader, node: Node) -> list[str]:
     return [row["target_id"] for row in rows]
 
 
+async def pending_of_steps(db: Reader, step_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the ids of what each of these steps still waits for over `blocks`."""
+    if not step_ids:
+        return {}
+    rows = await db.all(
+        """
+        SELECT source_id, target_id FROM dependencies
+        WHERE source_type = 'step' AND source_id IN (SELECT value FROM json_each(:ids))
+          AND dep_type = 'blocks' AND dep_status = 'pending'
+        ORDER BY dependency_id
+        """,
+        {"ids": encode(list(step_ids))},
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["source_id"], []).append(row["target_id"])
+    return found
+
+
 async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:
     """Bring the state of everything that waits for `targets` up to date; return the sources that became free."""
     return await freed(tx, (await tx.batch(refreshing(tx, targets)))[0])

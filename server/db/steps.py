@@ -314,10 +314,10 @@ class Outlook:
     remaining: int
 
 
-async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
-    """Return what is ahead in a plan, for the one who was given `step` or nothing."""
+def looking_ahead(plan_id: str, step: StepRow | None) -> tuple[Statement, Statement, Statement]:
+    """Return the statements that read what is ahead in a plan, for the one who is given `step` or nothing."""
     params = {"plan_id": plan_id, "step_id": step and step.step_id, "index": step.order_index if step else -1}
-    waits, passed, [(remaining,)] = await db.batch(
+    return (
         (
             """
             SELECT target_id FROM dependencies
@@ -337,13 +337,22 @@ async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
         ),
         (
             """
-            SELECT count(*) FROM steps
+            SELECT count(*) AS remaining FROM steps
             WHERE plan_id = :plan_id AND status IN ('pending', 'active', 'blocked', 'failed')
             """,
             params,
         ),
     )
-    return Outlook([row[0] for row in waits], [(row[0], row[1]) for row in passed], remaining)
+
+
+def outlook(rows: Sequence[Sequence[Columns]]) -> Outlook:
+    """Return what the statements of `looking_ahead` read."""
+    waits, passed, [counted] = rows
+    return Outlook(
+        [row["target_id"] for row in waits],
+        [(row["step_id"], row["order_index"]) for row in passed],
+        counted["remaining"],
+    )
 
 
 async def confirmed_by(db: Reader, step_id: str, *, suffix: str = "") -> str | None:

@@ -66,10 +66,9 @@ async def next_(
         else:
             plan = Plan.of(tx.first[1][0]) if tx.first[1] else await plans.require_live(tx, plan_id)
             workspace_id = await call.workspace_id(tx, plan.workspace_id)
-        got = await _held_or_claimed(tx, rows, actor, lease_seconds)
+        got, outlook = await _held_or_claimed(tx, rows, actor, lease_seconds, plan_id)
         if tx.events:
             await plans.touch(tx, plan_id)
-        outlook = await steps.outlook(tx, plan_id, got)
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
@@ -97,13 +96,18 @@ async def _finish(call: Call, tx: Transaction, where: Target, status: str, notes
 
 
 async def _held_or_claimed(
-    tx: Transaction, rows: Sequence[Sequence[Columns]], actor: str, lease_seconds: int
-) -> StepRow | None:
+    tx: Transaction, rows: Sequence[Sequence[Columns]], actor: str, lease_seconds: int, plan_id: str
+) -> tuple[StepRow | None, Outlook]:
     """Return the step the actor holds in the plan, its lease renewed if it ran out, or claim the next eligible one."""
     mine, free = claims.found(rows)
-    if mine:
-        return mine if mine.held_by(tx.now()) else await claims.renew(tx, mine, lease_seconds)
-    return await claims.take(tx, free, actor, lease_seconds) if free else None
+    if free and not mine:
+        taken, *ahead = await tx.batch(
+            claims.taking(tx, free, actor, lease_seconds), *steps.looking_ahead(plan_id, free)
+        )
+        return claims.taken(tx, free, taken), steps.outlook(ahead)
+    if mine and not mine.held_by(tx.now()):
+        mine = await claims.renew(tx, mine, lease_seconds)
+    return mine, steps.outlook(await tx.batch(*steps.looking_ahead(plan_id, mine)))
 
 
 def _given(step: StepRow, depends_on: list[str] | None) -> Step:
@@ -127,8 +131,15 @@ def _finished(step: StepRow) -> dict[str, Any]:
 async def _waiting(tx: Transaction, plan_id: str, wanted: Wanted) -> dict[str, Any] | None:
     """Return why nothing is eligible: how many steps for each reason, and the first ones with theirs."""
     found = await claims.waiting(tx, plan_id, first=FIRST_WAITING, wanted=wanted)
+    waits = await dependencies.pending_of_steps(
+        tx, [step.step_id for step, code in found.first if code == "dependency"]
+    )
     first = [
-        {"step_id": step.step_id, "index": step.order_index, "reason": await step_rules.explain(tx, step, code)}
+        {
+            "step_id": step.step_id,
+            "index": step.order_index,
+            "reason": await step_rules.explain(tx, step, code, waits.get(step.step_id)),
+        }
         for step, code in found.first
     ]
     return {"counts": found.counts, "first": first} if found.counts else None

@@ -144,13 +144,13 @@ def _ask(step: StepRow) -> str:
     )
 
 
-async def explain(db: Reader, step: StepRow, code: str) -> str:
-    """Return the reason `code` against a step in words."""
+async def explain(db: Reader, step: StepRow, code: str, waits: list[str] | None = None) -> str:
+    """Return the reason `code` against a step in words; `waits` is what it waits for, where that is known."""
     match code:
         case "held":
             return f"held by {step.claimed_by} until {step.lease_expires_at}"
         case "dependency":
-            waits = await dependencies.pending_of(db, ("step", step.step_id))
+            waits = waits or await dependencies.pending_of(db, ("step", step.step_id))
             return f"waits for {', '.join(waits[:3])}{' and more' if len(waits) > 3 else ''}"
         case "phase_dependency":
             return f"its phase waits for {', '.join(await dependencies.pending_of(db, ('phase', step.phase_id)))}"
