@@ -163,16 +163,3 @@ class Confirmation(Row):
     step_id: str | None = None
     confirmed_by: str | None = None
     created_at: str
-
-
-class Dependency(Row):
-    """The source waits for the target while `dep_status` is pending and `dep_type` is blocks."""
-
-    dependency_id: str
-    source_type: str
-    source_id: str
-    target_type: str
-    target_id: str
-    dep_type: str
-    dep_status: str
-    satisfied_at: str | None = None
