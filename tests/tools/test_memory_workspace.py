@@ -20,10 +20,11 @@ from server.errors import InvalidArguments
 from server.settings import ASSETS, Settings
 from server.store import open_store
 from server.tools import paths
+from tests.conftest import Agent
 
-NEWEST = len(load(ASSETS / "migrations"))  # schema versionfrom tests.conftest import Agent
-
+NEWEST = len(load(ASSETS / "migrations"))  # schema version
 WS = "memory_workspace"
+NEWEST = len(load(ASSETS / "migrations"))  # schema version
 Serve = Callable[..., AbstractAsyncContextManager[Agent]]
 
 
