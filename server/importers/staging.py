@@ -1,0 +1,71 @@
+"""What a layout is: a module with one small interface, whose functions depend on the source's bytes alone."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from server.models.imports import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a source. `owner` is the source's own id of the workspace it belongs to, None for the store's own.
+
+    `path` is as in FileEntry: it stays the same however much of the store is imported at once.
+    """
+
+    owner: str | None
+    path: str
+    location: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWorkspace:
+    """A workspace as the source knows it: its id, older ids that still have to resolve, and where the project is."""
+
+    workspace_id: str
+    path: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recognised source. `root` confines what is read. `detail` is the layout's own."""
+
+    layout: str
+    root: Path
+    workspaces: tuple[SourceWorkspace, ...]
+    detail: Any = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the database knows already.
+
+    `targets`: the source's workspace id -> the id of the workspace that it becomes. `paths`: target id -> the path to
+    use in place of the source's own. `times`: (target id or None, file's path) -> (sha256, modified_at) of earlier
+    imports, so that a file that was merely copied keeps its time.
+    """
+
+    targets: Mapping[str, str]
+    paths: Mapping[str, str]
+    times: Mapping[tuple[str | None, str], tuple[str, str | None]]
+
+
+class Layout(Protocol):
+    """The interface of a layout module."""
+
+    NAME: str
+
+    def recognise(self, path: Path) -> Source | None:
+        """Return the source that `path` is, or None. Looks at few files only, and never raises for an odd one."""
+        ...
+
+    def files(self, source: Source) -> Iterator[SourceFile]:
+        """Yield every file of the source that is accounted for, in a stable order."""
+        ...
+
+    def read(self, source: Source, known: Known) -> Iterator[Draft]:
+        """Yield what the source becomes, part by part. Every one of `files` ends in one FileEntry."""
+        ...
