@@ -1,8 +1,8 @@
 """A generator of synthetic file stores, as the file-based Project Memory left them behind.
 
 `store(seed)` is one healthy store as a mapping of paths to bytes, `write(root)` puts one on the disk. The same seed
-gives the same bytes. What is odd about a store has a name, and is added by a function of `Maker`:
-`legacy_shapes.SHAPES` is what the old program and its ancestors wrote, `legacy_defects.DEFECTS` what happened to files since.
+gives the same bytes. What is odd about a store has a name, and is added by a function of `Maker`: in `legacy_shapes`
+what the old program and its ancestors wrote, in `legacy_defects` what happened to files since.
 """
 
 import json
