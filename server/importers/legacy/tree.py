@@ -1,0 +1,192 @@
+"""Where things are in a file store: its workspaces, their plans, and what every file is for."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from server.importers.reading import Entry, Unreadable, json_of, read, walk
+
+META = "workspace.meta.json"
+CONTEXT = "workspace.context.json"
+REGISTRY = "workspace-registry.json"
+IDENTITY = ".projectmemory/identity.json"
+ARCHIVED = "_archived"
+NO_WORKSPACE = ("events", "logs")
+TEST_FOLDERS = ("ws_nonexistent", "ws_test_buildscripts_123")
+LEFTOVER = re.compile(r"\.(lock|tmp)(/|$)|\.(lock|tmp)\.|~$|\.tmp[-_.][^/]*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One workspace of the store. `plans` limits it to some plan folders (paths relative to `folder`)."""
+
+    workspace_id: str
+    folder: Path
+    path: str
+    aliases: tuple[str, ...] = ()
+    plans: tuple[str, ...] | None = None
+    from_registry: bool = False
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A recognised store: `data` is the data root, if there is one; `identity` the identity file beside the store."""
+
+    data: Path | None
+    places: tuple[Place, ...]
+    ghosts: tuple[Path, ...] = ()
+    identity: Path | None = None
+    registry: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def tolerant(location: Path) -> Any:
+    """Return the JSON of a file, or None if it cannot be read; the full reading tells why later."""
+    try:
+        return json_of(read(Entry(location.name, location)))
+    except (OSError, Unreadable):
+        return None
+
+
+def find(path: Path) -> Tree | None:
+    """Return the store that `path` is or holds, or None."""
+    if not path.is_dir():
+        return None
+    if path.name == ".projectmemory":
+        return _of_identity(path)
+    for attempt in (_one_workspace, _one_plan, _data_root, _project):
+        if found := attempt(path):
+            return found
+    return None
+
+
+def _one_workspace(path: Path) -> Tree | None:
+    if _is_file(path / META) or (_is_dir(path / "plans") and next(_plan_folders(path), None)):
+        return Tree(None, (_place(path, {}),))
+    return None
+
+
+def _one_plan(path: Path) -> Tree | None:
+    state = tolerant(path / "state.json") if _is_file(path / "state.json") else None
+    if not isinstance(state, dict) or not ({"id", "plan_id"} & set(state) and "steps" in state):
+        return None
+    inner = ("plans", ARCHIVED, path.name) if path.parent.name == ARCHIVED else ("plans", path.name)
+    folder = path.parents[len(inner) - 1]
+    if PurePosixPath(*inner[:-1]).name != path.parent.name or not _is_file(folder / META):
+        workspace_id = str(state.get("workspace_id") or path.name)
+        return Tree(None, (Place(workspace_id, path, "", plans=("",)),))
+    place = _place(folder, {})
+    return Tree(None, (Place(place.workspace_id, folder, place.path, place.aliases, ("/".join(inner),)),))
+
+
+def _data_root(path: Path) -> Tree | None:
+    registry = _registry(path)
+    by_id = {workspace_id: spelled for spelled, workspace_id in registry.items()}
+    folders = [f for f in _folders(path) if f.name not in NO_WORKSPACE and not f.name.startswith(".")]
+    known = [f for f in folders if _is_file(f / META) or (f.name in by_id and next(_plan_folders(f), None))]
+    places = tuple(_place(f, by_id) for f in known if f.name not in TEST_FOLDERS)
+    if not places and not _is_file(path / REGISTRY) and not _has_events(path):
+        return None
+    ghosts = tuple(f for f in folders if f not in known or f.name in TEST_FOLDERS)
+    return Tree(path, places, ghosts, registry=registry)
+
+
+def _project(path: Path) -> Tree | None:
+    identity = path / IDENTITY if _is_file(path / IDENTITY) else None
+    data = _data_root(path / "data") if _is_dir(path / "data") else None
+    if data:
+        return Tree(data.data, data.places, data.ghosts, identity, data.registry)
+    return _of_identity(path / ".projectmemory") if identity else None
+
+
+def _of_identity(path: Path) -> Tree | None:
+    """Return the store that an identity file leads to: the data root it names, or the one beside it."""
+    location = path / "identity.json"
+    found = tolerant(location) if _is_file(location) else None
+    if not isinstance(found, dict) or not isinstance(found.get("workspace_id"), str):
+        return None
+    workspace_id = found["workspace_id"]
+    for root in (str(found.get("data_root") or ""), str(path.parent / "data")):
+        folder = Path(root) / workspace_id
+        if root and Path(root).is_absolute() and _is_file(folder / META):
+            return Tree(None, (_place(folder, {}),), identity=location)
+    place = Place(workspace_id, path, str(found.get("workspace_path") or ""), plans=())
+    return Tree(None, (place,), identity=location)
+
+
+def _place(folder: Path, by_id: dict[str, str]) -> Place:
+    meta = tolerant(folder / META)
+    found: dict[str, Any] = meta if isinstance(meta, dict) else {}
+    told = found.get("workspace_id")
+    workspace_id = told if isinstance(told, str) and told.strip() else folder.name
+    listed = found.get("legacy_workspace_ids")
+    old = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+    aliases = dict.fromkeys([*old, *([folder.name] if folder.name != workspace_id else [])])
+    paths = (found.get("workspace_path"), found.get("path"), by_id.get(folder.name))
+    path = next((item for item in paths if isinstance(item, str) and item.strip()), "")
+    kept = tuple(alias for alias in aliases if alias and alias != workspace_id)
+    return Place(workspace_id, folder, path, kept, from_registry=meta is None)
+
+
+def _registry(path: Path) -> dict[str, str]:
+    found = tolerant(path / REGISTRY) if _is_file(path / REGISTRY) else None
+    entries = found.get("entries") if isinstance(found, dict) else None
+    return {k: v for k, v in entries.items() if isinstance(v, str)} if isinstance(entries, dict) else {}
+
+
+def _has_events(path: Path) -> bool:
+    return _is_file(path / "events" / "events.log") or any((path / "events").glob("evt_*.json"))
+
+
+def _plan_folders(folder: Path) -> Iterator[Path]:
+    for base in (folder / "plans", folder / "plans" / ARCHIVED):
+        yield from (f for f in _folders(base) if f.name != ARCHIVED and _is_file(f / "state.json"))
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return sorted(f for f in path.iterdir() if not f.is_symlink() and f.is_dir())
+    except OSError:
+        return []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.is_symlink()
+    except OSError:
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir() and not path.is_symlink()
+    except OSError:
+        return False
+
+
+def entries(place: Place) -> Iterator[Entry]:
+    """Yield the files of a workspace, with paths relative to its folder."""
+    if place.plans is None:
+        yield from map(_marked, walk(place.folder))
+        return
+    if place.plans and place.plans != ("",):
+        meta = place.folder / META
+        yield Entry(META, meta)
+    for inner in place.plans:
+        prefix = f"{inner}/" if inner else f"plans/{place.folder.name}/"
+        yield from map(_marked, walk(place.folder / inner, prefix))
+
+
+def root_entries(tree: Tree) -> Iterator[Entry]:
+    """Yield the files of the store that belong to no workspace folder, ghosts included."""
+    if tree.data is None:
+        return
+    folders = tuple(place.folder.name for place in tree.places)
+    yield from map(_marked, walk(tree.data, without=folders))
+
+
+def _marked(entry: Entry) -> Entry:
+    if entry.odd is None and LEFTOVER.search(entry.path):
+        return Entry(entry.path, entry.location, "a leftover of a writer that died (lock or temporary file)")
+    return entry

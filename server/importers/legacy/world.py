@@ -1,0 +1,292 @@
+"""What must be known of a whole store before any part of it can be mapped: its plans, programs and how they are tied."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, cast
+
+from server.db.dependencies import Node, find_cycle
+from server.importers.legacy.tree import ARCHIVED, Place, Tree, entries, tolerant
+from server.importers.legacy.values import Fields, Object, Teller, moment, text
+from server.importers.reading import Entry
+from server.importers.staging import Known
+from server.models.imports import Finding
+from server.models.steps import CLOSED
+
+STUB = "_archived"
+NO_TIME = "1970-01-01T00:00:00.000Z"
+PLAN_STATUSES = ("active", "paused", "blocked", "completed", "failed", "archived")
+PLAN_STATUS_NAMES = {
+    "complete": "completed", "done": "completed", "finished": "completed", "closed": "completed",
+    "in_progress": "active", "in-progress": "active", "pending": "active", "open": "active", "draft": "active",
+    "on_hold": "paused", "cancelled": "failed", "canceled": "failed", "abandoned": "failed",
+}  # fmt: skip
+STEP_STATUS_NAMES = {
+    "todo": "pending", "open": "pending", "not_started": "pending", "not-started": "pending", "queued": "pending",
+    "in_progress": "active", "in-progress": "active", "working": "active", "assigned": "active", "started": "active",
+    "completed": "done", "complete": "done", "closed": "done", "finished": "done", "error": "failed",
+    "skipped": "cancelled", "canceled": "cancelled", "deferred": "cancelled",
+}  # fmt: skip
+
+
+@dataclass
+class Header:
+    """What other parts of the store need to know of a plan. `status` is the one it has, or had before the archive."""
+
+    plan_id: str
+    place: Place
+    folder: str
+    title: str
+    status: str
+    archived: bool
+    created_at: str
+    updated_at: str
+    program: str | None
+    is_program: bool
+    children: list[str]
+    waits: list[str]
+    steps: int
+    phases: list[str] = field(default_factory=list[str])
+    newer: "Header | None" = None
+
+    @property
+    def closed(self) -> bool:
+        return self.status == "completed"
+
+
+@dataclass
+class World:
+    """The store as a whole. `plans` are the newest copies by id; `folders` all copies by (workspace, folder)."""
+
+    tree: Tree
+    known: Known
+    plans: dict[str, Header] = field(default_factory=dict[str, Header])
+    folders: dict[tuple[str, str], Header] = field(default_factory=dict[tuple[str, str], Header])
+    programs: dict[str, Place] = field(default_factory=dict[str, Place])
+    members: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    owners: dict[str, str] = field(default_factory=dict[str, str])
+    edges: dict[tuple[Node, Node], None] = field(default_factory=dict[tuple[Node, Node], None])
+    taken: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    findings: list[Finding] = field(default_factory=list[Finding])
+    order: list[Place] = field(default_factory=list[Place])
+
+    def target(self, place: Place) -> str:
+        return self.known.targets.get(place.workspace_id, place.workspace_id)
+
+    def resolve(self, workspace_id: object) -> str | None:
+        """Return the workspace that an id of the store, new or old, means now."""
+        return self.owners.get(workspace_id) if isinstance(workspace_id, str) else None
+
+    def time_of(self, place: Place | None) -> Any:
+        """Return the function by which `reading.read` asks for the time of a file that was imported before."""
+        target = self.target(place) if place else None
+
+        def known(path: str, sha256: str) -> str | None:
+            found = self.known.times.get((target, path))
+            return found[1] if found and found[0] == sha256 else None
+
+        return known
+
+    def take(self, kind: str, key: str) -> bool:
+        """Reserve an id; return False for one that is taken."""
+        if (kind, key) in self.taken:
+            return False
+        self.taken.add((kind, key))
+        return True
+
+    def later(self, place: Place, other: Place) -> bool:
+        """Return whether `other` becomes real only after `place`."""
+        return self.order.index(other) > self.order.index(place)
+
+
+def survey(tree: Tree, known: Known) -> World:
+    """Read every plan and program of the store once, for what others need of it."""
+    world = World(tree, known)
+    for place in tree.places:
+        target = world.target(place)
+        world.owners |= dict.fromkeys((place.workspace_id, *place.aliases, place.folder.name), target)
+    for place in tree.places:
+        for entry in entries(place):
+            if entry.odd is None:
+                _look_at(world, place, entry)
+    _choose_copies(world)
+    _gather_members(world)
+    world.order = _ordered(world)
+    return world
+
+
+def plan_folder(path: str) -> str | None:
+    """Return the folder of the plan that a file of a workspace belongs to, or None."""
+    parts = path.split("/")
+    if parts[0] != "plans" or len(parts) < 3:
+        return None
+    if parts[1] != ARCHIVED:
+        return "/".join(parts[:2])
+    return "/".join(parts[:3]) if len(parts) > 3 else None
+
+
+def _look_at(world: World, place: Place, entry: Entry) -> None:
+    folder = plan_folder(entry.path)
+    if folder and entry.path == f"{folder}/state.json":
+        state = tolerant(entry.location)
+        if isinstance(state, dict):
+            world.folders[place.workspace_id, folder] = header(place, folder, cast(Object, state))
+    elif entry.path.startswith("programs/") and entry.path.endswith("/program.json"):
+        found = tolerant(entry.location)
+        program_id = found.get("id") if isinstance(found, dict) else None
+        world.programs[program_id if isinstance(program_id, str) else entry.path.split("/")[1]] = place
+    elif entry.path.startswith("programs/") and entry.path.endswith("/manifest.json"):
+        found = tolerant(entry.location)
+        if isinstance(found, dict) and isinstance(found.get("plan_ids"), list):
+            program_id = text(found.get("program_id") or entry.path.split("/")[1])
+            world.members.setdefault(program_id, []).extend(map(text, found["plan_ids"]))
+
+
+def header(place: Place, folder: str, state: Object) -> Header:
+    name = folder.rpartition("/")[2]
+    told = state.get("id") or state.get("plan_id")
+    plan_id = told if isinstance(told, str) and told.strip() and told != STUB else name
+    steps = [step for step in _list(state, "steps") if isinstance(step, dict)]
+    silent = Fields(state, "$", Teller("", []))
+    status, archived = standing(silent, folder, steps)
+    created_at = moment(state.get("created_at")) or moment(state.get("updated_at")) or NO_TIME
+    program = state.get("program_id") or state.get("parent_program_id")
+    return Header(
+        plan_id,
+        place,
+        folder,
+        text(state.get("title") or plan_id),
+        status,
+        archived,
+        created_at,
+        moment(state.get("updated_at")) or created_at,
+        program if isinstance(program, str) else None,
+        bool(state.get("is_program")),
+        [text(item) for item in _list(state, "child_plan_ids")],
+        [text(item) for item in _list(state, "depends_on_plans")],
+        len(steps),
+        _phase_names(state, steps),
+    )
+
+
+def _phase_names(state: Object, steps: list[Object]) -> list[str]:
+    listed = [p.get("name") for p in _list(state, "phases") if isinstance(p, dict)]
+    return [name for name in [*listed, *(step.get("phase") for step in steps)] if isinstance(name, str)]
+
+
+def standing(plan: Fields, folder: str, steps: Iterable[Object]) -> tuple[str, bool]:
+    """Return the status of a plan, or the one it had before it was archived, and whether it is archived.
+
+    How an archived plan ended is not recorded: without an open step it counts as completed.
+    """
+    status = plan.choice("status", PLAN_STATUSES, PLAN_STATUS_NAMES, "active")
+    archived = status == "archived" or folder.startswith(f"plans/{ARCHIVED}/")
+    if status == "archived":
+        plan.left.setdefault("status", plan.keep("status"))
+        done = all(step_status(step.get("status")) in CLOSED for step in steps)
+        status = "completed" if done else "active"
+        what = "archived; it counts as completed before" if done else "archived with open steps"
+        plan.teller.info(f"{plan.at}.status", what, "archived", status)
+    return status, archived
+
+
+def step_status(value: object) -> str:
+    plain = text(value).strip().lower()
+    return STEP_STATUS_NAMES.get(plain, plain)
+
+
+def _list(found: Object, name: str) -> list[Any]:
+    value = found.get(name)
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def _choose_copies(world: World) -> None:
+    """Let the copy of a plan that was changed last stand for it."""
+    for found in world.folders.values():
+        other = world.plans.get(found.plan_id)
+        if found.folder == f"plans/{ARCHIVED}":
+            continue
+        if other is None or found.updated_at > other.updated_at:
+            world.plans[found.plan_id] = found
+    for found in world.folders.values():
+        chosen = world.plans.get(found.plan_id)
+        found.newer = chosen if chosen is not found else None
+
+
+def _gather_members(world: World) -> None:
+    """Make every v1 program one of ours, under its plan's id, and unite what it lists with what names it."""
+    for plan in world.plans.values():
+        if plan.is_program and plan.plan_id not in world.programs:
+            world.programs[plan.plan_id] = plan.place
+            own = [plan.plan_id] if plan.steps else []
+            world.members.setdefault(plan.plan_id, []).extend([*own, *plan.children])
+    for plan in sorted(world.plans.values(), key=lambda found: (found.created_at, found.plan_id)):
+        if plan.program in world.programs and plan.program != plan.plan_id:
+            world.members.setdefault(plan.program, []).append(plan.plan_id)
+
+
+def _ordered(world: World) -> list[Place]:
+    """Return the workspaces so that a parent, or the owner of a program, comes before those that name it."""
+    by_target = {world.target(place): place for place in world.tree.places}
+    graph: dict[str, set[str]] = {target: set() for target in by_target}
+    for target, place in by_target.items():
+        parent = parent_of(world, place)
+        graph[target] |= {parent} if parent else set()
+    for plan in world.plans.values():
+        owner = world.programs.get(plan.program or "")
+        if owner and owner is not plan.place:
+            graph[world.target(plan.place)].add(world.target(owner))
+    try:
+        return [by_target[target] for target in TopologicalSorter(graph).static_order()]
+    except CycleError:
+        return list(world.tree.places)
+
+
+def parent_of(world: World, place: Place) -> str | None:
+    """Return the parent of a workspace within the store, as its own file or the parent's tells."""
+    metas = {world.target(other): tolerant(other.folder / "workspace.meta.json") for other in world.tree.places}
+    own = metas.get(world.target(place))
+    target = world.target(place)
+    told = world.resolve(own.get("parent_workspace_id")) if isinstance(own, dict) else None
+    if told and told != target:
+        return told
+    for other, meta in metas.items():
+        children = meta.get("child_workspace_ids") if isinstance(meta, dict) else None
+        if other != target and isinstance(children, list) and target in map(world.resolve, children):
+            return other
+    return None
+
+
+def tie(world: World, source: Node, target: Node) -> str | None:
+    """Add an edge between plans and programs: the source waits for the target. Return why not, if it cannot be."""
+    if source == target:
+        return "it waits for itself"
+    if (source, target) in world.edges:
+        return "said twice"
+    world.edges[source, target] = None
+    if find_cycle(graph_of(world.edges)):
+        del world.edges[source, target]
+        return "it closes a cycle"
+    return None
+
+
+def graph_of(edges: Iterable[tuple[Node, Node]]) -> dict[Node, list[Node]]:
+    graph: dict[Node, list[Node]] = {}
+    for source, target in edges:
+        graph.setdefault(source, []).append(target)
+    return graph
+
+
+def acyclic(edges: Iterable[tuple[Node, Node]]) -> Iterator[tuple[tuple[Node, Node], bool]]:
+    """Yield each edge, and whether it may stay: one that would close a cycle with those before it may not."""
+    kept: dict[tuple[Node, Node], None] = {}
+    every = list(dict.fromkeys(edges))
+    if not find_cycle(graph_of(every)):
+        yield from ((edge, True) for edge in every)
+        return
+    for edge in every:
+        kept[edge] = None
+        fine = find_cycle(graph_of(kept)) is None
+        if not fine:
+            del kept[edge]
+        yield edge, fine
