@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db import events
-from server.db.connection import Reader, Statement, Transaction
-from server.models.base import Columns, encode, later
+from server.db.connection import Reader, Transaction
+from server.models.base import encode, later
 from server.models.events import Event
 from server.models.steps import OPEN, StepRow
 
@@ -146,23 +146,6 @@ async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Want
     return [StepRow.of(row) for row in rows]
 
 
-def looking(db: Reader, actor: str, plan_id: str, wanted: Wanted) -> tuple[Statement, Statement]:
-    """Return the statements that read the first step of a plan an actor holds, and the first eligible one.
-
-    Sent ahead of the lock they go by a moment before it: a lease may count as live a little longer, never shorter.
-    """
-    return (
-        (HELD, {"actor": actor, "plan_id": plan_id, "workspace_id": None}),
-        (ELIGIBLE_IN_PLAN, _params(db, wanted, plan_id=plan_id, limit=1)),
-    )
-
-
-def found(rows: Sequence[Sequence[Columns]]) -> tuple[StepRow | None, StepRow | None]:
-    """Return what the statements of `looking` read."""
-    held_rows, free = rows
-    return StepRow.of(held_rows[0]) if held_rows else None, StepRow.of(free[0]) if free else None
-
-
 async def ready(
     db: Reader, *, workspace_id: str, plan_id: str | None, after: Sequence[str | int] | None, limit: int
 ) -> tuple[list[tuple[StepRow, list[str | int]]], int]:
@@ -230,14 +213,8 @@ async def held(db: Reader, actor: str, *, workspace_id: str | None = None, plan_
 
 async def take(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *, forced: bool = False) -> StepRow:
     """Give the step to `actor` until the lease ends. The caller has checked that it may have it."""
-    [rows] = await tx.batch(taking(tx, step, actor, lease_seconds, forced=forced))
-    return taken(tx, step, rows, forced=forced)
-
-
-def taking(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *, forced: bool = False) -> Statement:
-    """Return the statement of `take`, for a batch; `taken` takes its rows."""
-    lost_by = _loser(step, actor)
-    return (
+    lost_by = step.claimed_by if step.claimed_by != actor else None
+    row = await tx.one(
         """
         UPDATE steps SET status = 'active', claimed_by = :actor, claim_token = claim_token + 1,
             lease_expires_at = :until, updated_at = :now, version = version + 1,
@@ -253,21 +230,12 @@ def taking(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *, fo
             "step_id": step.step_id,
         },
     )
-
-
-def taken(tx: Transaction, step: StepRow, rows: Sequence[Columns], *, forced: bool = False) -> StepRow:
-    """Return the step as it is claimed, and log who has it and who lost it."""
-    claimed = StepRow.of(rows[0])
-    actor = claimed.claimed_by or ""
-    lost_by = _loser(step, actor)
+    assert row is not None  # the caller read the step in this transaction
+    claimed = StepRow.of(row)
     kind = "step_taken_over" if forced and lost_by else "step_reclaimed" if lost_by else "step_claimed"
     data = {"claimed_by": actor, "claim_token": claimed.claim_token, **({"lost_by": lost_by} if lost_by else {})}
     _log(tx, claimed, kind, data)
     return claimed
-
-
-def _loser(step: StepRow, actor: str) -> str | None:
-    return step.claimed_by if step.claimed_by != actor else None
 
 
 async def renew(tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:

@@ -1,10 +1,12 @@
 """The SQLite connections of one process: a reader, and a writer that only transactions touch."""
 
+import asyncio
 import json
 import logging
 import os
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +18,7 @@ from typing import Any
 import aiosqlite
 import anyio
 
+from server.db import hosting
 from server.db.clock import Clock
 from server.db.line import Line
 from server.db.lock_holder import describe, holder
@@ -61,12 +64,24 @@ class Connection(aiosqlite.Connection):
                 "The database is being opened anew, because its file was replaced. Nothing was written. "
                 "Send the same call again."
             )
+        if self._is_here():
+            return self._run(statements)
         return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
 
     async def rollback(self) -> None:
         """End the transaction, if there is one."""
-        if self._running:
-            await self._execute(self._end)  # pyright: ignore[reportUnknownMemberType] - untyped there
+        if self._is_here():
+            self._end()
+        elif self._running:
+            with anyio.CancelScope(shield=True):
+                await self._execute(self._end)  # pyright: ignore[reportUnknownMemberType] - untyped there
+
+    def submit(self, future: asyncio.Future[Any], function: Callable[[], Any]) -> None:
+        """Call `function` on the thread and set `future` to what it returns."""
+        self._tx.put_nowait((future, function))  # pyright: ignore[reportUnknownMemberType] - untyped there
+
+    def _is_here(self) -> bool:
+        return threading.get_ident() == self._thread.ident
 
     def _run(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         return [self._run_one(sql, params) for sql, params in statements]
@@ -172,7 +187,6 @@ class Transaction(Reader):
         self.origin = Origin()
         self.workspace_id: str | None = None  # of events that do not name theirs
         self.events: list[Event] = []
-        self.first: list[list[sqlite3.Row]] = []
         self._waiting: list[Statement] = []
 
     async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
@@ -214,25 +228,21 @@ class Database(Reader):
         self._wal_size = 0
 
     @asynccontextmanager
-    async def transaction(self, *first: Statement) -> AsyncGenerator[Transaction]:
-        """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included.
-
-        What `first` reads travels with the lock, and is in `first` of the transaction.
-        """
-        async with self._turn:
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
+        async with self._turn, hosting.on(self._writer):
             committed = False
             try:
-                found = await self._begin(first)
+                await self._begin()
                 tx = Transaction(self._writer, self._clock)
-                tx.first = found
                 yield tx
                 await tx.batch((COMMIT, NO_PARAMS))
                 committed = True
             finally:
                 # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
                 if not committed:
-                    with anyio.CancelScope(shield=True):
-                        await self._writer.rollback()
+                    await self._writer.rollback()
+        async with self._turn:
             self._commits += 1
             if self._checkpoint_is_due():
                 await self._checkpoint_quietly()
@@ -265,13 +275,12 @@ class Database(Reader):
                 await self._writer.close()
             await self._connection.close()
 
-    async def _begin(self, first: Sequence[Statement]) -> list[list[sqlite3.Row]]:
+    async def _begin(self) -> None:
         try:
-            _, [(version,)], [(last,)], *found = await Reader(self._writer, self._clock).batch(
+            _, [(version,)], [(last,)] = await Reader(self._writer, self._clock).batch(
                 (BEGIN, NO_PARAMS),
                 ("PRAGMA user_version", NO_PARAMS),
                 ("SELECT max(timestamp) FROM event_log", NO_PARAMS),
-                *first,
             )
         except Busy as error:
             raise _blamed(error, self.path) from error
@@ -282,7 +291,6 @@ class Database(Reader):
             )
         if last and isinstance(self._clock, Clock):
             self._clock.at_least(datetime.fromisoformat(last))
-        return found
 
     def _checkpoint_is_due(self) -> bool:
         return self._commits >= CHECKPOINT_COMMITS or self.wal_size() >= self._wal_size + CHECKPOINT_BYTES

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.db import events
-from server.db.connection import Reader, Statement, Transaction
+from server.db.connection import Reader, Transaction
 from server.db.near import not_found
 from server.errors import Conflict, ProjectMemoryError
-from server.models.base import Columns, encode, later, new_id
+from server.models.base import encode, later, new_id
 from server.models.events import Event
 from server.models.sessions import Session, SessionBrief
 
@@ -58,15 +58,9 @@ async def insert(
     return Session.of(row)
 
 
-def lookup(session_id: str) -> Statement:
-    """Return the statement whose rows `arrived` takes."""
-    return "SELECT * FROM sessions WHERE session_id = :session_id", {"session_id": session_id}
-
-
-async def arrived(tx: Transaction, session_id: str, rows: Sequence[Columns]) -> Session:
+async def arrived(tx: Transaction, session_id: str) -> Session:
     """Return the session that writes, noting that it lives, even when it was taken for dead."""
-    if not rows:
-        raise await _missing(tx, session_id)
+    session = await require(tx, session_id)
     await tx.run(
         """
         UPDATE sessions SET last_seen_at = :now,
@@ -76,7 +70,7 @@ async def arrived(tx: Transaction, session_id: str, rows: Sequence[Columns]) -> 
         """,
         {"session_id": session_id, "now": tx.now()},
     )
-    return Session.of(rows[0])
+    return session
 
 
 async def require(db: Reader, session_id: str) -> Session:

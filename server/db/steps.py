@@ -9,7 +9,7 @@ from server.db.connection import Reader, Statement, Transaction
 from server.db.near import not_found
 from server.db.plans import stored
 from server.errors import InvalidArguments, NotFound
-from server.models.base import Columns, encode, new_id
+from server.models.base import encode, new_id
 from server.models.plans import Plan
 from server.models.steps import NewStep, StepRow
 
@@ -60,22 +60,17 @@ async def _missing(db: Reader, step_id: str) -> NotFound:
     return await not_found(db, "step", step_id, table="steps", label="task", lister=lister)
 
 
-def lookup(step_id: str | None, plan_id: str | None, index: int | None) -> tuple[Statement, Statement]:
-    """Return the statements that read a live step, named by its id or by plan and index, and its plan."""
+async def require_with_plan(
+    db: Reader, step_id: str | None, plan_id: str | None, index: int | None
+) -> tuple[StepRow, Plan]:
+    """Return a live step, named by its id or by plan and index, and its plan, or raise NotFound."""
     params = {"step_id": step_id, "plan_id": plan_id, "index": index}
     which = "s.step_id = :step_id" if step_id else "s.plan_id = :plan_id AND s.order_index = :index"
     of_step = "(SELECT plan_id FROM steps WHERE step_id = :step_id)" if step_id else ":plan_id"
-    return (
+    step, plan = await db.batch(
         (f"SELECT *, ({GATE}) AS gate FROM ({SELECT.format(suffix='')} WHERE {which}) s", params),
         (f"SELECT * FROM plans WHERE plan_id = {of_step}", params),
     )
-
-
-async def require_with_plan(
-    db: Reader, step_id: str | None, plan_id: str | None, index: int | None, found: Sequence[Sequence[Columns]]
-) -> tuple[StepRow, Plan]:
-    """Return the step and the plan that `lookup` found, or raise NotFound."""
-    step, plan = found
     if step and plan:
         return StepRow.of(step[0]), Plan.of(plan[0])
     if step_id:
@@ -314,10 +309,10 @@ class Outlook:
     remaining: int
 
 
-def looking_ahead(plan_id: str, step: StepRow | None) -> tuple[Statement, Statement, Statement]:
-    """Return the statements that read what is ahead in a plan, for the one who is given `step` or nothing."""
+async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
+    """Return what is ahead in a plan, for the one who is given `step` or nothing."""
     params = {"plan_id": plan_id, "step_id": step and step.step_id, "index": step.order_index if step else -1}
-    return (
+    waits, passed, [counted] = await db.batch(
         (
             """
             SELECT target_id FROM dependencies
@@ -343,11 +338,6 @@ def looking_ahead(plan_id: str, step: StepRow | None) -> tuple[Statement, Statem
             params,
         ),
     )
-
-
-def outlook(rows: Sequence[Sequence[Columns]]) -> Outlook:
-    """Return what the statements of `looking_ahead` read."""
-    waits, passed, [counted] = rows
     return Outlook(
         [row["target_id"] for row in waits],
         [(row["step_id"], row["order_index"]) for row in passed],

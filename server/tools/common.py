@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from server.db import events, sessions, workspaces
-from server.db.connection import Database, Reader, Statement, Transaction
+from server.db.connection import Database, Reader, Transaction
 from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
 from server.models.text import Id, Name, Text
@@ -85,17 +85,13 @@ class Call:
         return decode_cursor(self.shared.cursor, order, length)
 
     @asynccontextmanager
-    async def write(self, *first: Statement) -> AsyncGenerator[Transaction]:
-        """One transaction in the name of the actor: the change and its events, or nothing.
-
-        What `first` reads travels with the lock, and is in `first` of the transaction.
-        """
+    async def write(self) -> AsyncGenerator[Transaction]:
+        """One transaction in the name of the actor: the change and its events, or nothing."""
         session_id, agent = self.shared.session_id, self.shared.agent
-        lookups = (sessions.lookup(session_id),) if session_id else ()
-        async with self.db.transaction(*lookups, *first) as tx:
+        async with self.db.transaction() as tx:
             status: str | None = None
             if session_id:
-                session = await sessions.arrived(tx, session_id, tx.first.pop(0))
+                session = await sessions.arrived(tx, session_id)
                 agent, status = agent or session.agent, session.status
             tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status)
             yield tx

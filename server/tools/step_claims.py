@@ -1,6 +1,5 @@
 """memory_steps: finding, claiming, keeping and releasing work."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -10,9 +9,7 @@ from server.db.claims import Wanted
 from server.db.connection import Transaction
 from server.db.steps import Outlook
 from server.errors import Conflict
-from server.models.base import Columns
 from server.models.events import Event
-from server.models.plans import Plan
 from server.models.steps import Step, StepRow, StepStatus, StepType, brief, view
 from server.models.text import Id, Index, Name, Seconds, Text
 from server.tools import step_rules
@@ -52,21 +49,16 @@ async def next_(
     Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
     """
     wanted, finished = Wanted(types or (), assignee), None
-    finishes = bool(step_id) or step_index is not None
-    who = call.shared.session_id or call.shared.agent or ""
-    ahead = () if finishes else claims.looking(call.db, who, plan_id, wanted)
-    async with call.write(*steps.lookup(step_id, plan_id, step_index), *ahead) as tx:
+    async with call.write() as tx:
         actor = step_rules.require_claimant(tx)
-        rows = tx.first[2:]
-        if finishes:
-            where = await step_rules.target(call, tx, step_id, plan_id, step_index, found=tx.first[:2])
-            plan, workspace_id = where.plan, where.workspace_id
+        if step_id or step_index is not None:
+            where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+            workspace_id = where.workspace_id
             finished = await _finish(call, tx, where, status, notes)
-            rows = await tx.batch(*claims.looking(tx, actor, plan_id, wanted))
         else:
-            plan = Plan.of(tx.first[1][0]) if tx.first[1] else await plans.require_live(tx, plan_id)
-            workspace_id = await call.workspace_id(tx, plan.workspace_id)
-        got, outlook = await _held_or_claimed(tx, rows, actor, lease_seconds, plan_id)
+            workspace_id = await call.workspace_id(tx, (await plans.require_live(tx, plan_id)).workspace_id)
+        got = await _held_or_claimed(tx, actor, plan_id, wanted, lease_seconds)
+        outlook = await steps.outlook(tx, plan_id, got)
         if tx.events:
             await plans.touch(tx, plan_id)
         return {
@@ -96,18 +88,14 @@ async def _finish(call: Call, tx: Transaction, where: Target, status: str, notes
 
 
 async def _held_or_claimed(
-    tx: Transaction, rows: Sequence[Sequence[Columns]], actor: str, lease_seconds: int, plan_id: str
-) -> tuple[StepRow | None, Outlook]:
+    tx: Transaction, actor: str, plan_id: str, wanted: Wanted, lease_seconds: int
+) -> StepRow | None:
     """Return the step the actor holds in the plan, its lease renewed if it ran out, or claim the next eligible one."""
-    mine, free = claims.found(rows)
-    if free and not mine:
-        taken, *ahead = await tx.batch(
-            claims.taking(tx, free, actor, lease_seconds), *steps.looking_ahead(plan_id, free)
-        )
-        return claims.taken(tx, free, taken), steps.outlook(ahead)
-    if mine and not mine.held_by(tx.now()):
-        mine = await claims.renew(tx, mine, lease_seconds)
-    return mine, steps.outlook(await tx.batch(*steps.looking_ahead(plan_id, mine)))
+    if held := await claims.held(tx, actor, plan_id=plan_id):
+        mine = held[0]
+        return mine if mine.held_by(tx.now()) else await claims.renew(tx, mine, lease_seconds)
+    free = await claims.eligible_in_plan(tx, plan_id, limit=1, wanted=wanted)
+    return await claims.take(tx, free[0], actor, lease_seconds) if free else None
 
 
 def _given(step: StepRow, depends_on: list[str] | None) -> Step:

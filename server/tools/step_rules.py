@@ -1,6 +1,5 @@
 """What a step may become, who may change it, and what follows when it does."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +7,7 @@ from server.db import claims, confirmations, dependencies, events, plans, steps
 from server.db.connection import Reader, Transaction
 from server.db.dependencies import Node
 from server.errors import Conflict, Gated
-from server.models.base import Columns, later
+from server.models.base import later
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import CLOSED, StepRow
@@ -41,13 +40,9 @@ async def target(
     step_id: str | None,
     plan_id: str | None,
     step_index: int | None,
-    *,
-    found: Sequence[Sequence[Columns]] | None = None,
 ) -> Target:
-    """Return the live step that `step_id`, or `plan_id` and `step_index`, name. `found` is what its lookup read."""
-    if found is None:
-        found = await tx.batch(*steps.lookup(step_id, plan_id, step_index))
-    step, plan = await steps.require_with_plan(tx, step_id, plan_id, step_index, found)
+    """Return the live step that `step_id`, or `plan_id` and `step_index`, name."""
+    step, plan = await steps.require_with_plan(tx, step_id, plan_id, step_index)
     if step_id:
         agree(step, plan_id, step_index)
     return Target(plan, step, await call.workspace_id(tx, plan.workspace_id))
