@@ -138,6 +138,10 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
         kind = read.get("type", "notes")
         item = await call("memory_context", "store", plan_id=plan_id, type=kind, data={"a": "b"}, agent="tester")
         await call("memory_context", "remember", key=recalled.get("key", "k"), value="v", **here)
+        file = TOOLS["memory_context"].actions["get_research"].example["filename"]
+        slug = TOOLS["memory_context"].actions["knowledge_get"].example["slug"]
+        await call("memory_context", "append_research", plan_id=plan_id, filename=file, content="## A", agent="tester")
+        await call("memory_context", "knowledge_store", slug=slug, title="A", content="b", **here)
         gone = await call("memory_context", "store", plan_id=plan_id, type="gone", data={"a": "b"}, agent="tester")
         removed = await call("memory_context", "delete", item_id=gone["item_id"], confirm=True, **here)
         session = await call("memory_agent", "init", plan_id=plan_id, agent="tester")
@@ -158,6 +162,8 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             await call("memory_agent", "handoff", to_agent="tester", reason=f"go {n}", plan_id=plan_id, **me)
             await call("memory_context", "store", plan_id=plan_id, type=f"type {n}", data={"a": n}, agent="tester")
             await call("memory_context", "remember", key=f"key {n}", value="v", **here)
+            await call("memory_context", "knowledge_store", slug=f"slug-{n}", title="A", content="b", **here)
+            await call("memory_context", "append_research", plan_id=plan_id, filename=f"f{n}", content="b", **here)
             edit = {"file_path": f"a/{n}", "change_type": "edit"}
             await call("memory_steps", "record_edit", step_id=step["step_id"], **edit, **here)
         return {

@@ -1,8 +1,8 @@
-"""Copies of plans: phases and steps under new ids, with what they wait for."""
+"""Copies of plans: phases and steps under new ids, with what they wait for and their research files."""
 
 from collections.abc import Mapping
 
-from server.db import dependencies
+from server.db import dependencies, research
 from server.db.connection import Reader, Transaction
 from server.db.dependencies import Edge
 from server.models.base import encode, new_id
@@ -10,7 +10,7 @@ from server.models.plans import DependencyType
 
 
 async def copy(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, reset: bool) -> None:
-    """Give `plan_id` the phases and steps of `source_id`, which is in the tables with `suffix`.
+    """Give `plan_id` the phases, steps and research files of `source_id`, which is in the tables with `suffix`.
 
     `reset` makes every step pending and drops its notes; otherwise only claims are left behind. What waits for
     something inside the source waits for its copy; what waits for something else waits for the same thing.
@@ -20,6 +20,7 @@ async def copy(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, re
     await _copy_phases(tx, plan_id, phase_ids, suffix)
     await _copy_steps(tx, plan_id, phase_ids, step_ids, suffix, reset=reset)
     await _copy_dependencies(tx, source_id, {**phase_ids, **step_ids}, suffix)
+    await research.copy(tx, {source_id: plan_id, **phase_ids, **step_ids}, suffix=suffix)
 
 
 async def _new_ids(db: Reader, kind: str, source_id: str, suffix: str) -> dict[str, str]:

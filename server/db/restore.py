@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from typing import Any
 
-from server.db import dependencies, phases, steps
+from server.db import dependencies, knowledge, phases, steps
 from server.db.connection import Shape, Transaction, shape_of
 from server.db.trash import Rows
 from server.errors import Conflict
@@ -47,6 +47,7 @@ async def put_back(tx: Transaction, rows: Rows) -> list[str]:
         await _refuse_clashes(tx, table, wanted[table], shapes[table])
         await _insert(tx, table, wanted[table])
     await _place(tx, wanted)
+    await knowledge.relink(tx, wanted.get("knowledge", ()))
     return await _reconnect(tx, edges, wanted)
 
 

@@ -4,6 +4,7 @@ from server.registry import Tool
 from server.tools import (
     agent,
     context,
+    knowledge,
     memories,
     plan,
     plan_copies,
@@ -13,6 +14,7 @@ from server.tools import (
     plan_notes,
     plan_phases,
     plan_status,
+    research,
     session,
     session_checkpoints,
     session_files,
@@ -28,6 +30,7 @@ from server.tools import (
 
 # Modules that add their actions to the tool of another one when they are imported.
 EXTENSIONS = (
+    knowledge,
     memories,
     plan_copies,
     plan_dependencies,
@@ -36,6 +39,7 @@ EXTENSIONS = (
     plan_notes,
     plan_phases,
     plan_status,
+    research,
     session_checkpoints,
     session_files,
     session_messages,

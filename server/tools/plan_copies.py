@@ -25,8 +25,9 @@ async def clone_plan(call: Call, *, plan_id: Id, new_title: Line | None = None, 
     """Copy a plan with its phases, steps and goals.
 
     The copy is active and has new ids. Steps that wait for each other do so in the copy. reset_steps=true makes every
-    step pending and drops its notes; false keeps status and notes. Claims, confirmations, sessions and plan notes stay
-    with the original, which may be archived. new_title is the old one with (Clone) behind it, unless given.
+    step pending and drops its notes; false keeps status and notes. Research files are copied too. Claims,
+    confirmations, context items, sessions and plan notes stay with the original, which may be archived. new_title is
+    the old one with (Clone) behind it, unless given.
 
     Example: {"action":"clone_plan","plan_id":"plan_1rqewqexykb7","new_title":"Release 2.1"}
     """
