@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from server.db import messages
 from server.db.connection import Reader
 from server.models.base import encode
-from server.models.briefing import ContextLine, MessageLine, PlanLine
+from server.models.briefing import ContextLine, KnowledgeLine, MessageLine, PlanLine, ResearchLine
 
 MOST_PLANS = 20
 MOST_MESSAGES = 10
 MOST_CONTEXT = 50
+MOST_RESEARCH = 10
+MOST_KNOWLEDGE = 10
 FIRST = 200  # characters of a message
+TITLE = 100  # characters of the title of a knowledge entry
 
 PLANS = f"""
     SELECT p.plan_id, p.title, p.priority, p.category, p.recommended_next_agent,
@@ -37,11 +40,24 @@ CONTEXT = f"""
         OR (parent_type = 'agent' AND parent_id = :agent))
     ORDER BY parent_type <> 'plan', updated_at DESC, type LIMIT {MOST_CONTEXT}
 """
+RESEARCH = f"""
+    SELECT filename, parent_type, parent_id, updated_at, count(*) OVER () AS total FROM research_documents
+    WHERE workspace_id = :workspace_id AND (
+        (parent_type = 'plan' AND parent_id = :plan_id)
+        OR (parent_type = 'workspace' AND parent_id = :workspace_id)
+        OR (parent_type = 'agent' AND parent_id = :agent))
+    ORDER BY parent_type <> 'plan', updated_at DESC, filename LIMIT {MOST_RESEARCH}
+"""
+KNOWLEDGE = f"""
+    SELECT slug, substr(title, 1, {TITLE}) AS title, updated_at, count(*) OVER () AS total FROM knowledge
+    WHERE workspace_id = :workspace_id AND superseded_by IS NULL
+    ORDER BY coalesce(created_by_plan = :plan_id, 0) DESC, updated_at DESC, slug LIMIT {MOST_KNOWLEDGE}
+"""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What there is around an agent: plans to work on (without a plan), messages for it, context it may read.
+    """What there is around an agent: plans to work on (without a plan), messages for it, what it may want to read.
 
     Each the first rows, and how many there are in all.
     """
@@ -49,6 +65,8 @@ class Surroundings:
     plans: tuple[list[PlanLine], int]
     messages: tuple[list[MessageLine], int]
     context: tuple[list[ContextLine], int]
+    research: tuple[list[ResearchLine], int]
+    knowledge: tuple[list[KnowledgeLine], int]
 
 
 async def surroundings(
@@ -57,9 +75,13 @@ async def surroundings(
     """Read what is around an agent in a workspace, and on a plan. Messages may be for any of its names."""
     params = {"workspace_id": workspace_id, "plan_id": plan_id, "agent": agent, "now": db.now()}
     params["names"] = encode(list(names))
-    plans, mail, context = await db.batch((PLANS, params), (MESSAGES, params), (CONTEXT, params))
+    plans, mail, context, research, knowledge = await db.batch(
+        *((sql, params) for sql in (PLANS, MESSAGES, CONTEXT, RESEARCH, KNOWLEDGE))
+    )
     return Surroundings(
         ([PlanLine.of(row) for row in plans], plans[0]["total"] if plans else 0),
         ([MessageLine.of(row) for row in mail], mail[0]["total"] if mail else 0),
         ([ContextLine.of(row) for row in context], context[0]["total"] if context else 0),
+        ([ResearchLine.of(row) for row in research], research[0]["total"] if research else 0),
+        ([KnowledgeLine.of(row) for row in knowledge], knowledge[0]["total"] if knowledge else 0),
     )

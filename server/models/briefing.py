@@ -33,3 +33,20 @@ class ContextLine(Row):
     parent_id: str
     bytes: int
     updated_at: str
+
+
+class ResearchLine(Row):
+    """A research file that the agent may want to read."""
+
+    filename: str
+    parent_type: str
+    parent_id: str
+    updated_at: str
+
+
+class KnowledgeLine(Row):
+    """A knowledge entry of the workspace."""
+
+    slug: str
+    title: str
+    updated_at: str

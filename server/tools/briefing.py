@@ -32,6 +32,8 @@ SHARES = {
     "phases": 0.1,
     "messages": 0.05,
     "context": 0.05,
+    "research": 0.05,
+    "knowledge": 0.05,
 }
 FIRST_SHARE = 0.25
 
@@ -92,6 +94,8 @@ async def compose(
         standing,
         _listed("messages", around.messages, "memory_session inbox"),
         _listed("context", around.context, "memory_context list"),
+        _listed("research", around.research, "memory_context list_research"),
+        _listed("knowledge", around.knowledge, "memory_context knowledge_list"),
     ]
     return fit(start, [part for part in parts if part.items], max_bytes)
 

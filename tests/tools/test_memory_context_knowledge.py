@@ -250,6 +250,25 @@ async def test_who_made_an_entry_and_for_which_plan_is_known(agent: Agent, works
     assert (await agent.fails(TOOL, "knowledge_store", **foreign))["code"] == "conflict"
 
 
+async def test_a_briefing_names_research_and_current_knowledge(agent: Agent, workspace_id: str) -> None:
+    made = [await agent("memory_plan", "create", workspace_id=workspace_id, title=title) for title in ("A", "B")]
+    plan_id, other = (plan["plan_id"] for plan in made)
+    for number in range(12):
+        await store(agent, workspace_id, f"k-{number}", title="T" * 200)
+    await store(agent, workspace_id, "of-plan", created_by_plan=plan_id)
+    await store(agent, workspace_id, "k-new", supersedes="k-11")
+    await agent(TOOL, "append_research", plan_id=plan_id, filename="a.md", content="x")
+    await agent(TOOL, "append_research", plan_id=other, filename="b.md", content="x")
+    here = {"workspace_id": workspace_id, "parent_type": "workspace"}
+    await agent(TOOL, "append_research", filename="c.md", content="x", **here)
+    told = await agent("memory_agent", "init", agent="coder", plan_id=plan_id)
+
+    assert [row["filename"] for row in told["research"]] == ["a.md", "c.md"]
+    assert [row["slug"] for row in told["knowledge"]] == ["of-plan", "k-new", *(f"k-{n}" for n in range(10, 2, -1))]
+    assert told["knowledge"][2]["title"] == "T" * 100
+    assert told["omitted"]["knowledge"] == "3 more: memory_context knowledge_list"
+
+
 async def test_workspaces_keep_their_knowledge_apart(agent: Agent, workspace_id: str, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = (await agent("memory_workspace", "register", workspace_path=str(tmp_path / "other")))["workspace_id"]
