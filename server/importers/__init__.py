@@ -1,1 +1,16 @@
 """Importers: each layout is a module that recognises a source, reads it, and maps it to rows."""
+
+from pathlib import Path
+
+from server.importers import legacy
+from server.importers.staging import Layout, Source
+
+LAYOUTS: tuple[Layout, ...] = (legacy,)
+
+
+def recognise(path: Path) -> tuple[Layout, Source] | None:
+    """Return the first layout that knows what `path` is, with what it found; None if none does."""
+    for layout in LAYOUTS:
+        if source := layout.recognise(path):
+            return layout, source
+    return None

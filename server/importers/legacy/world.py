@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
 
 from server.db.dependencies import Node, find_cycle
-from server.importers.legacy.tree import ARCHIVED, Place, Tree, entries, tolerant
+from server.importers.legacy.tree import ARCHIVED, META, Place, Tree, entries, tolerant
 from server.importers.legacy.values import Fields, Object, Teller, moment, text
 from server.importers.reading import Entry
 from server.importers.staging import Known
@@ -69,6 +69,7 @@ class World:
     taken: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     findings: list[Finding] = field(default_factory=list[Finding])
     order: list[Place] = field(default_factory=list[Place])
+    metas: dict[str, Object] = field(default_factory=dict[str, Object])
 
     def target(self, place: Place) -> str:
         return self.known.targets.get(place.workspace_id, place.workspace_id)
@@ -105,6 +106,8 @@ def survey(tree: Tree, known: Known) -> World:
     for place in tree.places:
         target = world.target(place)
         world.owners |= dict.fromkeys((place.workspace_id, *place.aliases, place.folder.name), target)
+        meta = tolerant(place.folder / META)
+        world.metas[target] = cast(Object, meta) if isinstance(meta, dict) else {}
     for place in tree.places:
         for entry in entries(place):
             if entry.odd is None:
@@ -244,14 +247,12 @@ def _ordered(world: World) -> list[Place]:
 
 def parent_of(world: World, place: Place) -> str | None:
     """Return the parent of a workspace within the store, as its own file or the parent's tells."""
-    metas = {world.target(other): tolerant(other.folder / "workspace.meta.json") for other in world.tree.places}
-    own = metas.get(world.target(place))
     target = world.target(place)
-    told = world.resolve(own.get("parent_workspace_id")) if isinstance(own, dict) else None
+    told = world.resolve(world.metas[target].get("parent_workspace_id"))
     if told and told != target:
         return told
-    for other, meta in metas.items():
-        children = meta.get("child_workspace_ids") if isinstance(meta, dict) else None
+    for other, meta in world.metas.items():
+        children = meta.get("child_workspace_ids")
         if other != target and isinstance(children, list) and target in map(world.resolve, children):
             return other
     return None

@@ -1,0 +1,41 @@
+"""The file store of the first Project Memory: JSON files below a data root, a folder for each workspace."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from server.importers.legacy import folders, tree
+from server.importers.legacy.tree import Tree
+from server.importers.legacy.world import survey
+from server.importers.staging import Known, Source, SourceFile, SourceWorkspace
+from server.models.imports import Draft
+
+NAME = "legacy"
+
+
+def recognise(path: Path) -> Source | None:
+    """Return the store that a data root, workspace folder, plan folder, project or `.projectmemory` folder holds."""
+    found = tree.find(path)
+    if found is None:
+        return None
+    known = tuple(SourceWorkspace(place.workspace_id, place.path, place.aliases) for place in found.places)
+    return Source(NAME, path, known, found)
+
+
+def files(source: Source) -> Iterator[SourceFile]:
+    """Yield every file of the store. What is odd about one shows when it is read."""
+    found: Tree = source.detail
+    for place in found.places:
+        for entry in tree.entries(place):
+            yield SourceFile(place.workspace_id, entry.path, entry.location)
+        if found.identity and place is found.places[0]:
+            yield SourceFile(place.workspace_id, tree.IDENTITY, found.identity)
+    for entry in tree.root_entries(found):
+        yield SourceFile(None, entry.path, entry.location)
+
+
+def read(source: Source, known: Known) -> Iterator[Draft]:
+    """Yield what the store becomes, workspace by workspace, plan by plan."""
+    world = survey(source.detail, known)
+    for place in world.order:
+        yield from folders.workspace(world, place)
+    yield from folders.rest(world)

@@ -1,0 +1,396 @@
+"""The way through the folders: each file is read once, accounted for once, and handed to who understands it."""
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import PurePosixPath
+from typing import Any
+
+from server.importers.legacy import context, logs, plans, programs, workspaces
+from server.importers.legacy.tree import ARCHIVED, CONTEXT, IDENTITY, META, REGISTRY, Place, entries, root_entries
+from server.importers.legacy.values import Fields, Teller
+from server.importers.legacy.world import STUB, Header, World, plan_folder
+from server.importers.reading import Content, Entry, Unreadable, absent, json_of, read, stream, text_of
+from server.models.imports import Draft, Finding, Row
+
+BATCH = 500  # log entries in one draft
+STATE = "state.json"
+GENERATED = "a generated view of the plan, which is in state.json"
+FREE_TEXT = "free text: kept as raw bytes"
+
+
+class Reader:
+    """Reads the files of one workspace, or of none, into one draft after the other."""
+
+    def __init__(self, world: World, place: Place | None) -> None:
+        self.world = world
+        self.place = place
+        self.workspace_id = world.target(place) if place else None
+        self.draft = Draft(self.workspace_id)
+
+    def take(self) -> Draft:
+        """Return the draft so far, and begin another."""
+        done, self.draft = self.draft, Draft(self.workspace_id)
+        return done
+
+    def content(self, entry: Entry) -> Content | None:
+        """Return what a file holds; one that cannot be read is accounted for."""
+        if entry.odd:
+            self.draft.files.append(absent(entry, "skipped", entry.odd))
+            self.tell("warning", entry.path, f"skipped: {entry.odd}")
+            return None
+        try:
+            return read(entry, self.world.time_of(self.place))
+        except (OSError, Unreadable) as error:
+            reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+            self.draft.files.append(absent(entry, "failed", reason))
+            self.tell("error", entry.path, f"not read: {reason}")
+            return None
+
+    def parsed(self, entry: Entry, how: Callable[[Content], Any]) -> tuple[Content, Any] | None:
+        """Return a file with its JSON or text; one that has none is accounted for."""
+        content = self.content(entry)
+        if content is None:
+            return None
+        try:
+            value = how(content)
+        except Unreadable as error:
+            self.fail(content, str(error))
+            return None
+        for severity, what in dict.fromkeys(content.notes):
+            self.tell(severity, entry.path, what)
+        return content, value
+
+    def fail(self, content: Content, reason: str) -> None:
+        self.draft.files.append(content.entry("failed", reason))
+        self.tell("error", content.path, f"not imported: {reason}")
+
+    def skip(self, entry: Entry, reason: str, *, duplicate: bool = False) -> None:
+        """Account for a file that is kept as raw bytes only."""
+        if content := self.content(entry):
+            self.draft.files.append(content.entry("duplicate" if duplicate else "skipped", reason))
+
+    def tell(self, severity: Any, path: str, what: str, value: Any = None) -> None:
+        self.draft.findings.append(Finding(severity, path, "$", what, value))
+
+    def add(self, content: Content, *rows: Row) -> None:
+        """Account for a file that became rows; the first of them is what it is about."""
+        self.draft.rows.extend(rows)
+        first = rows[0] if rows else None
+        kind, key = (first.table, first.key) if first else (None, None)
+        self.draft.files.append(content.entry("imported", None, kind, key))
+
+
+def workspace(world: World, place: Place) -> Iterator[Draft]:
+    """Yield the drafts of one workspace: itself first, its programs, its plans, and the rest."""
+    reader = Reader(world, place)
+    found = list(entries(place))
+    _head(reader, next((entry for entry in found if entry.path == META), None))
+    _programs(reader, found)
+    yield reader.take()
+    for folder, group in groupby(found, lambda entry: _unit(entry.path)):
+        listed = list(group)
+        if folder is None:
+            for entry in listed:
+                yield from _loose(reader, entry)
+        elif folder != "programs":
+            _plan(reader, folder, listed)
+            yield reader.take()
+    yield reader.take()
+
+
+def _unit(path: str) -> str | None:
+    return "programs" if path.startswith("programs/") else plan_folder(path)
+
+
+def _head(reader: Reader, meta: Entry | None) -> None:
+    world, place = reader.world, reader.place
+    assert place is not None  # only called for workspaces
+    found = reader.parsed(meta, json_of) if meta else None
+    value = found[1] if found else None
+    path = meta.path if meta else META
+    if not isinstance(value, dict):
+        reader.tell("warning", path, "no readable workspace.meta.json; what else is known makes the workspace")
+    rows = workspaces.head(world, place, value, path, reader.draft.findings)
+    if found:
+        reader.add(found[0], *rows)
+    else:
+        reader.draft.rows.extend(rows)
+    if world.tree.identity and place is world.tree.places[0]:
+        _identity(reader, Entry(IDENTITY, world.tree.identity))
+
+
+def _identity(reader: Reader, entry: Entry) -> None:
+    """Keep the identity file with the workspace, if it is the workspace's."""
+    if (found := reader.parsed(entry, json_of)) is None:
+        return
+    content, value = found
+    told = value.get("workspace_id") if isinstance(value, dict) else None
+    if reader.world.resolve(told) != reader.workspace_id:
+        reader.draft.files.append(content.entry("skipped", f"it is of another workspace: {told!r}"))
+        reader.tell("warning", entry.path, "the identity file is of another workspace", told)
+        return
+    for number, row in enumerate(reader.draft.rows):
+        if row.table == "workspaces":
+            meta = {**row.values["meta"], "identity": value}
+            reader.draft.rows[number] = Row(row.table, row.key, {**row.values, "meta": meta}, row.path)
+    reader.draft.files.append(content.entry("imported", None, "workspaces", reader.workspace_id))
+
+
+def _programs(reader: Reader, found: list[Entry]) -> None:
+    inside = [entry for entry in found if entry.path.startswith("programs/")]
+    for folder, group in groupby(inside, lambda entry: "/".join(entry.path.split("/")[:2])):
+        _program(reader, folder, list(group))
+
+
+def _program(reader: Reader, folder: str, listed: list[Entry]) -> None:
+    contents: dict[str, Content] = {}
+    values: dict[str, tuple[str, Any]] = {}
+    for entry in listed:
+        name = entry.path.removeprefix(f"{folder}/")
+        if name not in programs.FILES:
+            reader.skip(entry, "no file of a program that is known")
+        elif found := reader.parsed(entry, json_of):
+            contents[name], values[name] = found[0], (entry.path, found[1])
+    if "program.json" not in values:
+        for content in contents.values():
+            reader.draft.files.append(content.entry("skipped", "its program.json cannot be read"))
+        reader.tell("error", f"{folder}/program.json", "missing or unreadable; the program is left out")
+        return
+    rows = programs.of_files(reader.world, folder, reader.workspace_id or "", values, reader.draft.findings)
+    program_id = next((row.key for row in rows if row.table == "programs"), None)
+    reader.draft.rows.extend(rows)
+    for content in contents.values():
+        reader.draft.files.append(content.entry("imported", None, "programs", program_id))
+
+
+def _plan(reader: Reader, folder: str, listed: list[Entry]) -> None:
+    world, place = reader.world, reader.place
+    assert place is not None  # plans are in workspaces
+    header = world.folders.get((place.workspace_id, folder))
+    state = next((entry for entry in listed if entry.path == f"{folder}/{STATE}"), None)
+    if header and header.newer:
+        where = f"{header.newer.place.folder.name}/{header.newer.folder}"
+        reader.tell("warning", folder, f"another copy of {header.plan_id} was changed later and counts", where)
+        for entry in listed:
+            reader.skip(entry, f"another copy of the plan, in {where}, was changed later", duplicate=True)
+        return
+    found = reader.parsed(state, json_of) if state else None
+    if found is None or header is None:
+        if found:
+            reader.fail(found[0], "no object")
+        if state is None:
+            reader.tell("error", f"{folder}/{STATE}", "missing; the plan's files are kept as raw bytes only")
+        for entry in listed:
+            if entry is not state:
+                reader.skip(entry, "its plan's state.json is missing or cannot be read")
+        return
+    _whole_plan(reader, header, found, [entry for entry in listed if entry is not state])
+
+
+def _whole_plan(reader: Reader, header: Header, state: tuple[Content, Any], others: list[Entry]) -> None:
+    content, value = state
+    findings = reader.draft.findings
+    found = Fields(value, "$", Teller(content.path, findings))
+    rows = plans.rows_of(reader.world, header, found, content.path)
+    handoffs: list[Row] = []
+    beside: list[Row] = []
+    for entry in others:
+        if row := _company(reader, header, entry):
+            (handoffs if row.values.get("type", "").startswith(context.HANDOFF) else beside).append(row)
+    rows = context.with_handoffs(rows, handoffs, findings)
+    more: list[Row] = []
+    if header.is_program and reader.world.programs.get(header.plan_id) is header.place:
+        teller = Teller(content.path, findings)
+        more = [plans.program_of(rows[0], header, header.children)]
+        missing = [plan_id for plan_id in header.children if plan_id not in reader.world.plans]
+        for plan_id in missing:
+            teller.warn("$.child_plan_ids", "no such plan in the store; kept in extra", plan_id)
+        at = str(rows[0].values["created_at"])
+        more += programs.members(reader.world, header.plan_id, reader.workspace_id or "", at, content.path, teller)
+    reader.add(content, *rows, *more)
+    reader.draft.rows.extend([*handoffs, *beside])
+    if header.archived:
+        reader.draft.archived.add(header.plan_id)
+
+
+def _company(reader: Reader, header: Header, entry: Entry) -> Row | None:
+    """Return what a file beside a plan's state becomes."""
+    inner = PurePosixPath(entry.path.removeprefix(f"{header.folder}/"))
+    parent, workspace_id = ("plan", header.plan_id), reader.workspace_id or ""
+    top = inner.parts[0] if len(inner.parts) > 1 else ""
+    if not top and inner.name == "plan.md":
+        return reader.skip(entry, GENERATED)
+    if top == "research_notes":
+        if found := reader.parsed(entry, text_of):
+            name = "/".join(inner.parts[1:])
+            return _added(reader, found[0], context.research(parent, workspace_id, name, *found))
+        return None
+    if top == "prompts" and inner.name.endswith(context.PROMPT):
+        if found := reader.parsed(entry, text_of):
+            return _added(reader, found[0], context.prompt(parent, workspace_id, "/".join(inner.parts[1:]), *found))
+        return None
+    if inner.suffix != ".json" or top not in ("", "dumps", "investigations", "prompts"):
+        return reader.skip(entry, "no file of a plan that is known; kept as raw bytes")
+    if found := reader.parsed(entry, json_of):
+        kind = inner.as_posix().removesuffix(".json").removesuffix("/state" if top == "investigations" else "")
+        row = context.item(parent, workspace_id, kind, *found, reader.draft.findings)
+        return _added(reader, found[0], row)
+    return None
+
+
+def _added(reader: Reader, content: Content, row: Row) -> Row:
+    reader.draft.files.append(content.entry("imported", None, row.table, row.key))
+    return row
+
+
+def _loose(reader: Reader, entry: Entry) -> Iterator[Draft]:
+    """Map one file of a workspace that belongs to no plan and no program."""
+    parts = PurePosixPath(entry.path).parts
+    name, workspace_id = parts[-1], reader.workspace_id or ""
+    findings = reader.draft.findings
+    if entry.path in (META, IDENTITY):
+        return
+    if entry.path == CONTEXT:
+        if found := reader.parsed(entry, json_of):
+            reader.add(found[0], *workspaces.sections(workspace_id, *found, findings))
+    elif entry.path == "terminal-allowlist.json":
+        if found := reader.parsed(entry, json_of):
+            reader.add(found[0], workspaces.allowlist(workspace_id, *found, findings))
+    elif entry.path == "update_log.json":
+        if found := reader.parsed(entry, json_of):
+            _old_log(reader, *found)
+    elif parts[0] == "knowledge" and len(parts) == 2:
+        _knowledge(reader, entry, name)
+    elif parts[0] == "research" and len(parts) > 1:
+        if found := reader.parsed(entry, text_of):
+            row = context.research(("workspace", workspace_id), workspace_id, "/".join(parts[1:]), *found)
+            reader.add(found[0], row)
+    elif parts[0] == "logs":
+        yield from _text_log(reader, entry)
+    elif entry.path == f"plans/{ARCHIVED}/{STATE}":
+        reader.skip(entry, f"a stub that an old recovery left for the folder {STUB!r}; no plan")
+    else:
+        reader.skip(entry, "no file of a workspace that is known; kept as raw bytes")
+    if len(reader.draft.rows) > BATCH:
+        yield reader.take()
+
+
+def _knowledge(reader: Reader, entry: Entry, name: str) -> None:
+    is_json = name.endswith(".json")
+    if not is_json and not name.endswith((".md", ".txt")):
+        reader.skip(entry, "no knowledge that is known; kept as raw bytes")
+    elif found := reader.parsed(entry, json_of if is_json else text_of):
+        stem = name.rpartition(".")[0]
+        row = context.knowledge(reader.workspace_id or "", stem, *found, reader.draft.findings)
+        if row is None:
+            reader.fail(found[0], "it has no slug")
+        elif not reader.world.take("knowledge", row.key):
+            slug = row.values["slug"]
+            reader.draft.files.append(found[0].entry("duplicate", f"another file has the slug {slug!r}"))
+            reader.tell("warning", entry.path, "another file has that slug; kept as raw bytes", slug)
+        else:
+            reader.add(found[0], row)
+
+
+def _old_log(reader: Reader, content: Content, value: Any) -> None:
+    listed = value if isinstance(value, list) else value.get("entries") if isinstance(value, dict) else None
+    if not isinstance(listed, list):
+        reader.fail(content, "no list of log entries")
+        return
+    places = [(f"$[{number}]", entry) for number, entry in enumerate(listed)]
+    findings = reader.draft.findings
+    rows = logs.updates(reader.workspace_id or "", "update_log.json", places, content.path, findings)
+    reader.add(content, *rows)
+
+
+def _text_log(reader: Reader, entry: Entry) -> Iterator[Draft]:
+    """Keep a log of any length as raw bytes."""
+    if content := _streamed(reader, entry):
+        for _ in _lines(reader, entry, content):
+            pass
+        if content.sha256:
+            reader.draft.files.append(content.entry("imported", FREE_TEXT, "log"))
+    yield reader.take()
+
+
+def _streamed(reader: Reader, entry: Entry) -> Content | None:
+    if entry.odd:
+        reader.content(entry)
+        return None
+    return Content(entry.path, "", 0, b"", "")
+
+
+def _lines(reader: Reader, entry: Entry, content: Content) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a log; one that breaks off in the middle is accounted for as failed."""
+    try:
+        yield from stream(entry, content)
+    except (OSError, Unreadable) as error:
+        content.sha256 = ""
+        reader.draft.files.append(absent(entry, "failed", str(error)))
+        reader.tell("error", entry.path, f"not read to its end: {error}")
+
+
+def rest(world: World) -> Iterator[Draft]:
+    """Yield what belongs to no workspace folder: events, logs, the registry, and folders that are no workspaces."""
+    reader = Reader(world, None)
+    for ghost in world.tree.ghosts:
+        reader.tell("warning", ghost.name, "a folder without workspace.meta.json; its files are kept as raw bytes only")
+    for entry in root_entries(world.tree):
+        parts = PurePosixPath(entry.path).parts
+        if entry.path == "events/events.log":
+            yield from _event_log(reader, entry)
+        elif parts[0] == "events" and len(parts) == 2 and entry.path.endswith(".json"):
+            _event_file(reader, entry)
+        elif parts[0] == "logs":
+            yield from _text_log(reader, entry)
+        elif entry.path == REGISTRY:
+            if found := reader.parsed(entry, json_of):
+                reader.draft.files.append(found[0].entry("imported", "a list of the workspaces", "registry"))
+        elif parts[0] == ".projectmemory":
+            reader.skip(entry, "not part of the store")
+        else:
+            reader.skip(entry, "of no workspace; kept as raw bytes")
+        if len(reader.draft.rows) + len(reader.draft.files) > BATCH:
+            yield from _routed(reader.take())
+    yield from _routed(reader.take())
+    yield Draft(None, findings=world.findings)
+
+
+def _event_file(reader: Reader, entry: Entry) -> None:
+    if found := reader.parsed(entry, json_of):
+        content, value = found
+        row = logs.event(reader.world, value, "$", entry.path, reader.draft.findings, content.modified_at)
+        if row is None:
+            reader.fail(content, "no object")
+        elif reader.world.take("event", row.key):
+            reader.add(content, row)
+        else:
+            reader.draft.files.append(content.entry("duplicate", f"the event {row.key} was read elsewhere"))
+
+
+def _event_log(reader: Reader, entry: Entry) -> Iterator[Draft]:
+    content = _streamed(reader, entry)
+    if content is None:
+        return
+    rows = logs.lines(reader.world, _lines(reader, entry, content), entry.path, reader.draft.findings)
+    for row in rows:
+        if reader.world.take("event", row.key):
+            reader.draft.rows.append(row)
+        if len(reader.draft.rows) >= BATCH:
+            findings = reader.draft.findings
+            yield from _routed(Draft(None, rows=reader.draft.rows))
+            reader.draft = Draft(None, files=reader.draft.files, findings=findings)
+    if content.sha256:
+        reader.draft.files.append(content.entry("imported", None, "event_log"))
+    yield from _routed(reader.take())
+
+
+def _routed(draft: Draft) -> Iterator[Draft]:
+    """Yield the events of each workspace as its own, and what is left as the store's."""
+    by_workspace: dict[str | None, list[Row]] = {}
+    for row in draft.rows:
+        by_workspace.setdefault(row.values["workspace_id"], []).append(row)
+    for workspace_id, rows in by_workspace.items():
+        if workspace_id is not None:
+            yield Draft(workspace_id, rows=rows)
+    yield Draft(None, by_workspace.get(None, []), draft.files, draft.findings)

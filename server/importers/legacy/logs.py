@@ -1,0 +1,108 @@
+"""Events and logs of a file store: who did what when, long ago."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from server.importers.legacy.values import Fields, Object, Teller, fields
+from server.importers.legacy.world import NO_TIME, World
+from server.importers.reading import Note, Unreadable, parse
+from server.models.base import encode
+from server.models.imports import Finding, Row
+
+
+def event(world: World, value: Any, at: str, path: str, findings: list[Finding], otherwise: str) -> Row | None:
+    """Return an event. Its id tells it apart, wherever it stands."""
+    found = fields(value, at, Teller(path, findings))
+    if found is None:
+        return None
+    event_id = found.text("id") or _digest(value)
+    plan_id = found.text("plan_id")
+    workspace_id = _workspace(world, found, plan_id)
+    kind = found.text("type") or found.text("event_type") or "unknown"
+    agent = found.text("agent_type")
+    moment = found.moment("timestamp", otherwise)
+    data: Object = {"legacy_id": event_id, "data": found.raw("data")}
+    entity = ("plan", plan_id) if plan_id else ("workspace", workspace_id or event_id)
+    values = {
+        "timestamp": moment,
+        "workspace_id": workspace_id,
+        "plan_id": plan_id,
+        "type": kind,
+        "entity_type": entity[0],
+        "entity_id": entity[1],
+        "session_id": None,
+        "agent": agent,
+        "tool": found.text("tool_name"),
+        "action": None,
+        "data": {**data, **found.extra()},
+    }
+    return Row("event_log", event_id, values, path, at)
+
+
+def _workspace(world: World, found: Fields, plan_id: str | None) -> str | None:
+    """Return the workspace of an event: the one it names, else that of its plan."""
+    told = found.keep("workspace_id")
+    known = world.resolve(told)
+    if known:
+        if known == told:
+            found.raw("workspace_id")
+        return known
+    plan = world.plans.get(plan_id or "")
+    if told is not None:
+        found.teller.warn(f"{found.at}.workspace_id", "no workspace of the store", told)
+    return world.target(plan.place) if plan else None
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(encode(value).encode("utf-8", "replace")).hexdigest()[:24]
+
+
+def lines(world: World, found: Iterable[tuple[int, bytes]], path: str, findings: list[Finding]) -> Iterator[Row]:
+    """Yield the events of a log of JSON lines. A broken line costs itself alone."""
+    for number, line in found:
+        if not line.strip():
+            continue
+        notes: list[Note] = []
+        where = f"line {number}"
+        try:
+            value = parse(line.decode("utf-8-sig"), notes)
+        except UnicodeDecodeError as error:
+            findings.append(Finding("error", path, where, f"not UTF-8 (byte {error.start}); left out"))
+            continue
+        except Unreadable as error:
+            findings.append(Finding("error", path, where, f"left out: {error}"))
+            continue
+        findings.extend(Finding(severity, path, where, what) for severity, what in notes)
+        if entry := event(world, value, where, path, findings, NO_TIME):
+            yield entry
+
+
+def updates(
+    workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], path: str, findings: list[Finding]
+) -> Iterator[Row]:
+    """Yield the entries of an update or audit log; equal ones are told apart by their number."""
+    seen: dict[str, int] = {}
+    for where, value in listed:
+        found = fields(value, where, Teller(path, findings))
+        if found is None:
+            continue
+        digest = _digest(value)
+        seen[digest] = number = seen.get(digest, 0) + 1
+        action = found.text("action")
+        summary = found.text("summary")
+        if summary is None:
+            summary = action or log
+            found.defaulted("summary", summary)
+        values = {
+            "timestamp": found.moment("timestamp", NO_TIME),
+            "workspace_id": workspace_id,
+            "plan_id": found.text("plan_id"),
+            "tool": found.text("tool"),
+            "action": action,
+            "session_id": found.text("session_id"),
+            "agent": found.text("agent"),
+            "summary": summary,
+        }
+        extra = {"legacy": {"log": log, **cast(Object, found.left)}}
+        yield Row("update_log", f"{workspace_id} {log} {digest} {number}", values | {"extra": extra}, path, where)

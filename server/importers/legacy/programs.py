@@ -1,0 +1,193 @@
+"""Programs: their own files, and those that were plans with `is_program`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from server.importers.legacy.building import edge
+from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
+from server.importers.legacy.values import Fields, Object, Teller, derived, fields
+from server.importers.legacy.world import NO_TIME, World, tie
+from server.models.imports import Finding, Row
+
+STATUSES = ("active", "archived", "completed", "paused")
+FILES = ("program.json", "manifest.json", "dependencies.json", "risks.json")
+
+
+def of_files(
+    world: World, folder: str, workspace_id: str, found: Mapping[str, tuple[str, Any]], findings: list[Finding]
+) -> list[Row]:
+    """Return the rows of one program folder; `found` has the path and the JSON of each file that could be read."""
+    path, value = found["program.json"]
+    program = fields(value, "$", Teller(path, findings))
+    if program is None:
+        return []
+    program_id = program.word("id", folder.rpartition("/")[2])
+    at = program.moment("created_at", NO_TIME)
+    rows = [_program(program, program_id, workspace_id, at, path)]
+    if "manifest.json" in found:
+        rows += _manifest(world, program_id, workspace_id, at, *found["manifest.json"], findings)
+    rows += members(world, program_id, workspace_id, at, path, Teller(path, findings))
+    if "dependencies.json" in found:
+        rows += _dependencies(world, at, *found["dependencies.json"], findings)
+    if "risks.json" in found:
+        rows += _risks(program_id, at, *found["risks.json"], findings)
+    return rows
+
+
+def _program(program: Fields, program_id: str, workspace_id: str, at: str, path: str) -> Row:
+    if program.keep("workspace_id") == workspace_id:
+        program.raw("workspace_id")
+    category = program.text("category")
+    if category is not None and category not in CATEGORIES:
+        program.left["category"] = category
+        used = CATEGORY_NAMES.get(category.lower())
+        program.teller.tell("info" if used else "warning", "$.category", "mapped", category, used or "feature")
+        category = used
+    values = {
+        "program_id": program_id,
+        "workspace_id": workspace_id,
+        "title": program.word("title", program_id),
+        "description": program.text("description"),
+        "category": category or "feature",
+        "priority": program.choice("priority", PRIORITIES, PRIORITY_NAMES, "medium"),
+        "status": program.choice("status", STATUSES, {}, "active"),
+        "goals": program.strings("goals"),
+        "success_criteria": program.strings("success_criteria"),
+        "created_at": at,
+        "updated_at": program.moment("updated_at", at),
+        "archived_at": program.maybe_moment("archived_at"),
+        "version": 1,
+    }
+    return Row("programs", program_id, values | {"extra": program.extra()}, path)
+
+
+def _manifest(
+    world: World, program_id: str, workspace_id: str, at: str, path: str, value: Any, findings: list[Finding]
+) -> list[Row]:
+    """Keep what the manifest says besides its plans, which are the program's members."""
+    manifest = fields(value, "$", Teller(path, findings))
+    if manifest is None:
+        return []
+    for place, plan_id in manifest.objects("plan_ids"):
+        if plan_id not in world.plans:
+            manifest.teller.warn(place, "no such plan in the store; left out", plan_id)
+    return []
+
+
+def members(world: World, program_id: str, workspace_id: str, at: str, path: str, teller: Teller) -> list[Row]:
+    """Return the plans of a program in their order: those it lists, then those that name it."""
+    rows: list[Row] = []
+    links: dict[str, None] = {}
+    for plan_id in dict.fromkeys(world.members.get(program_id, ())):
+        plan = world.plans.get(plan_id)
+        if plan is None:
+            continue
+        if plan.program not in (None, program_id) and plan.program in world.programs and plan_id != program_id:
+            teller.warn("$", f"the plan names the program {plan.program!r} as its own; left out here", plan_id)
+            continue
+        values = {"program_id": program_id, "plan_id": plan_id, "order_index": len(rows), "created_at": at}
+        rows.append(Row("program_plans", f"{program_id} {plan_id}", values, path))
+        if (other := world.target(plan.place)) != workspace_id:
+            links[other] = None
+    for other in links:
+        values = {"program_id": program_id, "workspace_id": other, "created_at": at}
+        rows.append(Row("program_workspace_links", f"{program_id} {other}", values, path))
+    return rows
+
+
+def _dependencies(world: World, at: str, path: str, value: Any, findings: list[Finding]) -> Iterable[Row]:
+    """Yield what the plans of a program wait for: here the source must finish before the target, ours waits for it."""
+    teller = Teller(path, findings)
+    for number, entry in enumerate(_listed(value, "dependencies", teller)):
+        found = fields(entry, f"$[{number}]", teller)
+        if found is None:
+            continue
+        source = _node(world, found, "target")
+        target = _node(world, found, "source")
+        if source is None or target is None:
+            teller.warn(found.at, "a plan that is not in the store; kept in the raw bytes only", entry)
+            continue
+        if problem := tie(world, source, target):
+            teller.tell("info" if problem == "said twice" else "warning", found.at, problem, entry)
+            continue
+        yield _dependency(world, found, source, target, at, path)
+
+
+def _dependency(
+    world: World, found: Fields, source: tuple[str, str], target: tuple[str, str], at: str, path: str
+) -> Row:
+    owner, other = found.keep("target_plan_id"), found.keep("source_plan_id")
+    for name in ("source_plan_id", "target_plan_id"):
+        found.raw(name)
+    kind = found.choice("type", ("blocks", "informs"), {}, "blocks")
+    closed = target[0] == "plan" and world.plans[str(other)].closed
+    told = found.text("status")
+    if told not in (None, "satisfied" if closed else "pending"):
+        found.left["status"] = told
+        found.teller.info(f"{found.at}.status", "the state of the plan decides", told, closed)
+    created_at = found.moment("created_at", at)
+    satisfied_at = found.maybe_moment("satisfied_at")
+    key, values = edge(
+        source,
+        target,
+        closed=closed,
+        at=created_at,
+        kind=kind,
+        dependency_id=found.text("id"),
+        satisfied_at=(satisfied_at or created_at) if closed else None,
+    )
+    return Row("dependencies", key, values | {"extra": found.extra()}, path, found.at, str(owner))
+
+
+def _node(world: World, found: Fields, end: str) -> tuple[str, str] | None:
+    """Return the plan, or the phase of it, that one end of a dependency names."""
+    plan = world.plans.get(str(found.keep(f"{end}_plan_id")))
+    phase = found.keep(f"{end}_phase")
+    if plan is None:
+        return None
+    if not phase:
+        return "plan", plan.plan_id
+    if phase in plan.phases:
+        found.raw(f"{end}_phase")
+        return "phase", derived("phase", plan.plan_id, phase)
+    found.teller.warn(f"{found.at}.{end}_phase", "no such phase; the whole plan stands for it", phase)
+    return "plan", plan.plan_id
+
+
+def _risks(program_id: str, at: str, path: str, value: Any, findings: list[Finding]) -> Iterable[Row]:
+    teller = Teller(path, findings)
+    for number, entry in enumerate(_listed(value, "risks", teller)):
+        risk = fields(entry, f"$[{number}]", teller)
+        if risk is None:
+            continue
+        if risk.keep("program_id") == program_id:
+            risk.raw("program_id")
+        risk_id = risk.word("id", derived("risk", program_id, number))
+        created_at = risk.moment("created_at", at)
+        values: Object = {
+            "risk_id": risk_id,
+            "program_id": program_id,
+            "title": risk.word("title", risk_id),
+            "description": risk.text("description"),
+            "type": risk.word("type", "dependency_risk"),
+            "severity": risk.word("severity", "medium"),
+            "status": risk.word("status", "identified"),
+            "mitigation": risk.text("mitigation"),
+            "detected_by": risk.word("detected_by", "manual"),
+            "source_plan_id": risk.text("source_plan_id"),
+            "created_at": created_at,
+            "updated_at": risk.maybe_moment("updated_at") or created_at,
+            "version": 1,
+        }
+        yield Row("program_risks", risk_id, values | {"extra": risk.extra()}, path, risk.at)
+
+
+def _listed(value: Any, name: str, teller: Teller) -> list[Any]:
+    """Return the entries of a file that is a list, or an object with one."""
+    if isinstance(value, dict):
+        teller.info("$", "an object around the list", name)
+        value = cast(Object, value).get(name) or cast(Object, value).get("edges")
+    if isinstance(value, list):
+        return cast(list[Any], value)
+    teller.warn("$", "no list; kept in the raw bytes only")
+    return []

@@ -1,0 +1,170 @@
+"""A workspace: its own row, its old ids, build scripts, context sections, logs, allowlist, identity."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from server.importers.legacy import context, logs, records
+from server.importers.legacy.tree import Place
+from server.importers.legacy.values import Fields, Object, Teller, derived, fields
+from server.importers.legacy.world import NO_TIME, World, parent_of
+from server.importers.reading import Content
+from server.models.imports import Finding, Row
+
+CONTEXT_TYPE = "workspace_context"
+ALLOWLIST_TYPE = "terminal_allowlist"
+LAST_PART = re.compile(r"[^\\/]+(?=[\\/]*$)")
+TIMES = ("created_at", "registered_at", "last_accessed", "last_seen_at", "updated_at")
+
+
+def head(world: World, place: Place, meta: Any, path: str, findings: list[Finding]) -> list[Row]:
+    """Return the workspace's row, its old ids and its build scripts. Without a readable meta file, what is known."""
+    teller = Teller(path, findings)
+    found = Fields(cast(Object, meta) if isinstance(meta, dict) else {}, "$", teller)
+    workspace_id = world.target(place)
+    row = _workspace(world, place, found, workspace_id, path)
+    at = str(row.values["created_at"])
+    scripts: list[Row] = []
+    for number, (where, value) in enumerate(found.objects("workspace_build_scripts")):
+        if script := fields(value, where, teller):
+            fallback = derived("script", workspace_id, number)
+            values = records.script_columns(_Owner(world), script, fallback, workspace_id, None, at)
+            scripts.append(Row("build_scripts", values["script_id"], values, path, where))
+    legacy = found.left | ({"workspace_id": place.workspace_id} if workspace_id != place.workspace_id else {})
+    head = Row(row.table, row.key, {**row.values, "meta": {"legacy": legacy} if legacy else {}}, path)
+    return [head, *_aliases(world, place, workspace_id, at, path), *scripts]
+
+
+class _Owner:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+
+def _workspace(world: World, place: Place, found: Fields, workspace_id: str, path: str) -> Row:
+    where = world.known.paths.get(workspace_id) or place.path
+    for name in ("workspace_path", "path"):
+        if found.keep(name) == where:
+            found.raw(name)
+    if found.keep("workspace_id") == workspace_id:
+        found.raw("workspace_id")
+    if not where:
+        where = f"unknown:{place.workspace_id}"
+        found.teller.warn("$.workspace_path", "missing; memory_workspace action='migrate' sets it", None, where)
+    created_at = next((at for name in TIMES[:3] if (at := found.maybe_moment(name))), None)
+    updated_at = found.maybe_moment("updated_at") or found.maybe_moment("last_seen_at")
+    if created_at is None:
+        created_at = updated_at or NO_TIME
+        found.defaulted("created_at", created_at)
+    values = {
+        "workspace_id": workspace_id,
+        "path": where,
+        "name": _name(found, where),
+        "display_name": found.text("display_name"),
+        "git_common_dir": None,
+        "parent_workspace_id": _parent(world, place, found),
+        "profile": found.raw("profile"),
+        "created_at": created_at,
+        "updated_at": updated_at or created_at,
+    }
+    for name in ("active_plans", "archived_plans"):
+        _compare_lists(world, place, found, name)
+    return Row("workspaces", workspace_id, values, path)
+
+
+def _name(found: Fields, where: str) -> str:
+    """Return what people call a workspace: the last part of a name that is a whole path."""
+    told = found.text("name")
+    if told and not re.search(r"[\\/]", told):
+        return told
+    match = LAST_PART.search(told or where)
+    used = match.group() if match else where
+    if told:
+        found.left["name"] = told
+        found.teller.info("$.name", "a whole path; its last part is the name", told, used)
+    else:
+        found.defaulted("name", used)
+    return used
+
+
+def _parent(world: World, place: Place, found: Fields) -> str | None:
+    parent = parent_of(world, place)
+    told = found.keep("parent_workspace_id")
+    if parent is None and told:
+        found.teller.warn("$.parent_workspace_id", "no other workspace of the store; kept in meta", told)
+    if parent and world.later(place, next(p for p in world.order if world.target(p) == parent)):
+        found.teller.warn("$.parent_workspace_id", "a circle of parents; kept in meta", told)
+        return None
+    own = world.target(place)
+    listed = found.keep("child_workspace_ids")
+    for child in cast(list[Any], listed) if isinstance(listed, list) else []:
+        meant = world.resolve(child)
+        if meant == own:
+            found.teller.info("$.child_workspace_ids", "an old id of the workspace itself", child)
+        elif meant is None:
+            found.teller.warn("$.child_workspace_ids", "no workspace of the store; kept in meta", child)
+    if parent and parent == told:
+        found.raw("parent_workspace_id")
+    return parent
+
+
+def _compare_lists(world: World, place: Place, found: Fields, name: str) -> None:
+    """Tell where the lists of plans disagree with the plans themselves, which count."""
+    listed = found.keep(name)
+    if not isinstance(listed, list) or place.plans is not None:
+        return
+    for plan_id in cast(list[Any], listed):
+        plan = world.plans.get(plan_id) if isinstance(plan_id, str) else None
+        if plan_id == "_archived":
+            found.teller.info(f"$.{name}", "a folder, not a plan", plan_id)
+        elif plan is None:
+            found.teller.info(f"$.{name}", "no such plan in the store", plan_id)
+        elif plan.archived != (name == "archived_plans"):
+            used = "archived" if plan.archived else "active"
+            found.teller.info(f"$.{name}", "the plan itself says otherwise, and counts", plan_id, used)
+
+
+def _aliases(world: World, place: Place, workspace_id: str, at: str, path: str) -> Iterator[Row]:
+    for alias in dict.fromkeys((*place.aliases, place.workspace_id)):
+        if alias == workspace_id:
+            continue
+        if world.take("alias", alias):
+            values = {"alias": alias, "workspace_id": workspace_id, "created_at": at}
+            yield Row("workspace_aliases", alias, values, path, "$.legacy_workspace_ids")
+        else:
+            world.findings.append(Finding("warning", path, "$.legacy_workspace_ids", "taken by another", alias))
+
+
+def sections(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> list[Row]:
+    """Return the context of a workspace: one item with all sections, and the entries of its two logs."""
+    found = fields(value, "$", Teller(content.path, findings))
+    if found is None:
+        return []
+    rows: list[Row] = []
+    for log in ("update_log", "audit_log"):
+        rows += _log(workspace_id, log, found, findings)
+    created_at = found.moment("created_at", content.modified_at)
+    updated_at = found.maybe_moment("updated_at") or created_at
+    if found.keep("workspace_id") == workspace_id:
+        found.raw("workspace_id")
+    data = {"sections": found.raw("sections") if "sections" in found else {}}
+    row = context.row(("workspace", workspace_id), workspace_id, CONTEXT_TYPE, data, content.path, created_at)
+    values = {**row.values, "updated_at": updated_at, "extra": found.extra()}
+    return [Row(row.table, row.key, values, row.path), *rows]
+
+
+def _log(workspace_id: str, name: str, found: Fields, findings: list[Finding]) -> Iterator[Row]:
+    value = found.keep(name)
+    holder = value if isinstance(value, dict) else {"entries": value} if isinstance(value, list) else None
+    if holder is None:
+        return
+    log = Fields(cast(Mapping[str, Any], holder), f"$.{name}", found.teller)
+    listed = log.objects("entries")
+    found.raw(name)
+    if log.left:
+        found.left[name] = log.left
+    yield from logs.updates(workspace_id, name, listed, found.teller.path, findings)
+
+
+def allowlist(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> Row:
+    """Return the patterns that the terminal was allowed, as a context item: they are not in force by that."""
+    return context.item(("workspace", workspace_id), workspace_id, ALLOWLIST_TYPE, content, value, findings)
