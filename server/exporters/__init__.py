@@ -1,0 +1,1 @@
+"""Exporters: what the database holds, as files."""

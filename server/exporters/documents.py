@@ -1,0 +1,110 @@
+"""Format `json`: every row as it is, in documents that `import` reads back.
+
+project-memory.json                      what the folder is
+global.json                              what belongs to no workspace
+<workspace>/workspace.json               the workspace and what hangs on it
+<workspace>/plans/<plan>.json            a plan and all that belongs to it
+<workspace>/programs/<program>.json
+<workspace>/logs/<n>.json                the logs, a thousand entries a document; `logs/` for those of no workspace
+<workspace>/ledger/<n>.json              what was imported, with the original files
+"""
+
+import hashlib
+import re
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from server.db import exports
+from server.db.connection import Reader
+from server.db.exports import Rows
+from server.errors import NotFound
+from server.exporters.folder import File
+from server.models.documents import FORMAT, MANIFEST, VERSION, text_of, wrap
+
+PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+NOWHERE = None
+
+
+async def store(db: Reader) -> AsyncGenerator[File]:
+    """Yield the whole database: what belongs to no workspace, then workspace by workspace."""
+    yield manifest()
+    version = await exports.schema_version(db)
+    if rows := await exports.everywhere(db):
+        yield _file("global.json", "global", rows, version)
+    async for file in _pages(db, NOWHERE, version):
+        yield file
+    for workspace_id in await exports.workspaces(db):
+        async for file in _workspace(db, workspace_id):
+            yield file
+
+
+async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
+    """Yield a workspace with all that is in it."""
+    yield manifest()
+    async for file in _workspace(db, workspace_id):
+        yield file
+
+
+async def _workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
+    version = await exports.schema_version(db)
+    root = file_name(workspace_id)
+    rows = await exports.workspace(db, workspace_id)
+    yield _file(f"{root}/workspace.json", "workspace", rows, version, workspace_id=workspace_id)
+    for program_id in await exports.programs(db, workspace_id):
+        rows = await exports.program(db, program_id)
+        path = f"{root}/programs/{file_name(program_id)}.json"
+        yield _file(path, "program", rows, version, workspace_id=workspace_id, program_id=program_id)
+    for plan_id in await exports.plans(db, workspace_id):
+        yield await plan(db, plan_id)
+    async for file in _pages(db, workspace_id, version):
+        yield file
+
+
+async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
+    """Yield a plan alone."""
+    yield manifest()
+    yield await plan(db, plan_id)
+
+
+async def plan(db: Reader, plan_id: str) -> File:
+    """Return the document of one plan, live or archived."""
+    rows = await exports.plan(db, plan_id)
+    [head] = [*rows.get("plans", []), *rows.get("plans_archive", [])] or [None]
+    if head is None:
+        raise NotFound(f"There is no plan {plan_id!r}. memory_plan action='list' shows them.")
+    root = file_name(head["workspace_id"])
+    about: dict[str, Any] = {
+        "plan_id": plan_id,
+        "workspace_id": head["workspace_id"],
+        "title": head["title"],
+        "archived": "plans_archive" in rows,
+    }
+    version = await exports.schema_version(db)
+    return _file(f"{root}/plans/{file_name(plan_id)}.json", "plan", rows, version, **about)
+
+
+def manifest() -> File:
+    """Return the file that says what the folder is."""
+    return File(MANIFEST, text_of({"format": FORMAT, "format_version": VERSION, "kind": "folder"}).encode())
+
+
+async def _pages(db: Reader, workspace_id: str | None, version: int) -> AsyncGenerator[File]:
+    root = f"{file_name(workspace_id)}/" if workspace_id else ""
+    for kind, pages in (("logs", exports.logs(db, workspace_id)), ("ledger", exports.ledger(db, workspace_id))):
+        number = 0
+        async for rows in pages:
+            number += 1
+            yield _file(f"{root}{kind}/{number:05}.json", kind, rows, version, workspace_id=workspace_id)
+
+
+def _file(path: str, kind: str, rows: Rows, version: int, **about: Any) -> File:
+    document = wrap(kind, rows, schema_version=version, **about)
+    return File(path, text_of(document).encode(), is_plan=kind == "plan")
+
+
+def file_name(entity_id: str) -> str:
+    """Return a file name for an id. Ids that another program made may be no name, or differ in case alone."""
+    if PLAIN.fullmatch(entity_id) and not entity_id.endswith("."):
+        return entity_id
+    readable = re.sub(r"[^a-z0-9]+", "-", entity_id.lower())[:60].strip("-")
+    return f"{readable}-{hashlib.sha256(entity_id.encode()).hexdigest()[:12]}".lstrip("-")

@@ -1,0 +1,367 @@
+"""Format `markdown`: for people. A page for each plan, and one for each workspace that leads to them."""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from server.db import exports
+from server.db.connection import Reader
+from server.db.exports import Rows
+from server.exporters.documents import file_name
+from server.exporters.folder import File
+
+Row = Mapping[str, Any]
+Lines = Iterator[str]
+
+MARKS = {"done": "x", "cancelled": "-"}
+FENCE = re.compile(r"`{3,}")
+
+
+async def store(db: Reader) -> AsyncGenerator[File]:
+    """Yield the pages of every workspace."""
+    for workspace_id in await exports.workspaces(db):
+        async for file in workspace(db, workspace_id):
+            yield file
+
+
+async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
+    """Yield the pages of a workspace's plans, then the one that lists them."""
+    root = file_name(workspace_id)
+    plans: list[Row] = []
+    for plan_id in await exports.plans(db, workspace_id):
+        rows = await exports.plan(db, plan_id)
+        plans.append(_summary(rows))
+        yield _page(f"{root}/plans/{file_name(plan_id)}.md", plan(rows), is_plan=True)
+    programs = [await exports.program(db, program_id) for program_id in await exports.programs(db, workspace_id)]
+    yield _page(f"{root}/README.md", _workspace(await exports.workspace(db, workspace_id), programs, plans))
+
+
+async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
+    """Yield the page of one plan."""
+    rows = await exports.plan(db, plan_id)
+    yield _page(f"{file_name(plan_id)}.md", plan(rows), is_plan=True)
+
+
+def plan(rows: Rows) -> Lines:
+    """Yield the lines of a plan's page. `rows` are all that belong to it, live or archived."""
+    parts = live(rows)
+    [head] = parts["plans"]
+    yield f"# {_line(head['title'])}"
+    yield ""
+    yield from _facts(head, ("plan_id", "workspace_id", "program_id", "category", "priority"))
+    yield f"- status: {head['status']}{', archived ' + head['archived_at'] if head['archived_at'] else ''}"
+    yield f"- progress: {_progress(parts.get('steps', []))}"
+    yield from _facts(head, ("owner", "workflow_mode", "recommended_next_agent", "paused_at", "source"))
+    yield from _facts(head, ("created_at", "updated_at", "completed_at"))
+    yield from _prose("Description", head["description"])
+    yield from _titled("Goals", _bullets(json.loads(head["goals"])))
+    yield from _titled("Success criteria", _bullets(json.loads(head["success_criteria"])))
+    for name in ("categorization", "deployment_context", "paused_at_snapshot", "extra"):
+        yield from _data(f"{name.replace('_', ' ').capitalize()}", head[name], level=2)
+    yield from _phases(parts)
+    for title, section in SECTIONS.items():
+        yield from _titled(title, section(parts))
+    yield from _others(parts)
+
+
+def live(rows: Rows) -> Rows:
+    """Return rows by the name of the live table, wherever they are."""
+    found: Rows = {}
+    for table, some in rows.items():
+        found.setdefault(table.removesuffix("_archive"), []).extend(some)
+    return found
+
+
+def _summary(rows: Rows) -> Row:
+    parts = live(rows)
+    [head] = parts["plans"]
+    return {**head, "progress": _progress(parts.get("steps", []))}
+
+
+def _progress(steps: Iterable[Row]) -> str:
+    counted = [step["status"] for step in steps]
+    return f"{counted.count('done')} of {len(counted)} steps done"
+
+
+# The parts of a plan's page
+
+
+def _phases(parts: Rows) -> Lines:
+    """Yield the phases in their order, each with its steps in theirs; a step keeps the number it has in the plan."""
+    steps = parts.get("steps", [])
+    order = {step["step_id"]: place for place, step in enumerate(steps, 1)}
+    waits = _waits(parts, order)
+    confirmed = {row["phase_id"] or row["step_id"]: row for row in parts.get("confirmations", [])}
+    for phase in parts.get("phases", []):
+        own = [step for step in steps if step["phase_id"] == phase["phase_id"]]
+        yield from ("", f"## {_line(phase['name'])}", "")
+        yield f"_{_progress(own)}{_gate(phase, confirmed)}_"
+        yield from _prose("", phase["description"])
+        yield from _bullets(json.loads(phase["success_criteria"]), "Done when")
+        yield from _bullets(json.loads(phase["required_agents"]), "Agents")
+        yield ""
+        for step in own:
+            yield from _step(step, order[step["step_id"]], waits.get(step["step_id"], []), confirmed)
+        yield from _data("More about this phase", phase["extra"], level=3)
+
+
+def _gate(phase: Row, confirmed: Mapping[str, Row]) -> str:
+    if mark := confirmed.get(phase["phase_id"]):
+        return f"; confirmed by {mark['confirmed_by'] or 'somebody'} at {mark['created_at']}"
+    return "; needs approval" if phase["approval_required"] else ""
+
+
+def _waits(parts: Rows, order: Mapping[str, int]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in parts.get("dependencies", []):
+        place = order.get(row["target_id"])
+        target = f"step {place}" if place else f"{row['target_type']} {row['target_id']}"
+        found.setdefault(row["source_id"], []).append(f"{target} ({row['dep_type']}, {row['dep_status']})")
+    return found
+
+
+def _step(step: Row, place: int, waits: Iterable[str], confirmed: Mapping[str, Row]) -> Lines:
+    """Yield a step as a task of a list; what else is known of it stands below."""
+    yield f"- [{MARKS.get(step['status'], ' ')}] **{place}.** {_indented(step['task'], 2)}"
+    about = [step["status"], step["type"]] if step["type"] != "standard" else [step["status"]]
+    about += [f"{step[name]} priority" for name in ("priority",) if step[name]]
+    about += [f"for {step['assignee']}"] if step["assignee"] else []
+    about += [f"held by {step['claimed_by']}"] if step["claimed_by"] else []
+    about += [f"completed {step['completed_at']}"] if step["completed_at"] else []
+    about += [f"by {step['completed_by']}"] if step["completed_by"] else []
+    flags = ("requires_validation", "requires_confirmation", "requires_user_confirmation")
+    about += [flag.replace("_", " ") for flag in flags if step[flag]]
+    yield f"  - `{step['step_id']}`: {', '.join(about)}"
+    yield from (f"  - waits for {target}" for target in waits)
+    if mark := confirmed.get(step["step_id"]):
+        yield f"  - confirmed by {mark['confirmed_by'] or 'somebody'} at {mark['created_at']}"
+    yield from (f"  - {name}: {_indented(step[name], 4)}" for name in ("section", "notes") if step[name])
+    if step["extra"] != "{}":
+        yield f"  - more: {_code(step['extra'])}"
+
+
+def _dependencies(parts: Rows) -> Lines:
+    """Yield what the plan and its phases wait for; what a step waits for stands with the step."""
+    steps = {step["step_id"] for step in parts.get("steps", [])}
+    rows = [row for row in parts.get("dependencies", []) if row["source_id"] not in steps]
+    names = {row["plan_id"]: "the plan" for row in parts.get("plans", [])}
+    names |= {row["phase_id"]: f"phase {row['name']}" for row in parts.get("phases", [])}
+    yield from _bullets(
+        [
+            f"{names.get(row['source_id'], row['source_id'])} waits for {row['target_type']} `{row['target_id']}` "
+            f"({row['dep_type']}, {row['dep_status']})"
+            for row in rows
+        ],
+    )
+
+
+def _notes(parts: Rows) -> Lines:
+    lines = [
+        f"{row['created_at']} **{row['note_type']}**{_by(row['added_by'])}"
+        f"{' to ' + row['deliver_to'] if row['deliver_to'] else ''}: {row['note']}"
+        f"{' (seen by ' + row['acknowledged_by'] + ')' if row['acknowledged_by'] else ''}"
+        for row in parts.get("plan_notes", [])
+    ]
+    yield from _bullets(lines)
+
+
+def _sessions(parts: Rows) -> Lines:
+    for row in parts.get("sessions", []):
+        yield from ("", f"### {_line(row['agent'])}, {row['started_at']}", "")
+        yield from _facts(row, ("session_id", "status", "parent_session_id", "last_seen_at", "completed_at"))
+        yield from _prose("", row["summary"])
+        yield from _bullets(json.loads(row["artifacts"]), "Artifacts")
+        yield from _data("Context", row["context"])
+        yield from _data("More", row["extra"])
+
+
+def _lineage(parts: Rows) -> Lines:
+    for row in parts.get("lineage", []):
+        reason = _indented(row["reason"], 2)
+        yield from ("", f"- {row['created_at']} **{_line(row['from_agent'])} → {_line(row['to_agent'])}**: {reason}")
+        yield from _data("Data", row["data"])
+        yield from _data("More", row["extra"])
+
+
+def _context(parts: Rows) -> Lines:
+    for row in parts.get("context_items", []):
+        yield from ("", f"### {_line(row['type'])}", "")
+        yield from _facts(row, ("item_id", "parent_type", "parent_id", "created_by", "expires_at", "updated_at"))
+        yield from _bullets(json.loads(row["tags"]), "Tags")
+        yield from _data("", row["data"])
+        yield from _data("More", row["extra"])
+
+
+def _research(parts: Rows) -> Lines:
+    """Yield documents in a fence, so that their headings are not taken for ours."""
+    for row in parts.get("research_documents", []):
+        yield from ("", f"### {_line(row['filename'])}", "")
+        yield from _facts(row, ("document_id", "parent_type", "parent_id", "created_by", "updated_at"))
+        yield from _fenced(row["content"], "markdown")
+
+
+def _others(parts: Rows) -> Lines:
+    """Yield what has no section of its own, each row as data."""
+    rest = {
+        "Files changed": "step_file_edits",
+        "Checkpoints": "checkpoints",
+        "Build scripts": "build_scripts",
+        "Remembered": "memory_entries",
+    }
+    for name, table in rest.items():
+        rows = parts.get(table, [])
+        yield from _titled(name, _bullets([_code(json.dumps(_filled(row), ensure_ascii=False)) for row in rows]))
+
+
+SECTIONS = {
+    "Dependencies": _dependencies,
+    "Notes": _notes,
+    "Sessions": _sessions,
+    "Hand-offs": _lineage,
+    "Context": _context,
+    "Research": _research,
+}
+
+# A workspace's page
+
+
+def _workspace(rows: Rows, programs: Iterable[Rows], plans: Iterable[Row]) -> Lines:
+    [head] = rows["workspaces"]
+    yield f"# {_line(head['display_name'] or head['name'])}"
+    yield ""
+    yield from _facts(head, ("workspace_id", "path", "parent_workspace_id", "created_at", "updated_at"))
+    yield from _bullets([row["alias"] for row in rows.get("workspace_aliases", [])], "Also known as")
+    yield from _listed("Plans", [plan for plan in plans if not plan["archived_at"]])
+    yield from _listed("Archived plans", [plan for plan in plans if plan["archived_at"]])
+    for program in programs:
+        yield from _program(program)
+    for title, section in {"Knowledge": _knowledge, **SECTIONS, "Messages": _messages}.items():
+        yield from _titled(title, section(rows))
+    yield from _others(rows)
+    yield from _data("Profile", head["profile"], level=2)
+    yield from _data("More about this workspace", head["meta"], level=2)
+
+
+def _knowledge(rows: Rows) -> Lines:
+    for row in rows.get("knowledge", []):
+        yield from ("", f"### {_line(row['title'])}", "")
+        yield from _facts(row, ("slug", "category", "superseded_by", "created_by_agent", "updated_at"))
+        yield from _fenced(row["content"], "markdown")
+
+
+def _messages(rows: Rows) -> Lines:
+    lines = [
+        f"{row['created_at']} {row['from_agent'] or 'somebody'} → {row['to_agent']}: {row['content']}"
+        for row in rows.get("messages", [])
+    ]
+    yield from _bullets(lines)
+
+
+def _listed(title: str, plans: Iterable[Row]) -> Lines:
+    for place, plan in enumerate(plans):
+        if not place:
+            yield from (
+                "",
+                f"## {title}",
+                "",
+                "| plan | status | priority | progress | updated |",
+                "|---|---|---|---|---|",
+            )
+        link = f"[{_cell(plan['title'])}](plans/{quote(file_name(plan['plan_id']))}.md)"
+        cells = (link, plan["status"], plan["priority"], plan["progress"], plan["updated_at"])
+        yield f"| {' | '.join(cells)} |"
+
+
+def _program(rows: Rows) -> Lines:
+    [head] = rows["programs"]
+    yield from ("", f"## Program: {_line(head['title'])}", "")
+    yield from _facts(head, ("program_id", "status", "category", "priority", "updated_at", "archived_at"))
+    yield from _prose("", head["description"])
+    yield from _bullets(json.loads(head["goals"]), "Goals")
+    yield from _bullets(json.loads(head["success_criteria"]), "Done when")
+    yield from _bullets([f"`{row['plan_id']}`" for row in rows.get("program_plans", [])], "Plans")
+    risks = [f"**{row['severity']}** {row['title']} ({row['status']})" for row in rows.get("program_risks", [])]
+    yield from _bullets(risks, "Risks")
+    yield from _data("More", head["extra"])
+
+
+# Markdown
+
+
+def _titled(title: str, lines: Lines) -> Lines:
+    """Yield lines below a heading; nothing if there are none."""
+    for place, line in enumerate(lines):
+        yield from ("", f"## {title}") if not place else ()
+        yield line
+
+
+def _facts(row: Row, names: Iterable[str]) -> Lines:
+    yield from (f"- {name.replace('_', ' ')}: {_line(row[name])}" for name in names if row.get(name))
+
+
+def _prose(title: str, text: str | None) -> Lines:
+    if text:
+        yield from ("", *([f"## {title}", ""] if title else []), text)
+
+
+def _bullets(items: Iterable[Any], lead: str = "") -> Lines:
+    """Yield a list, below the words that lead to it; nothing if it is empty."""
+    for place, item in enumerate(items):
+        if not place:
+            yield from ("", f"{lead}:", "") if lead else ("",)
+        text = item if isinstance(item, str) else _code(json.dumps(item, ensure_ascii=False))
+        yield f"- {_indented(text, 2)}"
+
+
+def _data(title: str, text: str | None, level: int = 0) -> Lines:
+    """Yield stored JSON in a form to read; an empty one is nothing."""
+    if text and text not in ("{}", "[]", "null"):
+        heading = f"{'#' * level} {title}" if level else f"{title}:"
+        yield from ("", heading, "") if title else ()
+        yield from _fenced(_readable(text), "json")
+
+
+def _readable(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except RecursionError:
+        return text
+
+
+def _fenced(text: str, kind: str) -> Lines:
+    longest = max((len(found) for found in FENCE.findall(text)), default=2)
+    fence = "`" * (longest + 1)
+    yield from ("", f"{fence}{kind}", text, fence)
+
+
+def _code(text: str) -> str:
+    ticks = "`" * (max((len(found) for found in re.findall("`+", text)), default=0) + 1)
+    pad = " " if "`" in text else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def _line(value: object) -> str:
+    return " ".join(str(value).split())
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|").replace("[", "\\[").replace("]", "\\]")
+
+
+def _indented(text: str, by: int) -> str:
+    """Return text whose further lines still belong to the item of the list."""
+    return text.strip().replace("\n", f"\n{' ' * by}")
+
+
+def _by(who: str | None) -> str:
+    return f" by {who}" if who else ""
+
+
+def _filled(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value not in (None, "", "{}", "[]")}
+
+
+def _page(path: str, lines: Lines, *, is_plan: bool = False) -> File:
+    return File(path, ("\n".join(lines) + "\n").encode(), is_plan=is_plan)
