@@ -44,8 +44,9 @@ The loop
 3. Work: memory_steps next {"plan_id","session_id"} claims one step for you, safely among many agents. Do it, then call
    next again with its step_id: it is marked done and you get the following one. Long work: heartbeat before the lease
    ends. Nothing free: the answer says why; do not invent work.
-4. Remember: memory_context store keeps findings with the plan (type, data), remember keeps small facts, memory_steps
-   update append_notes keeps remarks on a step. Read before you guess: get, list, recall.
+4. Remember: memory_context store keeps findings with the plan (type, data), append_research keeps notes that grow,
+   knowledge_store what outlives the plan, remember small facts, memory_steps update append_notes remarks on a step.
+   Read before you guess: get, list, recall.
 5. End: memory_agent handoff {"session_id","to_agent","reason","data"} for the next agent, then complete
    {"session_id","summary"}. After a crash: recover {"session_id"}.
 
