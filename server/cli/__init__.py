@@ -67,3 +67,36 @@ def play_demo(
     from server.cli import demo
 
     raise typer.Exit(demo.run(plan, keep, context.obj))
+
+
+ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for every line of the report, as JSON")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command("import")
+def import_store(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="a data root, one folder of it, or a project that has one")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+    workspace_path: Annotated[str | None, typer.Option(help="where the project is now, if it moved")] = None,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over an older store. Exit code: 0 clean, 3 imported with problems, 2 nothing imported."""
+    from server.cli import import_
+    from server.importers.run import Options
+
+    raise typer.Exit(import_.run(path, Options(dry_run, workspace_path), report, as_json, context.obj))
+
+
+@app.command("verify")
+def verify_store(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="the store that was imported")],
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an imported store with what the tools return now. Exit code: 0 equal, 3 different, 2 no store."""
+    from server.cli import verify
+
+    raise typer.Exit(verify.run(path, report, as_json, context.obj))

@@ -102,13 +102,16 @@ def _link(entry: "os.DirEntry[str]", folder: Path) -> str:
     return f"a link to {target!r}; {'links are' if inside else 'a link that leads out is'} not followed"
 
 
-def digest(location: Path) -> tuple[str, int]:
-    """Return the SHA-256 and the size of a file."""
+def fingerprint(location: Path, path: str, odd: str | None = None) -> tuple[str, int]:
+    """Return the SHA-256 and the size of a file; of one that cannot be read, the SHA-256 of its path and 0."""
     found, size = hashlib.sha256(), 0
-    for chunk in _chunks(location):
-        found.update(chunk)
-        size += len(chunk)
-    return found.hexdigest(), size
+    try:
+        for chunk in _chunks(location) if odd is None else ():
+            found.update(chunk)
+            size += len(chunk)
+    except (OSError, Unreadable):
+        odd = "unreadable"
+    return (found.hexdigest() if odd is None else hashlib.sha256(path.encode()).hexdigest()), size
 
 
 def _chunks(location: Path) -> Iterator[bytes]:
@@ -121,8 +124,8 @@ def _chunks(location: Path) -> Iterator[bytes]:
 
 
 def absent(entry: Entry, status: FileStatus, reason: str) -> FileEntry:
-    """Return the account of a file whose bytes were not read."""
-    return FileEntry(entry.path, hashlib.sha256(entry.path.encode("utf-8", "replace")).hexdigest(), 0, status, reason)
+    """Return the account of a file whose bytes are not kept."""
+    return FileEntry(entry.path, *fingerprint(entry.location, entry.path, entry.odd), status, reason)
 
 
 def read(entry: Entry, times: Callable[[str, str], str | None] = lambda path, sha256: None) -> Content:

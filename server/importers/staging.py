@@ -1,23 +1,28 @@
 """What a layout is: a module with one small interface, whose functions depend on the source's bytes alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from server.models.imports import Draft
+from server.models.imports import Draft, Finding
+
+# Calls a tool with arguments (`action` among them) and returns the parsed answer.
+Ask = Callable[[str, Mapping[str, object]], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """One file of a source. `owner` is the source's own id of the workspace it belongs to, None for the store's own.
 
-    `path` is as in FileEntry: it stays the same however much of the store is imported at once.
+    `path` is as in FileEntry: it stays the same however much of the store is imported at once. `odd` says why it is
+    not read, if it is not: a link, a device.
     """
 
     owner: str | None
     path: str
     location: Path
+    odd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +73,12 @@ class Layout(Protocol):
 
     def read(self, source: Source, known: Known) -> Iterator[Draft]:
         """Yield what the source becomes, part by part. Every one of `files` ends in one FileEntry."""
+        ...
+
+    def check(
+        self, source: Source, known: Known, ask: Ask, wanted: Callable[[str], bool]
+    ) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
+        """Yield each plan that the source holds and that is `wanted`, with every difference between the source and
+        what the tools return; last, under None, the differences in what belongs to no plan.
+        """
         ...

@@ -1,13 +1,13 @@
 """The file store of the first Project Memory: JSON files below a data root, a folder for each workspace."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
-from server.importers.legacy import folders, tree
+from server.importers.legacy import checking, folders, tree
 from server.importers.legacy.tree import Tree
-from server.importers.legacy.world import survey
-from server.importers.staging import Known, Source, SourceFile, SourceWorkspace
-from server.models.imports import Draft
+from server.importers.legacy.world import survey, tie
+from server.importers.staging import Ask, Known, Source, SourceFile, SourceWorkspace
+from server.models.imports import Draft, Finding
 
 NAME = "legacy"
 
@@ -26,11 +26,11 @@ def files(source: Source) -> Iterator[SourceFile]:
     found: Tree = source.detail
     for place in found.places:
         for entry in tree.entries(place):
-            yield SourceFile(place.workspace_id, entry.path, entry.location)
+            yield SourceFile(place.workspace_id, entry.path, entry.location, entry.odd)
         if found.identity and place is found.places[0]:
             yield SourceFile(place.workspace_id, tree.IDENTITY, found.identity)
     for entry in tree.root_entries(found):
-        yield SourceFile(None, entry.path, entry.location)
+        yield SourceFile(None, entry.path, entry.location, entry.odd)
 
 
 def read(source: Source, known: Known) -> Iterator[Draft]:
@@ -39,3 +39,17 @@ def read(source: Source, known: Known) -> Iterator[Draft]:
     for place in world.order:
         yield from folders.workspace(world, place)
     yield from folders.rest(world)
+
+
+async def check(
+    source: Source, known: Known, ask: Ask, wanted: Callable[[str], bool]
+) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
+    """Yield the wanted plans, each with what differs, then what differs in the rest."""
+    world = survey(source.detail, known)
+    for header in world.plans.values():
+        for target in header.waits:
+            if target in world.plans:
+                tie(world, ("plan", header.plan_id), ("plan", target))
+    for header, files_of_plan in checking.groups(world, wanted):
+        yield header.plan_id, await checking.plan(world, ask, header, files_of_plan)
+    yield None, [finding async for finding in checking.rest(world, ask)]

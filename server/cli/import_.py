@@ -1,0 +1,88 @@
+"""`import`: take over an older store, and say what became of every file of it."""
+
+import json
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from server import calls, settings
+from server.db.connection import Database
+from server.errors import InvalidArguments
+from server.importers.report import Report, text
+from server.importers.run import Options, import_path, silent
+from server.importers.staging import Ask
+from server.settings import Flags, Settings
+from server.store import Store
+from server.tools import TOOLS
+
+Told = Callable[[str, int, int], Awaitable[None]]
+Work = Callable[[Database, Ask, Told], Awaitable[Report]]
+
+
+def run(path: Path, options: Options, report_to: Path | None, as_json: bool, flags: Flags) -> int:
+    """Import and return the exit code: 0 clean, 3 with problems, 2 when nothing was imported."""
+    _refuse_relative(options.workspace_path)
+
+    async def work(db: Database, ask: Ask, told: Told) -> Report:
+        return await import_path(db, path.absolute(), options, ask, told)
+
+    report = anyio.run(with_database, settings.load(flags), work)
+    tell(report, report_to, as_json)
+    return report.exit_code
+
+
+def _refuse_relative(path: str | None) -> None:
+    windows = path is not None and len(path) > 2 and path[1] == ":" and path[2] in "\\/"
+    if path is not None and not windows and not os.path.isabs(path):  # noqa: PTH117 - also of other systems
+        raise InvalidArguments(f"--workspace-path {path!r} is not absolute; give the full path of the project.")
+
+
+async def with_database(chosen: Settings, work: Work) -> Report:
+    """Run `work` on the open database, with the tools to ask and, on a terminal, progress to watch."""
+    settings.configure_logging(chosen)
+    store = Store(chosen)
+
+    async def ask(tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        return json.loads(await calls.run(store, TOOLS, tool, arguments))
+
+    try:
+        async with _shown() as told:
+            return await work(await store.open(), ask, told)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def _shown() -> AsyncGenerator[Told]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield silent
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Reading", total=None)
+
+        async def told(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield told
+
+
+def tell(report: Report, report_to: Path | None, as_json: bool) -> None:
+    """Print the report, and write the whole of it to a file if one is named."""
+    if report_to:
+        try:
+            report_to.write_text(json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InvalidArguments(f"--report {str(report_to)!r} cannot be written: {error.strerror}.") from error
+    if as_json:
+        print(json.dumps(report.payload(), ensure_ascii=False, indent=2))
+        return
+    for line in text(report):
+        print(line)

@@ -1,0 +1,24 @@
+"""`verify`: compare a store that was imported with what the tools return of it now."""
+
+from pathlib import Path
+
+import anyio
+
+from server import settings
+from server.cli.import_ import Told, tell, with_database
+from server.db.connection import Database
+from server.importers.report import Report
+from server.importers.run import Options, verify_path
+from server.importers.staging import Ask
+from server.settings import Flags
+
+
+def run(path: Path, report_to: Path | None, as_json: bool, flags: Flags) -> int:
+    """Verify and return the exit code: 0 all equal, 3 with differences, 2 when there is nothing to compare."""
+
+    async def work(db: Database, ask: Ask, told: Told) -> Report:
+        return await verify_path(db, path.absolute(), Options(), ask, told)
+
+    report = anyio.run(with_database, settings.load(flags), work)
+    tell(report, report_to, as_json)
+    return report.exit_code

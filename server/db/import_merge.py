@@ -1,0 +1,276 @@
+"""Decides, outside the write lock, what is to be done with each staged row, given what earlier imports wrote."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.db.connection import Reader, Shape, shape_of
+from server.db.family import ARCHIVE, FAMILY
+from server.db.staging import DERIVED, LOGS, NOTHING, Stage, params
+from server.models.base import encode
+from server.models.imports import Finding
+
+CHUNK = 400
+# They follow every edit, so that both sides moved them says nothing.
+BOOKKEEPING = {"version", "updated_at", "last_seen_at"}
+# Rows that are never deleted because a file does not name them any more: too much hangs on them.
+KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
+Columns = dict[str, Any]
+
+
+@dataclass
+class Decided:
+    """What `decide` found besides what it wrote into the stage."""
+
+    findings: list[Finding] = field(default_factory=list[Finding])
+    generation: tuple[int, str | None] = (0, None)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What an import wrote of a row, and for which workspace."""
+
+    columns: Columns
+    text: str
+    workspace_id: str | None
+
+
+async def generation(db: Reader) -> tuple[int, str | None]:
+    """Return what moves with every import."""
+    row = await db.one("SELECT count(*), max(run_id) FROM import_runs")
+    return (row[0], row[1]) if row else (0, None)
+
+
+async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
+    """Set the `action` of every staged row of a workspace, and the `changes` of those to update.
+
+    insert, update, same; rebase: the source changed, what the database holds stays; foreign: the id is taken by
+    something that no import of this workspace wrote.
+    """
+    decided = Decided(generation=await generation(db))
+    await _place_plans(db, stage, unit)
+    stage.change("UPDATE rows SET action = 'insert', changes = NULL WHERE unit = :unit", [{"unit": unit}])
+    stage.change("DELETE FROM gone WHERE unit = :unit", [{"unit": unit}])
+    imported_before = await db.value("SELECT 1 FROM import_rows LIMIT 1") is not None
+    for table in stage.tables(unit):
+        if table in LOGS and not imported_before:
+            continue
+        one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+        for rows in stage.pages(unit, table, CHUNK):
+            await one.decide(rows, await one.bases(rows) if imported_before else {})
+    _drop_families(stage, unit)
+    if imported_before:
+        await _vanished(db, stage, unit, decided)
+    return decided
+
+
+async def _place_plans(db: Reader, stage: Stage, unit: str) -> None:
+    """Note where each plan is now; a new one goes where the source has it."""
+    ids = [row["plan_id"] for row in stage.query("SELECT plan_id FROM plans WHERE unit = :unit", {"unit": unit})]
+    found = await db.all(
+        """
+        SELECT plan_id, '' AS suffix FROM plans WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        UNION ALL
+        SELECT plan_id, '_archive' FROM plans_archive WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        """,
+        {"ids": encode(ids)},
+    )
+    stage.change(
+        "UPDATE plans SET suffix = CASE archived WHEN 1 THEN '_archive' ELSE '' END WHERE unit = :unit",
+        [{"unit": unit}],
+    )
+    stage.change("UPDATE plans SET suffix = :suffix WHERE plan_id = :plan_id", [dict(row) for row in found])
+
+
+def key_of(shape: Shape) -> str:
+    """Return the expression that gives the key under which a row is staged."""
+    return " || ' ' || ".join(shape.key)
+
+
+@dataclass
+class _Table:
+    """One table of one workspace on its way through the decisions."""
+
+    db: Reader
+    stage: Stage
+    unit: str
+    name: str
+    shape: Shape
+    decided: Decided
+
+    def tell(self, row: sqlite3.Row, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
+        where = f"{row['json_path']}"
+        self.decided.findings.append(Finding(severity, row["path"], where, what, value, used))
+
+    async def bases(self, rows: Sequence[sqlite3.Row]) -> dict[str, Base]:
+        found = await self.db.all(
+            """
+            SELECT row_key, base, workspace_id FROM import_rows
+            WHERE table_name = :table AND row_key IN (SELECT value FROM json_each(:keys))
+            """,
+            {"table": self.name, "keys": encode([row["row_key"] for row in rows])},
+        )
+        return {row["row_key"]: Base({}, row["base"], row["workspace_id"]) for row in found}
+
+    async def live(self, keys: Iterable[str]) -> dict[str, tuple[str, Columns]]:
+        """Return the rows of the database by key, each with the suffix of its table."""
+        found: dict[str, tuple[str, Columns]] = {}
+        wanted = {"keys": encode(list(keys))}
+        for suffix in ("", ARCHIVE) if self.name in FAMILY else ("",):
+            sql = f"""
+                SELECT *, {key_of(self.shape)} AS "?key" FROM {self.name}{suffix}
+                WHERE {key_of(self.shape)} IN (SELECT value FROM json_each(:keys))
+            """
+            for row in await self.db.all(sql, wanted):
+                columns = dict(row)
+                found[columns.pop("?key")] = (suffix, columns)
+        return found
+
+    async def decide(self, rows: Sequence[sqlite3.Row], bases: Mapping[str, Base]) -> None:
+        if self.name in LOGS:
+            known = [{"seq": row["seq"]} for row in rows if row["row_key"] in bases]
+            self.stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", known)
+            return
+        moved = [row for row in rows if row["row_key"] not in bases or bases[row["row_key"]].text != row["base"]]
+        live = await self.live(row["row_key"] for row in moved)
+        taken = await self.taken([row for row in moved if row["row_key"] not in live])
+        changes: list[Columns] = []
+        for row in rows:
+            base = bases.get(row["row_key"])
+            action, changed = "same", None
+            if base and (base.workspace_id or "") != self.unit:
+                action = "foreign"
+                self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
+            elif base is None or base.text != row["base"]:
+                action, changed = self._one(row, base, live.get(row["row_key"]), taken.get(row["row_key"]))
+            if action != "insert":
+                changes.append({"seq": row["seq"], "action": action, "changes": encode(changed) if changed else None})
+        self.stage.change("UPDATE rows SET action = :action, changes = :changes WHERE seq = :seq", changes)
+
+    def _one(
+        self, row: sqlite3.Row, base: Base | None, live: tuple[str, Columns] | None, taken: str | None
+    ) -> tuple[str, Columns | None]:
+        if live is None and base is not None:
+            self.tell(row, "info", "deleted in the database since; it stays deleted", row["row_key"])
+            return "rebase", None
+        if taken:
+            self.tell(row, "error", f"{self.name} {taken} is in its place already; left out", row["row_key"])
+            return "foreign", None
+        if live is None:
+            return "insert", None
+        if base is None and self.name == "workspaces":
+            return "update", self._adopted(row, live[1])
+        if base is None:
+            self.tell(row, "error", "that id exists already, and no import made it; left out", row["row_key"])
+            return "foreign", None
+        changed = self._merged(row, json.loads(base.text), json.loads(row["base"]), live[1])
+        return ("update", changed) if changed else ("rebase", None)
+
+    def _adopted(self, row: sqlite3.Row, live: Columns) -> Columns | None:
+        """Fill in what a workspace that is registered already lacks; what it has stays."""
+        new = json.loads(row["base"])
+        changed = {name: value for name, value in new.items() if live[name] is None and value is not None}
+        meta = json.loads(live["meta"])
+        lacking = {name: value for name, value in json.loads(new["meta"]).items() if name not in meta}
+        self.tell(row, "info", "registered already; what it lacked was added", live["path"], row["row_key"])
+        return changed | ({"meta": encode({**meta, **lacking})} if lacking else {})
+
+    def _merged(self, row: sqlite3.Row, base: Columns, new: Columns, live: Columns) -> Columns:
+        """Return what the source changed since, less what was edited in the database since."""
+        changed: Columns = {}
+        for name, value in new.items():
+            if value == base.get(name) or live.get(name) == value:
+                continue
+            if live.get(name) == base.get(name) or name in BOOKKEEPING:
+                changed[name] = value
+            else:
+                self.tell(row, "error", f"{name} changed here and in the database; the database's stays", value, live[name])
+        if not set(changed) - BOOKKEEPING:
+            return {}
+        changed["version"] = live["version"] + 1 if "version" in live else None
+        changed["updated_at"] = max(live["updated_at"], new["updated_at"]) if "updated_at" in live else None
+        return {name: value for name, value in changed.items() if name in live and value is not None or name in base}
+
+    async def taken(self, rows: Sequence[sqlite3.Row]) -> dict[str, str]:
+        """Return which of these new rows would stand where another one is, by a unique key of the table."""
+        found: dict[str, str] = {}
+        for columns in self.shape.unique[1:]:
+            wanted = [(row["row_key"], [params(row).get(name) for name in columns]) for row in rows]
+            listed = [[key, *values] for key, values in wanted if None not in values]
+            same = " AND ".join(f"t.{name} = w.value ->> {place + 1}" for place, name in enumerate(columns))
+            sql = f"""
+                SELECT w.value ->> 0 AS "key", {key_of(self.shape)} AS "other" FROM json_each(:wanted) w
+                JOIN {self.name} t ON {same}
+            """
+            for row in await self.db.all(sql, {"wanted": encode(listed)}) if listed else ():
+                found[row["key"]] = row["other"]
+        return found
+
+
+def _drop_families(stage: Stage, unit: str) -> None:
+    """Leave out all of a plan whose id is not ours, and what names it or a program like that."""
+    stage.change(
+        """
+        UPDATE rows SET action = 'foreign' WHERE unit = :unit AND plan_id IN (
+            SELECT row_key FROM rows WHERE table_name = 'plans' AND action = 'foreign')
+        """,
+        [{"unit": unit}],
+    )
+
+
+async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> None:
+    """Find what earlier imports made of files that do not hold it any more; nobody edited it, or it stays."""
+    last = ("", "")
+    while True:
+        found = await db.all(
+            f"""
+            SELECT table_name, row_key, path, base FROM import_rows
+            WHERE coalesce(workspace_id, '') = :unit AND (table_name, row_key) > (:table, :key)
+              AND table_name NOT IN ({", ".join(repr(name) for name in KEPT)})
+            ORDER BY table_name, row_key LIMIT {CHUNK}
+            """,
+            {"unit": unit, "table": last[0], "key": last[1]},
+        )
+        if not found:
+            return
+        last = (found[-1]["table_name"], found[-1]["row_key"])
+        for table in dict.fromkeys(row["table_name"] for row in found):
+            await _vanished_from(db, stage, unit, table, [r for r in found if r["table_name"] == table], decided)
+
+
+async def _vanished_from(
+    db: Reader, stage: Stage, unit: str, table: str, rows: Sequence[sqlite3.Row], decided: Decided
+) -> None:
+    gone = [row for row in rows if _is_gone(stage, unit, row)]
+    if not gone:
+        return
+    one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+    live = await one.live(row["row_key"] for row in gone)
+    skipped = DERIVED.get(table, NOTHING) | BOOKKEEPING
+    for row in gone:
+        if row["row_key"] not in live:
+            continue
+        suffix, columns = live[row["row_key"]]
+        base = json.loads(row["base"])
+        untouched = all(columns[name] == value for name, value in base.items() if name not in skipped)
+        what = "no longer in the file; deleted" if untouched else "no longer in the file, but edited since; it stays"
+        decided.findings.append(Finding("info" if untouched else "error", row["path"], "$", what, row["row_key"]))
+        if untouched:
+            values = {"unit": unit, "table": table, "key": row["row_key"], "suffix": suffix}
+            stage.change("INSERT INTO gone VALUES (:unit, :table, :key, :suffix)", [values])
+
+
+def _is_gone(stage: Stage, unit: str, row: sqlite3.Row) -> bool:
+    """Return whether the file a row was made of was read and imported, without that row."""
+    values = {"unit": unit, "path": row["path"], "table": row["table_name"], "key": row["row_key"]}
+    return bool(
+        stage.query(
+            """
+            SELECT 1 FROM files WHERE unit = :unit AND path = :path AND status = 'imported'
+              AND NOT EXISTS (SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key)
+            """,
+            values,
+        )
+    )

@@ -1,0 +1,365 @@
+"""Comparing plans of a file store with what the tools return of them: by rules of their own, not by the rows made."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from server.errors import ProjectMemoryError
+from server.importers.legacy.context import WRAPPING
+from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES
+from server.importers.legacy.steps import TYPE_NAMES
+from server.importers.legacy.tree import entries
+from server.importers.legacy.values import moment
+from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World
+from server.importers.reading import Entry, Unreadable, json_of, read, text_of
+from server.importers.staging import Ask
+from server.models.imports import Finding
+
+EMPTY: tuple[object, ...] = (None, "", [], {}, False)
+TEXTS = ("title", "description", "content", "summary", "notes", "task", "reason", "note")
+MAX_BYTES = 45_000
+LIMIT = 200
+
+Json = dict[str, Any]
+
+
+class Comparison:
+    """What differs between one file and the tools' answers."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.found: list[Finding] = []
+
+    def same(self, where: str, source: object, told: object) -> None:
+        if source != told and not (source in EMPTY and told in EMPTY):
+            self.found.append(Finding("error", self.path, where, "differs from the database", source, told))
+
+
+async def plan(world: World, ask: Ask, header: Header, files: Sequence[Entry]) -> list[Finding]:
+    """Return every difference between a plan with the files beside it and what the tools say."""
+    path = f"{header.folder}/state.json"
+    compared = Comparison(path)
+    try:
+        state = json_of(read(next(entry for entry in files if entry.path == path)))
+        await _state(world, ask, header, state, compared)
+        for entry in files:
+            await _file(world, ask, header, entry, compared)
+    except ProjectMemoryError as error:
+        compared.found.append(Finding("error", path, "$", f"the tools refuse to show it: {error}"))
+    return compared.found
+
+
+async def whole(ask: Ask, tool: str, arguments: Mapping[str, object]) -> Json:
+    """Return an answer with its long value, which comes in pieces, put together."""
+    first = answer = await ask(tool, {**arguments, "max_bytes": MAX_BYTES})
+    if "next_offset" not in first:
+        return first
+    pieces = [str(answer["text"])]
+    while "next_offset" in answer:
+        answer = await ask(tool, {**arguments, "max_bytes": MAX_BYTES, "offset": answer["next_offset"]})
+        pieces.append(str(answer["text"]))
+    name, joined = first["field"], "".join(pieces)
+    if name == "result":
+        return json.loads(joined)
+    others = {key: value for key, value in first.items() if key not in ("field", "text", "length", "next_offset")}
+    return {**others, name: joined if name in TEXTS else json.loads(joined)}
+
+
+async def every(ask: Ask, tool: str, key: str, arguments: Mapping[str, object]) -> list[Json]:
+    """Return all rows of a list, page by page."""
+    rows: list[Json] = []
+    more: Json = {}
+    while True:
+        page = await ask(tool, {**arguments, "limit": LIMIT, "max_bytes": MAX_BYTES, **more})
+        rows += page[key]
+        if "next_cursor" not in page:
+            return rows
+        more = {"cursor": page["next_cursor"]}
+
+
+async def _state(world: World, ask: Ask, header: Header, state: Json, compared: Comparison) -> None:
+    plan_id = header.plan_id
+    told = await whole(ask, "memory_plan", {"action": "get", "plan_id": plan_id, "detail": "full"})
+    if "truncated" in told:
+        told |= await _lists(ask, plan_id)
+    _facts(world, header, state, told, compared)
+    _phases(state, told, compared)
+    _steps(state, told, compared)
+    await _sessions(ask, state, told, compared)
+    _lineage(header, state, told, compared)
+    _notes(header, state, told, compared)
+    _waits(world, header, state, told, compared)
+
+
+async def _lists(ask: Ask, plan_id: str) -> Json:
+    """Return the parts of a plan that are too long for one answer."""
+    of = {"plan_id": plan_id}
+    steps = await every(ask, "memory_steps", "steps", {"action": "list", "detail": "full", **of})
+    sessions = await every(ask, "memory_session", "sessions", {"action": "list_sessions", **of})
+    lineage = await every(ask, "memory_agent", "lineage", {"action": "get_lineage", **of})
+    notes = await every(ask, "memory_plan", "notes", {"action": "list_notes", **of})
+    for place, step in enumerate(steps):
+        if "clipped" in step:
+            steps[place] = await whole(ask, "memory_steps", {"action": "get", "step_id": step["step_id"]})
+    for place, entry in enumerate(lineage):
+        if "cut" in entry or "clipped" in entry:
+            lineage[place] = await whole(ask, "memory_agent", {"action": "get_lineage", "lineage_id": entry["lineage_id"]})
+    return {"steps": steps, "sessions": sessions, "lineage": lineage, "notes": notes}
+
+
+def _facts(world: World, header: Header, state: Json, told: Json, compared: Comparison) -> None:
+    for name in ("title", "description", "recommended_next_agent"):
+        if name in state and state[name] not in EMPTY:
+            compared.same(f"$.{name}", _text(state[name]), told.get(name))
+    for name in ("goals", "success_criteria"):
+        if isinstance(state.get(name), list):
+            compared.same(f"$.{name}", [_text(item) for item in state[name]], told.get(name))
+    for name in ("categorization", "deployment_context"):
+        compared.same(f"$.{name}", state.get(name), told.get(name))
+    compared.same("$.category", _named(state.get("category"), CATEGORY_NAMES, "feature"), told.get("category"))
+    compared.same("$.priority", _named(state.get("priority"), PRIORITY_NAMES, "medium"), told.get("priority"))
+    compared.same("$.status", "archived" if header.archived else header.status, told.get("status"))
+    compared.same("$.workspace_id", world.target(header.place), told.get("workspace_id"))
+    for name in ("created_at", "updated_at"):
+        if at := moment(state.get(name)):
+            compared.same(f"$.{name}", at, told.get(name))
+
+
+def _named(value: object, names: Mapping[str, str], default: str) -> str:
+    """Return what a value of an enumeration becomes: itself, its new name, or the default."""
+    plain = _text(value).strip().lower() if value not in (None, "") else default
+    mapped = names.get(plain, plain)
+    known = {*names.values(), default, "orchestration", "refactor", "program"}
+    return mapped if mapped in known else default
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _ordered(state: Json) -> list[Json]:
+    """Return the steps in the order of their index, or of the list where there is none."""
+    steps = [step for step in _list(state, "steps") if isinstance(step, dict)]
+    places = [(_index(step, place), place) for place, step in enumerate(steps)]
+    return [steps[place] for _, place in sorted(places)]
+
+
+def _index(step: Json, place: int) -> int:
+    index = step.get("index")
+    if isinstance(index, str) and index.lstrip("-").isdigit():
+        return int(index)
+    return index if isinstance(index, int) and not isinstance(index, bool) else place
+
+
+def _list(state: Json, name: str) -> list[Any]:
+    value = state.get(name)
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def _phase(step: Json) -> str:
+    return _text(step["phase"]) if step.get("phase") not in EMPTY and _text(step["phase"]).strip() else "Unphased"
+
+
+def _phases(state: Json, told: Json, compared: Comparison) -> None:
+    """Compare the phases and their order: those listed by sequence, the others as steps first name them."""
+    listed = [phase for phase in _list(state, "phases") if isinstance(phase, dict)]
+    numbers = [p["sequence"] if isinstance(p.get("sequence"), int | float) else len(listed) + n for n, p in enumerate(listed)]
+    described = [listed[n] for n in sorted(range(len(listed)), key=lambda n: (numbers[n], n))]
+    names = [_text(phase.get("name") or "Unphased") for phase in described]
+    expected = list(dict.fromkeys([*names, *map(_phase, _ordered(state))]))
+    compared.same("$.phases", expected, [phase["name"] for phase in told.get("phases", [])])
+
+
+def _steps(state: Json, told: Json, compared: Comparison) -> None:
+    source, shown = _ordered(state), told.get("steps", [])
+    compared.same("$.steps.length", len(source), len(shown))
+    confirmed = state.get("confirmation_state")
+    by_index = confirmed.get("steps") if isinstance(confirmed, dict) else None
+    seen: set[int] = set()
+    for place, (step, view) in enumerate(zip(source, shown, strict=False)):
+        where = f"$.steps[{place}]"
+        compared.same(f"{where}.index", place, view.get("index"))
+        compared.same(f"{where}.task", _text(step.get("task") or "(without a text)"), view.get("task"))
+        compared.same(f"{where}.phase", _phase(step), view.get("phase"))
+        status = _text(step.get("status") or "pending").strip().lower()
+        compared.same(f"{where}.status", _known_status(STEP_STATUS_NAMES.get(status, status)), view.get("status"))
+        kind = _text(step.get("type") or "standard").strip().lower()
+        compared.same(f"{where}.type", _known_type(TYPE_NAMES.get(kind, kind)), view.get("type", "standard"))
+        for name in ("assignee", "notes"):
+            if step.get(name) is not None:
+                compared.same(f"{where}.{name}", _text(step[name]), view.get(name))
+        if at := moment(step.get("completed_at")):
+            compared.same(f"{where}.completed_at", at, view.get("completed_at"))
+        index = _index(step, place)
+        if isinstance(by_index, dict) and index not in seen:
+            _confirmation(by_index.get(str(index)), view, where, compared)
+        seen.add(index)
+
+
+def _confirmation(entry: object, view: Json, where: str, compared: Comparison) -> None:
+    by = entry.get("confirmed_by") if isinstance(entry, dict) and entry.get("confirmed") is True else None
+    compared.same(f"{where} confirmed_by", by, view.get("confirmed_by"))
+
+
+def _known_status(status: str) -> str:
+    return status if status in ("pending", "active", "done", "blocked", "failed", "cancelled") else "pending"
+
+
+def _known_type(kind: str) -> str:
+    known = {
+        "analysis", "validation", "user_validation", "complex", "critical", "build", "fix", "refactor", "confirmation",
+        "research", "planning", "code", "test", "documentation",
+    }  # fmt: skip
+    return kind if kind in known else "standard"
+
+
+async def _sessions(ask: Ask, state: Json, told: Json, compared: Comparison) -> None:
+    source = [session for session in _list(state, "agent_sessions") if isinstance(session, dict)]
+    shown = {view["session_id"]: view for view in told.get("sessions", [])}
+    compared.same("$.agent_sessions.length", len(source), len(shown))
+    for place, session in enumerate(source):
+        view, where = shown.get(session.get("session_id")), f"$.agent_sessions[{place}]"
+        if view is None:
+            continue
+        ended = moment(session.get("completed_at"))
+        compared.same(f"{where}.status", "completed" if ended else "orphaned", view.get("status"))
+        compared.same(f"{where}.agent_type", _text(session.get("agent_type") or "unknown"), view.get("agent"))
+        compared.same(f"{where}.completed_at", ended, view.get("completed_at"))
+        if at := moment(session.get("started_at")):
+            compared.same(f"{where}.started_at", at, view.get("started_at"))
+        if "cut" in view or "clipped" in view or session.get("context") or session.get("artifacts"):
+            view = await whole(ask, "memory_session", {"action": "get_session", "session_id": view["session_id"]})
+        if ended or session.get("summary"):
+            compared.same(f"{where}.summary", session.get("summary"), view.get("summary"))
+        for name in ("context", "artifacts"):
+            if isinstance(session.get(name), dict) or all(isinstance(item, str) for item in session.get(name) or ()):
+                compared.same(f"{where}.{name}", session.get(name), view.get(name))
+
+
+def _lineage(header: Header, state: Json, told: Json, compared: Comparison) -> None:
+    def key(entry: Json, time: str) -> tuple[str, ...]:
+        at = moment(entry.get(time)) or moment(state.get("created_at")) or header.created_at
+        return (entry.get("from_agent") or "unknown", entry.get("to_agent") or "unknown", entry.get("reason") or "", at)
+
+    source = Counter(key(entry, "timestamp") for entry in _list(state, "lineage") if isinstance(entry, dict))
+    shown = Counter(key(entry, "created_at") for entry in told.get("lineage", []))
+    _counted("$.lineage", source, shown, compared)
+
+
+def _notes(header: Header, state: Json, told: Json, compared: Comparison) -> None:
+    source: Counter[tuple[str, ...]] = Counter()
+    for entry in [*_list(state, "pending_notes"), *_list(state, "notes")]:
+        if isinstance(entry, str):
+            source[entry, "info"] += 1
+        elif isinstance(entry, dict):
+            kind = _text(entry.get("type") or "info").lower()
+            text = entry.get("note") if entry.get("note") is not None else entry.get("content") or ""
+            source[_text(text), kind if kind in ("info", "warning", "instruction") else "info"] += 1
+    shown = Counter((entry.get("note", ""), entry["note_type"]) for entry in told.get("notes", []))
+    _counted("$.pending_notes", source, shown, compared)
+
+
+def _counted(
+    where: str, source: Counter[tuple[str, ...]], shown: Counter[tuple[str, ...]], compared: Comparison
+) -> None:
+    for entry, number in ((source - shown) | (shown - source)).items():
+        what = "not in the database" if entry in source - shown else "in the database only"
+        compared.found.append(Finding("error", compared.path, where, f"{what} ({number})", list(entry)))
+
+
+def _waits(world: World, header: Header, state: Json, told: Json, compared: Comparison) -> None:
+    """Compare what the plan waits for, less what a program waits for in its place and what could not be resolved."""
+    known = {
+        target[1] for (source, target) in world.edges if source == ("plan", header.plan_id) and target[0] == "plan"
+    }
+    shown = {
+        entry["target_id"]
+        for entry in told.get("dependencies", [])
+        if entry["source_id"] == header.plan_id and entry["source_type"] == entry["target_type"] == "plan"
+    }
+    wanted = {target for target in header.waits if target in world.plans and target != header.plan_id}
+    if not header.is_program:
+        compared.same("$.depends_on_plans", sorted(wanted & (known or wanted)), sorted(wanted & shown))
+
+
+async def _file(world: World, ask: Ask, header: Header, entry: Entry, compared: Comparison) -> None:
+    """Compare one file beside the state: context by `get`, research notes by `get_research`."""
+    inner = entry.path.removeprefix(f"{header.folder}/")
+    beside = Comparison(entry.path)
+    try:
+        if entry.odd or inner == "state.json":
+            return
+        if inner.startswith("research_notes/"):
+            await _research(ask, header, inner.removeprefix("research_notes/"), text_of(read(entry)), beside)
+        elif inner.endswith(".json") and ("/" not in inner or inner.startswith(("dumps/", "investigations/"))):
+            await _context(world, ask, header, inner, json_of(read(entry)), beside)
+    except (OSError, Unreadable):
+        return  # the import has told of it, and made nothing of it
+    finally:
+        compared.found += beside.found
+
+
+async def _research(ask: Ask, header: Header, name: str, text: str, compared: Comparison) -> None:
+    call = {"action": "get_research", "plan_id": header.plan_id, "filename": name, "full": True}
+    told = await whole(ask, "memory_context", call)
+    compared.same("$", text, told.get("content"))
+
+
+async def _context(world: World, ask: Ask, header: Header, inner: str, value: Any, compared: Comparison) -> None:
+    kind = inner.removesuffix(".json")
+    kind = kind.removesuffix("/state") if inner.startswith("investigations/") else kind
+    told = await whole(ask, "memory_context", {"action": "get", "plan_id": header.plan_id, "type": kind})
+    source: Json = cast(Json, value) if isinstance(value, dict) else {"value": value}
+    if isinstance(source.get("data"), dict) and all(name in WRAPPING for name in source):
+        compared.same("$.data", source["data"], told.get("data"))
+        return
+    repeated = {"type": kind, "plan_id": header.plan_id, "workspace_id": world.target(header.place)}
+    compared.same("$", {k: v for k, v in source.items() if k not in repeated or v != repeated[k]}, told.get("data"))
+
+
+def groups(world: World, wanted: Callable[[str], bool]) -> Iterator[tuple[Header, list[Entry]]]:
+    """Yield the plans of a store that are wanted, each with its files."""
+    for place in world.order:
+        files: dict[str, list[Entry]] = {}
+        for entry in entries(place):
+            for depth in (2, 3):
+                folder = "/".join(entry.path.split("/")[:depth])
+                if (place.workspace_id, folder) in world.folders and entry.path.startswith(f"{folder}/"):
+                    files.setdefault(folder, []).append(entry)
+        for folder, listed in files.items():
+            header = world.folders[place.workspace_id, folder]
+            if header.newer is None and wanted(header.plan_id) and not folder.endswith("/_archived"):
+                yield header, listed
+
+
+async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
+    """Yield the differences in what the tools say of the workspaces: their counts of plans, and their knowledge."""
+    for place in world.order:
+        workspace_id = world.target(place)
+        compared = Comparison("knowledge")
+        for entry in entries(place):
+            parts = entry.path.split("/")
+            if parts[0] != "knowledge" or len(parts) != 2 or not parts[1].endswith(".json") or entry.odd:
+                continue
+            try:
+                value = json_of(read(entry))
+            except (OSError, Unreadable):
+                continue
+            if isinstance(value, dict) and isinstance(value.get("slug"), str) and value["slug"].strip():
+                compared.path = entry.path
+                await _knowledge(ask, workspace_id, cast(Json, value), compared)
+        for finding in compared.found:
+            yield finding
+
+
+async def _knowledge(ask: Ask, workspace_id: str, source: Json, compared: Comparison) -> None:
+    call = {"action": "knowledge_get", "workspace_id": workspace_id, "slug": source["slug"]}
+    try:
+        told = await whole(ask, "memory_context", call)
+    except ProjectMemoryError as error:
+        compared.same("$", source["slug"], str(error))
+        return
+    for name in ("title", "content"):
+        if source.get(name) not in EMPTY:
+            compared.same(f"$.{name}", _text(source[name]), told.get(name))

@@ -1,0 +1,139 @@
+"""What an import or a verification tells: the same facts as text and as JSON."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.models.base import encode
+from server.models.imports import Finding
+
+CLEAN, NOTHING, PROBLEMS = 0, 2, 3
+ACTIONS = {
+    "insert": "new", "update": "updated", "same": "unchanged", "rebase": "kept", "foreign": "left_out",
+    "delete": "deleted",
+}  # fmt: skip
+SHOWN = 120
+
+
+@dataclass
+class Part:
+    """What became of one workspace (None: of the store itself). `rows`: table -> what was done -> how many."""
+
+    workspace_id: str | None
+    rows: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    files: dict[str, int] = field(default_factory=dict[str, int])
+    lock_seconds: float = 0.0
+    run_id: str | None = None
+
+
+@dataclass
+class Report:
+    """A whole run. `verified` counts the plans that were compared with the source; None: nothing was verified."""
+
+    source: str
+    layout: str | None = None
+    dry_run: bool = False
+    parts: list[Part] = field(default_factory=list[Part])
+    findings: list[Finding] = field(default_factory=list[Finding])
+    differences: list[Finding] = field(default_factory=list[Finding])
+    verified: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def files(self) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for part in self.parts:
+            total.update(part.files)
+        return dict(total)
+
+    @property
+    def rows(self) -> dict[str, dict[str, int]]:
+        total: dict[str, Counter[str]] = {}
+        for part in self.parts:
+            for table, by_action in part.rows.items():
+                total.setdefault(table, Counter()).update({ACTIONS[name]: n for name, n in by_action.items()})
+        return {table: dict(counts) for table, counts in total.items()}
+
+    @property
+    def longest_lock(self) -> float:
+        return max((part.lock_seconds for part in self.parts), default=0.0)
+
+    @property
+    def problems(self) -> int:
+        return sum(finding.severity == "error" for finding in [*self.findings, *self.differences])
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 3 with problems, 2 when there was nothing to import."""
+        files = self.files
+        if self.layout is None or not (files.get("imported") or files.get("unchanged")):
+            return NOTHING
+        return PROBLEMS if self.problems else CLEAN
+
+    def payload(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "source": self.source,
+            "layout": self.layout,
+            "dry_run": self.dry_run,
+            "result": {CLEAN: "clean", PROBLEMS: "problems", NOTHING: "nothing"}[self.exit_code],
+            "files": self.files,
+            "rows": self.rows,
+            "workspaces": [part.workspace_id for part in self.parts if part.workspace_id],
+            "verified_plans": self.verified,
+            "differences": [line(finding) for finding in self.differences],
+            "lines": [line(finding) for finding in self.findings],
+            "longest_lock_seconds": round(self.longest_lock, 3),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def line(finding: Finding) -> dict[str, Any]:
+    """Return a line of the report as JSON values."""
+    told: dict[str, Any] = {
+        "severity": finding.severity,
+        "path": finding.path,
+        "json_path": finding.json_path,
+        "what": finding.what,
+    }
+    return told | {name: getattr(finding, name) for name in ("value", "used") if getattr(finding, name) is not None}
+
+
+def text(report: Report, *, every: bool = False) -> Iterator[str]:
+    """Yield the report line by line; without `every` the harmless lines are only counted."""
+    if report.layout is None:
+        yield f"Nothing to import: {report.source} is no store of a layout that is known."
+        return
+    yield f"{'Would import' if report.dry_run else 'Imported'} {report.source} (layout {report.layout})"
+    yield "Files: " + (_counts(report.files) or "none")
+    for table, counts in report.rows.items():
+        yield f"  {table}: {_counts(counts)}"
+    shown = [finding for finding in report.findings if every or finding.severity != "info"]
+    for finding in shown:
+        yield f"{finding.severity}: {sentence(finding)}"
+    if hidden := len(report.findings) - len(shown):
+        yield f"{hidden} values were mapped, defaulted or compared; --report FILE lists each."
+    for finding in report.differences:
+        yield f"difference: {sentence(finding)}"
+    if report.verified is not None:
+        yield f"Verified {report.verified} plans: {len(report.differences) or 'no'} differences."
+    if not report.dry_run:
+        yield f"Took {report.seconds:.2f} s; the longest lock was {report.longest_lock * 1000:.0f} ms."
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+
+
+def sentence(finding: Finding) -> str:
+    """Return a line of the report as text."""
+    where = finding.path + (f" {finding.json_path}" if finding.json_path != "$" else "")
+    told = f" {_short(finding.value)}" if finding.value is not None else ""
+    used = f" -> {_short(finding.used)}" if finding.used is not None else ""
+    return f"{where}: {finding.what}{':' if told or used else ''}{told}{used}"
+
+
+def _short(value: object) -> str:
+    shown = encode(value)
+    return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"

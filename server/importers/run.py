@@ -1,0 +1,226 @@
+"""One import from a path to a report: recognise, read, stage, decide, apply per workspace, verify."""
+
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from server.db import import_merge, imports, workspaces
+from server.db.connection import Database, Reader
+from server.db.import_merge import Decided
+from server.db.imports import Key, KnownFile, Written
+from server.db.staging import Stage
+from server.errors import Busy, Conflict, InvalidArguments
+from server.importers import recognise, verify
+from server.importers.reading import fingerprint
+from server.importers.report import Part, Report
+from server.importers.staging import Ask, Known, Layout, Source, SourceFile
+from server.models.imports import Draft, Finding
+
+ATTEMPTS = 5
+DRAFTS = 8  # read in one go of the worker thread
+Progress = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to import. `workspace_path` stands for the path that the store has for its only workspace."""
+
+    dry_run: bool = False
+    workspace_path: str | None = None
+
+
+async def silent(what: str, done: int, total: int) -> None:
+    """Show no progress."""
+    del what, done, total
+
+
+async def import_path(
+    db: Database, path: Path, options: Options, ask: Ask | None = None, progress: Progress = silent
+) -> Report:
+    """Import what `path` is, and compare the result with it if `ask` can ask the tools.
+
+    Raises InvalidArguments for options that do not fit the source. Everything else is in the report.
+    """
+    begun = time.perf_counter()
+    report = Report(str(path), dry_run=options.dry_run)
+    found = await anyio.to_thread.run_sync(recognise, path)
+    if found is None:
+        report.findings.append(Finding("error", str(path), "$", "no store of a layout that is known"))
+        return report
+    layout, source = found
+    report.layout = layout.NAME
+    known = await known_to(db, source, options)
+    earlier = await imports.known_files(db, {*known.targets.values(), None})
+    listed = await anyio.to_thread.run_sync(_listed, layout, source, known)
+    if all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items()) and listed:
+        _tell_unchanged(report, listed, earlier)
+    else:
+        await _import(db, layout, source, known, earlier, report, options, progress, len(listed), ask)
+    report.seconds = time.perf_counter() - begun
+    return report
+
+
+async def known_to(db: Reader, source: Source, options: Options) -> Known:
+    """Return what the database knows of a source before it is read."""
+    given = options.workspace_path
+    if given and len(source.workspaces) != 1:
+        raise InvalidArguments(
+            f"--workspace-path fits a store with one workspace; this one has {len(source.workspaces)}: "
+            f"{', '.join(found.workspace_id for found in source.workspaces)[:500]}. Import one folder of them."
+        )
+    targets: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    for found in source.workspaces:
+        path = given or found.path
+        target = await imports.target_of(db, found.workspace_id, path) or found.workspace_id
+        targets[found.workspace_id] = target
+        there = await workspaces.find(db, target)
+        if given and there is None:
+            paths[target] = given
+        elif there:
+            paths[target] = there.path
+    times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
+    return Known(targets, paths, times)
+
+
+async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]:
+    return await imports.known_files(db, {*targets.values(), None})
+
+
+def _listed(layout: Layout, source: Source, known: Known) -> dict[Key, str]:
+    """Return what tells the content of every file of the source."""
+    return {_key(file, known): fingerprint(file.location, file.path, file.odd)[0] for file in layout.files(source)}
+
+
+def _key(file: SourceFile, known: Known) -> Key:
+    return (known.targets[file.owner] if file.owner is not None else None, file.path)
+
+
+def _tell_unchanged(report: Report, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
+    """Report a store as it was at the last import, with the files that failed then and would now."""
+    by_workspace: dict[str | None, int] = {}
+    for workspace_id, _ in listed:
+        by_workspace[workspace_id] = by_workspace.get(workspace_id, 0) + 1
+    report.parts = [Part(workspace_id, files={"unchanged": n}) for workspace_id, n in by_workspace.items()]
+    for key in listed:
+        if earlier[key].status == "failed":
+            report.findings.append(Finding("error", key[1], "$", f"not imported: {earlier[key].reason}"))
+
+
+async def _import(
+    db: Database,
+    layout: Layout,
+    source: Source,
+    known: Known,
+    earlier: Mapping[Key, KnownFile],
+    report: Report,
+    options: Options,
+    progress: Progress,
+    total: int,
+    ask: Ask | None,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="project-memory-import-", ignore_cleanup_errors=True) as folder:
+        stage = Stage(Path(folder) / "stage.db")
+        try:
+            await _stage(stage, layout.read(source, known), progress, total)
+            imports.mark_known(stage, earlier)
+            report.findings += stage.findings
+            units = stage.units()
+            for number, unit in enumerate(units):
+                await progress("Writing", number, len(units))
+                part = await _make_real(db, stage, unit, report, options)
+                report.parts.append(part)
+            if ask and not options.dry_run:
+                await progress("Verifying", 0, 1)
+                await verify.imported(db, stage, layout, source, known, ask, report)
+        finally:
+            stage.close()
+
+
+async def _stage(stage: Stage, drafts: Iterator[Draft], progress: Progress, total: int) -> None:
+    """Read and map on a thread of its own, a few drafts at a time."""
+    done = 0
+    while (read := await anyio.to_thread.run_sync(_some, stage, drafts)) is not None:
+        done += read
+        await progress("Reading", min(done, total), total)
+
+
+def _some(stage: Stage, drafts: Iterator[Draft]) -> int | None:
+    """Stage a few drafts and return how many files they account for; None at the end."""
+    found = list(islice(drafts, DRAFTS))
+    for draft in found:
+        stage.add(draft)
+    return sum(len(draft.files) for draft in found) if found else None
+
+
+async def _make_real(db: Database, stage: Stage, unit: str, report: Report, options: Options) -> Part:
+    """Write one workspace; begin anew when the database changed under what was decided, or stayed locked."""
+    for attempt in range(ATTEMPTS):
+        decided = await import_merge.decide(db, stage, unit)
+        imports.left_out(stage, unit)
+        try:
+            written = await _written(db, stage, unit, decided, report, options)
+        except (Conflict, Busy):
+            if attempt == ATTEMPTS - 1:
+                raise
+            continue
+        report.findings += decided.findings
+        return Part(unit or None, written.counts, written.files, written.seconds, written.run_id)
+    raise AssertionError  # the last attempt returned or raised
+
+
+async def _written(
+    db: Database, stage: Stage, unit: str, decided: Decided, report: Report, options: Options
+) -> Written:
+    if options.dry_run:
+        return imports.counted(stage, unit)
+    return await imports.apply(
+        db, stage, unit, decided, layout=report.layout or "", source=report.source, report=_summary(report, decided)
+    )
+
+
+def _summary(report: Report, decided: Decided) -> dict[str, Any]:
+    """Return what the database keeps of the report: how many lines of each kind there were."""
+    counts: dict[str, int] = {}
+    for finding in [*report.findings, *decided.findings]:
+        counts[finding.severity] = counts.get(finding.severity, 0) + 1
+    return {"lines": counts}
+
+
+async def verify_path(db: Database, path: Path, options: Options, ask: Ask, progress: Progress = silent) -> Report:
+    """Compare a source with the database, long after its import; what was changed on purpose shows as well."""
+    begun = time.perf_counter()
+    report = Report(str(path), dry_run=True)
+    found = await anyio.to_thread.run_sync(recognise, path)
+    if found is None:
+        report.findings.append(Finding("error", str(path), "$", "no store of a layout that is known"))
+        return report
+    layout, source = found
+    report.layout = layout.NAME
+    known = await known_to(db, source, options)
+    earlier = await imports.known_files(db, {*known.targets.values(), None})
+    listed = await anyio.to_thread.run_sync(_listed, layout, source, known)
+    _compare_files(report, listed, earlier)
+    await progress("Verifying", 0, 1)
+    await verify.compare(layout, source, known, ask, report, lambda plan_id: True)
+    report.differences += await imports.broken_references(db)
+    report.seconds = time.perf_counter() - begun
+    return report
+
+
+def _compare_files(report: Report, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
+    """Report which files changed since they were imported, or never were."""
+    same = {key for key, sha256 in listed.items() if key in earlier and earlier[key].sha256 == sha256}
+    for key in listed.keys() - same:
+        what = "changed since it was imported" if key in earlier else "not imported"
+        report.differences.append(Finding("error", key[1], "$", what))
+    for workspace_id in dict.fromkeys(key[0] for key in listed):
+        unchanged = sum(key[0] == workspace_id for key in same)
+        changed = sum(key[0] == workspace_id for key in listed) - unchanged
+        report.parts.append(Part(workspace_id, files={"unchanged": unchanged, "changed": changed}))
