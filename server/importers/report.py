@@ -29,11 +29,15 @@ class Part:
 
 @dataclass
 class Report:
-    """A whole run. `verified` counts the plans that were compared with the source; None: nothing was verified."""
+    """A whole run. `verified` counts the plans that were compared with the source; None: nothing was verified.
+
+    `compared` says that the run only verified what an earlier one imported.
+    """
 
     source: str
     layout: str | None = None
     dry_run: bool = False
+    compared: bool = False
     parts: list[Part] = field(default_factory=list[Part])
     findings: list[Finding] = field(default_factory=list[Finding])
     differences: list[Finding] = field(default_factory=list[Finding])
@@ -105,7 +109,8 @@ def text(report: Report, *, every: bool = False) -> Iterator[str]:
     if report.layout is None:
         yield f"Nothing to import: {report.source} is no store of a layout that is known."
         return
-    yield f"{'Would import' if report.dry_run else 'Imported'} {report.source} (layout {report.layout})"
+    done = "Compared" if report.compared else "Would import" if report.dry_run else "Imported"
+    yield f"{done} {report.source} (layout {report.layout})"
     yield "Files: " + (_counts(report.files) or "none")
     for table, counts in report.rows.items():
         yield f"  {table}: {_counts(counts)}"
@@ -118,7 +123,7 @@ def text(report: Report, *, every: bool = False) -> Iterator[str]:
         yield f"difference: {sentence(finding)}"
     if report.verified is not None:
         yield f"Verified {report.verified} plans: {len(report.differences) or 'no'} differences."
-    if not report.dry_run:
+    if not report.dry_run and not report.compared:
         yield f"Took {report.seconds:.2f} s; the longest lock was {report.longest_lock * 1000:.0f} ms."
 
 

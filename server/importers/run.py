@@ -196,7 +196,7 @@ def _summary(report: Report, decided: Decided) -> dict[str, Any]:
 async def verify_path(db: Database, path: Path, options: Options, ask: Ask, progress: Progress = silent) -> Report:
     """Compare a source with the database, long after its import; what was changed on purpose shows as well."""
     begun = time.perf_counter()
-    report = Report(str(path), dry_run=True)
+    report = Report(str(path), compared=True)
     found = await anyio.to_thread.run_sync(recognise, path)
     if found is None:
         report.findings.append(Finding("error", str(path), "$", "no store of a layout that is known"))

@@ -82,7 +82,7 @@ async def _state(world: World, ask: Ask, header: Header, state: Json, compared: 
     plan_id = header.plan_id
     told = await whole(ask, "memory_plan", {"action": "get", "plan_id": plan_id, "detail": "full"})
     if "truncated" in told:
-        told |= await _lists(ask, plan_id)
+        told |= await _lists(ask, plan_id, _confirmed(state))
     _facts(world, header, state, told, compared)
     _phases(state, told, compared)
     _steps(state, told, compared)
@@ -92,7 +92,16 @@ async def _state(world: World, ask: Ask, header: Header, state: Json, compared: 
     _waits(world, header, state, told, compared)
 
 
-async def _lists(ask: Ask, plan_id: str) -> Json:
+def _confirmed(state: Json) -> set[int]:
+    """Return the places of the steps that the source says are confirmed; lists do not show that."""
+    found = state.get("confirmation_state")
+    named = found.get("steps") if isinstance(found, dict) else None
+    if not isinstance(named, dict):
+        return set()
+    return {place for place, step in enumerate(_ordered(state)) if str(_index(step, place)) in named}
+
+
+async def _lists(ask: Ask, plan_id: str, confirmed: set[int]) -> Json:
     """Return the parts of a plan that are too long for one answer."""
     of = {"plan_id": plan_id}
     steps = await every(ask, "memory_steps", "steps", {"action": "list", "detail": "full", **of})
@@ -100,7 +109,7 @@ async def _lists(ask: Ask, plan_id: str) -> Json:
     lineage = await every(ask, "memory_agent", "lineage", {"action": "get_lineage", **of})
     notes = await every(ask, "memory_plan", "notes", {"action": "list_notes", **of})
     for place, step in enumerate(steps):
-        if "clipped" in step:
+        if "clipped" in step or place in confirmed:
             steps[place] = await whole(ask, "memory_steps", {"action": "get", "step_id": step["step_id"]})
     for place, entry in enumerate(lineage):
         if "cut" in entry or "clipped" in entry:
