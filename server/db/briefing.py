@@ -17,14 +17,18 @@ FIRST = 200  # characters of a message
 TITLE = 100  # characters of the title of a knowledge entry
 
 PLANS = f"""
-    SELECT p.plan_id, p.title, p.priority, p.category, p.recommended_next_agent,
+    SELECT p.*,
         (SELECT count(*) FROM steps WHERE plan_id = p.plan_id AND status IN ('done', 'cancelled')) AS steps_done,
-        (SELECT count(*) FROM steps WHERE plan_id = p.plan_id) AS steps_total, count(*) OVER () AS total
-    FROM plans p WHERE :plan_id IS NULL AND p.workspace_id = :workspace_id AND p.status = 'active'
-    ORDER BY lower(coalesce(p.recommended_next_agent, '')) <> lower(:agent),
-        CASE p.priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END,
-        p.updated_at DESC, p.plan_id
-    LIMIT {MOST_PLANS}
+        (SELECT count(*) FROM steps WHERE plan_id = p.plan_id) AS steps_total,
+        (SELECT count(*) FROM plans WHERE workspace_id = :workspace_id AND status = 'active') AS total
+    FROM (
+        SELECT plan_id, title, priority, category, recommended_next_agent, updated_at,
+            lower(coalesce(recommended_next_agent, '')) <> lower(:agent) AS for_others,
+            CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END AS rank
+        FROM plans WHERE :plan_id IS NULL AND workspace_id = :workspace_id AND status = 'active'
+        ORDER BY for_others, rank, updated_at DESC, plan_id LIMIT {MOST_PLANS}
+    ) p
+    ORDER BY p.for_others, p.rank, p.updated_at DESC, p.plan_id
 """
 MESSAGES = f"""
     SELECT message_id, from_agent, priority, created_at, count(*) OVER () AS total,

@@ -10,24 +10,28 @@ from typing import Any
 
 from server.db import events
 from server.db.connection import Reader, Transaction
-from server.models.base import encode, later
+from server.db.counting import counting
+from server.models.base import Columns, encode, later
 from server.models.events import Event
 from server.models.steps import OPEN, StepRow
 
 # What a plan as a whole has to say: its status, what it or its program waits for, and the first phase that awaits
 # approval, behind which nothing is eligible.
-SCOPE = """
+RANK = "CASE l.priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END"
+GATE = """
+    (SELECT min(g.order_index) FROM phases g
+     WHERE g.plan_id = l.plan_id AND (g.approval_required = 1 OR l.phase_gates = 1)
+       AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id))
+"""
+WAITS = """
+    EXISTS (SELECT 1 FROM dependencies d
+            WHERE d.dep_type = 'blocks' AND d.dep_status = 'pending' AND (
+                (d.source_type = 'plan' AND d.source_id = l.plan_id)
+                OR (d.source_type = 'program' AND d.source_id = l.program_id)))
+"""
+SCOPE = f"""
     WITH scope AS (
-        SELECT l.plan_id, l.workspace_id, l.status, l.created_at,
-            CASE l.priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END AS rank,
-            (SELECT min(g.order_index) FROM phases g
-             WHERE g.plan_id = l.plan_id AND (g.approval_required = 1 OR l.phase_gates = 1)
-               AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id)) AS gate,
-            EXISTS (SELECT 1 FROM dependencies d
-                    WHERE d.dep_type = 'blocks' AND d.dep_status = 'pending' AND (
-                        (d.source_type = 'plan' AND d.source_id = l.plan_id)
-                        OR (d.source_type = 'program' AND d.source_id = l.program_id))) AS waits
-        FROM plans l WHERE {plans}
+        SELECT l.plan_id, l.status, {GATE} AS gate, {WAITS} AS waits FROM plans l WHERE l.plan_id = :plan_id
     )
 """
 
@@ -56,15 +60,6 @@ REASON_IN_PLAN = _REASON.format(**_OF_PLAN)
 # The two branches repeat parts of REASON, so that each of them walks an index.
 FREE = "s.status = 'pending' AND s.waits_for = 0"
 LOST = "s.status = 'active' AND (s.claimed_by IS NULL OR s.lease_expires_at <= :now)"
-CANDIDATES = " UNION ALL ".join(
-    f"""
-    SELECT s.*, p.name AS phase, l.rank, l.created_at AS plan_created_at FROM scope l
-        JOIN steps s ON s.plan_id = l.plan_id AND {state}
-        JOIN phases p ON p.phase_id = s.phase_id
-    WHERE ({REASON}) IS NULL
-    """
-    for state in (FREE, LOST)
-)
 
 # Of one plan, each branch stops at the first ones in the order of the index.
 CANDIDATES_IN_PLAN = " UNION ALL ".join(
@@ -78,11 +73,9 @@ CANDIDATES_IN_PLAN = " UNION ALL ".join(
     for state in (FREE, LOST)
 )
 
-IN_PLAN = "l.plan_id = :plan_id"
-
 # The many steps that wait for others are counted in their index; the reason of each of the rest is looked at.
 WAITING_COUNTS = f"""
-    {SCOPE.format(plans=IN_PLAN)}
+    {SCOPE}
     SELECT reason, sum(number) AS number FROM (
         SELECT {REASON_IN_PLAN} AS reason, 1 AS number FROM steps s JOIN phases p ON p.phase_id = s.phase_id
         WHERE s.plan_id = :plan_id AND s.status IN ('active', 'blocked', 'failed')
@@ -97,7 +90,7 @@ WAITING_COUNTS = f"""
     WHERE reason IS NOT NULL AND number > 0 GROUP BY reason ORDER BY number DESC, reason
 """
 FIRST_WAITING = (
-    SCOPE.format(plans=IN_PLAN)
+    SCOPE
     + " UNION ALL ".join(
         f"""
         SELECT * FROM (
@@ -121,8 +114,25 @@ HELD = """
     ORDER BY s.plan_id, s.order_index
 """
 
-ELIGIBLE_IN_PLAN = f"{SCOPE.format(plans=IN_PLAN)} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit"
-IN_WORKSPACE = "l.workspace_id = :workspace_id AND l.status = 'active'"
+ELIGIBLE_IN_PLAN = f"{SCOPE} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit"
+
+# Of a whole workspace: its plans in the order of an index, and of each the steps that may be free. What is true of a
+# plan as a whole is looked at once for each, and REASON only at what is special in a step.
+ORDER = f"{RANK}, l.created_at, l.plan_id, s.order_index"
+READY = f"""
+    FROM plans l
+        JOIN steps s ON s.plan_id = l.plan_id AND s.status IN ('pending', 'active') AND s.waits_for = 0
+        JOIN phases p ON p.phase_id = s.phase_id
+    WHERE {{plans}} AND l.status = 'active' AND NOT {WAITS}
+      AND ({_REASON.format(l_status="l.status", l_waits="0", l_gate=GATE)}) IS NULL
+"""
+READY_IN_PLAN = READY.format(plans="l.plan_id = :plan_id")
+READY_IN_WORKSPACE = READY.format(plans="l.workspace_id = :workspace_id")
+READY_PAGE = f"""
+    SELECT s.*, p.name AS phase, {RANK} AS rank, l.created_at AS plan_created_at {{ready}}
+      AND ({ORDER}) > (:rank, :created_at, :of_plan, :index)
+    ORDER BY {ORDER} LIMIT :limit
+"""
 
 
 @dataclass(frozen=True)
@@ -151,39 +161,36 @@ async def ready(
 ) -> tuple[list[tuple[StepRow, list[str | int]]], int]:
     """Return eligible steps of a plan or a workspace, each with its place in the list, and how many there are.
 
-    They come by priority of their plan, its age, and position.
+    They come by priority of their plan, its age, and position. The number goes up to COUNTED + 1.
     """
-    rank, created_at, of_plan, index = after or (-1, "", "", -1)
-    rows = await db.all(
-        f"""
-        {SCOPE.format(plans=IN_PLAN if plan_id else IN_WORKSPACE)}
-        SELECT *, (SELECT count(*) FROM ({CANDIDATES})) AS total FROM ({CANDIDATES})
-        WHERE (rank, plan_created_at, plan_id, order_index) > (:rank, :created_at, :of_plan, :index)
-        ORDER BY rank, plan_created_at, plan_id, order_index LIMIT :limit
-        """,
-        _params(
-            db,
-            ANY,
-            workspace_id=workspace_id,
-            plan_id=plan_id,
-            limit=limit,
-            rank=rank,
-            created_at=created_at,
-            of_plan=of_plan,
-            index=index,
-        ),
-    )
-    found = [
-        (StepRow.of(row), [row["rank"], row["plan_created_at"], row["plan_id"], row["order_index"]]) for row in rows
-    ]
-    return found, rows[0]["total"] if rows else 0
+    params = _ready_params(db, workspace_id, plan_id, after, limit)
+    source = READY_IN_PLAN if plan_id else READY_IN_WORKSPACE
+    rows, [(total,)] = await db.batch((READY_PAGE.format(ready=source), params), (counting(source), params))
+    return [_placed(row) for row in rows], total
+
+
+async def first_ready(db: Reader, workspace_id: str, *, limit: int) -> list[StepRow]:
+    """Return the steps of a workspace that `ready` begins with."""
+    params = _ready_params(db, workspace_id, None, None, limit)
+    return [StepRow.of(row) for row in await db.all(READY_PAGE.format(ready=READY_IN_WORKSPACE), params)]
+
+
+def _ready_params(
+    db: Reader, workspace_id: str, plan_id: str | None, after: Sequence[str | int] | None, limit: int
+) -> dict[str, Any]:
+    place = dict(zip(("rank", "created_at", "of_plan", "index"), after or (-1, "", "", -1), strict=True))
+    return _params(db, ANY, workspace_id=workspace_id, plan_id=plan_id, limit=limit, **place)
+
+
+def _placed(row: Columns) -> tuple[StepRow, list[str | int]]:
+    return StepRow.of(row), [row["rank"], row["plan_created_at"], row["plan_id"], row["order_index"]]
 
 
 async def reason(db: Reader, step: StepRow) -> str | None:
     """Return why this open step cannot be claimed, as a code, or None."""
     return await db.value(
         f"""
-        {SCOPE.format(plans=IN_PLAN)}
+        {SCOPE}
         SELECT {REASON} FROM scope l
             JOIN steps s ON s.step_id = :step_id JOIN phases p ON p.phase_id = s.phase_id
         """,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db.connection import Reader, Transaction
+from server.db.counting import counting
 from server.db.near import not_found
 from server.db.plans import LISTER
 from server.errors import Conflict, NotFound, ProjectMemoryError
@@ -200,7 +201,7 @@ async def list_(
     after: Sequence[str | int] | None = None,
     limit: int,
 ) -> tuple[list[ItemBrief], int]:
-    """Return items in the order of parent and type, from behind `after` on, and how many there are.
+    """Return items in the order of parent and type, from behind `after` on, and how many there are, up to COUNTED + 1.
 
     Archived ones are among them only when their parent is named.
     """
@@ -229,7 +230,7 @@ async def list_(
             """,
             params,
         ),
-        (f"SELECT count(*) FROM ({source})", params),
+        (counting(f"FROM ({source})"), params),
     )
     return [ItemBrief.of(row) for row in rows], totals[0][0]
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import anyio
 
 from server.db.connection import Database, Reader, Transaction
+from server.db.counting import counting
 from server.models.base import encode
 from server.models.events import Event, LoggedEvent, LoggedUpdate
+
+# What a log says of a workspace, or of one plan in it: that is found by the plan alone.
+WITHIN = ("workspace_id = :workspace_id", "plan_id = :plan_id AND coalesce(workspace_id, '') = :workspace_id")
 
 
 def record(tx: Transaction, event: Event) -> None:
@@ -66,10 +70,12 @@ class Wanted:
     types: Sequence[str] = ()
     plan_id: str | None = None
 
-    WHERE: ClassVar[str] = """
-        workspace_id = :workspace_id AND event_id > :since_id AND (:plan_id IS NULL OR plan_id = :plan_id)
-        AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
-    """
+    @property
+    def where(self) -> str:
+        return f"""
+            {WITHIN[bool(self.plan_id)]} AND event_id > :since_id
+            AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
+        """
 
     def params(self, **more: Any) -> dict[str, Any]:
         return {
@@ -82,12 +88,12 @@ class Wanted:
 
 
 async def page(db: Reader, wanted: Wanted, *, after_id: int, limit: int) -> tuple[list[LoggedEvent], int]:
-    """Return events, oldest first, from behind `after_id` on, and how many match in all."""
+    """Return events, oldest first, from behind `after_id` on, and how many match in all, up to COUNTED + 1."""
     rows = await db.all(
-        f"SELECT * FROM event_log WHERE {Wanted.WHERE} AND event_id > :after_id ORDER BY event_id LIMIT :limit",
+        f"SELECT * FROM event_log WHERE {wanted.where} AND event_id > :after_id ORDER BY event_id LIMIT :limit",
         wanted.params(after_id=after_id, limit=limit),
     )
-    total = await db.value(f"SELECT count(*) FROM event_log WHERE {Wanted.WHERE}", wanted.params())
+    total = await db.value(counting(f"FROM event_log WHERE {wanted.where}"), wanted.params())
     return [LoggedEvent.of(row) for row in rows], total
 
 
@@ -96,7 +102,7 @@ async def wait_for(db: Database, wanted: Wanted, seconds: float) -> None:
     with anyio.move_on_after(seconds):
         while True:
             mark = await db.version()
-            if await db.value(f"SELECT 1 FROM event_log WHERE {Wanted.WHERE} LIMIT 1", wanted.params()):
+            if await db.value(f"SELECT 1 FROM event_log WHERE {wanted.where} LIMIT 1", wanted.params()):
                 return
             await db.wait_for_change(mark, seconds)
 
@@ -148,10 +154,9 @@ async def history(
     before_id: int | None,
     limit: int,
 ) -> tuple[list[LoggedUpdate], int]:
-    """Return update-log rows, newest first, from before `before_id` on, and how many match in all."""
-    where = """
-        workspace_id = :workspace_id AND (:plan_id IS NULL OR plan_id = :plan_id)
-        AND (:agent IS NULL OR agent = :agent)
+    """Return update-log rows, newest first, from before `before_id` on, and how many match, up to COUNTED + 1."""
+    where = f"""
+        {WITHIN[bool(plan_id)]} AND (:agent IS NULL OR agent = :agent)
         AND (:since IS NULL OR timestamp >= :since) AND (:until IS NULL OR timestamp < :until)
     """
     params = {
@@ -170,5 +175,5 @@ async def history(
         """,
         params,
     )
-    total = await db.value(f"SELECT count(*) FROM update_log WHERE {where}", params)
+    total = await db.value(counting(f"FROM update_log WHERE {where}"), params)
     return [LoggedUpdate.of(row) for row in rows], total

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.db.connection import Reader, Transaction
+from server.db.counting import counting
 from server.models.base import new_id
 from server.models.steps import FileEdit
 
@@ -42,12 +43,13 @@ async def page(
     after: Sequence[str | int] | None,
     limit: int,
 ) -> tuple[list[FileEdit], int]:
-    """Return the edits of a workspace, newest first, from behind the id `after` on, and how many match in all."""
-    where = """
-        workspace_id = :workspace_id AND (:plan_id IS NULL OR plan_id = :plan_id)
-        AND (:step_id IS NULL OR step_id = :step_id)
-        AND (:file_path IS NULL OR file_path = :file_path OR previous_path = :file_path)
+    """Return the edits of a workspace, newest first, from behind `after` on, and how many match, up to COUNTED + 1.
+
+    Those of a plan or a step are all in its workspace.
     """
+    named = [name for name, value in (("step_id", step_id), ("plan_id", plan_id)) if value] or ["workspace_id"]
+    where = " AND ".join(f"{name} = :{name}" for name in named)
+    where += " AND (file_path = :file_path OR previous_path = :file_path)" if file_path else ""
     params = {
         "workspace_id": workspace_id,
         "plan_id": plan_id,
@@ -65,5 +67,5 @@ async def page(
         """,
         params,
     )
-    total = await db.value(f"SELECT count(*) FROM step_file_edits WHERE {where}", params)
+    total = await db.value(counting(f"FROM step_file_edits WHERE {where}"), params)
     return [FileEdit.of(row) for row in rows], total

@@ -5,6 +5,7 @@ from typing import Any
 
 from server.db import events
 from server.db.connection import Reader, Transaction
+from server.db.counting import counting
 from server.db.near import not_found
 from server.errors import Conflict, ProjectMemoryError
 from server.models.base import encode, later, new_id
@@ -119,7 +120,7 @@ async def list_(
     after: Sequence[str | int] | None,
     limit: int,
 ) -> tuple[list[SessionBrief], int]:
-    """Return sessions, newest first, from behind (started_at, session_id) on, and how many match in all.
+    """Return sessions, newest first, from behind (started_at, session_id) on, and how many match, up to COUNTED + 1.
 
     Archived ones are among them when their plan is named.
     """
@@ -152,7 +153,7 @@ async def list_(
             """,
             params,
         ),
-        (f"SELECT count(*) FROM ({source}) s WHERE {matching}", params),
+        (counting(f"FROM ({source}) s WHERE {matching}"), params),
     )
     return [SessionBrief.of(row) for row in rows], totals[0][0]
 

@@ -44,7 +44,8 @@ Fields = dict[str, Any]
 class Part:
     """A list of a briefing: items, the most useful first, how many there are in all, and the call that shows all.
 
-    A `single` part is one object instead; `smaller` ones stand for it when there is little room.
+    A `single` part is one object instead; `smaller` ones stand for it when there is little room. The total of a part
+    that is not `counted` only tells whether there are more.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Part:
     total: int = 0
     single: bool = False
     smaller: Sequence[Fields] = ()
+    counted: bool = True
 
     @property
     def complete(self) -> bool:
@@ -62,7 +64,8 @@ class Part:
     def note(self, shown: int) -> str:
         """Return how many items are not shown, and the call that shows them."""
         left = max(self.total, len(self.items)) - shown
-        return self.call if self.single or not left else f"{left} more: {self.call}"
+        many = f"{left} more" if self.counted else "more"
+        return self.call if self.single or not left else f"{many}: {self.call}"
 
 
 async def compose(
@@ -182,13 +185,14 @@ def _handoff(entry: LineageEntry | None, most: int) -> Part:
 
 async def _next(db: Reader, workspace_id: str, plan: Plan | None) -> Part:
     """Return the steps that can be claimed first: of the plan, or of the whole workspace."""
+    most = NEXT_STEPS + 1
     if plan:
-        found = await claims.eligible_in_plan(db, plan.plan_id, limit=NEXT_STEPS)
-        rows = [_clipped(_step(step), task=TASK) for step in found]
-        return Part("next", rows, "memory_steps ready")
-    ready, total = await claims.ready(db, workspace_id=workspace_id, plan_id=None, after=None, limit=NEXT_STEPS)
-    rows = [_clipped({**_step(step), "plan_id": step.plan_id}, task=TASK) for step, _ in ready]
-    return Part("next", rows, "memory_steps ready", total)
+        found = await claims.eligible_in_plan(db, plan.plan_id, limit=most)
+    else:
+        found = await claims.first_ready(db, workspace_id, limit=most)
+    where = [{} if plan else {"plan_id": step.plan_id} for step in found]
+    rows = [_clipped({**_step(step), **place}, task=TASK) for step, place in zip(found, where, strict=True)]
+    return Part("next", rows[:NEXT_STEPS], "memory_steps ready", len(found), counted=False)
 
 
 def _step(step: StepRow) -> Fields:

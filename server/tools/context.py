@@ -7,6 +7,7 @@ from pydantic import Field
 
 from server.db import context, events, trash
 from server.db.connection import Transaction
+from server.db.counting import COUNTED
 from server.db.plans import check_version
 from server.models.base import encode
 from server.models.context import (
@@ -195,7 +196,7 @@ async def list_(
         after=call.after("context", 3),
         limit=call.shared.limit + 1,
     )
-    return Page("items", rows, total, call.shared.limit, _position, "context")
+    return Page("items", rows, total, call.shared.limit, _position, "context", most=COUNTED)
 
 
 def _position(row: ItemBrief) -> list[str | int]:

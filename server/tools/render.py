@@ -22,7 +22,8 @@ EMPTY: tuple[object, ...] = (None, "", [], {}, ())
 class Page:
     """One page of a list: the rows found (one more than asked for shows that there is more) and how to go on.
 
-    `key` names the rows in the result, `position` gives the sort values of a row, which the cursor carries.
+    `key` names the rows in the result, `position` gives the sort values of a row, which the cursor carries. A `total`
+    that was counted up to `most` and goes beyond it is told as "1000+".
     """
 
     key: str
@@ -32,6 +33,11 @@ class Page:
     position: Callable[[Any], Sequence[str | int]]
     order: str = ""
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    most: int = 0
+
+    @property
+    def told(self) -> int | str:
+        return f"{self.most}+" if self.most and self.total > self.most else self.total
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def _fit_page(page: Page, items: list[Any], budget: Budget) -> dict[str, Any]:
 
 
 def _page(page: Page, items: Sequence[Any], kept: int) -> dict[str, Any]:
-    payload: dict[str, Any] = {page.key: items[:kept], "total": page.total, **_named(page.extra)}
+    payload: dict[str, Any] = {page.key: items[:kept], "total": page.told, **_named(page.extra)}
     if 0 < kept < len(page.rows):
         payload["next_cursor"] = encode_cursor(page.order, page.position(page.rows[kept - 1]))
     if kept < len(items):

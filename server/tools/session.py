@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from server.db import events, plans, sessions
+from server.db.counting import COUNTED
 from server.models.events import Event
 from server.models.sessions import Session, SessionBrief, StatusFilter
 from server.models.text import Id
@@ -67,7 +68,7 @@ async def list_sessions(
         after=call.after("sessions", 2),
         limit=call.shared.limit + 1,
     )
-    return Page("sessions", rows, total, call.shared.limit, _position, "sessions")
+    return Page("sessions", rows, total, call.shared.limit, _position, "sessions", most=COUNTED)
 
 
 def _position(row: SessionBrief) -> list[str | int]:

@@ -7,6 +7,7 @@ from pydantic import Field
 from server.db import claims, dependencies, events, plans, steps
 from server.db.claims import Wanted
 from server.db.connection import Transaction
+from server.db.counting import COUNTED
 from server.db.steps import Outlook
 from server.errors import Conflict
 from server.models.events import Event
@@ -137,7 +138,8 @@ async def _waiting(tx: Transaction, plan_id: str, wanted: Wanted) -> dict[str, A
 async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
     """Every step that could be claimed now; claims nothing.
 
-    Of one plan, or of all active plans of the workspace, by priority of the plan, its age, and position.
+    Of one plan, or of all active plans of the workspace, by priority of the plan, its age, and position. `total` counts
+    to 1000, then says "1000+".
 
     Example: {"action":"ready","plan_id":"plan_1rqewqexykb7"}
     """
@@ -153,7 +155,7 @@ async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
     places = {step.step_id: place for step, place in found}
     rows = [brief(step, plan_id=None if plan_id else step.plan_id, claimed_by=None) for step, _ in found]
     extra = {"plan_id": plan_id} if plan_id else {"workspace_id": workspace_id}
-    return Page("steps", rows, total, call.shared.limit, lambda row: places[row.step_id], "ready", extra)
+    return Page("steps", rows, total, call.shared.limit, lambda row: places[row.step_id], "ready", extra, COUNTED)
 
 
 @TOOL.action(takes=("claim",), one_of=STEP)

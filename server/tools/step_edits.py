@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from server.db import events, file_edits, plans, steps
+from server.db.counting import COUNTED
 from server.errors import InvalidArguments
 from server.models.events import Event
-from server.models.steps import ChangeType
+from server.models.steps import ChangeType, FileEdit
 from server.models.text import Id, Index, Line, Text
 from server.tools import step_rules
 from server.tools.common import Call
@@ -81,4 +82,8 @@ async def list_edits(
         limit=call.shared.limit + 1,
     )
     extra = {"workspace_id": workspace_id}
-    return Page("edits", rows, total, call.shared.limit, lambda row: [row.created_at, row.edit_id], "edits", extra)
+    return Page("edits", rows, total, call.shared.limit, _position, "edits", extra, COUNTED)
+
+
+def _position(row: FileEdit) -> list[str | int]:
+    return [row.created_at, row.edit_id]

@@ -6,11 +6,12 @@ from pydantic import Field
 
 from server.db import events, plans, restore, stats, trash
 from server.db.connection import Reader
+from server.db.counting import COUNTED
 from server.db.events import Wanted
 from server.models.events import Event
 from server.models.text import Id, Index, Lines, Moment
 from server.models.workspaces import Stats
-from server.tools.common import Agent, Call
+from server.tools.common import Agent, Call, Detail
 from server.tools.render import Page, Result
 from server.tools.workspace import TOOL
 
@@ -50,7 +51,7 @@ async def history(
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
     extra = {"workspace_id": workspace_id}
-    return Page("history", rows, total, limit, lambda row: [row.log_id], "history", extra)
+    return Page("history", rows, total, limit, lambda row: [row.log_id], "history", extra, COUNTED)
 
 
 @TOOL.action(read_only=True, takes=("page",))
@@ -83,7 +84,7 @@ async def events_(
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
     extra = {"workspace_id": workspace_id, "latest_id": latest[0].event_id if latest else 0}
-    return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra)
+    return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra, COUNTED)
 
 
 async def _workspace_of(call: Call, plan_id: str | None) -> str:
@@ -155,12 +156,13 @@ async def restore_(call: Call, *, trash_id: Id) -> Result:
 
 
 @TOOL.action(read_only=True)
-async def stats_(call: Call) -> Stats:
+async def stats_(call: Call, *, detail: Detail = "brief") -> Stats:
     """Row counts, sizes, schema version, oldest claim, trash.
 
-    Of the whole database; workspace_id or workspace_path narrows rows, claim and trash to one workspace. Trash may go
-    for good from trash.may_go_from on. Logs are kept.
+    Of the whole database; workspace_id or workspace_path narrows rows, claim and trash to one workspace. A table of
+    more than 10,000 rows is told as "10000+"; detail=full counts them all. Trash may go for good from
+    trash.may_go_from on. Logs are kept.
 
     Example: {"action":"stats"}
     """
-    return await stats.of_database(call.db, await call.told(call.db))
+    return await stats.of_database(call.db, await call.told(call.db), exact=detail == "full")
