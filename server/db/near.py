@@ -6,7 +6,7 @@ from typing import Any
 from server.db.connection import Reader
 from server.errors import NotFound
 
-RECENT = 200
+LOOKED_AT = 100  # ids on either side of the wanted one, and of the newest ones
 MOST = 5
 
 
@@ -19,10 +19,12 @@ async def not_found(
     condition of ours over `params`.
     """
     key = f"{kind}_id"
-    rows = await db.all(
-        f"SELECT {key} AS key, {label} AS label FROM {table} WHERE {where} ORDER BY created_at DESC LIMIT {RECENT}",
-        params,
+    from_it, before_it = f"AND {key} >= :near_to ORDER BY {key}", f"AND {key} < :near_to ORDER BY {key} DESC"
+    found = (
+        f"SELECT * FROM (SELECT {key} AS key, {label} AS label FROM {table} WHERE ({where}) {order} LIMIT {LOOKED_AT})"
+        for order in (from_it, before_it, f"ORDER BY {key} DESC")
     )
+    rows = await db.all(" UNION ".join(found) + " ORDER BY key DESC", {**params, "near_to": wanted})
     labels = {row["key"]: row["label"] for row in rows}
     likely = [name for name in labels if name.startswith(wanted) or labels[name] == wanted]
     likely += difflib.get_close_matches(wanted, list(labels), MOST, 0.6)
