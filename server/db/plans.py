@@ -32,6 +32,11 @@ COUNTED = """
         min(order_index) FILTER (WHERE status NOT IN ('done', 'cancelled')) AS first_open
     FROM steps{suffix} WHERE plan_id IN (SELECT plan_id FROM page) GROUP BY plan_id
 """
+NEIGHBOURS = """
+    SELECT dependency_id, source_id, target_id, dep_status FROM dependencies{suffix}
+    WHERE {end}_type = 'plan' AND {end}_id = :plan_id AND source_type = 'plan' AND target_type = 'plan'
+      AND dep_type = 'blocks'
+"""
 PHASE_AT = """
     (SELECT p.name FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id
      WHERE s.plan_id = page.plan_id AND s.order_index = counted.first_open)
@@ -187,16 +192,9 @@ async def statuses(db: Reader, plan_ids: Iterable[str]) -> dict[str, dict[str, s
 
 async def neighbours(db: Reader, plan_id: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the plans that a plan waits for over `blocks`, and those that wait for it, each with the state."""
-    rows = await db.all(
-        """
-        SELECT source_id, target_id, dep_status FROM (
-            SELECT * FROM dependencies UNION ALL SELECT * FROM dependencies_archive)
-        WHERE source_type = 'plan' AND target_type = 'plan' AND dep_type = 'blocks'
-          AND (source_id = :plan_id OR target_id = :plan_id)
-        ORDER BY dependency_id
-        """,
-        {"plan_id": plan_id},
-    )
+    ends = ("source", "target")
+    halves = [NEIGHBOURS.format(suffix=suffix, end=end) for suffix in ("", "_archive") for end in ends]
+    rows = await db.all(" UNION ".join(halves) + " ORDER BY dependency_id", {"plan_id": plan_id})
     waits = {row["target_id"]: row["dep_status"] for row in rows if row["source_id"] == plan_id}
     return waits, {row["source_id"]: row["dep_status"] for row in rows if row["target_id"] == plan_id}
 

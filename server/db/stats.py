@@ -5,17 +5,21 @@ from collections.abc import Sequence
 from server.db.connection import Database, Reader, columns_of_tables
 from server.models.workspaces import HeldClaim, Stats, TrashSummary
 
+MOST = 10_000  # rows of a table that are counted, unless the exact number is wanted
 PLANS = """(
     SELECT plan_id FROM plans WHERE workspace_id = :workspace_id
     UNION ALL SELECT plan_id FROM plans_archive WHERE workspace_id = :workspace_id
 )"""
 
 
-async def of_database(db: Database, workspace_id: str | None) -> Stats:
-    """Return the figures of the database; rows, claims and trash of one workspace only, if one is given."""
+async def of_database(db: Database, workspace_id: str | None, *, exact: bool) -> Stats:
+    """Return the figures of the database; rows, claims and trash of one workspace only, if one is given.
+
+    Tables that are not counted to their end tell so: "10000+".
+    """
     return Stats(
         workspace_id=workspace_id,
-        rows=await _row_counts(db, workspace_id),
+        rows=await _row_counts(db, workspace_id, exact=exact),
         database_bytes=db.path.stat().st_size,
         wal_bytes=db.wal_size(),
         schema_version=db.schema_version,
@@ -24,17 +28,25 @@ async def of_database(db: Database, workspace_id: str | None) -> Stats:
     )
 
 
-async def _row_counts(db: Reader, workspace_id: str | None) -> dict[str, int]:
+async def _row_counts(db: Reader, workspace_id: str | None, *, exact: bool) -> dict[str, int | str]:
     """Return the number of rows by table, empty ones left out."""
     found = await columns_of_tables(db)
-    wanted = {table: _condition(columns) if workspace_id else "1" for table, columns in found.items()}
-    counts = [f"SELECT '{t}' AS name, count(*) AS total FROM {t} WHERE {where}" for t, where in wanted.items() if where]
+    wanted = {table: _condition(table, columns) if workspace_id else "1" for table, columns in found.items()}
+    most = -1 if exact else MOST + 1
+    counts = [
+        f"SELECT '{table}' AS name, count(*) AS total FROM (SELECT 1 FROM {table} WHERE {where} LIMIT {most})"
+        for table, where in wanted.items()
+        if where
+    ]
     rows = await db.all(" UNION ALL ".join(counts), {"workspace_id": workspace_id})
-    return {row["name"]: row["total"] for row in rows if row["total"]}
+    totals = {row["name"]: row["total"] for row in rows if row["total"]}
+    return {table: f"{MOST}+" if total == most else total for table, total in totals.items()}
 
 
-def _condition(columns: Sequence[str]) -> str | None:
+def _condition(table: str, columns: Sequence[str]) -> str | None:
     """Return what tells that a row belongs to a workspace, or None if rows of this table belong to none."""
+    if table.startswith("search_"):
+        return None  # it repeats what the other tables hold
     if "workspace_id" in columns:
         return "workspace_id = :workspace_id"
     return f"plan_id IN {PLANS}" if "plan_id" in columns else None
@@ -42,13 +54,13 @@ def _condition(columns: Sequence[str]) -> str | None:
 
 async def _oldest_claim(db: Reader, workspace_id: str | None) -> HeldClaim | None:
     """Return the claim whose lease runs out first, or ran out longest ago."""
+    within = "p.workspace_id = :workspace_id AND s.status = 'active' AND" if workspace_id else ""
     row = await db.one(
-        """
+        f"""
         SELECT p.workspace_id, s.plan_id, s.step_id, s.order_index AS "index", s.task, s.claimed_by,
             s.lease_expires_at, s.lease_expires_at <= :now AS expired
         FROM steps s JOIN plans p ON p.plan_id = s.plan_id
-        WHERE s.lease_expires_at IS NOT NULL AND s.claimed_by IS NOT NULL
-          AND (:workspace_id IS NULL OR p.workspace_id = :workspace_id)
+        WHERE {within} s.lease_expires_at IS NOT NULL AND s.claimed_by IS NOT NULL
         ORDER BY s.lease_expires_at LIMIT 1
         """,
         {"workspace_id": workspace_id, "now": db.now()},

@@ -211,8 +211,8 @@ async def held_steps(db: Reader, workspace_id: str, *, limit: int) -> list[HeldS
         """
         SELECT s.plan_id, s.step_id, s.order_index AS "index", s.task, s.claimed_by, s.lease_expires_at,
             (SELECT agent FROM sessions WHERE session_id = s.claimed_by) AS agent
-        FROM steps s JOIN plans p ON p.plan_id = s.plan_id
-        WHERE s.lease_expires_at > :now AND s.claimed_by IS NOT NULL AND p.workspace_id = :workspace_id
+        FROM plans p JOIN steps s ON s.plan_id = p.plan_id AND s.status = 'active'
+        WHERE p.workspace_id = :workspace_id AND s.lease_expires_at > :now AND s.claimed_by IS NOT NULL
         ORDER BY s.lease_expires_at, s.step_id LIMIT :limit
         """,
         {"workspace_id": workspace_id, "now": db.now(), "limit": limit},

@@ -121,7 +121,7 @@ class Stats(Model):
     ALWAYS: ClassVar[frozenset[str]] = frozenset({"wal_bytes"})
 
     workspace_id: str | None = None
-    rows: dict[str, int]
+    rows: dict[str, int | str]
     database_bytes: int
     wal_bytes: int
     schema_version: int
