@@ -57,7 +57,8 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
     for table in stage.tables(unit):
         if table in LOGS and not imported_before:
             continue
-        one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+        shape = Shape((), (), ()) if table in LOGS else await shape_of(db, table)
+        one = _Table(db, stage, unit, table, shape, decided)
         for rows in stage.pages(unit, table, CHUNK):
             await one.decide(rows, await one.bases(rows) if imported_before else {})
     _drop_families(stage, unit)

@@ -173,10 +173,7 @@ def modified(location: Path) -> str:
 
 def text_of(content: Content) -> str:
     """Return the text of a file, or raise Unreadable; `content.notes` tell what had to be borne."""
-    data = content.data
-    if not data.strip():
-        raise Unreadable("it is empty")
-    text = _decoded(data, content.notes)
+    text = _decoded(content.data, content.notes)
     if NO_CHARACTER.search(text):
         if text.count("\0") > len(text) // 10:
             raise Unreadable("it is no text")
@@ -200,6 +197,8 @@ def _decoded(data: bytes, notes: list[Note]) -> str:
 def json_of(content: Content) -> Any:
     """Return the JSON of a file, or raise Unreadable; `content.notes` tell what had to be borne."""
     text = text_of(content)
+    if not text.strip():
+        raise Unreadable("it is empty")
     if b"\r\n" in content.data:
         content.notes.append(("info", "lines end in CRLF"))
     return parse(text, content.notes)
@@ -213,7 +212,7 @@ def parse(text: str, notes: list[Note]) -> Any:
         raise Unreadable(f"it is nested deeper than {DEPTH} levels") from error
     except json.JSONDecodeError as error:
         end = " (cut off?)" if error.pos >= len(text.rstrip()) else ""
-        raise Unreadable(f"no JSON: {error.msg} at line {error.lineno}, column {error.colno}{end}") from error
+        raise Unreadable(f"no JSON: {error.msg.removesuffix(' starting at')} at line {error.lineno}, column {error.colno}{end}") from error
     except ValueError as error:
         raise Unreadable(f"no JSON that can be kept: {error}") from error
     if text.count("[") + text.count("{") > DEPTH and _is_deeper(found, DEPTH):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from server.importers.legacy import checking, folders, tree
 from server.importers.legacy.tree import Tree
-from server.importers.legacy.world import survey, tie
+from server.importers.legacy.world import survey
 from server.importers.staging import Ask, Known, Source, SourceFile, SourceWorkspace
 from server.models.imports import Draft, Finding
 
@@ -46,10 +46,6 @@ async def check(
 ) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
     """Yield the wanted plans, each with what differs, then what differs in the rest."""
     world = survey(source.detail, known)
-    for header in world.plans.values():
-        for target in header.waits:
-            if target in world.plans:
-                tie(world, ("plan", header.plan_id), ("plan", target))
     for header, files_of_plan in checking.groups(world, wanted):
         yield header.plan_id, await checking.plan(world, ask, header, files_of_plan)
     yield None, [finding async for finding in checking.rest(world, ask)]

@@ -11,7 +11,7 @@ from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES
 from server.importers.legacy.steps import TYPE_NAMES
 from server.importers.legacy.tree import entries
 from server.importers.legacy.values import moment
-from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World
+from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World, waiting
 from server.importers.reading import Entry, Unreadable, json_of, read, text_of
 from server.importers.staging import Ask
 from server.models.imports import Finding
@@ -279,17 +279,15 @@ def _counted(
 
 def _waits(world: World, header: Header, state: Json, told: Json, compared: Comparison) -> None:
     """Compare what the plan waits for, less what a program waits for in its place and what could not be resolved."""
-    known = {
-        target[1] for (source, target) in world.edges if source == ("plan", header.plan_id) and target[0] == "plan"
-    }
+    source = waiting(world, header)
     shown = {
         entry["target_id"]
         for entry in told.get("dependencies", [])
         if entry["source_id"] == header.plan_id and entry["source_type"] == entry["target_type"] == "plan"
     }
-    wanted = {target for target in header.waits if target in world.plans and target != header.plan_id}
-    if not header.is_program:
-        compared.same("$.depends_on_plans", sorted(wanted & (known or wanted)), sorted(wanted & shown))
+    wanted = {target for target in header.waits if (source, ("plan", target)) in world.edges}
+    if source[0] == "plan":
+        compared.same("$.depends_on_plans", sorted(wanted), sorted(wanted & shown))
 
 
 async def _file(world: World, ask: Ask, header: Header, entry: Entry, compared: Comparison) -> None:
@@ -346,7 +344,7 @@ async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
     """Yield the differences in what the tools say of the workspaces: their counts of plans, and their knowledge."""
     for place in world.order:
         workspace_id = world.target(place)
-        compared = Comparison("knowledge")
+        compared, seen = Comparison("knowledge"), set[str]()
         for entry in entries(place):
             parts = entry.path.split("/")
             if parts[0] != "knowledge" or len(parts) != 2 or not parts[1].endswith(".json") or entry.odd:
@@ -355,7 +353,8 @@ async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
                 value = json_of(read(entry))
             except (OSError, Unreadable):
                 continue
-            if isinstance(value, dict) and isinstance(value.get("slug"), str) and value["slug"].strip():
+            if isinstance(value, dict) and isinstance(value.get("slug"), str) and value["slug"] not in seen | {""}:
+                seen.add(value["slug"])
                 compared.path = entry.path
                 await _knowledge(ask, workspace_id, cast(Json, value), compared)
         for finding in compared.found:

@@ -154,7 +154,8 @@ def _program(reader: Reader, folder: str, listed: list[Entry]) -> None:
     if "program.json" not in values:
         for content in contents.values():
             reader.draft.files.append(content.entry("skipped", "its program.json cannot be read"))
-        reader.tell("error", f"{folder}/program.json", "missing or unreadable; the program is left out")
+        if not any(entry.path == f"{folder}/program.json" for entry in listed):
+            reader.tell("error", f"{folder}/program.json", "missing; the program is left out")
         return
     rows = programs.of_files(reader.world, folder, reader.workspace_id or "", values, reader.draft.findings)
     program_id = next((row.key for row in rows if row.table == "programs"), None)

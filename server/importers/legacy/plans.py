@@ -7,7 +7,7 @@ from server.importers.legacy import records, steps
 from server.importers.legacy.building import Plan, edge
 from server.importers.legacy.values import Fields, Object, derived, fields
 from server.importers.legacy.values import text as as_text
-from server.importers.legacy.world import Header, World, standing, tie
+from server.importers.legacy.world import Header, World, standing, tie, waiting
 from server.models.imports import Row
 from server.models.plans import Category, Priority, WorkflowMode
 
@@ -199,30 +199,23 @@ def _add_phase(plan: Plan, name: str, phase: Fields | None, at: str) -> None:
 
 
 def _wait(plan: Plan, at: str) -> None:
-    """Add what the plan waits for. What a program's plan waits for, the program does: so all its plans wait."""
+    """Add what the plan waits for."""
     found, world = plan.found, plan.world
     told = [as_text(value) for _, value in found.objects("depends_on_plans")]
     unresolved: list[str] = []
-    is_program = plan.plan_id in world.programs and plan.header.is_program
-    source = ("program" if is_program else "plan", plan.plan_id)
+    source = waiting(world, plan.header)
+    plan_id = plan.plan_id if source[0] == "plan" else None
     for number, target_id in enumerate(told):
         where = f"$.depends_on_plans[{number}]"
         target = world.plans.get(target_id)
-        problem = tie(world, source, ("plan", target_id)) if target else "no such plan in the store"
+        problem = tie(world, (source, ("plan", target_id))) if target else "no such plan in the store"
         if problem or target is None:
             unresolved.append(target_id)
             severity = "info" if problem == "said twice" else "warning"
             found.teller.tell(severity, where, f"{problem}; kept in extra", target_id)
             continue
-        plan.rows.append(
-            Row(
-                "dependencies",
-                *edge(source, ("plan", target_id), closed=target.closed, at=at),
-                plan.path,
-                where,
-                None if is_program else plan.plan_id,
-            )
-        )
+        key, values = edge(source, ("plan", target_id), closed=target.closed, at=at)
+        plan.rows.append(Row("dependencies", key, values, plan.path, where, plan_id))
     if unresolved:
         found.left["depends_on_plans"] = told
 

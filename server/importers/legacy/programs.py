@@ -107,7 +107,7 @@ def _dependencies(world: World, at: str, path: str, value: Any, findings: list[F
         if source is None or target is None:
             teller.warn(found.at, "a plan that is not in the store; kept in the raw bytes only", entry)
             continue
-        if problem := tie(world, source, target):
+        if problem := tie(world, (source, target)):
             teller.tell("info" if problem == "said twice" else "warning", found.at, problem, entry)
             continue
         yield _dependency(world, found, source, target, at, path)

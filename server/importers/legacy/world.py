@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
 
-from server.db.dependencies import Node, find_cycle
+from server.db.dependencies import Edge, Node, find_cycle
 from server.importers.legacy.tree import ARCHIVED, META, Place, Tree, entries, tolerant
 from server.importers.legacy.values import Fields, Object, Teller, moment, text
 from server.importers.reading import Entry
@@ -65,7 +65,9 @@ class World:
     programs: dict[str, Place] = field(default_factory=dict[str, Place])
     members: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     owners: dict[str, str] = field(default_factory=dict[str, str])
-    edges: dict[tuple[Node, Node], None] = field(default_factory=dict[tuple[Node, Node], None])
+    edges: dict[Edge, None] = field(default_factory=dict[Edge, None])
+    told: list[Edge] = field(default_factory=list[Edge])
+    untied: dict[Edge, str] = field(default_factory=dict[Edge, str])
     taken: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     findings: list[Finding] = field(default_factory=list[Finding])
     order: list[Place] = field(default_factory=list[Place])
@@ -114,6 +116,7 @@ def survey(tree: Tree, known: Known) -> World:
                 _look_at(world, place, entry)
     _choose_copies(world)
     _gather_members(world)
+    _tie_plans(world)
     world.order = _ordered(world)
     return world
 
@@ -143,6 +146,12 @@ def _look_at(world: World, place: Place, entry: Entry) -> None:
         if isinstance(found, dict) and isinstance(found.get("plan_ids"), list):
             program_id = text(found.get("program_id") or entry.path.split("/")[1])
             world.members.setdefault(program_id, []).extend(map(text, found["plan_ids"]))
+    elif entry.path.startswith("programs/") and entry.path.endswith("/dependencies.json"):
+        found = tolerant(entry.location)
+        listed = cast(list[Any], found) if isinstance(found, list) else []
+        for each in listed:
+            if isinstance(each, dict) and not each.get("source_phase") and not each.get("target_phase"):
+                world.told.append((("plan", text(each.get("target_plan_id"))), ("plan", text(each.get("source_plan_id")))))
 
 
 def header(place: Place, folder: str, state: Object) -> Header:
@@ -258,29 +267,52 @@ def parent_of(world: World, place: Place) -> str | None:
     return None
 
 
-def tie(world: World, source: Node, target: Node) -> str | None:
-    """Add an edge between plans and programs: the source waits for the target. Return why not, if it cannot be."""
-    if source == target:
-        return "it waits for itself"
-    if (source, target) in world.edges:
+def _tie_plans(world: World) -> None:
+    """Settle which plans wait for which: first by what programs say, then by what plans say; no cycles."""
+    listed = [edge for edge in world.told if edge[0][1] in world.plans and edge[1][1] in world.plans]
+    for plan in world.plans.values():
+        source = waiting(world, plan)
+        listed += [(source, ("plan", target)) for target in plan.waits if target in world.plans]
+    fine = [edge for edge in listed if edge[0] != edge[1]]
+    world.untied = {edge: "it waits for itself" for edge in listed if edge[0] == edge[1]}
+    for edge, stays in acyclic(fine):
+        if stays:
+            world.edges[edge] = None
+        else:
+            world.untied[edge] = "it closes a cycle"
+
+
+def waiting(world: World, plan: Header) -> Node:
+    """Return what waits for what a plan waits for: of a program's plan it is the program, so all its plans wait."""
+    is_program = plan.is_program and world.programs.get(plan.plan_id) is plan.place
+    return ("program" if is_program else "plan", plan.plan_id)
+
+
+def tie(world: World, edge: Edge) -> str | None:
+    """Use up an edge: the source waits for the target. Return why not, if it cannot be or was said before."""
+    if problem := world.untied.get(edge):
+        return problem
+    if not world.take("edge", f"{edge}"):
         return "said twice"
-    world.edges[source, target] = None
+    if edge in world.edges:
+        return None
+    world.edges[edge] = None
     if find_cycle(graph_of(world.edges)):
-        del world.edges[source, target]
+        del world.edges[edge]
         return "it closes a cycle"
     return None
 
 
-def graph_of(edges: Iterable[tuple[Node, Node]]) -> dict[Node, list[Node]]:
+def graph_of(edges: Iterable[Edge]) -> dict[Node, list[Node]]:
     graph: dict[Node, list[Node]] = {}
     for source, target in edges:
         graph.setdefault(source, []).append(target)
     return graph
 
 
-def acyclic(edges: Iterable[tuple[Node, Node]]) -> Iterator[tuple[tuple[Node, Node], bool]]:
+def acyclic(edges: Iterable[Edge]) -> Iterator[tuple[Edge, bool]]:
     """Yield each edge, and whether it may stay: one that would close a cycle with those before it may not."""
-    kept: dict[tuple[Node, Node], None] = {}
+    kept: dict[Edge, None] = {}
     every = list(dict.fromkeys(edges))
     if not find_cycle(graph_of(every)):
         yield from ((edge, True) for edge in every)
