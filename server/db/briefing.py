@@ -35,21 +35,20 @@ MESSAGES = f"""
         substr(content, 1, {FIRST}) AS content
     FROM messages WHERE {messages.WAITING} ORDER BY {messages.RANK}, created_at, message_id LIMIT {MOST_MESSAGES}
 """
+# SQLite looks rows up in an index by such a list only if the outermost select of it is a plain one.
+AROUND = """(SELECT * FROM (
+    SELECT 'plan', :plan_id UNION ALL SELECT 'workspace', :workspace_id UNION ALL SELECT 'agent', :agent
+))"""
 CONTEXT = f"""
     SELECT type, parent_type, parent_id, length(CAST(data AS BLOB)) AS bytes, updated_at, count(*) OVER () AS total
     FROM context_items
-    WHERE workspace_id = :workspace_id AND (expires_at IS NULL OR expires_at > :now) AND (
-        (parent_type = 'plan' AND parent_id = :plan_id)
-        OR (parent_type = 'workspace' AND parent_id = :workspace_id)
-        OR (parent_type = 'agent' AND parent_id = :agent))
+    WHERE workspace_id = :workspace_id AND (expires_at IS NULL OR expires_at > :now)
+      AND (parent_type, parent_id) IN {AROUND}
     ORDER BY parent_type <> 'plan', updated_at DESC, type LIMIT {MOST_CONTEXT}
 """
 RESEARCH = f"""
     SELECT filename, parent_type, parent_id, updated_at, count(*) OVER () AS total FROM research_documents
-    WHERE workspace_id = :workspace_id AND (
-        (parent_type = 'plan' AND parent_id = :plan_id)
-        OR (parent_type = 'workspace' AND parent_id = :workspace_id)
-        OR (parent_type = 'agent' AND parent_id = :agent))
+    WHERE workspace_id = :workspace_id AND (parent_type, parent_id) IN {AROUND}
     ORDER BY parent_type <> 'plan', updated_at DESC, filename LIMIT {MOST_RESEARCH}
 """
 KNOWLEDGE = f"""

@@ -33,6 +33,7 @@ NEAR = {
     "session": ("sessions", "agent", "memory_session action='list_sessions'"),
 }
 LIVE = "(expires_at IS NULL OR expires_at > :now)"
+PLACED, BEHIND = "parent_type, parent_id, type", ":after_kind, :after_parent, :after_type"
 HAS_TAGS = "NOT EXISTS (SELECT 1 FROM json_each(:tags) t WHERE t.value NOT IN (SELECT value FROM json_each(tags)))"
 COLUMNS = (
     "item_id", "workspace_id", "parent_type", "parent_id", "type", "data", "tags", "created_by", "expires_at",
@@ -209,6 +210,9 @@ async def list_(
     where += " AND parent_type = :parent_type" if parent or parent_type else ""
     where += " AND parent_id = :parent_id" if parent else ""
     where += f" AND {HAS_TAGS}" if tags else ""
+    # Within one kind of parent it is not part of the order, or no index gives that.
+    one_kind = parent or parent_type
+    keys, behind = ("parent_id, type", ":after_parent, :after_type") if one_kind else (PLACED, BEHIND)
     source = f"SELECT * FROM context_items WHERE {where}"
     source += f" UNION ALL SELECT * FROM context_items_archive WHERE {where}" if parent else ""
     params = {
@@ -225,8 +229,7 @@ async def list_(
         (
             f"""
             SELECT *, length(CAST(data AS BLOB)) AS bytes FROM ({source})
-            WHERE (parent_type, parent_id, type) > (:after_kind, :after_parent, :after_type)
-            ORDER BY parent_type, parent_id, type LIMIT :limit
+            WHERE ({keys}) > ({behind}) ORDER BY {keys} LIMIT :limit
             """,
             params,
         ),
