@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 
 from server import catalog, content
-from server.db import seed
+from server.db import indexing, seed
 from server.db.connection import Database, open_database
 from server.db.migrate import migrate
 from server.errors import ProjectMemoryError
@@ -69,6 +69,7 @@ async def open_store(settings: Settings) -> Database:
     try:
         await migrate(db, ASSETS / "migrations", allowed=not settings.read_only)
         if not settings.read_only:
+            await indexing.work_off(db)
             await _seed(db)
     except BaseException:
         await db.close()

@@ -56,6 +56,7 @@ class Connection(aiosqlite.Connection):
     def __init__(self, path: Path) -> None:
         super().__init__(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
         self._line = Line(path)
+        self.before_commit: Callable[[sqlite3.Connection], None] | None = None  # work for the same transaction
 
     async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         """Run statements in order, up to the first that fails, and return the rows of each."""
@@ -93,6 +94,8 @@ class Connection(aiosqlite.Connection):
         if not isinstance(params, Mapping):
             self._conn.executemany(sql, params)
             return []
+        if sql == COMMIT and self.before_commit:
+            self.before_commit(self._conn)
         rows = self._conn.execute(sql, params).fetchall()
         if sql == COMMIT:
             self._line.leave()
@@ -247,6 +250,10 @@ class Database(Reader):
             if self._checkpoint_is_due():
                 await self._checkpoint_quietly()
 
+    def before_commit(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Let `work` be done at the end of every transaction, as a part of it."""
+        self._writer.before_commit = work
+
     async def version(self) -> int:
         """Return a number that moves with every commit, of whichever process."""
         return await self.value("PRAGMA data_version")
@@ -332,7 +339,7 @@ async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
     rows = await db.all(
         """
         SELECT t.name, json_group_array(c.name) AS columns FROM pragma_table_list t JOIN pragma_table_info(t.name) c
-        WHERE t.schema = 'main' AND t.type = 'table' AND substr(t.name, 1, 7) <> 'sqlite_'
+        WHERE t.schema = 'main' AND t.type = 'table' AND substr(t.name, 1, 7) NOT IN ('sqlite_', 'search_')
         GROUP BY t.name ORDER BY t.name
         """
     )

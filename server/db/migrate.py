@@ -11,6 +11,7 @@ from pathlib import Path
 import aiosqlite
 import anyio
 
+from server.db import indexing
 from server.db.connection import Database, connected, translate
 from server.errors import Busy, SchemaTooNew, Storage
 
@@ -56,6 +57,8 @@ async def migrate(db: Database, folder: Path, *, allowed: bool = True) -> list[s
             raise Storage(f"The database lacks {pending[0].name}. Start the server once without --read-only.")
         applied = await _apply(db, migrations)
     db.schema_version = migrations[-1].number
+    if await indexing.is_there(db):
+        db.before_commit(indexing.fill)
     return applied
 
 

@@ -1,0 +1,351 @@
+"""Finds anything by words: one query, one ranking, for all who search.
+
+The index yields the newest documents with the wanted words, a bounded number of them however many there are; the code
+ranks those. FTS5's own bm25 looks at every match of every word, which takes ever longer as the store grows.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from sqlite3 import Row
+from typing import Any
+
+from server import words
+from server.db.connection import Reader, Statement
+from server.db.indexing import SOURCES, facet, text_of
+from server.models.base import encode
+from server.models.search import Found, Match
+from server.words import Term
+
+CANDIDATES = 400  # documents that are ranked
+TITLED = 200  # and those more that have all words in their title
+SCANNED = 10_000  # documents that may be looked at, and refused, to find them
+COUNTED = 1_000  # how far `total` counts
+REQUIRED = 6  # words that must match; more of them only rank
+COMPLETIONS, COMPLETED_FROM = 24, 1_000
+NEAR_WORDS, RESPELLED = 300, 4
+RARE = 1_000  # documents from which on a word is common
+
+TITLE_SHOWN = 160
+
+TITLE_WEIGHT, TITLE_LENGTH = 3.0, 8
+BODY_LENGTH = 60
+SATURATION, LENGTH_SHARE = 1.2, 0.6
+COMPLETION_WEIGHT = 0.5
+TOGETHER = 1.15  # words of a query that stand side by side
+ELSEWHERE = 0.2  # a word in the part of a long text that is not ranked by
+RECENCY, HALF_LIFE_DAYS = 0.25, 30.0
+EXACT = 100.0
+KIND_WEIGHTS = {"action": 0.8, "message": 0.8, "agent": 0.8, "instruction": 0.8, "session": 0.9}
+
+RANKED_BY = """
+    d.doc, d.kind, d.entity_id, d.title, d.body, d.updated_at, d.archived, d.trust, d.rest IS NOT NULL AS long
+"""
+STATUS = """CASE d.kind
+    WHEN 'step' THEN coalesce((SELECT status FROM steps WHERE step_id = d.entity_id),
+        (SELECT status FROM steps_archive WHERE step_id = d.entity_id))
+    WHEN 'plan' THEN coalesce((SELECT status FROM plans WHERE plan_id = d.entity_id),
+        (SELECT status FROM plans_archive WHERE plan_id = d.entity_id))
+    WHEN 'program' THEN (SELECT status FROM programs WHERE program_id = d.entity_id)
+    WHEN 'session' THEN coalesce((SELECT status FROM sessions WHERE session_id = d.entity_id),
+        (SELECT status FROM sessions_archive WHERE session_id = d.entity_id))
+END = :status"""
+PHASE = (
+    "("
+    + " OR ".join(
+        f"""EXISTS (
+        SELECT 1 FROM phases{suffix} h WHERE (h.name = :phase OR h.phase_id = :phase)
+        AND h.phase_id IN (d.entity_id, (SELECT phase_id FROM steps{suffix} WHERE step_id = d.entity_id))
+    )"""
+        for suffix in ("", "_archive")
+    )
+    + ")"
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to look. None means anywhere; what belongs to no workspace is found from each of them."""
+
+    workspace_ids: Sequence[str] | None = None
+    plan_ids: Sequence[str] | None = None
+    program_ids: Sequence[str] = ()
+    kinds: Sequence[str] = ()  # kinds, or what kind of a kind: the type of a context item, the category of a plan
+    parent: tuple[str, str] | None = None
+    tags: Sequence[str] = ()
+    since: str | None = None
+    until: str | None = None
+    status: str | None = None
+    phase: str | None = None
+    archived: bool = False
+
+    def facets(self) -> list[str]:
+        """Return the conditions on `facets`, all of which must hold."""
+        found = [_any("k", self.kinds)] if self.kinds else []
+        if self.workspace_ids is not None:
+            found.append(_any("w", [*self.workspace_ids, ""]))
+        if self.plan_ids is not None:
+            found.append(f"({_any('p', self.plan_ids or ['-'])} OR {_any('x', self.program_ids or ['-'])})")
+        if self.parent:
+            found.append(_any("r", [" ".join(self.parent)]))
+        return found + [_any("g", [tag]) for tag in self.tags]
+
+    def condition(self) -> str:
+        """Return the SQL for what the index does not know."""
+        told = ["(d.expires_at IS NULL OR d.expires_at > :now)"]
+        told += [] if self.archived else ["d.archived = 0"]
+        told += ["d.updated_at >= :since"] if self.since else []
+        told += ["d.updated_at <= :until"] if self.until else []
+        told += [STATUS] if self.status else []
+        told += [PHASE] if self.phase else []
+        return " AND ".join(told)
+
+    def params(self, now: str) -> dict[str, Any]:
+        return {"now": now, "since": self.since, "until": self.until, "status": self.status, "phase": self.phase}
+
+
+@dataclass
+class Ranked:
+    """A candidate and its score."""
+
+    row: Row
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parsed query: its terms, the rarest first, and in how many documents each of them is, up to a bound."""
+
+    text: str
+    terms: Sequence[Term]
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return frozenset[str]().union(*(term.stems for term in self.terms))
+
+    @property
+    def rare_first(self) -> list[Term]:
+        return sorted(self.terms, key=lambda term: self.counts[term.word])
+
+
+async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int = 0) -> Found:
+    """Return the best matches from `offset` on. `total` counts up to COUNTED + 1."""
+    asked = await _understood(db, query)
+    if not asked.terms:
+        return Found(matches=[], total=0)
+    meant = None
+    found, total = await _matching(db, asked, scope)
+    if not found and (other := await _respelled(db, asked)):
+        found, total = await _matching(db, other, scope)
+        if found:
+            asked, meant = other, " ".join(term.raw for term in other.terms)
+    if not found:
+        found, total = await _matching_most(db, asked, scope)
+    ranked = _rank(found, asked, db.now())
+    page = ranked[offset : offset + limit]
+    return Found(matches=await _shown(db, page, asked.stems), total=max(total, len(ranked)), did_you_mean=meant)
+
+
+async def _understood(db: Reader, text: str) -> Query:
+    """Return the terms of a query, the last of them completed, with what is known of each."""
+    terms = words.parse(text)
+    if not terms:
+        return Query(text, ())
+    begun = terms[-1].word
+    if not begun.isascii() or len(begun) > 1:
+        terms[-1] = words.completed(terms[-1], await _beginning_with(db, begun))
+    return await _counted(db, text, terms)
+
+
+async def _counted(db: Reader, text: str, terms: Sequence[Term]) -> Query:
+    rows = await db.batch(
+        *(
+            (
+                "SELECT count(*) FROM (SELECT 1 FROM search_index WHERE search_index MATCH :term LIMIT :most)",
+                {"term": f"{{title body rest}} : ({_of_term(term)})", "most": RARE},
+            )
+            for term in terms
+        )
+    )
+    return Query(text, terms, {term.word: count[0][0] for term, count in zip(terms, rows, strict=True)})
+
+
+async def _beginning_with(db: Reader, prefix: str) -> list[str]:
+    """Return words of the vocabulary that begin so, the shortest first."""
+    rows = await db.all(
+        """
+        SELECT word FROM (
+            SELECT word FROM search_words WHERE word >= :prefix AND word < :end ORDER BY word LIMIT :of
+        ) ORDER BY length(word), word LIMIT :most
+        """,
+        {"prefix": prefix, "end": prefix + chr(0x10FFFF), "of": COMPLETED_FROM, "most": COMPLETIONS},
+    )
+    return [row["word"] for row in rows]
+
+
+async def _respelled(db: Reader, asked: Query) -> Query | None:
+    """Return the query with its unknown words replaced by the nearest known ones, if there are any."""
+    near = {
+        term.word: await _nearest(db, term.word)
+        for term in [term for term in asked.terms if not asked.counts[term.word]][:RESPELLED]
+    }
+    if not any(near.values()):
+        return None
+    terms = [words.corrected(term, other) if (other := near.get(term.word)) else term for term in asked.terms]
+    return await _counted(db, " ".join(term.raw for term in terms), terms)
+
+
+async def _nearest(db: Reader, word: str) -> str | None:
+    """Return the word of the vocabulary that is most like this one."""
+    rows = await db.all(
+        """
+        SELECT word FROM search_words WHERE word IN (SELECT value FROM json_each(:likely))
+        UNION SELECT word FROM (
+            SELECT word FROM search_words WHERE word >= :start AND word < :end
+            AND length(word) BETWEEN :shortest AND :longest LIMIT :most
+        )
+        """,
+        {
+            "likely": encode(sorted(words.slips(word))),
+            "start": word[:2],
+            "end": word[:2] + chr(0x10FFFF),
+            "shortest": len(word) - 2,
+            "longest": len(word) + 2,
+            "most": NEAR_WORDS,
+        },
+    )
+    near = difflib.get_close_matches(word, [row["word"] for row in rows], 1, 0.7)
+    return near[0] if near else None
+
+
+async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked], int]:
+    """Return the candidates that have all terms, those whose name is the query marked, and how many there are."""
+    return await _collect(db, asked.text, " AND ".join(map(_of_term, asked.rare_first[:REQUIRED])), scope)
+
+
+async def _matching_most(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked], int]:
+    """Leave out terms, the commonest first, until something is found; in the end one is enough."""
+    known = [term for term in asked.rare_first if asked.counts[term.word]][:REQUIRED]
+    for count in range(len(known) - (len(known) == len(asked.terms)), len(known) // 2, -1):
+        found, total = await _collect(db, asked.text, " AND ".join(map(_of_term, known[:count])), scope)
+        if found:
+            return found, total
+    return await _collect(db, asked.text, " OR ".join(map(_of_term, known)), scope) if known else ([], 0)
+
+
+async def _collect(db: Reader, text: str, expression: str, scope: Scope) -> tuple[list[Ranked], int]:
+    named = f'facets : ("{facet("x", words.exact(text))}" OR "{facet("x", text.strip())}")'
+    anywhere = f"{{title body rest}} : ({expression})"
+    exact, titled, newest, total = await db.batch(
+        _candidates(named, scope, db.now(), TITLED),
+        _candidates(f"title : ({expression})", scope, db.now(), TITLED),
+        _candidates(anywhere, scope, db.now(), CANDIDATES),
+        _candidates(anywhere, scope, db.now(), COUNTED + 1, counted=True),
+    )
+    found = {row["doc"]: Ranked(row) for row in (*titled, *newest)}
+    found |= {row["doc"]: Ranked(row, EXACT) for row in exact}
+    return list(found.values()), total[0][0]
+
+
+def _candidates(match: str, scope: Scope, now: str, most: int, *, counted: bool = False) -> Statement:
+    """Return the statement for the newest documents that match. The inner limit bounds what filters may refuse."""
+    columns = "1" if counted else RANKED_BY
+    sql = f"""
+        SELECT {columns} FROM (
+            SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC LIMIT {SCANNED}
+        ) f CROSS JOIN search_documents d ON d.doc = f.rowid
+        WHERE {scope.condition()} LIMIT :most
+    """
+    facets = "".join(f" AND facets : ({condition})" for condition in scope.facets())
+    params = {**scope.params(now), "match": f"({match}){facets}", "most": most}
+    return (f"SELECT count(*) FROM ({sql})" if counted else sql), params
+
+
+def _any(letter: str, values: Iterable[str]) -> str:
+    return "(" + " OR ".join(f'"{facet(letter, value)}"' for value in values) + ")"
+
+
+def _of_term(term: Term) -> str:
+    """Return the FTS5 expression for a term. Its words are letters and digits, so nothing in it is syntax."""
+    ways = [*term.ways, *((stem,) for stem in term.also)]
+    return "(" + " OR ".join("(" + " AND ".join(f'"{stem}"' for stem in way) + ")" for way in ways) + ")"
+
+
+def _rank(found: Sequence[Ranked], asked: Query, now: str) -> list[Ranked]:
+    weights = [(term, 1 + math.log((RARE + 1) / (asked.counts[term.word] + 1))) for term in asked.terms]
+    together = " ".join(" ".join(term.ways[0]) for term in asked.terms) if len(asked.terms) > 1 else None
+    today = datetime.fromisoformat(now)
+    for one in found:
+        one.score += _relevance(one.row, weights, together) * _freshness(one.row["updated_at"], today)
+    return sorted(found, key=lambda one: (one.score, one.row["doc"]), reverse=True)
+
+
+def _relevance(row: Row, weights: Sequence[tuple[Term, float]], together: str | None) -> float:
+    """Return how well the texts of a document fit, as BM25F does: words in the title count more, in long texts less."""
+    title, body = f" {row['title']} ", f" {row['body']} "
+    title_norm = _norm(title, TITLE_LENGTH)
+    body_norm = _norm(body, BODY_LENGTH)
+    score = 0.0
+    for term, weight in weights:
+        frequency = TITLE_WEIGHT * _count(title, term) / title_norm + _count(body, term) / body_norm
+        frequency = frequency or (ELSEWHERE if row["long"] else 0.0)
+        score += weight * frequency / (frequency + SATURATION)
+    if together:
+        score *= TOGETHER ** ((f" {together} " in title) + (f" {together} " in body))
+    return score * KIND_WEIGHTS.get(row["kind"], 1.0)
+
+
+def _norm(text: str, usual: int) -> float:
+    return 1 - LENGTH_SHARE + LENGTH_SHARE * (text.count(" ") - 1) / usual
+
+
+def _count(text: str, term: Term) -> float:
+    exact = max(min(text.count(f" {stem} ") for stem in way) for way in term.ways)
+    return exact + COMPLETION_WEIGHT * sum(text.count(f" {stem} ") for stem in term.also)
+
+
+def _freshness(updated_at: str, today: datetime) -> float:
+    if not updated_at:
+        return 1.0
+    days = (today - datetime.fromisoformat(updated_at)).total_seconds() / 86_400
+    return 1 + RECENCY * 0.5 ** (max(days, 0.0) / HALF_LIFE_DAYS)
+
+
+async def _shown(db: Reader, page: Sequence[Ranked], stems: frozenset[str]) -> list[Match]:
+    """Return a page of the ranking with the texts as they were stored."""
+    ids: dict[str, list[str]] = {}
+    for one in page:
+        ids.setdefault(one.row["kind"], []).append(one.row["entity_id"])
+    rows = await db.batch(*((SOURCES[kind].sql, {"ids": encode(some)}) for kind, some in ids.items()))
+    found = {(kind, row["entity_id"]): row for kind, some in zip(ids, rows, strict=True) for row in some}
+    keys = [(one, (one.row["kind"], one.row["entity_id"])) for one in page]
+    return [_match(one, found[key], stems) for one, key in keys if key in found]
+
+
+def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
+    text = text_of([row[f"text{n}"] for n in range(len(SOURCES[one.row["kind"]].texts))])
+    return Match(
+        kind=one.row["kind"],
+        entity_id=one.row["entity_id"],
+        title=words.shortened(row["label"], TITLE_SHOWN),
+        text=text,
+        snippet=_snippet(text, row["title"], stems),
+        score=round(one.score, 3),
+        updated_at=row["updated_at"] or None,
+        by=row["author"],
+        trust=one.row["trust"],
+        archived=bool(one.row["archived"]),
+        **{name: row[name] for name in ("workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug")},
+    )
+
+
+def _snippet(text: str, title: str, stems: frozenset[str]) -> str:
+    """Return what answers the query: of the text, or of the title if only that has a wanted word."""
+    shown = words.snippet(text, stems)
+    if words.OPEN in shown:
+        return shown
+    titled = words.snippet(title, stems)
+    return titled if words.OPEN in titled else shown

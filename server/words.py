@@ -1,0 +1,336 @@
+"""Text as search sees it: what is indexed of a text, what a query asks for, and the part of a text that answers it.
+
+Both sides go through the same steps, so a text is found however it was typed. Identifiers are taken apart and kept
+whole, case and accents are folded, endings cut (`tests`, `testing` and `test` are one word), and scripts that do not
+part their words are cut into pairs of characters. What comes out are words of letters and digits between blanks.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+WORD_LENGTH = 64  # characters of a word that count; what is longer is data, not language
+WORDS_OF_CHAIN = 12
+MOST_TERMS = 16
+QUERY_LENGTH = 4_000
+SNIPPET_LENGTH = 200
+WINDOW = 3_000  # characters around the first match that a snippet is taken from
+OPEN, CLOSE, MORE = "«", "»", "…"
+
+# Words of a question that say nothing about what is sought. They count when there are no others.
+STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a an and any are as at be been but by can could do does did for from had has have how i if in into is it its me
+        my of on or our please shall should so than that the their them then there these they this those to us was we
+        were what when where which who why will with would you your
+        """,
+    )
+)
+
+# A chain is what people read as one name: words joined by one or two marks, `c++` and `c#` included.
+CHAIN = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]+(?:[_.\-/\\:'@$]{1,2}[0-9A-Za-z\x80-\U0010ffff]+)*[+#]{0,2}")
+JOINTS = re.compile(r"[_.\-/\\:'@$+#]+")
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+ACCENTS = re.compile(r"[\u0300-\u036f]")
+# Scripts without blanks between words: Thai to Myanmar, Khmer, kana, Han, Hangul.
+UNSPACED = re.compile(
+    r"[\u0e00-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    r"\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+SIGNS = {"+": "plus", "#": "sharp"}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One word of a query: `ways` are the sets of indexed words of which one has to be there whole.
+
+    `raw` is how it was typed, `word` how a vocabulary would spell it; `also` are words that it is the beginning of.
+    """
+
+    raw: str
+    word: str
+    ways: tuple[tuple[str, ...], ...]
+    also: tuple[str, ...] = ()
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return frozenset(stem for way in self.ways for stem in way) | frozenset(self.also)
+
+
+def indexed(text: str) -> tuple[str, set[str]]:
+    """Return the words of a text as they are indexed, and those that queries are completed and corrected by."""
+    pieces = [_piece(chain) for chain in CHAIN.findall(_spaced(text))]
+    return " ".join([stems for stems, _ in pieces]), {word for _, words in set(pieces) for word in words}
+
+
+def prepare(text: str) -> str:
+    """Return the words of a text as they are indexed."""
+    return " ".join([_piece(chain)[0] for chain in CHAIN.findall(_spaced(text))])
+
+
+def parse(query: str) -> list[Term]:
+    """Return the terms of a query. Nothing in it is syntax; words that say nothing count only among themselves."""
+    terms: dict[str, Term] = {}
+    for chain in CHAIN.findall(_spaced(query[:QUERY_LENGTH])):
+        for term in _terms(chain):
+            terms.setdefault(term.word, term)
+    telling = [term for word, term in terms.items() if word not in STOP_WORDS]
+    return (telling or list(terms.values()))[:MOST_TERMS]
+
+
+def completed(term: Term, words: Iterable[str]) -> Term:
+    """Return a term that the given words of the vocabulary satisfy as well."""
+    return replace(term, also=tuple(dict.fromkeys(stem for stem in map(_stem, words) if stem not in term.stems)))
+
+
+def corrected(term: Term, word: str) -> Term:
+    """Return the term that asks for another word of the vocabulary."""
+    return Term(word, word, ((_stem(word),),))
+
+
+def exact(text: str) -> str:
+    """Return what two titles have in common that are spelled alike, however they are written."""
+    return " ".join(_fold(word) for word in JOINTS.sub(" ", _spaced(text)).split())
+
+
+def tidy(text: str) -> str:
+    """Return a text on one line, without control characters and those that are invisible or turn the text around."""
+    return " ".join("".join(map(_visible, text)).split()) if not text.isprintable() else " ".join(text.split())
+
+
+def shortened(text: str, length: int) -> str:
+    """Return the beginning of a text on one line."""
+    line = tidy(text[: 4 * length])
+    return line if len(line) <= length else line[: length - 1].rstrip() + MORE
+
+
+def slips(word: str) -> set[str]:
+    """Return the words that become `word` by one slip of the finger."""
+    halves = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return {
+        *(a + b[1:] for a, b in halves if b),
+        *(a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1),
+        *(a + c + b[1:] for a, b in halves if b for c in letters),
+        *(a + c + b for a, b in halves for c in letters),
+    }
+
+
+def snippet(text: str, wanted: Iterable[str], length: int = SNIPPET_LENGTH) -> str:
+    """Return the part of a text that holds most of the wanted indexed words, with each of them marked."""
+    stems = frozenset(wanted)
+    whole = tidy(_window(text, stems, WINDOW))
+    spans = list(_matches(whole, stems))
+    start = _best(spans, length)
+    start = whole.rfind(" ", 0, start) + 1 if start else 0
+    end = start + length
+    if end < len(whole):
+        end = max(whole.rfind(" ", start, end), start + length // 2)
+    shown = _marked(whole, start, end, spans)
+    before = MORE if start or not text.lstrip().startswith(whole[:20]) else ""
+    return f"{before}{shown}{MORE if end < len(whole) or len(text) > len(whole) + WINDOW else ''}"
+
+
+def _spaced(text: str) -> str:
+    """Return a text in which every character is part of a word, a joint, or a blank, and symbols stand alone."""
+    return text if text.isascii() else "".join(map(_character, unicodedata.normalize("NFKC", text)))
+
+
+@lru_cache(maxsize=4096)
+def _character(char: str) -> str:
+    if char.isascii():
+        return char
+    if char == "\u2019":
+        return "'"
+    match unicodedata.category(char)[0]:
+        case "P" | "Z" | "C":
+            return " "
+        case "S":
+            return f" {char} "
+        case _:
+            return char
+
+
+@lru_cache(maxsize=4096)
+def _visible(char: str) -> str:
+    if char.isspace():
+        return " "
+    return "" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") else char
+
+
+@lru_cache(maxsize=16_384)
+def _piece(chain: str) -> tuple[str, tuple[str, ...]]:
+    """Return the indexed words of a chain, and its words as a vocabulary holds them."""
+    words = list(_words(chain))
+    if (whole := _whole(chain)) and whole not in words:
+        words.append(whole)
+    words += [spelled for spelled in _spelled_out(chain) if spelled not in words]
+    return " ".join(map(_stem, words)), tuple(words)
+
+
+def _words(chain: str) -> Iterator[str]:
+    """Yield the folded words of a chain, and the pairs of characters of the scripts without blanks."""
+    for part in JOINTS.split(chain):
+        if part.isascii():
+            yield from (_fold(word) for word in _camel(part))
+        else:
+            yield from _foreign(part)
+
+
+def _camel(part: str) -> list[str]:
+    if not part or part.islower() or part.isupper() or part[1:].islower():
+        return [part] if part else []
+    return [word for word in CAMEL.split(part) if word]
+
+
+def _foreign(part: str) -> Iterator[str]:
+    end = 0
+    for run in UNSPACED.finditer(part):
+        yield from (_fold(word) for word in _camel(part[end : run.start()]))
+        yield from _pairs(run[0])
+        end = run.end()
+    yield from (_fold(word) for word in _camel(part[end:]))
+
+
+def _pairs(run: str) -> Iterator[str]:
+    """Yield every two neighbours, and the last character, so that each character begins a word."""
+    yield from (run[i : i + 2] for i in range(len(run) - 1))
+    yield run[-1]
+
+
+def _whole(chain: str) -> str:
+    """Return a chain of several words as one, or nothing for one that is no name."""
+    whole = _fold(JOINTS.sub("", chain))
+    sign = chain[-1] if chain[-1] in SIGNS else ""
+    if sign:
+        whole += SIGNS[sign] * (len(chain) - len(chain.rstrip(sign)))
+    return whole if len(whole) <= WORD_LENGTH and not UNSPACED.search(chain) else ""
+
+
+def _spelled_out(chain: str) -> Iterator[str]:
+    """Yield a word with umlauts as it is written where there are none on the keyboard."""
+    if not chain.isascii() and (told := chain.lower().translate(UMLAUTS)) != chain.lower():
+        yield _fold(JOINTS.sub("", told))
+
+
+@lru_cache(maxsize=16_384)
+def _fold(word: str) -> str:
+    if word.isascii():
+        return word.lower()[:WORD_LENGTH]
+    plain = ACCENTS.sub("", unicodedata.normalize("NFKD", word.casefold()))
+    return unicodedata.normalize("NFC", plain)[:WORD_LENGTH]
+
+
+@lru_cache(maxsize=16_384)
+def _stem(word: str) -> str:
+    """Cut the ending of an English word, and always the same one; what is left begins the word."""
+    if len(word) < 4 or not word.isascii() or not word.isalpha():
+        return word
+    stem = _singular(word)
+    for ending in ("ing", "ed", "ion"):
+        if stem.endswith(ending) and _has_vowel(root := stem[: -len(ending)]) and len(root) > 2:
+            if ending == "ion" and root[-1] not in "st":
+                continue
+            stem = root[:-1] if len(root) > 3 and root[-1] == root[-2] and root[-1] not in "lsz" else root
+            break
+    return stem[:-1] if len(stem) > 3 and stem[-1] in "ey" else stem
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies"):
+        return word[:-3] + "y" if len(word) > 4 else word[:-1]
+    if word.endswith("s") and word[-2] not in "sui":
+        return word[:-1]
+    return word
+
+
+def _has_vowel(word: str) -> bool:
+    return any(char in "aeiouy" for char in word)
+
+
+def _terms(chain: str) -> Iterator[Term]:
+    """Yield the terms of one chain: a name is found whole or by all of its words."""
+    if UNSPACED.search(chain):
+        yield from _unspaced_terms(chain)
+        return
+    words = list(dict.fromkeys(_words(chain)))[:WORDS_OF_CHAIN]
+    whole = _whole(chain)
+    if not words:
+        return
+    ways = [] if chain[-1] in SIGNS and whole else [tuple(map(_stem, words))]
+    ways += [(_stem(word),) for word in (whole, *_spelled_out(chain)) if word]
+    yield Term(chain, whole or words[0], tuple(dict.fromkeys(ways)))
+
+
+def _unspaced_terms(chain: str) -> Iterator[Term]:
+    for part in JOINTS.split(chain):
+        end = 0
+        for run in UNSPACED.finditer(part):
+            yield from _terms(part[end : run.start()]) if run.start() > end else ()
+            text = run[0][: WORDS_OF_CHAIN * 2]
+            pairs = list(_pairs(text))
+            yield Term(text, text, (tuple(pairs[:-1] or pairs),))
+            end = run.end()
+        yield from _terms(part[end:]) if part[end:] else ()
+
+
+def _window(text: str, stems: frozenset[str], size: int) -> str:
+    """Return a bounded part of a long text, around the first of the longest word it holds."""
+    if len(text) <= 2 * size:
+        return text
+    folded = text.lower()
+    found = [folded.find(stem) for stem in sorted(stems, key=len, reverse=True)]
+    first = next((position for position in found if position >= 0), 0)
+    return text[max(first - size, 0) : first + size]
+
+
+def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, frozenset[str]]]:
+    """Yield where the chains are that hold a wanted word, and which."""
+    plain = text if text.isascii() else "".join(char if _character(char) == char else " " for char in text)
+    for found in CHAIN.finditer(plain):
+        chain = found[0]
+        if run := UNSPACED.search(chain):
+            yield from _unspaced_matches(chain, run.start(), found.start(), stems)
+        elif here := stems.intersection(prepare(chain).split()):
+            yield found.start(), found.end(), here
+    if not text.isascii():
+        yield from ((i, i + 1, frozenset({char})) for i, char in enumerate(text) if char in stems and plain[i] == " ")
+
+
+def _unspaced_matches(
+    chain: str, first: int, offset: int, stems: frozenset[str]
+) -> Iterator[tuple[int, int, frozenset[str]]]:
+    start = -1
+    for i in range(first, len(chain)):
+        if start >= 0 and i < start:
+            continue
+        end = i
+        while chain[end : end + 2] in stems and end + 1 < len(chain):
+            end += 1
+        if end > i or chain[i] in stems:
+            start = end + 1
+            yield offset + i, offset + start, frozenset({chain[i : i + 2]})
+
+
+def _best(spans: Sequence[tuple[int, int, frozenset[str]]], length: int) -> int:
+    """Return where to begin, so that the most different wanted words follow."""
+    best, start = 0, 0
+    for i, (first, _, _) in enumerate(spans[:50]):
+        seen = frozenset[str]().union(*(here for _, end, here in spans[i : i + 20] if end <= first + length * 3 // 4))
+        if len(seen) > best:
+            best, start = len(seen), first
+    return max(start - length // 4, 0) if start > length // 2 else 0
+
+
+def _marked(text: str, start: int, end: int, spans: Sequence[tuple[int, int, frozenset[str]]]) -> str:
+    parts, at = list[str](), start
+    for first, last, _ in sorted(spans, key=lambda span: span[:2]):
+        if first >= at and last <= end:
+            parts += [text[at:first], OPEN, text[first:last], CLOSE]
+            at = last
+    return "".join([*parts, text[at:end]])
