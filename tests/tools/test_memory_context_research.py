@@ -206,6 +206,27 @@ async def test_a_file_takes_a_mebibyte_and_no_more(agent: Agent, plan_id: str) -
     assert (told["bytes"], told["version"]) == (1024 * 1024, 2)
 
 
+async def test_two_agents_of_one_name_in_two_workspaces_keep_files_of_their_own(
+    agent: Agent, workspace_id: str, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = (await agent("memory_workspace", "register", workspace_path=str(tmp_path / "other")))["workspace_id"]
+    for home in (workspace_id, other):
+        await agent(
+            TOOL,
+            "append_research",
+            workspace_id=home,
+            parent_type="agent",
+            agent="coder",
+            filename="m.md",
+            content=home,
+        )
+
+    for home in (workspace_id, other):
+        told = {"workspace_id": home, "parent_type": "agent", "parent_id": "coder", "filename": "m.md"}
+        assert (await agent(TOOL, "get_research", **told))["content"] == home
+
+
 async def test_research_goes_to_the_archive_and_comes_back(agent: Agent, plan_id: str, workspace_id: str) -> None:
     steps = (await agent("memory_steps", "list", plan_id=plan_id))["steps"]
     on_step = {"parent_type": "step", "parent_id": steps[0]["step_id"], "filename": "s.md"}
