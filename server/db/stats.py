@@ -69,11 +69,9 @@ async def _oldest_claim(db: Reader, workspace_id: str | None) -> HeldClaim | Non
 
 
 async def _trash(db: Reader, workspace_id: str | None) -> TrashSummary | None:
+    within = "WHERE workspace_id = :workspace_id" if workspace_id else ""
     row = await db.one(
-        """
-        SELECT count(*) AS entries, sum(length(data)) AS bytes, min(expires_at) AS may_go_from
-        FROM trash WHERE :workspace_id IS NULL OR workspace_id = :workspace_id
-        """,
+        f"SELECT count(*) AS entries, sum(length(data)) AS bytes, min(expires_at) AS may_go_from FROM trash {within}",
         {"workspace_id": workspace_id},
     )
     return TrashSummary.of(row) if row and row["entries"] else None

@@ -1,0 +1,53 @@
+"""No hot call goes through a whole table that grows with use: the calls that the bench measures, on a small store."""
+
+import asyncio
+import sqlite3
+from random import Random
+
+import bench_scale
+import bench_store
+import pytest
+from bench_scale import Things, Timing
+
+from server.db.connection import Statement
+from server.settings import DATABASE_NAME
+
+SHAPE = bench_store.Shape(2, 5, crowd=15)
+NOTHING = Things(Random(0), [], "a crowded one", [], [], [], [], [])
+NAMES = [kind.name for kind in bench_scale.every(NOTHING)]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[sqlite3.Connection, dict[str, Timing]]:
+    """The store, and the statements of one call of every kind."""
+    root = tmp_path_factory.mktemp("store")
+    asyncio.run(bench_store.build(root, SHAPE))
+    return sqlite3.connect(root / DATABASE_NAME), asyncio.run(bench_scale.measure(root, rounds=0))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_call_scans_no_table_that_grows(measured: tuple[sqlite3.Connection, dict[str, Timing]], name: str) -> None:
+    db, timings = measured
+    statements = timings[name].statements
+    assert statements
+
+    if name not in bench_scale.WALKS:
+        assert [scan for statement in statements for scan in bench_scale.scans_of(db, statement)] == []
+
+
+def test_a_walk_ends_where_its_limit_says(measured: tuple[sqlite3.Connection, dict[str, Timing]]) -> None:
+    db, timings = measured
+    for name in bench_scale.WALKS - {"workspace stats"}:  # which adds up the whole trash
+        walks = [sql for sql, params in timings[name].statements if bench_scale.scans_of(db, (sql, params))]
+        assert walks
+        assert all("LIMIT" in sql for sql in walks)
+
+
+def test_a_scan_is_seen(measured: tuple[sqlite3.Connection, dict[str, Timing]]) -> None:
+    db, _ = measured
+    slow: Statement = (
+        "SELECT * FROM steps s JOIN plans AS p ON p.plan_id = s.plan_id WHERE s.task = :task",
+        {"task": "x"},
+    )
+
+    assert bench_scale.scans_of(db, slow) == ["SCAN s"]
