@@ -6,6 +6,7 @@ client's own time hides the server's. Nothing here fails because of a figure; `o
 """
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -16,13 +17,14 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import bench_client
 import bench_concurrency
+import bench_search
 
 ROOT = Path(__file__).resolve().parent.parent
 ECHO = Path(__file__).resolve().parent / "bench_echo.py"
@@ -40,6 +42,7 @@ START_BAR = 1.15
 CALL_BAR = 1.6
 MEMORY_BAR = 1.5
 THROUGHPUT_BAR = 0.6
+SEARCH_BAR_MS = 10
 LIST_BAR = 40_000
 SCHEMA_BAR = 4_700
 TEXT_BAR = 2_048
@@ -368,6 +371,16 @@ def concurrency(place: Place) -> Iterator[Figure]:
         yield Figure(f"{name}: errors", "", ours["errors"], judged=ours["errors"], bar=0)
 
 
+def search(place: Place) -> Iterator[Figure]:
+    """How well the relevance set is answered, and how long a query of it takes in process."""
+    measured = asyncio.run(bench_search.measure(place.root))
+    for half, told in zip(("tuned on", "reported"), measured.halves(), strict=True):
+        yield Figure(f"search: MRR, half {half}", "score", told.mrr)
+        yield Figure(f"search: recall@5, half {half}", "score", told.recall_at_5)
+    timed = _timed("search: one query", measured.seconds, 0.99)
+    yield replace(timed, judged=timed.high, bar=SEARCH_BAR_MS)
+
+
 def _bytes(value: object) -> int:
     return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
@@ -397,6 +410,7 @@ BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "client": client,
     "memory": memory,
     "size": size,
+    "search": search,
     "concurrency": concurrency,
 }
 
@@ -410,7 +424,7 @@ def line_of(figure: Figure) -> str:
         if figure.bar is not None
         else ""
     )
-    digits = 2 if figure.unit in ("ms", "MiB") else 0
+    digits = {"ms": 2, "MiB": 2, "score": 3}.get(figure.unit, 0)
     return f"{figure.name:44}{figure.value:10.{digits}f} {figure.unit:10}{high}{floor}{ratio}  {bar}".rstrip()
 
 
