@@ -1,5 +1,5 @@
 -- What an import wrote, as it wrote it: the common ancestor when a file and the row made of it have both moved on.
--- Entries of logs are never edited: their base is empty.
+-- Entries of logs are never edited: of each log of a workspace (row_key) one row lists short digests of their keys.
 CREATE TABLE import_rows (
     table_name TEXT NOT NULL,
     row_key TEXT NOT NULL,

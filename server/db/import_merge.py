@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from server.db.connection import Reader, Shape, shape_of
@@ -57,14 +58,32 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
     for table in stage.tables(unit):
         if table in LOGS and not imported_before:
             continue
-        shape = Shape((), (), ()) if table in LOGS else await shape_of(db, table)
-        one = _Table(db, stage, unit, table, shape, decided)
+        if table in LOGS:
+            known = set(await known_entries(db, table, unit))
+            for rows in stage.pages(unit, table, CHUNK):
+                same = [{"seq": row["seq"]} for row in rows if short(row["row_key"]) in known]
+                stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", same)
+            continue
+        one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
         for rows in stage.pages(unit, table, CHUNK):
             await one.decide(rows, await one.bases(rows) if imported_before else {})
     _drop_families(stage, unit)
     if imported_before:
         await _vanished(db, stage, unit, decided)
     return decided
+
+
+async def known_entries(db: Reader, table: str, unit: str) -> list[str]:
+    """Return what tells the entries of a log that were imported before: one row holds all of a workspace."""
+    found = await db.value(
+        "SELECT base FROM import_rows WHERE table_name = :table AND row_key = :unit", {"table": table, "unit": unit}
+    )
+    return json.loads(found) if found else []
+
+
+def short(key: str) -> str:
+    """Return what is remembered of the key of a log's entry."""
+    return blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 async def _place_plans(db: Reader, stage: Stage, unit: str) -> None:
@@ -130,10 +149,6 @@ class _Table:
         return found
 
     async def decide(self, rows: Sequence[sqlite3.Row], bases: Mapping[str, Base]) -> None:
-        if self.name in LOGS:
-            known = [{"seq": row["seq"]} for row in rows if row["row_key"] in bases]
-            self.stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", known)
-            return
         moved = [row for row in rows if row["row_key"] not in bases or bases[row["row_key"]].text != row["base"]]
         live = await self.live(row["row_key"] for row in moved)
         taken = await self.taken([row for row in moved if row["row_key"] not in live])

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db import dependencies, events, family
+from server.db import dependencies, events, family, indexing
 from server.db.connection import Database, Reader, Transaction, shape_of
 from server.db.dependencies import Node
-from server.db.import_merge import Decided, generation, key_of
+from server.db.import_merge import Decided, generation, key_of, known_entries, short
 from server.db.staging import LOGS, STORE, TABLES, Stage, file_id, params
 from server.errors import Conflict
 from server.models.base import encode, new_id
@@ -19,7 +19,14 @@ from server.models.imports import Finding
 
 ROWS = 2000  # inserted in one hop
 FILES = 100
+CACHE_KIB = 32_000
 Key = tuple[str | None, str]  # workspace, path
+REMEMBER = """
+    INSERT INTO import_rows (table_name, row_key, workspace_id, path, json_path, base, updated_at)
+    VALUES (:table_name, :row_key, :workspace_id, :path, :json_path, :base, :now)
+    ON CONFLICT (table_name, row_key) DO UPDATE SET path = excluded.path, json_path = excluded.json_path,
+        base = excluded.base, updated_at = excluded.updated_at
+"""
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,7 @@ async def apply(
     except sqlite3.IntegrityError as error:
         raise Conflict(f"The database changed while the import was prepared: {error}. Nothing was written.") from error
     written.seconds = time.perf_counter() - begun
+    await indexing.work_off(db)
     return written
 
 
@@ -149,6 +157,7 @@ async def _write(
     tx: Transaction, stage: Stage, unit: str, layout: str, source: str, report: Mapping[str, Any]
 ) -> str:
     run_id, workspace_id = new_id("imp"), unit or None
+    await tx.run(f"PRAGMA cache_size = -{CACHE_KIB}")
     await tx.run(
         """
         INSERT INTO import_runs (run_id, workspace_id, layout, source_path, status, report, started_at, completed_at)
@@ -177,6 +186,9 @@ async def _write(
     data = {"run_id": run_id, "layout": layout, "source": source, "counts": report["counts"]}
     events.record(tx, Event("imported", entity[0], entity[1] or run_id, workspace_id, summary=summary, data=data))
     await events.flush(tx)
+    # What is new is indexed after the commit, in parts, so that nobody waits for it; a start makes up for a crash.
+    await tx.run("INSERT INTO search_backlog (entity_id, kind) SELECT entity_id, kind FROM search_pending")
+    await tx.run("DELETE FROM search_pending")
     return run_id
 
 
@@ -220,19 +232,18 @@ async def _delete(tx: Transaction, stage: Stage, unit: str) -> None:
 
 
 async def _remember(tx: Transaction, stage: Stage, unit: str) -> None:
-    """Keep each row as it was imported, for the next import to compare with."""
+    """Keep each row as it was imported, for the next import to compare with; of logs, what tells their entries."""
+    common = {"workspace_id": unit or None, "now": tx.now()}
     for table in stage.tables(unit):
+        if table in LOGS:
+            new = [short(row["row_key"]) for rows in stage.pages(unit, table, ROWS, "insert") for row in rows]
+            base = encode([*await known_entries(tx, table, unit), *new])
+            entry = {"table_name": table, "row_key": unit, "path": "", "json_path": "$", "base": base}
+            await tx.run(REMEMBER, {**entry, **common})
+            continue
         for action in ("insert", "update", "rebase"):
             for found in stage.pages(unit, table, ROWS, action):
-                await tx.many(
-                    """
-                    INSERT INTO import_rows (table_name, row_key, workspace_id, path, json_path, base, updated_at)
-                    VALUES (:table_name, :row_key, :workspace_id, :path, :json_path, :base, :now)
-                    ON CONFLICT (table_name, row_key) DO UPDATE SET path = excluded.path,
-                        json_path = excluded.json_path, base = excluded.base, updated_at = excluded.updated_at
-                    """,
-                    [{**_remembered(row), "workspace_id": unit or None, "now": tx.now()} for row in found],
-                )
+                await tx.many(REMEMBER, [{**_remembered(row), **common} for row in found])
                 await tx.settle()
 
 

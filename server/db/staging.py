@@ -37,6 +37,7 @@ SCHEMA = """
     );
     CREATE INDEX rows_unit ON rows (unit, table_name, coalesce(moment, ''), seq);
     CREATE INDEX rows_plan ON rows (plan_id);
+    CREATE INDEX rows_path ON rows (unit, path);
     CREATE TABLE files (
         unit TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT, size INTEGER, status TEXT, reason TEXT, entity_type TEXT,
         entity_id TEXT, raw BLOB, modified_at TEXT, known TEXT, PRIMARY KEY (unit, path)

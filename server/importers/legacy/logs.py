@@ -105,4 +105,4 @@ def updates(
             "summary": summary,
         }
         extra = {"legacy": {"log": log, **cast(Object, found.left)}}
-        yield Row("update_log", f"{workspace_id} {log} {digest} {number}", values | {"extra": extra}, path, where)
+        yield Row("update_log", f"{digest}-{log}-{workspace_id}-{number}", values | {"extra": extra}, path, where)
