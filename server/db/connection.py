@@ -77,6 +77,10 @@ class Connection(aiosqlite.Connection):
             with anyio.CancelScope(shield=True):
                 await self._execute(self._end)  # pyright: ignore[reportUnknownMemberType] - untyped there
 
+    async def close(self) -> None:
+        await super().close()
+        self._line.close()
+
     def submit(self, future: asyncio.Future[Any], function: Callable[[], Any]) -> None:
         """Call `function` on the thread and set `future` to what it returns."""
         self._tx.put_nowait((future, function))  # pyright: ignore[reportUnknownMemberType] - untyped there

@@ -21,53 +21,86 @@ class Line:
 
     def __init__(self, path: Path) -> None:
         self._path = f"{path}-line"
-        self._handle: int | None = None
+        self._place: _Place | None = None
+        self._has_turn = False
 
     def enter(self, seconds: float) -> None:
         """Wait for the turn of this process, for so long at the most."""
         if fcntl is None:
             return
         try:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            return  # SQLite says better than this file what is wrong with the disk
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not _Waiter(handle).wait(seconds):
-                return
-        except OSError:  # a file system without locks
-            os.close(handle)
-            return
-        self._handle = handle
+            self._place = self._place or _Place(self._path)
+            self._has_turn = self._place.take(seconds)
+        except OSError:  # a file system without locks, or a full disk: SQLite says better what is wrong
+            self.close()
+        else:
+            if not self._has_turn:
+                self._place = None  # given up, it closes itself when its turn comes
 
     def leave(self) -> None:
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            os.close(handle)
+        if self._place and self._has_turn:
+            self._has_turn = False
+            self._place.leave()
+
+    def close(self) -> None:
+        place, self._place, self._has_turn = self._place, None, False
+        if place:
+            place.close()
 
 
-class _Waiter:
-    """Waits for a lock in a thread of its own, since the system call knows no timeout. One given up closes the file."""
+class _Place:
+    """The open file through which a process stands in line.
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-        self._mutex = threading.Lock()
-        self._given_up = False
-        self._turn = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
+    The system call that waits knows no timeout, so a thread of its own makes it, from the first time there is a wait.
+    """
 
-    def wait(self, seconds: float) -> bool:
-        if self._turn.wait(seconds):
+    def __init__(self, path: str) -> None:
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._wish, self._turn, self._mutex = threading.Lock(), threading.Lock(), threading.Lock()
+        self._wish.acquire()
+        self._turn.acquire()
+        self._waiter: threading.Thread | None = None
+        self._is_over = False
+
+    def take(self, seconds: float) -> bool:
+        """Wait for the turn; return False when it did not come in time, and close the file when it comes."""
+        assert fcntl is not None
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._wait(seconds)
+        return True
+
+    def leave(self) -> None:
+        assert fcntl is not None
+        fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self._is_over = True
+        if self._waiter:
+            self._wish.release()
+        else:
+            os.close(self._handle)
+
+    def _wait(self, seconds: float) -> bool:
+        if self._waiter is None:
+            self._waiter = threading.Thread(target=self._run, daemon=True)
+            self._waiter.start()
+        self._wish.release()
+        if self._turn.acquire(timeout=seconds):
             return True
         with self._mutex:
-            self._given_up = not self._turn.is_set()
-            return not self._given_up
+            self._is_over = not self._turn.acquire(blocking=False)
+            return not self._is_over
 
     def _run(self) -> None:
         assert fcntl is not None
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
-        with self._mutex:
-            self._turn.set()
-            if self._given_up:
-                os.close(self._handle)
+        while True:
+            self._wish.acquire()
+            if not self._is_over:
+                fcntl.flock(self._handle, fcntl.LOCK_EX)
+            with self._mutex:
+                if self._is_over:
+                    os.close(self._handle)
+                    return
+                self._turn.release()
