@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from server import __version__
 from server.settings import SETTINGS, Flags, Setting
 
 PROGRAM = "project-memory"
+ExportFormat = Literal["legacy", "json", "markdown"]
 
 
 def run(words: Sequence[str], flags: Flags) -> None:
@@ -100,3 +101,21 @@ def verify_store(
     from server.cli import verify
 
     raise typer.Exit(verify.run(path, report, as_json, context.obj))
+
+
+@app.command("export")
+def export_all(
+    context: typer.Context,
+    destination: Annotated[Path, typer.Argument(help="a new or empty folder")],
+    *,
+    format: Annotated[ExportFormat, typer.Option(help="the old files, lossless documents, or pages")] = "legacy",
+    plan: Annotated[str | None, typer.Option(help="the id of the only plan to export")] = None,
+    force: Annotated[bool, typer.Option("--force", help="write into a folder that is not empty")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write everything, or --workspace, or --plan, as files: the old store, JSON documents, or Markdown pages."""
+    from server.cli import export
+
+    flags: Flags = context.obj
+    wanted = export.Wanted(destination, format, flags.get("workspace"), plan, force)
+    raise typer.Exit(export.run(wanted, flags, as_json=as_json))

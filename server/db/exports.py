@@ -217,3 +217,62 @@ def tables() -> Iterator[str]:
     for sources in (PLAN, PROGRAM, WORKSPACE, GLOBAL):
         yield from (table for table, _ in sources)
     yield from (*LOGS, *LEDGER, "import_runs")
+
+
+async def imported(db: Reader, workspace_id: str | None) -> list[dict[str, Any]]:
+    """Return the files that were imported into a workspace, or into none, by their paths, without bytes."""
+    where = OF_WORKSPACE if workspace_id else "workspace_id IS NULL"
+    rows = await db.all(
+        f"""
+        SELECT file_id, path, sha256, size, status, reason, modified_at, raw IS NOT NULL AS has_raw
+        FROM import_files WHERE {where} ORDER BY path
+        """,
+        {"workspace_id": workspace_id} if workspace_id else NO_PARAMS,
+    )
+    return [dict(row) for row in rows]
+
+
+async def raw(db: Reader, file_id: str) -> bytes | None:
+    """Return the compressed bytes of an imported file."""
+    return await db.value("SELECT raw FROM import_files WHERE file_id = :file_id", {"file_id": file_id})
+
+
+async def origins(db: Reader, workspace_id: str, folder: str = "") -> list[dict[str, Any]]:
+    """Return what an import made of the files below a folder of a workspace, as it made it, but for the logs."""
+    rows = await db.all(
+        f"""
+        SELECT table_name, row_key, path, json_path, base FROM import_rows
+        WHERE {OF_WORKSPACE} AND path >= :first AND path < :last AND table_name NOT IN ('event_log', 'update_log')
+        ORDER BY path, table_name, row_key
+        """,
+        {"workspace_id": workspace_id, "first": folder, "last": f"{folder}\U0010ffff"},
+    )
+    return [dict(row) for row in rows]
+
+
+async def plan_folders(db: Reader, workspace_id: str) -> dict[str, str]:
+    """Return the paths of the files that the plans of a workspace were imported from, by plan."""
+    query = f"SELECT row_key, path FROM import_rows WHERE table_name = 'plans' AND {OF_WORKSPACE}"
+    return {row["row_key"]: row["path"] for row in await db.all(query, {"workspace_id": workspace_id})}
+
+
+async def plan_bases(db: Reader, workspace_id: str) -> dict[str, bool]:
+    """Return which of the imported plans of a workspace were archived when they came."""
+    rows = await db.all(
+        f"""
+        SELECT row_key, base ->> 'archived_at' IS NOT NULL AS archived FROM import_rows
+        WHERE table_name = 'plans' AND {OF_WORKSPACE} ORDER BY row_key
+        """,
+        {"workspace_id": workspace_id},
+    )
+    return {row["row_key"]: bool(row["archived"]) for row in rows}
+
+
+async def plan_places(db: Reader, workspace_id: str) -> dict[str, bool]:
+    """Return which plans of a workspace are archived."""
+    query = f"SELECT plan_id, archived FROM {ALL_PLANS} AS p WHERE {OF_WORKSPACE} ORDER BY plan_id"
+    return {row["plan_id"]: bool(row["archived"]) for row in await db.all(query, {"workspace_id": workspace_id})}
+
+
+async def workspace_paths(db: Reader) -> dict[str, str]:
+    return {row["workspace_id"]: row["path"] for row in await db.all("SELECT workspace_id, path FROM workspaces")}

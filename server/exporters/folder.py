@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from server.errors import Conflict, InvalidArguments, NotAllowed, Storage
@@ -24,6 +25,7 @@ class File:
     content: bytes
     is_plan: bool = False
     note: str | None = None  # what somebody should know about it
+    modified_at: str | None = None  # the time that the file gets, if not now
 
 
 @dataclass
@@ -64,7 +66,7 @@ async def write(folder: Path, files: AsyncIterator[File], *, format: str, force:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         async for file in files:
-            replace(inside(folder, file.path), file.content)
+            replace(inside(folder, file.path), file.content, file.modified_at)
             before.discard(file.path)
             done.count(file)
     except OSError as error:
@@ -85,12 +87,15 @@ def inside(folder: Path, path: str) -> Path:
     return target
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, modified_at: str | None = None) -> None:
     """Write a file whole or not at all. What had its name, a link too, is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         draft.write_bytes(content)
+        if modified_at:
+            seconds = datetime.fromisoformat(modified_at).timestamp()
+            os.utime(draft, (seconds, seconds))
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)

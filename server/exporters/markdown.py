@@ -319,7 +319,7 @@ def _data(title: str, text: str | None, level: int = 0) -> Lines:
     """Yield stored JSON in a form to read; an empty one is nothing."""
     if text and text not in ("{}", "[]", "null"):
         heading = f"{'#' * level} {title}" if level else f"{title}:"
-        yield from ("", heading, "") if title else ()
+        yield from ("", heading) if title else ()
         yield from _fenced(_readable(text), "json")
 
 

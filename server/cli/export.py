@@ -1,0 +1,88 @@
+"""`export`: everything that the database holds, as files."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import anyio
+
+from server.db import exports, workspaces
+from server.db.connection import Reader
+from server.errors import InvalidArguments, NotFound
+from server.exporters import documents, folder, legacy, markdown
+from server.exporters.folder import File, Written
+from server.settings import Flags, Settings, load
+from server.store import open_store
+
+SHOWN = 10
+LAYOUTS = {"legacy": legacy, "json": documents, "markdown": markdown}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to export, and where to."""
+
+    destination: Path
+    format: str = "legacy"
+    workspace: str | None = None
+    plan_id: str | None = None
+    force: bool = False
+
+
+def run(wanted: Wanted, flags: Flags, *, as_json: bool = False) -> int:
+    """Write the export and say what was written; return the exit code."""
+    settings = load(flags)
+    if not settings.database.is_file():
+        raise InvalidArguments(
+            f"There is no database in {str(settings.data_root)!r}. Name its folder with --data-root."
+        )
+    folder.check(wanted.destination, force=wanted.force)
+    done = anyio.run(_export, settings, wanted)
+    if as_json:
+        print(json.dumps({"format": wanted.format, **asdict(done)}, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(_told(done)))
+    return 0
+
+
+async def _export(settings: Settings, wanted: Wanted) -> Written:
+    db = await open_store(settings)
+    try:
+        async with exports.snapshot(db) as reader:
+            files = await _files(reader, wanted)
+            return await folder.write(wanted.destination, files, format=wanted.format, force=wanted.force)
+    finally:
+        await db.close()
+
+
+async def _files(reader: Reader, wanted: Wanted) -> AsyncIterator[File]:
+    """Return the files that are wanted: of a plan, of a workspace, or of everything."""
+    layout = LAYOUTS[wanted.format]
+    workspace_id = await _workspace(reader, wanted.workspace) if wanted.workspace else None
+    if wanted.plan_id is None:
+        return layout.workspace(reader, workspace_id) if workspace_id else layout.store(reader)
+    found = await exports.workspace_of(reader, wanted.plan_id)
+    if found is None or (workspace_id and found != workspace_id):
+        where = f" in the workspace {workspace_id}" if workspace_id else ""
+        raise NotFound(f"There is no plan {wanted.plan_id!r}{where}.")
+    return layout.one_plan(reader, wanted.plan_id)
+
+
+async def _workspace(reader: Reader, named: str) -> str:
+    """Return the id of the workspace that an id, an alias or a path names."""
+    path = str(Path(named).expanduser().resolve())
+    by_path = [one.workspace_id for one in await workspaces.all_(reader) if one.path in (named, path)]
+    return by_path[0] if by_path else (await workspaces.require(reader, named)).workspace_id
+
+
+def _told(done: Written) -> list[str]:
+    size = f"{done.size / 1_000_000:.1f} MB" if done.size >= 100_000 else f"{done.size} bytes"
+    lines = [f"Wrote {done.files} files, {done.plans} of them plans, {size}, to {done.folder}"]
+    if done.plans < done.plans_before:
+        lines.append(f"Fewer plans were written than were there: {done.plans} over {done.plans_before}.")
+    if done.left_over:
+        lines.append(f"{len(done.left_over)} files of plans that are not in this export were left as they are:")
+        lines += [f"  {path}" for path in done.left_over[:SHOWN]]
+        lines += [f"  and {more} more"] if (more := len(done.left_over) - SHOWN) > 0 else []
+    return lines + [f"Note: {note}" for note in done.notes]
