@@ -56,12 +56,11 @@ async def on(host: Host) -> AsyncGenerator[None]:
             await _move(None)
 
 
-@coroutine
-def movable(work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+async def movable(work: Coroutine[Any, Any, T]) -> T:
     """Await `work`, parts of which may run `on` the thread of a connection."""
     token = _is_movable.set(True)
     try:
-        return (yield from _drive(work))
+        return await _drive(work)
     finally:
         _is_movable.reset(token)
 
@@ -93,6 +92,7 @@ class _Stretch(Generator[Any, Any, Any]):
         return asked
 
 
+@coroutine
 def _drive(work: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
     found, stopped = (yield from _Stretch(work)), None
     while isinstance(found, Move):
@@ -120,8 +120,11 @@ async def _until_done(future: _Steady) -> None:
 
 
 def _advance(stretch: _Stretch) -> Any:
-    try:
-        asked = next(stretch)
-    except StopIteration as end:
-        return end.value
-    raise RuntimeError(f"{asked!r} was awaited on the thread of a connection")
+    """Run a stretch to its end. What it awaits meanwhile but the connection is an error to it: no loop would answer."""
+    step: Callable[[], Any] = partial(next, stretch)
+    while True:
+        try:
+            asked = step()
+        except StopIteration as end:
+            return end.value
+        step = partial(stretch.throw, RuntimeError(f"{asked!r} was awaited on the thread of a connection"))
