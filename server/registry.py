@@ -199,6 +199,7 @@ class Tool:
     on_write: tuple[str, ...] = ()
     actions: dict[str, Action] = field(default_factory=dict[str, Action])
     aliases: dict[str, str] = field(default_factory=dict[str, str])
+    presets: dict[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
 
     def __post_init__(self) -> None:
         self.actions[HELP] = Action(self.name, HELP, self._help_handler(), read_only=True)
@@ -211,8 +212,14 @@ class Tool:
         takes: tuple[str, ...] = (),
         one_of: Alternatives = (),
         aliases: tuple[str, ...] = (),
+        presets: Mapping[str, Mapping[str, object]] | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Register the decorated function under its own name; a trailing underscore is dropped."""
+        """Register the decorated function under its own name; a trailing underscore is dropped.
+
+        `presets` are further aliases, each with the arguments that it stands for.
+        """
+        aliases = (*aliases, *(presets or ()))
+        self.presets.update(presets or {})
 
         def register(handler: Handler) -> Handler:
             name = handler.__name__.rstrip("_")
@@ -243,8 +250,10 @@ class Tool:
     def bind(self, raw: Mapping[str, object]) -> Bound:
         """Find and validate the call that `raw` asks for."""
         arguments = dict(raw)
-        action = self.find(arguments.pop("action", None))
-        values = action.validate(arguments)
+        name = arguments.pop("action", None)
+        action = self.find(name)
+        preset: Mapping[str, object] = self.presets.get(name, {}) if isinstance(name, str) else {}
+        values = action.validate({**preset, **arguments})
         return Bound(
             action,
             {name: value for name, value in values.items() if name in action.own},

@@ -124,16 +124,16 @@ def slips(word: str) -> set[str]:
 def snippet(text: str, wanted: Iterable[str], length: int = SNIPPET_LENGTH) -> str:
     """Return the part of a text that holds most of the wanted indexed words, with each of them marked."""
     stems = frozenset(wanted)
-    whole = tidy(_window(text, stems, WINDOW))
+    first, last = _window(text, stems, WINDOW)
+    whole = tidy(text[first:last])
     spans = list(_matches(whole, stems))
     start = _best(spans, length)
     start = whole.rfind(" ", 0, start) + 1 if start else 0
     end = start + length
     if end < len(whole):
         end = max(whole.rfind(" ", start, end), start + length // 2)
-    shown = _marked(whole, start, end, spans)
-    before = MORE if start or not text.lstrip().startswith(whole[:20]) else ""
-    return f"{before}{shown}{MORE if end < len(whole) or len(text) > len(whole) + WINDOW else ''}"
+    before, after = MORE if start or first else "", MORE if end < len(whole) or last < len(text) else ""
+    return f"{before}{_marked(whole, start, end, spans)}{after}"
 
 
 def _spaced(text: str) -> str:
@@ -279,14 +279,14 @@ def _unspaced_terms(chain: str) -> Iterator[Term]:
         yield from _terms(part[end:]) if part[end:] else ()
 
 
-def _window(text: str, stems: frozenset[str], size: int) -> str:
-    """Return a bounded part of a long text, around the first of the longest word it holds."""
+def _window(text: str, stems: frozenset[str], size: int) -> tuple[int, int]:
+    """Return where a bounded part of a long text begins and ends, around the first of the longest word it holds."""
     if len(text) <= 2 * size:
-        return text
+        return 0, len(text)
     folded = text.lower()
     found = [folded.find(stem) for stem in sorted(stems, key=len, reverse=True)]
     first = next((position for position in found if position >= 0), 0)
-    return text[max(first - size, 0) : first + size]
+    return max(first - size, 0), min(first + size, len(text))
 
 
 def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, frozenset[str]]]:

@@ -61,6 +61,7 @@ class Source:
     where: str = "1"
     imported: str = ""
     shipped: str = "0"
+    status: str = "NULL"
     label: str = ""  # what people are shown where there is no title
 
     @property
@@ -71,7 +72,7 @@ class Source:
 
     def _select(self, suffix: str, archived: int) -> str:
         names = ("title", "workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug", "tags", "author",
-                 "expires_at", "updated_at", "shipped")  # fmt: skip
+                 "expires_at", "updated_at", "shipped", "status")  # fmt: skip
         columns = ", ".join(f"{getattr(self, name)} AS {name}" for name in names)
         columns += f", {self.label or self.title} AS label"
         texts = ", ".join(f"{text} AS text{number}" for number, text in enumerate(self.texts))
@@ -95,7 +96,9 @@ ON_PARENT: dict[str, Any] = {
 SHIPPED: dict[str, Any] = {"workspace_id": "NULL", "imported": "0", "shipped": "t.origin = 'shipped'"}
 
 SOURCES = {
-    "program": Source("programs", "t.program_id", "t.title", ("t.description", "t.goals", "t.success_criteria")),
+    "program": Source(
+        "programs", "t.program_id", "t.title", ("t.description", "t.goals", "t.success_criteria"), status="t.status"
+    ),
     "plan": Source(
         "plans",
         "t.plan_id",
@@ -104,11 +107,14 @@ SOURCES = {
         archives=True,
         plan_id="t.plan_id",
         subtype="t.category",
+        status="t.status",
         imported="t.source IS NOT NULL OR "
         "EXISTS (SELECT 1 FROM import_rows WHERE table_name = 'plans' AND row_key = t.plan_id)",
     ),
     "phase": Source("phases", "t.phase_id", "t.name", ("t.description", "t.success_criteria"), **OF_PLAN),
-    "step": Source("steps", "t.step_id", "t.task", ("t.notes", "t.section"), subtype="t.type", **OF_PLAN),
+    "step": Source(
+        "steps", "t.step_id", "t.task", ("t.notes", "t.section"), subtype="t.type", status="t.status", **OF_PLAN
+    ),
     "note": Source("plan_notes", "t.note_id", "''", ("t.note",), author="t.added_by", label="t.note", **OF_PLAN),
     "session": Source(
         "sessions",
@@ -120,6 +126,7 @@ SOURCES = {
         author="t.agent",
         where="t.summary IS NOT NULL",
         label="'session of ' || t.agent",
+        status="t.status",
     ),
     "handoff": Source(
         "lineage",
@@ -190,7 +197,7 @@ SOURCES = {
         "tool_actions",
         "t.tool || ' ' || t.action",
         "t.tool || ' ' || t.action",
-        ("t.summary", "t.help", PARAMS),
+        ("t.help", PARAMS),
         workspace_id="NULL",
         slug="t.action",
         updated_at="''",

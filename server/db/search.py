@@ -16,7 +16,7 @@ from server import words
 from server.db.connection import Reader, Statement
 from server.db.indexing import SOURCES, facet, text_of
 from server.models.base import encode
-from server.models.search import Found, Match
+from server.models.search import Found, Kind, Match
 from server.words import Term
 
 CANDIDATES = 400  # documents that are ranked
@@ -29,6 +29,7 @@ NEAR_WORDS, RESPELLED = 300, 4
 RARE = 1_000  # documents from which on a word is common
 
 TITLE_SHOWN = 160
+MOST_PLACES = 500
 
 TITLE_WEIGHT, TITLE_LENGTH = 3.0, 8
 BODY_LENGTH = 60
@@ -40,6 +41,7 @@ RECENCY, HALF_LIFE_DAYS = 0.25, 30.0
 EXACT = 100.0
 KIND_WEIGHTS = {"action": 0.8, "message": 0.8, "agent": 0.8, "instruction": 0.8, "session": 0.9}
 
+TOLD = ("workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug", "status")
 RANKED_BY = """
     d.doc, d.kind, d.entity_id, d.title, d.body, d.updated_at, d.archived, d.trust, d.rest IS NOT NULL AS long
 """
@@ -73,6 +75,7 @@ class Scope:
     plan_ids: Sequence[str] | None = None
     program_ids: Sequence[str] = ()
     kinds: Sequence[str] = ()  # kinds, or what kind of a kind: the type of a context item, the category of a plan
+    subtype: str | None = None
     parent: tuple[str, str] | None = None
     tags: Sequence[str] = ()
     since: str | None = None
@@ -83,7 +86,7 @@ class Scope:
 
     def facets(self) -> list[str]:
         """Return the conditions on `facets`, all of which must hold."""
-        found = [_any("k", self.kinds)] if self.kinds else []
+        found = [_any("k", kinds) for kinds in (self.kinds, [self.subtype] if self.subtype else []) if kinds]
         if self.workspace_ids is not None:
             found.append(_any("w", [*self.workspace_ids, ""]))
         if self.plan_ids is not None:
@@ -314,6 +317,49 @@ def _freshness(updated_at: str, today: datetime) -> float:
     return 1 + RECENCY * 0.5 ** (max(days, 0.0) / HALF_LIFE_DAYS)
 
 
+async def fetch(db: Reader, wanted: Sequence[tuple[Kind, str]]) -> list[Match]:
+    """Return things by kind and id, those that can be found, in that order."""
+    rows = await db.all(
+        f"""
+        SELECT {RANKED_BY} FROM json_each(:wanted) w
+        JOIN search_documents d ON d.entity_id = w.value ->> 1 AND d.kind = w.value ->> 0
+        WHERE d.expires_at IS NULL OR d.expires_at > :now ORDER BY w.key
+        """,
+        {"wanted": encode([list(one) for one in wanted]), "now": db.now()},
+    )
+    return await _shown(db, [Ranked(row) for row in rows], frozenset())
+
+
+async def linked(db: Reader, workspace_id: str) -> list[str]:
+    """Return a workspace and those it is linked with: above it, below it, and beside it."""
+    rows = await db.all(
+        """
+        WITH RECURSIVE near (workspace_id) AS (
+            SELECT :workspace_id UNION
+            SELECT w.workspace_id FROM workspaces w JOIN near n ON w.parent_workspace_id = n.workspace_id UNION
+            SELECT w.parent_workspace_id FROM workspaces w JOIN near n ON w.workspace_id = n.workspace_id
+            WHERE w.parent_workspace_id IS NOT NULL
+        )
+        SELECT workspace_id FROM near LIMIT :most
+        """,
+        {"workspace_id": workspace_id, "most": MOST_PLACES},
+    )
+    return [row["workspace_id"] for row in rows]
+
+
+async def plans_of_program(db: Reader, program_id: str) -> list[str]:
+    """Return the plans of a program, archived ones too, the latest of many."""
+    rows = await db.all(
+        """
+        SELECT plan_id FROM program_plans WHERE program_id = :program_id
+        UNION SELECT plan_id FROM plans WHERE program_id = :program_id
+        ORDER BY plan_id DESC LIMIT :most
+        """,
+        {"program_id": program_id, "most": MOST_PLACES},
+    )
+    return [row["plan_id"] for row in rows]
+
+
 async def _shown(db: Reader, page: Sequence[Ranked], stems: frozenset[str]) -> list[Match]:
     """Return a page of the ranking with the texts as they were stored."""
     ids: dict[str, list[str]] = {}
@@ -331,6 +377,7 @@ def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
         kind=one.row["kind"],
         entity_id=one.row["entity_id"],
         title=words.shortened(row["label"], TITLE_SHOWN),
+        whole_title=row["label"],
         text=text,
         snippet=_snippet(text, row["title"], stems),
         score=round(one.score, 3),
@@ -338,7 +385,8 @@ def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
         by=row["author"],
         trust=one.row["trust"],
         archived=bool(one.row["archived"]),
-        **{name: row[name] for name in ("workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug")},
+        data=row["text0"] if one.row["kind"] == "context" else None,
+        **{name: row[name] for name in TOLD},
     )
 
 
@@ -348,4 +396,4 @@ def _snippet(text: str, title: str, stems: frozenset[str]) -> str:
     if words.OPEN in shown:
         return shown
     titled = words.snippet(title, stems)
-    return titled if words.OPEN in titled else shown
+    return titled if words.OPEN in titled or not shown else shown

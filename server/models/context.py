@@ -11,6 +11,7 @@ from server.models.text import Data, Id, Line, Lines
 ParentType = Literal["program", "workspace", "plan", "phase", "step", "session", "agent"]
 StoreMode = Literal["replace", "merge", "append"]
 Scope = Literal["workspace", "plan", "agent", "global"]
+AnyScope = Literal["workspace", "plan", "agent", "global", "program", "linked", "all"]
 
 TEN_YEARS = 315_360_000
 TYPE_LENGTH = 200

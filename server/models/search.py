@@ -1,14 +1,18 @@
 """What is sought and what is found."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
 
 from server.models.base import Flag, Model
+from server.models.text import Id, Line
 
 Kind = Literal[
     "program", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research", "knowledge",
     "memory", "agent", "instruction", "skill", "action",
 ]  # fmt: skip
-SearchScope = Literal["workspace", "plan", "program", "linked", "all"]
+Query = Annotated[str, Field(max_length=20_000)]
+PlanKind = Literal["program", "plan", "phase", "step", "note"]
 Trust = Literal["human", "agent", "import"]
 
 # The name of the id of each kind in a result. Actions are named by tool and action, in `read`.
@@ -37,7 +41,8 @@ class Match(Model):
 
     kind: Kind
     entity_id: str
-    title: str
+    title: str  # as much as a list shows
+    whole_title: str
     text: str
     snippet: str
     score: float
@@ -51,6 +56,8 @@ class Match(Model):
     parent_id: str | None = None
     subtype: str | None = None
     slug: str | None = None
+    status: str | None = None
+    data: str | None = None  # of a context item, as JSON
 
 
 class Found(Model):
@@ -64,12 +71,11 @@ class Found(Model):
 class Hit(Model):
     """A match as a result tells it, with the call that reads it whole."""
 
-    ALWAYS: ClassVar[frozenset[str]] = frozenset({"snippet"})
-
     kind: Kind
     title: str
-    snippet: str
-    score: float
+    snippet: str | None = None
+    score: float | None = None
+    status: str | None = None
     updated_at: str | None = None
     by: str | None = None
     trust: Trust
@@ -92,4 +98,17 @@ class Hit(Model):
     skill_name: str | None = None
     action_name: str | None = None
     read: dict[str, Any]
-    data: str | None = None
+    text: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class Selector(Model):
+    """One of the things to pull: by its kind and id, or by what it has in common with some of the hits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind | None = None
+    id: Id | None = None
+    index: Annotated[int, Field(ge=0)] | None = None
+    type: Line | None = None
+    title: Line | None = None

@@ -7,16 +7,19 @@ from pydantic import Field
 from server.db import events, memories, plans, trash
 from server.db.connection import Reader, Transaction
 from server.db.memories import Where
+from server.db.search import Scope
 from server.errors import InvalidArguments
-from server.models.context import Fact, Lifetime, Scope
+from server.models.context import AnyScope, Fact, Lifetime
 from server.models.events import Event
+from server.models.search import Query
 from server.models.text import Id, Line, SomeText
-from server.tools import context_rules
+from server.tools import context_rules, search_rules
 from server.tools.common import Call
 from server.tools.context import CONFIRM, TOOL, Prefix
 from server.tools.render import Page
 
-For = Annotated[Scope, Field(description="workspace|plan|agent|global")]
+SCOPES = "facts: workspace|plan|agent|global; search: workspace|plan|program|linked|all"
+For = Annotated[AnyScope, Field(description=SCOPES)]
 DEFAULT = "default"
 
 
@@ -61,18 +64,26 @@ async def recall(
     *,
     key: Line | None = None,
     prefix: Prefix | None = None,
+    query: Query | None = None,
     namespace: Line | None = None,
     scope: For = "workspace",
     plan_id: Id | None = None,
 ) -> Fact | Page:
-    """A fact by its key, or those there are.
+    """A fact by its key, those there are, or by words.
 
     With `key` the one of that namespace (default "default"); without, a list: of one namespace or of all, of keys that
-    begin with `prefix` or all. The list shows 300 characters of a value, and `cut` where there is more. `scope` as in
-    remember.
+    begin with `prefix` or all. The list shows 300 characters of a value, and `cut` where there is more. `query` finds
+    facts by words, as search does, the best first. `scope` as in remember.
 
     Example: {"action":"recall","key":"test command"}
     """
+    if query is not None:
+        if key or prefix:
+            raise InvalidArguments("'query' finds facts by words; 'key' and 'prefix' name them. Send one of them.")
+        where, _ = await _where(call, call.db, scope, plan_id)
+        homes = [where.workspace_id] if where.workspace_id else None
+        mine = Scope(homes, kinds=["memory"], subtype=namespace, parent=(where.scope, where.scope_id))
+        return await search_rules.hits(call, query, mine)
     after = call.after("memories", 2)
     if key and (prefix or after):
         raise InvalidArguments("'key' names one fact; 'prefix' and 'cursor' belong to a list. Send one or the other.")
@@ -125,7 +136,7 @@ async def forget(
         return {"key": key, "workspace_id": workspace_id, "deleted": True, "trash_id": trash_id}
 
 
-async def _where(call: Call, db: Reader, scope: Scope, plan_id: str | None) -> tuple[Where, str]:
+async def _where(call: Call, db: Reader, scope: AnyScope, plan_id: str | None) -> tuple[Where, str]:
     """Return whom a fact is for, and the workspace of the call."""
     if plan_id and scope != "plan":
         raise InvalidArguments(f"plan_id belongs to scope='plan', not to scope={scope!r}. Leave one of them out.")
@@ -144,6 +155,8 @@ async def _where(call: Call, db: Reader, scope: Scope, plan_id: str | None) -> t
             return Where("workspace", workspace_id, workspace_id), workspace_id
         case "global":
             return Where("global", "global", None), await call.workspace_id(db)
+        case _:
+            raise InvalidArguments(f"A fact is for a workspace, plan, agent or global; scope={scope!r} is for search.")
 
 
 def _known(named: str | None, wanted: str) -> str:

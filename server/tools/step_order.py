@@ -122,6 +122,8 @@ async def reorder(
 ) -> Result:
     """Swap a step with the one before or after it.
 
+    move takes it to any place; set_order and sort reorder all steps at once.
+
     Example: {"action":"reorder","plan_id":"plan_1rqewqexykb7","step_index":3,"direction":"up"}
     """
     async with call.write() as tx:
@@ -140,6 +142,8 @@ async def move(
     from_index: Index | None = None,
 ) -> Result:
     """Move a step to another index.
+
+    The steps between make room: that is how to reorder one step; set_order does it for all of them.
 
     Example: {"action":"move","plan_id":"plan_1rqewqexykb7","from_index":5,"to_index":0}
     """
@@ -194,7 +198,8 @@ def _check_phases(wanted: list[str], known: list[str]) -> None:
 async def set_order(call: Call, *, plan_id: Id, new_order: Order) -> Result:
     """Put all steps into a given order of indices.
 
-    `new_order` holds each current index exactly once: [2,0,1] makes the third step the first.
+    `new_order` holds each current index exactly once: [2,0,1] makes the third step the first. To reorder a single one,
+    move it.
 
     Example: {"action":"set_order","plan_id":"plan_1rqewqexykb7","new_order":[2,0,1]}
     """
