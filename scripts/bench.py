@@ -24,7 +24,10 @@ from typing import Any
 
 import bench_client
 import bench_concurrency
+import bench_scale
 import bench_search
+import bench_tokens
+from bench_figures import HEAD, Figure, bytes_of, line_of, sized, timed
 
 ROOT = Path(__file__).resolve().parent.parent
 ECHO = Path(__file__).resolve().parent / "bench_echo.py"
@@ -57,26 +60,6 @@ INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo":
 ERAS = ("2025-11-25", "2026-07-28")
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value; `judged` is what the bar is for: the value itself, or its ratio to `floor`."""
-
-    name: str
-    unit: str
-    value: float
-    high: float | None = None  # p90 of starts, p99 of calls
-    floor: float | None = None
-    judged: float | None = None
-    bar: float | None = None
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        if self.bar is None or self.judged is None:
-            return None
-        return self.judged >= self.bar if self.at_least else self.judged <= self.bar
 
 
 class Peer:
@@ -149,6 +132,7 @@ class Place:
     """A temporary folder with a data root, a project, and what the echo server answers."""
 
     root: Path
+    sizes: Sequence[str] = tuple(bench_scale.SHAPES)
 
     @property
     def project(self) -> Path:
@@ -196,11 +180,11 @@ def starts(place: Place, era: str) -> Iterator[Figure]:
     pairs = [(start(place, place.ours(), era), start(place, echo, era)) for _ in range(STARTS)]
     ours, floor = zip(*pairs, strict=True)
     ratio = statistics.median(ours) / statistics.median(floor)
-    yield _timed(f"echo start ({era})", floor, 0.9)
-    yield _timed(f"start to tools/list ({era})", ours, 0.9, floor=statistics.median(floor), judged=ratio, bar=START_BAR)
+    yield timed(f"echo start ({era})", floor, 0.9)
+    yield timed(f"start to tools/list ({era})", ours, 0.9, floor=statistics.median(floor), judged=ratio, bar=START_BAR)
     if era == ERAS[0]:
         empty = [start(place, place.ours(f"empty-{number}"), era) for number in range(FIRST_STARTS)]
-        yield _timed("first start, empty folder", empty, 0.9)
+        yield timed("first start, empty folder", empty, 0.9)
 
 
 def start(place: Place, command: Sequence[str], era: str) -> float:
@@ -217,18 +201,18 @@ def calls(place: Place, era: str) -> Iterator[Figure]:
         answers = {call.name: ours.call(call.tool, call.arguments())[0] for call in measured}
         with place.peer(place.echo({**answers, "short": "{}"}), era) as echo:
             took = rounds(place, ours, echo, measured)
-    yield _timed(f"echo of two bytes ({era})", took["short"], 0.99)
+    yield timed(f"echo of two bytes ({era})", took["short"], 0.99)
     yield from judge(took, measured, era)
 
 
 def judge(took: dict[str, list[float]], measured: Sequence["Call"], era: str) -> Iterator[Figure]:
     """Compare the calls with the echo of their answers; a write may take one fsync more, undisturbed by others."""
     fsync = sorted(took["fsync"])[len(took["fsync"]) // 10]
-    yield _timed(f"fsync alone ({era})", took["fsync"], 0.99)
+    yield timed(f"fsync alone ({era})", took["fsync"], 0.99)
     for call in measured:
         floor = statistics.median(took[f"echo {call.name}"])
         judged = (statistics.median(took[call.name]) - (fsync if call.writes else 0)) / floor
-        yield _timed(f"{call.name} ({era})", took[call.name], 0.99, floor=floor, judged=judged, bar=CALL_BAR)
+        yield timed(f"{call.name} ({era})", took[call.name], 0.99, floor=floor, judged=judged, bar=CALL_BAR)
 
 
 def rounds(place: Place, ours: Peer, echo: Peer, measured: Sequence[Call]) -> dict[str, list[float]]:
@@ -351,11 +335,11 @@ def size(place: Place) -> Iterator[Figure]:
     with place.peer(place.ours("size"), ERAS[1]) as peer:
         found, _ = peer.request("server/discover", {})
         tools: list[Json] = peer.request("tools/list", {})[0]["tools"]
-    yield _sized("server instructions", "characters", len(found["instructions"]), TEXT_BAR)
-    yield _sized("tools/list", "bytes", _bytes(tools), LIST_BAR)
+    yield sized("server instructions", "characters", len(found["instructions"]), TEXT_BAR)
+    yield sized("tools/list", "bytes", bytes_of(tools), LIST_BAR)
     for tool in tools:
-        yield _sized(f"{tool['name']} input schema", "bytes", _bytes(tool["inputSchema"]), SCHEMA_BAR)
-        yield _sized(f"{tool['name']} description", "characters", len(tool["description"]), TEXT_BAR)
+        yield sized(f"{tool['name']} input schema", "bytes", bytes_of(tool["inputSchema"]), SCHEMA_BAR)
+        yield sized(f"{tool['name']} description", "characters", len(tool["description"]), TEXT_BAR)
 
 
 def concurrency(place: Place) -> Iterator[Figure]:
@@ -367,7 +351,7 @@ def concurrency(place: Place) -> Iterator[Figure]:
         bar = THROUGHPUT_BAR if processes == max(bench_concurrency.PROCESSES) else None
         name = f"{processes} writing processes"
         yield Figure(f"{name}: throughput", "calls/s", rate, None, floor, rate / floor, bar, at_least=True)
-        yield _timed(f"{name}: one call", ours["times"], 0.99, floor=statistics.median(bare["times"]))
+        yield timed(f"{name}: one call", ours["times"], 0.99, floor=statistics.median(bare["times"]))
         yield Figure(f"{name}: errors", "", ours["errors"], judged=ours["errors"], bar=0)
 
 
@@ -377,32 +361,19 @@ def search(place: Place) -> Iterator[Figure]:
     for half, told in zip(("tuned on", "reported"), measured.halves(), strict=True):
         yield Figure(f"search: MRR, half {half}", "score", told.mrr)
         yield Figure(f"search: recall@5, half {half}", "score", told.recall_at_5)
-    timed = _timed("search: one query", measured.seconds, 0.99)
-    yield replace(timed, judged=timed.high, bar=SEARCH_BAR_MS)
+    one = timed("search: one query", measured.seconds, 0.99)
+    yield replace(one, judged=one.high, bar=SEARCH_BAR_MS)
 
 
-def _bytes(value: object) -> int:
-    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+def scale(place: Place) -> Iterator[Figure]:
+    """Calls in process on a store of 50,000 steps, and on one of more than a million: that takes some ten minutes."""
+    yield from bench_scale.figures(place.root, place.sizes)
 
 
-def _sized(name: str, unit: str, value: int, bar: int) -> Figure:
-    return Figure(name, unit, value, judged=value, bar=bar)
-
-
-def _timed(
-    name: str,
-    seconds: Sequence[float],
-    high: float,
-    *,
-    floor: float | None = None,
-    judged: float | None = None,
-    bar: float | None = None,
-) -> Figure:
-    ordered = sorted(seconds)
-    top = ordered[min(int(len(ordered) * high), len(ordered) - 1)] * 1000
-    return Figure(
-        name, "ms", statistics.median(ordered) * 1000, top, None if floor is None else floor * 1000, judged, bar
-    )
+def tokens(place: Place) -> Iterator[Figure]:
+    """What a model reads: before its first call, in the commonest answers, and in a whole session."""
+    yield from size(place)
+    yield from bench_tokens.figures(place.root)
 
 
 BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
@@ -410,36 +381,27 @@ BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "client": client,
     "memory": memory,
     "size": size,
+    "tokens": tokens,
+    "scale": scale,
     "search": search,
     "concurrency": concurrency,
 }
 
 
-def line_of(figure: Figure) -> str:
-    high = f"{figure.high:10.2f}" if figure.high is not None else " " * 10
-    floor = f"{figure.floor:10.2f}" if figure.floor is not None else " " * 10
-    ratio = f"{figure.judged:8.2f}x" if figure.floor is not None and figure.judged is not None else " " * 9
-    bar = (
-        f"{'>=' if figure.at_least else '<='} {figure.bar:g}  {'ok' if figure.met else 'over'}"
-        if figure.bar is not None
-        else ""
-    )
-    digits = {"ms": 2, "MiB": 2, "score": 3}.get(figure.unit, 0)
-    return f"{figure.name:44}{figure.value:10.{digits}f} {figure.unit:10}{high}{floor}{ratio}  {bar}".rstrip()
-
-
-HEAD = f"{'':44}{'median':>10} {'':10}{'p90/p99':>10}{'echo':>10}{'ratio':>9}  bar"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"{', '.join(BENCHES)} (default: stdio), or all")
+    parser.add_argument(
+        "--size", choices=[*bench_scale.SHAPES, "both"], default="both", help="of scale (default: both)"
+    )
+    parser.add_argument("--plans", action="store_true", help="of scale: print the query plans, too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     chosen = parser.parse_args()
     names = list(BENCHES) if "all" in chosen.benches else chosen.benches or ["stdio"]
     if unknown := [name for name in names if name not in BENCHES]:
         parser.error(f"there is no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
-    results = {name: list(_run(name, quiet=chosen.json)) for name in names}
+    sizes = [chosen.size] if chosen.size in bench_scale.SHAPES else list(bench_scale.SHAPES)
+    results = {name: list(_run(name, sizes, quiet=chosen.json, detailed=chosen.plans)) for name in names}
     if chosen.json:
         machine = {"python": platform.python_version(), "platform": platform.platform(), "cpus": os.cpu_count()}
         told = {name: [{**asdict(figure), "met": figure.met} for figure in found] for name, found in results.items()}
@@ -447,15 +409,15 @@ def main() -> int:
     return 0
 
 
-def _run(name: str, *, quiet: bool) -> Iterator[Figure]:
+def _run(name: str, sizes: Sequence[str], *, quiet: bool, detailed: bool) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="project-memory-bench-", ignore_cleanup_errors=True) as folder:
-        place = Place(Path(folder).resolve())
+        place = Place(Path(folder).resolve(), sizes)
         place.project.mkdir()
         if not quiet:
-            print(f"{name}\n{HEAD}")
+            print(f"{name}\n{HEAD}", flush=True)
         for figure in BENCHES[name](place):
             if not quiet:
-                print(line_of(figure), flush=True)
+                print("\n      ".join([line_of(figure), *(figure.details if detailed else ())]), flush=True)
             yield figure
 
 

@@ -15,14 +15,14 @@ import statistics
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from bench_figures import Figure, sized, timed
-from bench_store import AGENTS, LARGE, SEED, SMALL, STEPS, Shape, build
+from bench_store import AGENTS, LARGE, SEED, SMALL, STEPS, Prose, Shape, build, queries
 
 from server.calls import offered, run
 from server.db.connection import Connection, Statement
@@ -35,6 +35,7 @@ ROUNDS = 3
 READS, WRITES = 200, 50  # a round
 LONGEST_SECONDS = 5  # a round, of calls that are far too slow
 SAMPLE = 400  # things to ask about, of each kind
+COMMON = 20  # words
 WIDE = 200  # the largest page
 OPENINGS = 20
 SMALL_BAR_MS, LARGE_BAR_MS = 10, 20
@@ -150,7 +151,7 @@ def things(path: Path) -> Things:
 
 def every(got: Things) -> list[Kind]:
     """Return every kind of call to measure; those about a whole workspace once more for the crowded one."""
-    return [*kinds(got), *(crowded(got) if got.crowd else ())]
+    return [*kinds(got), *crowded(got)]
 
 
 def kinds(got: Things) -> list[Kind]:
@@ -162,13 +163,17 @@ def kinds(got: Things) -> list[Kind]:
     of_plan = [
         Kind(name, tool, action, lambda more=more: {**got.plan(), **more}) for name, tool, action, more in OF_A_PLAN
     ]
-    return [*everywhere(got), *of_workspace, *of_plan, *of_things(got), *writes(got)]
+    return [*everywhere(got), *of_workspace, *sought(got), *of_plan, *of_things(got), *writes(got)]
 
 
 def crowded(got: Things) -> list[Kind]:
     """Return the calls about a whole workspace once more, for the one with very many plans."""
+    if not got.crowd:
+        return []
     crowd = {"workspace_id": got.crowd}
-    return [Kind(f"{n}, crowd", tool, action, lambda more=more: {**crowd, **more}) for n, tool, action, more in CROWDED]
+    kinds = [Kind(n, tool, action, lambda more=more: {**crowd, **more}) for n, tool, action, more in CROWDED]
+    kinds += sought(replace(got, workspaces=[got.crowd]))
+    return [replace(kind, name=f"{kind.name}, crowd") for kind in kinds if " in all" not in kind.name]
 
 
 def everywhere(got: Things) -> list[Kind]:
@@ -203,6 +208,13 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("session checkpoints", "memory_session", "list_checkpoints", {}),
     ("steps list_edits", "memory_steps", "list_edits", {}),
 )
+SOUGHT: tuple[tuple[str, str, str, Json], ...] = (
+    ("search", "memory_context", "search", {}),
+    ("search in all", "memory_context", "search", {"scope": "all"}),
+    ("search in all, archived too", "memory_context", "search", {"scope": "all", "include_archived": True}),
+    ("plan search", "memory_plan", "search", {}),
+    ("pull", "memory_context", "pull", {"limit": 5}),
+)
 CROWDED = (*IN_A_WORKSPACE, ("agent init without plan", "memory_agent", "init", {"agent": "executor"}))
 OF_A_PLAN: tuple[tuple[str, str, str, Json], ...] = (
     ("plan get", "memory_plan", "get", {}),
@@ -222,6 +234,20 @@ OF_A_PLAN: tuple[tuple[str, str, str, Json], ...] = (
     ("session list of plan", "memory_session", "list_sessions", {}),
     ("agent get_lineage", "memory_agent", "get_lineage", {}),
 )
+
+
+def sought(got: Things) -> list[Kind]:
+    """Return searches for what the relevance set asks, and for the words that are nearly everywhere."""
+    sets = {"asked": queries(), "common": Prose(SEED).commonest(COMMON)}
+    return [
+        Kind(f"{name}, {kind}", tool, action, lambda more=more, among=among: _query(got, among, more))
+        for name, tool, action, more in SOUGHT
+        for kind, among in sets.items()
+    ]
+
+
+def _query(got: Things, among: Sequence[str], more: Json) -> Json:
+    return {**got.workspace(), "query": got.rng.choice(among), **more}
 
 
 def of_things(got: Things) -> list[Kind]:

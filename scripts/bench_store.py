@@ -6,10 +6,14 @@ that words are as common in them as they are in prose.
 
 import random
 import re
+import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+
+import search_set
 
 from server.db import (
     claims,
@@ -46,6 +50,7 @@ ARCHIVED = 5  # one plan in so many
 AT_ONCE = 20  # plans in a transaction
 LEASE_SECONDS = 86_400
 SEED = 20
+QUERIES = search_set.FOLDER / "queries.toml"
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "medium", "high", "critical")
 T = TypeVar("T")
 AGENTS = ("executor", "reviewer", "tester", "architect")
@@ -69,14 +74,21 @@ LARGE = Shape(1000, 10, crowd=2000)
 
 
 class Prose:
-    """Sentences for plans, steps and notes; the same ones for the same seed."""
+    """Sentences for plans, steps and notes, out of what ships and of the relevance set; the same for the same seed."""
 
     def __init__(self, seed: int) -> None:
-        files = [
-            path for name in ("agents", "instructions", "skills") for path in sorted((ASSETS / name).rglob("*.md"))
+        rooms = [ASSETS / name for name in ("agents", "instructions", "skills")]
+        files = [path for room in rooms for path in sorted(room.rglob("*.md"))]
+        told = [path.read_text(encoding="utf-8") for path in files]
+        told += [
+            path.read_text(encoding="utf-8") for path in sorted(search_set.FOLDER.glob("*.toml")) if path != QUERIES
         ]
-        self._words = re.findall(r"[\w'/.-]+", " ".join(path.read_text(encoding="utf-8") for path in files))
+        self._words = re.findall(r"[\w'/.-]+", " ".join(told))
         self._random = random.Random(seed)
+
+    def commonest(self, number: int) -> list[str]:
+        """Return the words that occur most often."""
+        return [word for word, _ in Counter(filter(str.isalpha, self._words)).most_common(number)]
 
     def words(self, least: int, most: int) -> str:
         count = self._random.randint(least, most)
@@ -88,6 +100,12 @@ class Prose:
 
     def one(self, among: Sequence[T]) -> T:
         return self._random.choice(among)
+
+
+def queries() -> list[str]:
+    """Return what the relevance set asks."""
+    asked: dict[str, dict[str, list[str]]] = tomllib.loads(QUERIES.read_text(encoding="utf-8"))
+    return [query for of_project in asked.values() for query in of_project]
 
 
 async def build(root: Path, shape: Shape) -> None:
