@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from server.db import import_ledger
 from server.db.connection import Reader, Shape, shape_of
 from server.db.family import ARCHIVE, FAMILY
 from server.db.staging import DERIVED, LOGS, NOTHING, Stage, params
@@ -68,6 +69,7 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
         for rows in stage.pages(unit, table, CHUNK):
             await one.decide(rows, await one.bases(rows) if imported_before else {})
     _drop_families(stage, unit)
+    await import_ledger.decide(db, stage, unit)
     if imported_before:
         await _vanished(db, stage, unit, decided)
     return decided

@@ -158,6 +158,7 @@ async def _write(
 ) -> str:
     run_id, workspace_id = new_id("imp"), unit or None
     await tx.run(f"PRAGMA cache_size = -{CACHE_KIB}")
+    await tx.run("PRAGMA defer_foreign_keys = ON")  # knowledge that supersedes other knowledge is named by it in turn
     await tx.run(
         """
         INSERT INTO import_runs (run_id, workspace_id, layout, source_path, status, report, started_at, completed_at)

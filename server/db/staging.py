@@ -17,7 +17,8 @@ TABLES = (
     "workspaces", "workspace_aliases", "programs", "program_workspace_links", "program_risks", "plans",
     "program_plans", "phases", "steps", "plan_notes", "confirmations", "sessions", "lineage", "context_items",
     "research_documents", "knowledge", "memory_entries", "step_file_edits", "checkpoints", "messages",
-    "build_scripts", "dependencies", "event_log", "update_log",
+    "build_scripts", "dependencies", "file_reservations", "trash", "agent_definitions", "instruction_files",
+    "skill_definitions", "event_log", "update_log",
 )  # fmt: skip
 LOGS = ("event_log", "update_log")
 # What the database works out by itself is no part of what was imported.
@@ -135,7 +136,7 @@ class Stage:
 def _row(unit: str, row: Row) -> tuple[Any, ...]:
     values = stored(row.values)
     derived = DERIVED.get(row.table, NOTHING)
-    base = "{}" if row.table in LOGS else encode({k: v for k, v in values.items() if k not in derived})
+    base = "{}" if row.table not in TABLES or row.table in LOGS else encode({k: v for k, v in values.items() if k not in derived})
     plan_id = row.plan_id if row.table in FAMILY else None
     moment = values.get("timestamp") if row.table in LOGS else None
     return (unit, row.table, row.key, plan_id, row.path, row.json_path, moment, marshal.dumps(values), base)
