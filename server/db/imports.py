@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db import dependencies, events, family, indexing
+from server.db import dependencies, events, family, import_ledger, indexing
 from server.db.connection import Database, Reader, Transaction, shape_of
 from server.db.dependencies import Node
 from server.db.import_merge import Decided, generation, key_of, known_entries, short
@@ -179,6 +179,7 @@ async def _write(
     await _delete(tx, stage, unit)
     await _remember(tx, stage, unit)
     await _account(tx, stage, unit, run_id)
+    await import_ledger.restore(tx, stage, unit)
     await _move_plans(tx, stage, unit)
     await dependencies.refresh(tx, _targets(stage, unit))
     rows = sum(sum(by_action.values()) for by_action in report["counts"].values())
