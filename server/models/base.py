@@ -55,7 +55,7 @@ Strings = Annotated[list[str], BeforeValidator(_decode), Field(default_factory=l
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_decode), Field(default_factory=dict)]
 
 
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), allow_nan=False)
 
 
 def encode(value: object) -> str:

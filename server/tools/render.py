@@ -15,6 +15,7 @@ MIN_BYTES = 500
 SLACK_BYTES = 200  # what `truncated` and `next_cursor` take
 SHORT_BYTES = 40  # ids, names and times are not worth clipping
 WHOLE = "result"
+PLAIN = frozenset({type(None), str, int, float, bool})
 EMPTY: tuple[object, ...] = (None, "", [], {}, ())
 
 
@@ -62,11 +63,11 @@ class Budget:
 
 def lean(value: object) -> Any:
     """Return JSON values with the null and empty fields of models left out. Plain dicts are data: left as they are."""
-    if value is None or isinstance(value, str | int | float):
+    if type(value) in PLAIN:
         return value
     if isinstance(value, Model):
-        fields = [(name, lean(item)) for name, item in value.__dict__.items()]
-        return {name: item for name, item in fields if item not in EMPTY or name in value.ALWAYS}
+        fields = ((name, lean(item)) for name, item in value.__dict__.items())
+        return {name: item for name, item in fields if item or item == 0 or name in value.ALWAYS}
     if isinstance(value, list | tuple):
         return [lean(item) for item in cast(Sequence[object], value)]
     return value
