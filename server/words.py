@@ -16,7 +16,7 @@ WORDS_OF_CHAIN = 12
 MOST_TERMS = 16
 QUERY_LENGTH = 4_000
 SNIPPET_LENGTH = 200
-WINDOW = 3_000  # characters around the first match that a snippet is taken from
+WINDOW = 800  # characters around the first match that a snippet is taken from
 OPEN, CLOSE, MORE = "«", "»", "…"
 
 # Words of a question that say nothing about what is sought. They count when there are no others.
@@ -296,7 +296,7 @@ def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, froze
         chain = found[0]
         if run := UNSPACED.search(chain):
             yield from _unspaced_matches(chain, run.start(), found.start(), stems)
-        elif here := stems.intersection(prepare(chain).split()):
+        elif here := stems.intersection(_piece(chain)[0].split()):
             yield found.start(), found.end(), here
     if not text.isascii():
         yield from ((i, i + 1, frozenset({char})) for i, char in enumerate(text) if char in stems and plain[i] == " ")

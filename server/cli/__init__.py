@@ -119,3 +119,15 @@ def export_all(
     flags: Flags = context.obj
     wanted = export.Wanted(destination, format, flags.get("workspace"), plan, force)
     raise typer.Exit(export.run(wanted, flags, as_json=as_json))
+
+
+@app.command("search-index")
+def look_at_search_index(
+    context: typer.Context,
+    *,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="make it agree with what is stored first")] = False,
+) -> None:
+    """Check whether the search knows everything that is stored. Exit code: 0 sound, 1 not."""
+    from server.cli import search_index
+
+    raise typer.Exit(search_index.run(context.obj, rebuild=rebuild))

@@ -229,7 +229,7 @@ def fill(connection: sqlite3.Connection) -> None:
 def _fill_kind(connection: sqlite3.Connection, kind: str, ids: Sequence[str]) -> None:
     found, seen = set[str](), set[str]()
     for row in connection.execute(SOURCES[kind].sql, {"ids": json.dumps(ids)}):
-        document, spelled = _document(kind, row)
+        document, spelled = document_of(kind, row)
         _put(connection, document)
         found.add(row["entity_id"])
         seen |= spelled
@@ -251,7 +251,7 @@ def _put(connection: sqlite3.Connection, document: Mapping[str, Any]) -> None:
     connection.execute(INSERT, document)
 
 
-def _document(kind: str, row: sqlite3.Row) -> tuple[dict[str, Any], set[str]]:
+def document_of(kind: str, row: sqlite3.Row) -> tuple[dict[str, Any], set[str]]:
     """Return the columns of the document of a row, and the words in it."""
     named = f"{row['title']} {row['slug']}" if row["slug"] else row["title"]
     title, seen = words.indexed(named)
@@ -330,28 +330,6 @@ async def work_off(db: Database) -> int:
             await tx.run("DELETE FROM search_backlog WHERE place <= :last", last)
             done += len(moved)
     return done
-
-
-async def rebuild(db: Database) -> int:
-    """Make the index agree with the documents, and every document with its row; return how many were looked at."""
-    everything = " UNION ALL ".join(
-        f"SELECT {s.key} AS entity_id, '{kind}' AS kind, {s.updated_at} AS changed FROM {s.table}{suffix} t"
-        for kind, s in SOURCES.items()
-        for suffix in (("", "_archive") if s.archives else ("",))
-    )
-    async with db.transaction() as tx:
-        await tx.run("INSERT INTO search_index (search_index) VALUES ('rebuild')")
-        await tx.run("DELETE FROM search_words")
-        await tx.run("DELETE FROM search_backlog")
-        await tx.run(
-            f"""
-            INSERT INTO search_backlog (entity_id, kind)
-            SELECT entity_id, kind FROM (
-                {everything} UNION ALL SELECT entity_id, kind, updated_at FROM search_documents
-            ) GROUP BY entity_id, kind ORDER BY max(changed)
-            """
-        )
-    return await work_off(db)
 
 
 async def is_there(db: Reader) -> bool:

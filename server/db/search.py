@@ -8,7 +8,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from sqlite3 import Row
 from typing import Any
 
@@ -19,13 +19,13 @@ from server.models.base import encode
 from server.models.search import Found, Kind, Match
 from server.words import Term
 
-CANDIDATES = 400  # documents that are ranked
+CANDIDATES = 300  # documents that are ranked
 TITLED = 200  # and those more that have all words in their title
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
 COUNTED = 1_000  # how far `total` counts
 REQUIRED = 6  # words that must match; more of them only rank
 COMPLETIONS, COMPLETED_FROM = 24, 1_000
-NEAR_WORDS, RESPELLED = 300, 4
+NEAR_WORDS, RESPELLED = 100, 4
 RARE = 1_000  # documents from which on a word is common
 
 TITLE_SHOWN = 160
@@ -118,6 +118,19 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """What is counted in the texts of a candidate for one term, and how much it weighs."""
+
+    weight: float
+    ways: tuple[tuple[str, ...], ...]
+    also: tuple[str, ...]
+
+    def count(self, text: str) -> float:
+        exact = max(min(map(text.count, way)) for way in self.ways)
+        return exact + COMPLETION_WEIGHT * sum(map(text.count, self.also)) if self.also else exact
+
+
+@dataclass(frozen=True)
 class Query:
     """A parsed query: its terms, the rarest first, and in how many documents each of them is, up to a bound."""
 
@@ -202,25 +215,27 @@ async def _respelled(db: Reader, asked: Query) -> Query | None:
 
 
 async def _nearest(db: Reader, word: str) -> str | None:
-    """Return the word of the vocabulary that is most like this one."""
-    rows = await db.all(
-        """
-        SELECT word FROM search_words WHERE word IN (SELECT value FROM json_each(:likely))
-        UNION SELECT word FROM (
+    """Return the word of the vocabulary that is one slip away, or else the most like this one."""
+    slipped, alike = await db.batch(
+        (
+            "SELECT word FROM search_words WHERE word IN (SELECT value FROM json_each(:slips))",
+            {"slips": encode(sorted(words.slips(word)))},
+        ),
+        (
+            """
             SELECT word FROM search_words WHERE word >= :start AND word < :end
             AND length(word) BETWEEN :shortest AND :longest LIMIT :most
-        )
-        """,
-        {
-            "likely": encode(sorted(words.slips(word))),
-            "start": word[:2],
-            "end": word[:2] + chr(0x10FFFF),
-            "shortest": len(word) - 2,
-            "longest": len(word) + 2,
-            "most": NEAR_WORDS,
-        },
+            """,
+            {
+                "start": word[:2],
+                "end": word[:2] + chr(0x10FFFF),
+                "shortest": len(word) - 2,
+                "longest": len(word) + 2,
+                "most": NEAR_WORDS,
+            },
+        ),
     )
-    near = difflib.get_close_matches(word, [row["word"] for row in rows], 1, 0.7)
+    near = difflib.get_close_matches(word, [row["word"] for row in slipped or alike], 1, 0.7)
     return near[0] if near else None
 
 
@@ -240,17 +255,21 @@ async def _matching_most(db: Reader, asked: Query, scope: Scope) -> tuple[list[R
 
 
 async def _collect(db: Reader, text: str, expression: str, scope: Scope) -> tuple[list[Ranked], int]:
+    """Return the newest documents that match, of many also those whose title does, and those of that very name."""
     named = f'facets : ("{facet("x", words.exact(text))}" OR "{facet("x", text.strip())}")'
     anywhere = f"{{title body rest}} : ({expression})"
-    exact, titled, newest, total = await db.batch(
-        _candidates(named, scope, db.now(), TITLED),
-        _candidates(f"title : ({expression})", scope, db.now(), TITLED),
-        _candidates(anywhere, scope, db.now(), CANDIDATES),
-        _candidates(anywhere, scope, db.now(), COUNTED + 1, counted=True),
+    exact, newest = await db.batch(
+        _candidates(named, scope, db.now(), TITLED), _candidates(anywhere, scope, db.now(), CANDIDATES)
     )
+    titled, total = list[Row](), len(newest)
+    if total == CANDIDATES:
+        titled, [(total,)] = await db.batch(
+            _candidates(f"title : ({expression})", scope, db.now(), TITLED),
+            _candidates(anywhere, scope, db.now(), COUNTED + 1, counted=True),
+        )
     found = {row["doc"]: Ranked(row) for row in (*titled, *newest)}
     found |= {row["doc"]: Ranked(row, EXACT) for row in exact}
-    return list(found.values()), total[0][0]
+    return list(found.values()), total
 
 
 def _candidates(match: str, scope: Scope, now: str, most: int, *, counted: bool = False) -> Statement:
@@ -278,26 +297,35 @@ def _of_term(term: Term) -> str:
 
 
 def _rank(found: Sequence[Ranked], asked: Query, now: str) -> list[Ranked]:
-    weights = [(term, 1 + math.log((RARE + 1) / (asked.counts[term.word] + 1))) for term in asked.terms]
-    together = " ".join(" ".join(term.ways[0]) for term in asked.terms) if len(asked.terms) > 1 else None
+    sought = [_sought(term, asked.counts[term.word]) for term in asked.terms]
+    together = f" {' '.join(' '.join(term.ways[0]) for term in asked.terms)} " if len(asked.terms) > 1 else None
+    freshness: dict[str, float] = {}
     today = datetime.fromisoformat(now)
     for one in found:
-        one.score += _relevance(one.row, weights, together) * _freshness(one.row["updated_at"], today)
+        day = one.row["updated_at"][:10]
+        if day not in freshness:
+            freshness[day] = _freshness(day, today)
+        one.score += _relevance(one.row, sought, together) * freshness[day]
     return sorted(found, key=lambda one: (one.score, one.row["doc"]), reverse=True)
 
 
-def _relevance(row: Row, weights: Sequence[tuple[Term, float]], together: str | None) -> float:
+def _sought(term: Term, count: int) -> Sought:
+    ways = tuple(tuple(f" {stem} " for stem in way) for way in term.ways)
+    return Sought(1 + math.log((RARE + 1) / (count + 1)), ways, tuple(f" {stem} " for stem in term.also))
+
+
+def _relevance(row: Row, sought: Sequence[Sought], together: str | None) -> float:
     """Return how well the texts of a document fit, as BM25F does: words in the title count more, in long texts less."""
     title, body = f" {row['title']} ", f" {row['body']} "
-    title_norm = _norm(title, TITLE_LENGTH)
-    body_norm = _norm(body, BODY_LENGTH)
+    in_title = TITLE_WEIGHT / _norm(title, TITLE_LENGTH)
+    in_body = 1 / _norm(body, BODY_LENGTH)
     score = 0.0
-    for term, weight in weights:
-        frequency = TITLE_WEIGHT * _count(title, term) / title_norm + _count(body, term) / body_norm
+    for one in sought:
+        frequency = in_title * one.count(title) + in_body * one.count(body)
         frequency = frequency or (ELSEWHERE if row["long"] else 0.0)
-        score += weight * frequency / (frequency + SATURATION)
+        score += one.weight * frequency / (frequency + SATURATION)
     if together:
-        score *= TOGETHER ** ((f" {together} " in title) + (f" {together} " in body))
+        score *= TOGETHER ** ((together in title) + (together in body))
     return score * KIND_WEIGHTS.get(row["kind"], 1.0)
 
 
@@ -305,16 +333,11 @@ def _norm(text: str, usual: int) -> float:
     return 1 - LENGTH_SHARE + LENGTH_SHARE * (text.count(" ") - 1) / usual
 
 
-def _count(text: str, term: Term) -> float:
-    exact = max(min(text.count(f" {stem} ") for stem in way) for way in term.ways)
-    return exact + COMPLETION_WEIGHT * sum(text.count(f" {stem} ") for stem in term.also)
-
-
-def _freshness(updated_at: str, today: datetime) -> float:
-    if not updated_at:
+def _freshness(day: str, today: datetime) -> float:
+    if not day:
         return 1.0
-    days = (today - datetime.fromisoformat(updated_at)).total_seconds() / 86_400
-    return 1 + RECENCY * 0.5 ** (max(days, 0.0) / HALF_LIFE_DAYS)
+    age = today.date() - date.fromisoformat(day)
+    return 1 + RECENCY * 0.5 ** (max(age.days, 0) / HALF_LIFE_DAYS)
 
 
 async def fetch(db: Reader, wanted: Sequence[tuple[Kind, str]]) -> list[Match]:

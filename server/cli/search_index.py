@@ -1,0 +1,41 @@
+"""`search-index`: look whether the search knows everything, and repair it."""
+
+import anyio
+
+from server.db import search_repair
+from server.db.search_repair import Report
+from server.errors import InvalidArguments
+from server.settings import Flags, load
+from server.store import Store
+
+
+def run(flags: Flags, *, rebuild: bool) -> int:
+    """Check the search of the chosen database, after a rebuild if one is wanted; return the exit code."""
+    settings = load(flags)
+    if not settings.database.is_file():
+        raise InvalidArguments(
+            f"There is no database in {str(settings.data_root)!r}. Name its folder with --data-root."
+        )
+    report = anyio.run(_look, Store(settings), rebuild)
+    print("\n".join(_told(report)))
+    return 0 if report.is_sound else 1
+
+
+async def _look(store: Store, rebuild: bool) -> Report:
+    db = await store.open()
+    try:
+        if rebuild:
+            print(f"looked at {await search_repair.rebuild(db)} rows")
+        return await search_repair.check(db)
+    finally:
+        await store.close()
+
+
+def _told(report: Report) -> list[str]:
+    lines = [f"{report.documents} documents"]
+    lines += [f"{report.missing} rows have none"] if report.missing else []
+    lines += [f"{report.different} differ from their rows"] if report.different else []
+    lines += [f"{report.orphaned} are of rows that are gone"] if report.orphaned else []
+    lines += [f"{report.waiting} changes wait for the next write"] if report.waiting else []
+    lines += [] if report.index_agrees else ["the index does not agree with them"]
+    return [*lines, "the search is sound" if report.is_sound else "search-index --rebuild repairs it"]

@@ -1,0 +1,301 @@
+"""The index: every write is in it when it commits, a rebuild gives the same rows, and no query reads a whole table."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.cli import search_index
+from server.db import family, plans, search, search_repair, steps, workspaces
+from server.db.connection import Database, Transaction, open_database
+from server.db.migrate import migrate
+from server.db.search import Scope
+from server.db.search_repair import Report
+from server.models.base import encode
+from server.models.steps import NewStep
+from server.settings import ASSETS, Settings
+from server.store import open_store
+
+TIMES = {"created_at": "2030-01-02T03:04:05.678Z", "updated_at": "2030-01-02T03:04:05.678Z"}
+ON_PLAN = {"parent_type": "plan", **TIMES}
+
+
+async def insert(tx: Transaction, table: str, **row: Any) -> None:
+    await tx.run(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
+
+
+async def fill(tx: Transaction, *titles: str) -> list[str]:
+    """One workspace with a plan of each title, with everything in it that is searched."""
+    home = (await workspaces.insert(tx, path="/srv/project", name="project")).workspace_id
+    made: list[str] = []
+    for title in titles:
+        plan_id = (await plans.insert(tx, workspace_id=home, title=title)).plan_id
+        new = [NewStep(task=f"{title} step {n}", phase=f"Phase {n % 2}", notes="some notes") for n in range(4)]
+        of_plan = {"workspace_id": home, "plan_id": plan_id}
+        await steps.insert_many(tx, plan_id, new)
+        await insert(tx, "plan_notes", note_id=f"note_{title}", plan_id=plan_id, note=f"{title} note", **TIMES)
+        item = {"item_id": f"item_{title}", "workspace_id": home, "parent_id": plan_id, "type": "audit"}
+        await insert(tx, "context_items", **item, data=encode({title: [1, {"deep": "x"}]}), tags='["t"]', **ON_PLAN)
+        document = {"document_id": f"doc_{title}", "workspace_id": home, "parent_id": plan_id, "filename": "a.md"}
+        await insert(tx, "research_documents", **document, content=f"{title} " * 2_000, **ON_PLAN)
+        await insert(
+            tx,
+            "lineage",
+            lineage_id=f"lineage_{title}",
+            from_agent="a",
+            to_agent="b",
+            reason=f"{title} is next",
+            created_at=TIMES["created_at"],
+            **of_plan,
+        )
+        session = {"session_id": f"sess_{title}", "agent": "a", "status": "completed", "summary": f"{title} went well"}
+        moments = {"started_at": TIMES["created_at"], "last_seen_at": TIMES["created_at"]}
+        await insert(tx, "sessions", **session, **of_plan, **moments, **TIMES)
+        made.append(plan_id)
+    return made
+
+
+async def documents(db: Database) -> list[dict[str, Any]]:
+    rows = await db.all("SELECT * FROM search_documents ORDER BY kind, entity_id")
+    return [{name: row[name] for name in row.keys() if name != "doc"} for row in rows]  # noqa: SIM118 - a Row
+
+
+async def found(db: Database, query: str, **scope: Any) -> set[str]:
+    return {match.kind for match in (await search.find(db, query, Scope(**scope), limit=100)).matches}
+
+
+async def index_rows(db: Database) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await db.all("SELECT id, block FROM search_index_data ORDER BY id")]
+
+
+OF_A_PLAN = {"plan", "step", "note", "context", "research", "handoff", "session"}
+
+
+async def test_what_commits_is_found_and_nothing_waits(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+
+    assert await found(db, "walnut") == OF_A_PLAN
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_what_is_rolled_back_is_not_found(db: Database) -> None:
+    async def fail() -> None:
+        async with db.transaction() as tx:
+            await fill(tx, "Walnut")
+            await tx.run("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(sqlite3.OperationalError):
+        await fail()
+    assert await found(db, "walnut") == set()
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_another_process_finds_it_too(db: Database, settings: Settings) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+    other = await open_store(settings)
+
+    assert await found(other, "walnut") == OF_A_PLAN
+    await other.close()
+
+
+async def test_an_archived_plan_only_changes_its_flag(db: Database) -> None:
+    async with db.transaction() as tx:
+        plan_id, _ = await fill(tx, "Walnut", "Maple")
+    before, index = await documents(db), await index_rows(db)
+    async with db.transaction() as tx:
+        await family.archive(tx, plan_id)
+
+    assert await index_rows(db) == index
+    assert await found(db, "walnut") == set()
+    assert await found(db, "walnut", archived=True) == OF_A_PLAN
+    assert await found(db, "maple") == OF_A_PLAN
+    assert (await search_repair.check(db)).is_sound
+    async with db.transaction() as tx:
+        await family.unarchive(tx, plan_id)
+    assert await documents(db) == before
+    assert await index_rows(db) == index
+
+
+async def test_a_deleted_plan_leaves_nothing(db: Database) -> None:
+    async with db.transaction() as tx:
+        live, archived, _ = await fill(tx, "Walnut", "Cherry", "Maple")
+        await family.archive(tx, archived)
+    async with db.transaction() as tx:
+        await family.remove(tx, live)
+        await family.remove(tx, archived)
+
+    assert await found(db, "walnut", archived=True) == set()
+    assert await found(db, "cherry", archived=True) == set()
+    assert await found(db, "maple") == OF_A_PLAN
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_a_deleted_workspace_leaves_nothing(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+    async with db.transaction() as tx:
+        await tx.run("DELETE FROM workspaces")
+
+    assert await found(db, "walnut") == set()
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_an_edit_is_found_by_its_new_words_alone(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+    async with db.transaction() as tx:
+        await tx.run("UPDATE plan_notes SET note = 'now of ebony'")
+
+    assert await found(db, "ebony") == {"note"}
+    assert "note" not in await found(db, "walnut")
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_a_change_of_status_touches_no_text(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+    index = await index_rows(db)
+    async with db.transaction() as tx:
+        await tx.run("UPDATE steps SET status = 'done', updated_at = '2031-01-01T00:00:00.000Z'")
+
+    assert await index_rows(db) == index
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_what_moves_to_another_workspace_is_found_there(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+        other = (await workspaces.insert(tx, path="/srv/other", name="other")).workspace_id
+    async with db.transaction() as tx:
+        for table in ("plans", "context_items", "research_documents", "lineage", "sessions"):
+            await tx.run(f"UPDATE {table} SET workspace_id = :other", {"other": other})
+
+    assert await found(db, "walnut", workspace_ids=[other]) == OF_A_PLAN
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_what_another_program_wrote_is_found_after_our_next_write(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+    with closing(sqlite3.connect(db.path)) as other, other:
+        other.execute("UPDATE plan_notes SET note = 'written with the shell'")
+        other.execute("DELETE FROM steps")
+    assert await found(db, "step") - {"action", "agent", "instruction", "skill"} == set()
+    async with db.transaction() as tx:
+        await tx.run("UPDATE workspaces SET name = 'renamed'")
+
+    assert await found(db, "written with the shell") == {"note"}
+    assert (await search_repair.check(db)).is_sound
+
+
+async def test_a_rebuild_gives_the_rows_that_the_writes_gave(db: Database) -> None:
+    async with db.transaction() as tx:
+        plan_id, *_ = await fill(tx, "Walnut", "Maple", "Birch")
+        await tx.run("UPDATE steps SET status = 'done', updated_at = '2031-01-01T00:00:00.000Z'")
+    async with db.transaction() as tx:
+        await family.archive(tx, plan_id)
+    before, words = await documents(db), await db.all("SELECT word FROM search_words ORDER BY word")
+    async with db.transaction() as tx:
+        await tx.run("DELETE FROM search_documents")
+        await tx.run("DELETE FROM search_words")
+    assert not (await search_repair.check(db)).is_sound
+
+    await search_repair.rebuild(db)
+    assert await documents(db) == before
+    assert [tuple(row) for row in await db.all("SELECT word FROM search_words ORDER BY word")] == [
+        tuple(row) for row in words
+    ]
+    assert await search_repair.check(db) == Report(len(before), 0, 0, 0, 0, index_agrees=True)
+
+
+async def test_damage_is_told_and_repaired(
+    db: Database, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+    before = await documents(db)
+    async with db.transaction() as tx:
+        await tx.run("DELETE FROM search_documents WHERE kind = 'note'")
+        await tx.run("UPDATE search_documents SET title = 'wrong' WHERE kind = 'plan'")
+        await tx.run("UPDATE search_documents SET entity_id = 'nobody' WHERE kind = 'handoff'")
+        await tx.run("INSERT INTO search_index (search_index) VALUES ('delete-all')")
+    report = await search_repair.check(db)
+    assert (report.missing, report.different, report.orphaned, report.index_agrees) == (2, 1, 1, False)
+
+    await search_repair.rebuild(db)
+    assert await documents(db) == before
+    assert (await search_repair.check(db)).is_sound
+    assert search_index._told(report)[-1] == "search-index --rebuild repairs it"
+
+
+async def test_the_migration_fills_the_index_from_what_is_there(settings: Settings, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    for path in (ASSETS / "migrations").glob("000[12]_*.sql"):
+        shutil.copy(path, old)
+    db = await open_database(settings.database)
+    await migrate(db, old)
+    async with db.transaction() as tx:
+        archived, live = await fill(tx, "Walnut", "Maple")
+        await family.archive(tx, archived)
+        base = {"path": "x.json", "base": "{}", "updated_at": TIMES["updated_at"]}
+        await insert(tx, "import_rows", table_name="plans", row_key=live, **base)
+    await db.close()
+    db = await open_store(settings)
+
+    assert await found(db, "maple") == OF_A_PLAN
+    assert await found(db, "walnut") == set()
+    assert await found(db, "walnut", archived=True) == OF_A_PLAN
+    [plan] = (await search.find(db, "maple", Scope(kinds=["plan"]), limit=1)).matches
+    assert plan.trust == "import"
+    assert (await search_repair.check(db)).is_sound
+    await db.close()
+
+
+QUERIES = {
+    "anywhere": Scope(),
+    "one workspace": Scope(workspace_ids=["ws"]),
+    "one plan, one kind": Scope(workspace_ids=["ws"], plan_ids=["plan"], kinds=["step"]),
+    "everything at once": Scope(
+        ["ws"],
+        ["plan"],
+        ["prog"],
+        ["step"],
+        "audit",
+        ("plan", "plan"),
+        ["tag"],
+        "2020",
+        "2040",
+        "pending",
+        "Build",
+        archived=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("scope", QUERIES.values(), ids=list(QUERIES))
+async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.MonkeyPatch, scope: Scope) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut", "Maple")
+    seen: list[tuple[str, Any]] = []
+    batch = Database.batch
+
+    async def watched(self: Database, *statements: tuple[str, Any]) -> Any:
+        seen.extend(statements)
+        return await batch(self, *statements)
+
+    monkeypatch.setattr(Database, "batch", watched)
+    await search.find(db, "walnut stepp zzz", scope, limit=10)
+    await search.find(db, "walnut", Scope(), limit=10)
+    monkeypatch.undo()
+    plans_of = [await db.all(f"EXPLAIN QUERY PLAN {sql}", params) for sql, params in seen]
+    steps_of = [row["detail"] for rows in plans_of for row in rows]
+
+    assert len(seen) > 6
+    scans = [step for step in steps_of if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]
+    assert [scan for scan in scans if scan.split()[1] not in ("f", "(subquery-2)", "(subquery-1)", "CONSTANT")] == []
