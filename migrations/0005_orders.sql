@@ -19,3 +19,9 @@ CREATE INDEX file_reservations_plan ON file_reservations (plan_id);
 CREATE INDEX context_items_archive_workspace ON context_items_archive (workspace_id);
 CREATE INDEX research_documents_archive_workspace ON research_documents_archive (workspace_id);
 CREATE INDEX step_file_edits_archive_workspace ON step_file_edits_archive (workspace_id);
+
+-- Most knowledge is superseded by nothing: an index of that would be taken for a way to find rows, and find nearly all.
+DROP INDEX knowledge_supersedes;
+DROP INDEX knowledge_superseded_by;
+CREATE INDEX knowledge_supersedes ON knowledge (supersedes) WHERE supersedes IS NOT NULL;
+CREATE INDEX knowledge_superseded_by ON knowledge (superseded_by) WHERE superseded_by IS NOT NULL;

@@ -9,7 +9,7 @@ import bench_store
 import pytest
 from bench_scale import Things, Timing
 
-from server.db.connection import Statement
+from server.db.connection import Database, Statement
 from server.settings import DATABASE_NAME
 
 SHAPE = bench_store.Shape(2, 5, crowd=15)
@@ -51,3 +51,17 @@ def test_a_scan_is_seen(measured: tuple[sqlite3.Connection, dict[str, Timing]]) 
     )
 
     assert bench_scale.scans_of(db, slow) == ["SCAN s"]
+
+
+async def test_what_names_no_other_row_is_no_way_to_find_rows(db: Database) -> None:
+    plan = await db.all("EXPLAIN QUERY PLAN SELECT * FROM knowledge WHERE knowledge_id = 'a' AND superseded_by IS NULL")
+    among = await db.all(
+        """
+        EXPLAIN QUERY PLAN SELECT * FROM knowledge
+        WHERE knowledge_id IN (SELECT value FROM json_each('[]')) AND superseded_by IS NULL
+        """
+    )
+
+    assert [row["detail"] for row in (plan[0], among[0])] == [
+        "SEARCH knowledge USING INDEX sqlite_autoindex_knowledge_1 (knowledge_id=?)"
+    ] * 2
