@@ -229,7 +229,9 @@ class Tool:
                 raise ValueError(f"{self.name} already has an action {taken}")
             bundles = (*self.always, *(self.on_read if read_only else self.on_write), *takes)
             shared = tuple(param for bundle in bundles for param in self.groups[bundle])
-            self.actions[name] = Action(self.name, name, handler, read_only, destructive, shared, one_of, aliases, waits)
+            self.actions[name] = Action(
+                self.name, name, handler, read_only, destructive, shared, one_of, aliases, waits
+            )
             self.aliases.update(dict.fromkeys(aliases, name))
             return handler
 

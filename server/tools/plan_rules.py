@@ -90,14 +90,14 @@ def missing_goals(plan: Plan) -> list[str]:
 
 def facts(plan: Plan, progress: Sequence[PhaseProgress], current_phase: str | None) -> dict[str, Any]:
     """Return the fields of a plan that every result about a whole plan has at its root."""
-    shown = {name: getattr(plan, name) for name in PlanBrief.model_fields if name in Plan.model_fields}
-    archived = {"status": "archived", "last_status": plan.status} if plan.archived_at else {}
-    counts = {
+    known: dict[str, Any] = {
+        **plan.__dict__,
+        **({"status": "archived", "last_status": plan.status} if plan.archived_at else {}),
         "steps_done": sum(phase.steps_done for phase in progress),
         "steps_total": sum(phase.steps_total for phase in progress),
+        "current_phase": current_phase,
     }
-    whole = PlanBrief.model_validate({**shown, **archived, **counts, "current_phase": current_phase})
-    return {**dict(whole), "version": plan.version}
+    return {**{name: known.get(name) for name in PlanBrief.model_fields}, "version": plan.version}
 
 
 def counts_only(progress: Sequence[PhaseProgress]) -> list[PhaseProgress]:

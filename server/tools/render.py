@@ -66,8 +66,12 @@ def lean(value: object) -> Any:
     if type(value) in PLAIN:
         return value
     if isinstance(value, Model):
-        fields = ((name, lean(item)) for name, item in value.__dict__.items())
-        return {name: item for name, item in fields if item or item == 0 or name in value.ALWAYS}
+        kept: dict[str, Any] = {}
+        for name, item in value.__dict__.items():
+            found = item if type(item) in PLAIN else lean(item)
+            if found or found == 0 or name in value.ALWAYS:
+                kept[name] = found
+        return kept
     if isinstance(value, list | tuple):
         return [lean(item) for item in cast(Sequence[object], value)]
     return value
