@@ -49,6 +49,7 @@ async def next_(
 
     Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
     """
+    _refuse_active(status, "The step you are done with")
     wanted, finished = Wanted(types or (), assignee), None
     async with call.write() as tx:
         actor = step_rules.require_claimant(tx)
@@ -72,6 +73,11 @@ async def next_(
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
             "waiting": None if got else await _waiting(tx, plan_id, wanted),
         }
+
+
+def _refuse_active(status: str, what: str) -> None:
+    if status == "active":
+        raise Conflict(f"{what} cannot stay active. Send status pending, blocked, failed, done or cancelled.")
 
 
 async def _finish(call: Call, tx: Transaction, where: Target, status: str, notes: str | None) -> Outcome:
@@ -242,8 +248,7 @@ async def release(
 
     Example: {"action":"release","step_id":"step_1rqewqexykb7","claim_token":3,"reason":"needs the new API"}
     """
-    if status == "active":
-        raise Conflict("A released step cannot stay active. Send status pending, blocked, failed, done or cancelled.")
+    _refuse_active(status, "A released step")
     async with call.write() as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
         if not call.shared.force:

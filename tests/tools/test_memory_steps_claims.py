@@ -197,6 +197,14 @@ async def test_release_frees_the_step_and_the_token_keeps_growing(agent: Agent, 
     assert error["code"] == "conflict"
 
 
+async def test_a_step_one_is_done_with_cannot_stay_active(agent: Agent, plan_id: str) -> None:
+    step = (await take(agent, plan_id, "ada"))["next"]
+    error = await agent.fails(
+        "memory_steps", "next", plan_id=plan_id, step_id=step["step_id"], agent="ada", status="active"
+    )
+    assert (error["code"], "cannot stay active" in error["message"]) == ("conflict", True)
+
+
 async def test_setting_a_step_active_claims_it(agent: Agent, plan_id: str) -> None:
     changed = await agent("memory_steps", "update", plan_id=plan_id, step_index=1, status="active", agent="ada")
     assert changed["claim_token"] == 1
