@@ -6,7 +6,7 @@ ranks those. FTS5's own bm25 looks at every match of every word, which takes eve
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from sqlite3 import Row
@@ -21,6 +21,8 @@ from server.words import Term
 
 CANDIDATES = 300  # documents that are ranked
 TITLED = 200  # and those more that have all words in their title
+ENOUGH = 10  # hits with all words, besides which no others are looked for
+PARTIAL = 100  # of those others, for each choice of words
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
 COUNTED = 1_000  # how far `total` counts
 REQUIRED = 6  # words that must match; more of them only rank
@@ -35,12 +37,17 @@ TITLE_WEIGHT, TITLE_LENGTH = 3.0, 8
 BODY_LENGTH = 60
 SATURATION, LENGTH_SHARE = 1.2, 0.6
 COMPLETION_WEIGHT = 0.5
+WHOLE_WEIGHT = 2.0  # a name as it is written in the query, not only the words it is made of
 TOGETHER = 1.15  # words of a query that stand side by side
 ELSEWHERE = 0.2  # a word in the part of a long text that is not ranked by
 RECENCY, HALF_LIFE_DAYS = 0.25, 30.0
 EXACT = 100.0
-KIND_WEIGHTS = {"action": 0.8, "message": 0.8, "agent": 0.8, "instruction": 0.8, "session": 0.9}
+NEAR_BEST = 0.35  # the share of the best score from which on a hit without all words is worth its bytes
+KIND_WEIGHTS = {
+    "plan": 1.15, "session": 0.9, "message": 0.8, "action": 0.8, "agent": 0.5, "instruction": 0.5, "skill": 0.5,
+}  # fmt: skip
 
+ANYWHERE = "{title body rest}"
 TOLD = ("workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug", "status")
 RANKED_BY = """
     d.doc, d.kind, d.entity_id, d.title, d.body, d.updated_at, d.archived, d.trust, d.rest IS NOT NULL AS long
@@ -111,9 +118,11 @@ class Scope:
 
 @dataclass
 class Ranked:
-    """A candidate and its score."""
+    """A candidate, what its name adds to its score, and whether it has all words of the query."""
 
     row: Row
+    bonus: float = 0.0
+    whole: bool = True
     score: float = 0.0
 
 
@@ -126,7 +135,8 @@ class Sought:
     also: tuple[str, ...]
 
     def count(self, text: str) -> float:
-        exact = max(min(map(text.count, way)) for way in self.ways)
+        made, *named = (min(map(text.count, way)) for way in self.ways)
+        exact = max(made, WHOLE_WEIGHT * max(named)) if named else made
         return exact + COMPLETION_WEIGHT * sum(map(text.count, self.also)) if self.also else exact
 
 
@@ -148,7 +158,10 @@ class Query:
 
 
 async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int = 0) -> Found:
-    """Return the best matches from `offset` on. `total` counts up to COUNTED + 1."""
+    """Return the best matches from `offset` on. `total` counts up to COUNTED + 1.
+
+    Where few have all words of the query, those that have some and fit nearly as well are among them.
+    """
     asked = await _understood(db, query)
     if not asked.terms:
         return Found(matches=[], total=0)
@@ -158,9 +171,9 @@ async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int 
         found, total = await _matching(db, other, scope)
         if found:
             asked, meant = other, " ".join(term.raw for term in other.terms)
-    if not found:
-        found, total = await _matching_most(db, asked, scope)
-    ranked = _rank(found, asked, db.now())
+    if len(found) < ENOUGH:
+        found += await _matching_some(db, asked, scope, {one.row["doc"] for one in found})
+    ranked = _near_the_best(_rank(found, asked, db.now()))
     page = ranked[offset : offset + limit]
     return Found(matches=await _shown(db, page, asked.stems), total=max(total, len(ranked)), did_you_mean=meant)
 
@@ -181,7 +194,7 @@ async def _counted(db: Reader, text: str, terms: Sequence[Term]) -> Query:
         *(
             (
                 "SELECT count(*) FROM (SELECT 1 FROM search_index WHERE search_index MATCH :term LIMIT :most)",
-                {"term": f"{{title body rest}} : ({_of_term(term)})", "most": RARE},
+                {"term": f"{ANYWHERE} : ({_of_term(term)})", "most": RARE},
             )
             for term in terms
         )
@@ -240,36 +253,39 @@ async def _nearest(db: Reader, word: str) -> str | None:
 
 
 async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked], int]:
-    """Return the candidates that have all terms, those whose name is the query marked, and how many there are."""
-    return await _collect(db, asked.text, " AND ".join(map(_of_term, asked.rare_first[:REQUIRED])), scope)
+    """Return the newest candidates that have all terms, and those of that very name; and how many there are.
 
-
-async def _matching_most(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked], int]:
-    """Leave out terms, the commonest first, until something is found; in the end one is enough."""
-    known = [term for term in asked.rare_first if asked.counts[term.word]][:REQUIRED]
-    for count in range(len(known) - (len(known) == len(asked.terms)), len(known) // 2, -1):
-        found, total = await _collect(db, asked.text, " AND ".join(map(_of_term, known[:count])), scope)
-        if found:
-            return found, total
-    return await _collect(db, asked.text, " OR ".join(map(_of_term, known)), scope) if known else ([], 0)
-
-
-async def _collect(db: Reader, text: str, expression: str, scope: Scope) -> tuple[list[Ranked], int]:
-    """Return the newest documents that match, of many also those whose title does, and those of that very name."""
-    named = f'facets : ("{facet("x", words.exact(text))}" OR "{facet("x", text.strip())}")'
-    anywhere = f"{{title body rest}} : ({expression})"
+    Of many also those that have them in the title.
+    """
+    named = f'facets : ("{facet("x", words.exact(asked.text))}" OR "{facet("x", asked.text.strip())}")'
+    terms = " AND ".join(map(_of_term, asked.rare_first[:REQUIRED]))
+    anywhere = f"{ANYWHERE} : ({terms})"
     exact, newest = await db.batch(
         _candidates(named, scope, db.now(), TITLED), _candidates(anywhere, scope, db.now(), CANDIDATES)
     )
     titled, total = list[Row](), len(newest)
     if total == CANDIDATES:
         titled, [(total,)] = await db.batch(
-            _candidates(f"title : ({expression})", scope, db.now(), TITLED),
+            _candidates(f"title : ({terms})", scope, db.now(), TITLED),
             _candidates(anywhere, scope, db.now(), COUNTED + 1, counted=True),
         )
     found = {row["doc"]: Ranked(row) for row in (*titled, *newest)}
     found |= {row["doc"]: Ranked(row, EXACT) for row in exact}
     return list(found.values()), total
+
+
+async def _matching_some(db: Reader, asked: Query, scope: Scope, besides: Collection[int]) -> list[Ranked]:
+    """Return candidates that have the rarest terms together, or any; `besides` are those that have all."""
+    known = [_of_term(term) for term in asked.rare_first if asked.counts[term.word]][:REQUIRED]
+    if len(known) < 2 and len(known) == len(asked.terms):
+        return []
+    most = len(known) - (len(known) == len(asked.terms))
+    together = [" AND ".join(known[:count]) for count in range(most, 1, -1)][:2]
+    matches = [f"{ANYWHERE} : ({terms})" for terms in together]
+    matches += [f"{where} : ({' OR '.join(known)})" for where in ("title", ANYWHERE) if known]
+    rows = await db.batch(*(_candidates(match, scope, db.now(), PARTIAL) for match in matches))
+    found = {row["doc"]: Ranked(row, whole=False) for some in rows for row in some if row["doc"] not in besides}
+    return list(found.values())
 
 
 def _candidates(match: str, scope: Scope, now: str, most: int, *, counted: bool = False) -> Statement:
@@ -305,8 +321,14 @@ def _rank(found: Sequence[Ranked], asked: Query, now: str) -> list[Ranked]:
         day = one.row["updated_at"][:10]
         if day not in freshness:
             freshness[day] = _freshness(day, today)
-        one.score += _relevance(one.row, sought, together) * freshness[day]
+        one.score = one.bonus + _relevance(one, sought, together) * freshness[day]
     return sorted(found, key=lambda one: (one.score, one.row["doc"]), reverse=True)
+
+
+def _near_the_best(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Leave out those without all words that fit far worse than the best."""
+    best = max((one.score - one.bonus for one in ranked), default=0.0)
+    return [one for one in ranked if one.whole or one.score >= NEAR_BEST * best]
 
 
 def _sought(term: Term, count: int) -> Sought:
@@ -314,15 +336,16 @@ def _sought(term: Term, count: int) -> Sought:
     return Sought(1 + math.log((RARE + 1) / (count + 1)), ways, tuple(f" {stem} " for stem in term.also))
 
 
-def _relevance(row: Row, sought: Sequence[Sought], together: str | None) -> float:
+def _relevance(candidate: Ranked, sought: Sequence[Sought], together: str | None) -> float:
     """Return how well the texts of a document fit, as BM25F does: words in the title count more, in long texts less."""
+    row = candidate.row
     title, body = f" {row['title']} ", f" {row['body']} "
     in_title = TITLE_WEIGHT / _norm(title, TITLE_LENGTH)
     in_body = 1 / _norm(body, BODY_LENGTH)
     score = 0.0
     for one in sought:
         frequency = in_title * one.count(title) + in_body * one.count(body)
-        frequency = frequency or (ELSEWHERE if row["long"] else 0.0)
+        frequency = frequency or (ELSEWHERE if candidate.whole and row["long"] else 0.0)
         score += one.weight * frequency / (frequency + SATURATION)
     if together:
         score *= TOGETHER ** ((together in title) + (together in body))

@@ -40,8 +40,8 @@ async def search_(
 
     Plans, phases, steps, notes, sessions, hand-offs, messages, context, research, knowledge, facts, agents,
     instructions, skills, and the actions of all tools. The query is words, nothing in it is syntax; names are found
-    whole or by their parts; the last word may be the beginning of one. All words must match; if nothing has them all,
-    most of them. did_you_mean is the query that was answered when yours found nothing.
+    whole or by their parts; the last word may be the beginning of one. Hits have all words; where few do, those with
+    some that fit nearly as well are among them. did_you_mean is the query that was answered when yours found nothing.
     `scope`: workspace (default), plan (plan_id, or that of your session), program (of the plan, or parent_type=program
     with parent_id), linked (workspaces above and below too), all. `types`: kinds (program, plan, phase, step, note,
     session, handoff, message, context, research, knowledge, memory, agent, instruction, skill, action), or types of

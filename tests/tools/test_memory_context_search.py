@@ -151,12 +151,20 @@ async def test_a_text_is_found_however_it_is_typed(agent: Agent, workspace_id: s
             assert "did_you_mean" not in found, query
 
 
-async def test_all_words_must_match_unless_nothing_has_them_all(agent: Agent, plan_id: str, workspace_id: str) -> None:
+async def test_what_has_all_words_comes_before_what_has_some(agent: Agent, plan_id: str, workspace_id: str) -> None:
     both = await store(agent, plan_id, "amber bronze", "both")
     one = await store(agent, plan_id, "amber copper", "one")
+    await store(agent, plan_id, "amber " + "and so on " * 100, "far")
 
-    assert [hit["item_id"] for hit in await hits(agent, workspace_id, "amber bronze")] == [both]
-    assert [hit["item_id"] for hit in await hits(agent, workspace_id, "amber copper silver")] == [one]
+    assert [hit["item_id"] for hit in await hits(agent, workspace_id, "amber bronze")] == [both, one]
+    assert (await hits(agent, workspace_id, "amber copper silver"))[0]["item_id"] == one
+
+
+async def test_where_many_have_all_words_no_others_are_shown(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    await store(agent, plan_id, "amber", "one")
+    all_words = {await store(agent, plan_id, f"amber bronze {number}", f"both {number}") for number in range(10)}
+
+    assert {hit["item_id"] for hit in await hits(agent, workspace_id, "amber bronze")} == all_words
 
 
 async def test_a_word_that_is_spelled_wrong_is_corrected_and_named(
