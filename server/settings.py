@@ -48,6 +48,8 @@ SETTINGS = (
     Setting("session_timeout", "3600", "seconds of silence after which a session without a claim is over", number=True),
     Setting("synchronous", "full", "full survives power loss, normal is faster", SYNCHRONOUS),
     Setting("log_level", "warning", "what goes to stderr", LOG_LEVELS),
+    Setting("mirror", "", "folder that holds every plan as a JSON document as well (default: none)"),
+    Setting("auto_import", "", "import an older store when a project folder has one", flag_only=True),
 )
 
 
@@ -62,6 +64,8 @@ class Settings:
     session_timeout: int = 3600
     synchronous: str = "full"
     log_level: str = "warning"
+    mirror: Path | None = None
+    auto_import: bool = False
 
     @property
     def database(self) -> Path:
@@ -90,14 +94,21 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
     environ = os.environ if environ is None else environ
     raw = {s.name: _value(s, (flags or {}).get(s.name), environ) for s in SETTINGS}
     return Settings(
-        data_root=_folder(raw["data_root"] or platformdirs.user_data_dir("project-memory", appauthor=False)),
+        data_root=_folder("data_root", raw["data_root"] or default_root()),
         workspace=raw["workspace"],
         tools=tuple(name.strip() for name in raw["tools"].split(",") if name.strip()),
         read_only=_is_yes(raw["read_only"]),
         session_timeout=int(raw["session_timeout"]),
         synchronous=raw["synchronous"],
         log_level=raw["log_level"],
+        mirror=_folder("mirror", raw["mirror"]) if raw["mirror"] else None,
+        auto_import=_is_yes(raw["auto_import"]),
     )
+
+
+def default_root() -> str:
+    """Return the data root of a server without settings."""
+    return platformdirs.user_data_dir("project-memory", appauthor=False)
 
 
 def configure_logging(settings: Settings) -> None:
@@ -118,11 +129,12 @@ def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> st
     return value.lower() if setting.choices else value
 
 
-def _folder(text: str) -> Path:
+def _folder(name: str, text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
-        raise InvalidArguments(f"--data-root (or PM_DATA_ROOT) is {text!r}: {error}") from error
+        setting = next(setting for setting in SETTINGS if setting.name == name)
+        raise InvalidArguments(f"{setting.flag} (or {setting.env}) is {text!r}: {error}") from error
 
 
 def _is_yes(value: str) -> bool:

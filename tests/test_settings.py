@@ -18,12 +18,15 @@ SAMPLES = {
     "session_timeout": ("60", "7200"),
     "synchronous": ("normal", "full"),
     "log_level": ("debug", "error"),
+    "mirror": ("/tmp/flag", "/tmp/environment"),
+    "auto_import": ("1", "1"),
 }
 
 
 def typed(name: str, text: str) -> object:
     """What a sample becomes in Settings."""
     kinds: dict[str, object] = {"data_root": Path(text), "tools": (text,), "read_only": bool(text)}
+    kinds |= {"mirror": Path(text), "auto_import": bool(text)}
     kinds |= {"session_timeout": int(text)} if name == "session_timeout" else {}
     return kinds.get(name, text)
 
@@ -55,6 +58,7 @@ def test_the_defaults_are_safe() -> None:
 
     assert (found.workspace, found.tools, found.read_only) == ("", (), False)
     assert (found.synchronous, found.log_level) == ("full", "warning")
+    assert (found.mirror, found.auto_import) == (None, False)
     assert found.data_root.is_absolute()
     assert found.data_root.name == "project-memory"
     assert found.database == found.data_root / "project-memory.db"
