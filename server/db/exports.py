@@ -87,6 +87,9 @@ GLOBAL = (
     ("skill_definitions", "origin = 'user'"),
     ("trash", NO_WORKSPACE),
 )
+# Only such files can be given back: the documents of another database are not.
+KEPT = """EXISTS (SELECT 1 FROM import_files f WHERE f.workspace_id = import_rows.workspace_id
+    AND f.path = import_rows.path AND f.raw IS NOT NULL)"""
 LOGS = {"event_log": "event_id", "update_log": "log_id"}
 LEDGER = {"import_files": ("file_id",), "import_rows": ("table_name", "row_key")}
 
@@ -140,6 +143,12 @@ async def plan(db: Reader, plan_id: str) -> Rows:
 
 async def program(db: Reader, program_id: str) -> Rows:
     return await _rows(db, [(table, where, {"program_id": program_id}) for table, where in PROGRAM])
+
+
+async def workspace_head(db: Reader, workspace_id: str) -> dict[str, Any]:
+    """Return what tells a workspace where there is nothing else of it."""
+    row = await db.one(f"SELECT name, path FROM workspaces WHERE {OF_WORKSPACE}", {"workspace_id": workspace_id})
+    return dict(row) if row else {}
 
 
 async def workspace(db: Reader, workspace_id: str) -> Rows:
@@ -220,12 +229,11 @@ def tables() -> Iterator[str]:
 
 
 async def imported(db: Reader, workspace_id: str | None) -> list[dict[str, Any]]:
-    """Return the files that were imported into a workspace, or into none, by their paths, without bytes."""
+    """Return the imported files of a workspace, or of none, whose bytes were kept, in the order of their paths."""
     where = OF_WORKSPACE if workspace_id else "workspace_id IS NULL"
     rows = await db.all(
         f"""
-        SELECT file_id, path, sha256, size, status, reason, modified_at, raw IS NOT NULL AS has_raw
-        FROM import_files WHERE {where} ORDER BY path
+        SELECT file_id, path, modified_at FROM import_files WHERE {where} AND raw IS NOT NULL ORDER BY path
         """,
         {"workspace_id": workspace_id} if workspace_id else NO_PARAMS,
     )
@@ -243,6 +251,7 @@ async def origins(db: Reader, workspace_id: str, folder: str = "") -> list[dict[
         f"""
         SELECT table_name, row_key, path, json_path, base FROM import_rows
         WHERE {OF_WORKSPACE} AND path >= :first AND path < :last AND table_name NOT IN ('event_log', 'update_log')
+          AND {KEPT}
         ORDER BY path, table_name, row_key
         """,
         {"workspace_id": workspace_id, "first": folder, "last": f"{folder}\U0010ffff"},
@@ -252,7 +261,7 @@ async def origins(db: Reader, workspace_id: str, folder: str = "") -> list[dict[
 
 async def plan_folders(db: Reader, workspace_id: str) -> dict[str, str]:
     """Return the paths of the files that the plans of a workspace were imported from, by plan."""
-    query = f"SELECT row_key, path FROM import_rows WHERE table_name = 'plans' AND {OF_WORKSPACE}"
+    query = f"SELECT row_key, path FROM import_rows WHERE table_name = 'plans' AND {OF_WORKSPACE} AND {KEPT}"
     return {row["row_key"]: row["path"] for row in await db.all(query, {"workspace_id": workspace_id})}
 
 
@@ -261,7 +270,7 @@ async def plan_bases(db: Reader, workspace_id: str) -> dict[str, bool]:
     rows = await db.all(
         f"""
         SELECT row_key, base ->> 'archived_at' IS NOT NULL AS archived FROM import_rows
-        WHERE table_name = 'plans' AND {OF_WORKSPACE} ORDER BY row_key
+        WHERE table_name = 'plans' AND {OF_WORKSPACE} AND {KEPT} ORDER BY row_key
         """,
         {"workspace_id": workspace_id},
     )

@@ -76,6 +76,7 @@ async def plan(db: Reader, plan_id: str) -> File:
     about: dict[str, Any] = {
         "plan_id": plan_id,
         "workspace_id": head["workspace_id"],
+        "workspace": await exports.workspace_head(db, head["workspace_id"]),
         "title": head["title"],
         "archived": "plans_archive" in rows,
     }

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from server.importers import legacy
+from server.importers import documents, legacy
 from server.importers.staging import Layout, Source
 
-LAYOUTS: tuple[Layout, ...] = (legacy,)
+LAYOUTS: tuple[Layout, ...] = (legacy, documents)
 
 
 def recognise(path: Path) -> tuple[Layout, Source] | None:

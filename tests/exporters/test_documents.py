@@ -70,6 +70,7 @@ async def test_every_row_is_in_exactly_one_document(db: Database, store: Store, 
     }
 
 
+PAST = "2020-01-02T03:04:05.678Z"  # an import trusts no log that is dated later than now
 SHIPPED = ("agent_definitions", "instruction_files", "skill_definitions")
 
 
@@ -124,9 +125,9 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
     for trash_id, workspace_id in (("trash_1", made.workspace_id), ("trash_2", None), ("trash_3", "ws_gone")):
         await insert(tx, "trash", trash_id=trash_id, workspace_id=workspace_id, **trashed)
     for workspace_id in (made.workspace_id, None, "ws_gone"):
-        event = {"type": "t", "entity_type": "e", "entity_id": "i", "timestamp": NOW}
+        event = {"type": "t", "entity_type": "e", "entity_id": "i", "timestamp": PAST}
         await insert(tx, "event_log", workspace_id=workspace_id, **event)
-        await insert(tx, "update_log", workspace_id=workspace_id, timestamp=NOW, summary="s")
+        await insert(tx, "update_log", workspace_id=workspace_id, timestamp=PAST, summary="s")
     run = {"layout": "l", "source_path": "/p", "status": "clean", "started_at": NOW}
     await insert(tx, "import_runs", run_id="run_1", **run)
     content = {"sha256": "0", "size": 1, "status": "imported", "created_at": NOW, "raw": b"\0\xff"}

@@ -79,7 +79,7 @@ def _folder(path: str) -> str | None:
 
 
 async def _bytes(db: Reader, one: Imported) -> bytes | None:
-    raw = await exports.raw(db, one["file_id"]) if one["has_raw"] else None
+    raw = await exports.raw(db, one["file_id"])
     return zlib.decompress(raw) if raw is not None else None
 
 

@@ -20,7 +20,7 @@ META = "workspace.meta.json"
 async def folder(db: Reader, workspace_id: str) -> str:
     """Return the name of a workspace's folder: the id that it had in the store it came from, else the one it has."""
     for one in await exports.imported(db, workspace_id):
-        if one["path"] == META and one["has_raw"]:
+        if one["path"] == META:
             raw = await exports.raw(db, one["file_id"])
             told = _meta(zlib.decompress(raw or b"")).get("workspace_id")
             if isinstance(told, str) and told:
