@@ -29,6 +29,7 @@ from server.db import (
     notes,
     phases,
     plans,
+    search_upkeep,
     sessions,
     steps,
 )
@@ -116,6 +117,7 @@ async def build(root: Path, shape: Shape) -> None:
         prose = Prose(SEED)
         for number, count in enumerate([shape.plans] * shape.workspaces + [shape.crowd] * bool(shape.crowd)):
             await _workspace(db, prose, str(root / f"project-{number}"), count)
+        await search_upkeep.merge(db)  # as a server does when it is idle
     finally:
         await store.close()
 

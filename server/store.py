@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 
 from server import catalog, content
-from server.db import indexing, seed
+from server.db import indexing, search_upkeep, seed
 from server.db.connection import Database, open_database
 from server.db.migrate import migrate
 from server.errors import ProjectMemoryError
@@ -38,7 +38,7 @@ class Store:
             return self._db
 
     async def keep(self, interval: float) -> None:
-        """Open the database ahead of the first call, then checkpoint what was written whenever `interval` s passed."""
+        """Open the database ahead of the first call, then tidy up what was written whenever `interval` s passed."""
         try:
             await self.open()
         except ProjectMemoryError as error:
@@ -46,6 +46,8 @@ class Store:
         while True:
             await anyio.sleep(interval)
             if self._db:
+                if not self.settings.read_only:
+                    await search_upkeep.merge(self._db)
                 await self._db.checkpoint_if_dirty()
 
     async def close(self, *, checkpoint: bool = True) -> None:
