@@ -28,6 +28,7 @@ async def write(db: Database, until: int) -> int:
 
 
 async def test_many_pieces_become_one_and_answer_the_same(db: Database) -> None:
+    await search_upkeep.merge(db)
     written = await write(db, until=search_upkeep.FEW)
     before = await found(db, "fog")
     assert len(before) == written > 0
