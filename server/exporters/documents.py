@@ -23,19 +23,26 @@ from server.models.documents import FORMAT, MANIFEST, VERSION, text_of, wrap
 
 PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 NOWHERE = None
+PAGED = {"logs": exports.logs, "ledger": exports.ledger}
 
 
 async def store(db: Reader) -> AsyncGenerator[File]:
     """Yield the whole database: what belongs to no workspace, then workspace by workspace."""
     yield manifest()
-    version = await exports.schema_version(db)
-    if rows := await exports.everywhere(db):
-        yield _file("global.json", "global", rows, version)
-    async for file in _pages(db, NOWHERE, version):
+    async for file in everywhere(db):
         yield file
+    for kind in PAGED:
+        async for file in pages(db, kind, NOWHERE):
+            yield file
     for workspace_id in await exports.workspaces(db):
         async for file in _workspace(db, workspace_id):
             yield file
+
+
+async def everywhere(db: Reader) -> AsyncGenerator[File]:
+    """Yield what belongs to no workspace, if there is anything."""
+    if rows := await exports.everywhere(db):
+        yield _file("global.json", "global", rows, await exports.schema_version(db))
 
 
 async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
@@ -46,6 +53,17 @@ async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
 
 
 async def _workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
+    async for file in heads(db, workspace_id):
+        yield file
+    for plan_id in await exports.plans(db, workspace_id):
+        yield await plan(db, plan_id)
+    for kind in PAGED:
+        async for file in pages(db, kind, workspace_id):
+            yield file
+
+
+async def heads(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
+    """Yield the workspace itself and its programs."""
     version = await exports.schema_version(db)
     root = file_name(workspace_id)
     rows = await exports.workspace(db, workspace_id)
@@ -54,10 +72,6 @@ async def _workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
         rows = await exports.program(db, program_id)
         path = f"{root}/programs/{file_name(program_id)}.json"
         yield _file(path, "program", rows, version, workspace_id=workspace_id, program_id=program_id)
-    for plan_id in await exports.plans(db, workspace_id):
-        yield await plan(db, plan_id)
-    async for file in _pages(db, workspace_id, version):
-        yield file
 
 
 async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
@@ -89,13 +103,13 @@ def manifest() -> File:
     return File(MANIFEST, text_of({"format": FORMAT, "format_version": VERSION, "kind": "folder"}).encode())
 
 
-async def _pages(db: Reader, workspace_id: str | None, version: int) -> AsyncGenerator[File]:
+async def pages(db: Reader, kind: str, workspace_id: str | None) -> AsyncGenerator[File]:
+    """Yield the logs or the ledger of a workspace, or those of none."""
     root = f"{file_name(workspace_id)}/" if workspace_id else ""
-    for kind, pages in (("logs", exports.logs(db, workspace_id)), ("ledger", exports.ledger(db, workspace_id))):
-        number = 0
-        async for rows in pages:
-            number += 1
-            yield _file(f"{root}{kind}/{number:05}.json", kind, rows, version, workspace_id=workspace_id)
+    version, number = await exports.schema_version(db), 0
+    async for rows in PAGED[kind](db, workspace_id):
+        number += 1
+        yield _file(f"{root}{kind}/{number:05}.json", kind, rows, version, workspace_id=workspace_id)
 
 
 def _file(path: str, kind: str, rows: Rows, version: int, **about: Any) -> File:

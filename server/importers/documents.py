@@ -113,13 +113,14 @@ def _one_plan(path: Path) -> Tree | None:
 def _folder(path: Path) -> Tree | None:
     if (path / HEAD).is_file() and (place := _place(path)):
         return Tree([place], [])
-    heads = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.is_symlink()]
-    places = [place for folder in heads if (place := _place(folder))]
+    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.is_symlink()]
+    hidden = {folder.name for folder in folders if folder.name.startswith(".")}  # a mirror's own, and that of git
+    places = [place for folder in folders if folder.name not in hidden and (place := _place(folder))]
     manifest = path / MANIFEST
     if not places and not (manifest.is_file() and _tolerant(Entry(MANIFEST, manifest), "folder")):
         return None
     inside = {place.entries[0].location.relative_to(path).parts[0] for place in places}
-    return Tree(_ordered(places), list(walk(path, without=tuple(inside))))
+    return Tree(_ordered(places), list(walk(path, without=inside | hidden)))
 
 
 def _place(folder: Path) -> Place | None:
