@@ -12,12 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 from server.calls import offered, run
-from server.db.connection import BUSY_TIMEOUT_MS, Connection, Statement
+from server.db.failures import BUSY_TIMEOUT_MS
 from server.errors import ProjectMemoryError
 from server.settings import DATABASE_NAME, Settings
 from server.store import Store
@@ -25,6 +26,7 @@ from server.store import Store
 PROCESSES = (1, 4, 16)
 WRITES = 200
 TYPE = "bench-type"
+MANY = "many"  # marks the rows of one statement
 Json = dict[str, Any]
 
 
@@ -33,21 +35,32 @@ async def prepare(root: Path) -> tuple[str, list[tuple[str, Any]]]:
     (root / "project").mkdir()
     store = Store(Settings(data_root=root))
     tools = offered(store.settings)
+    with patch("sqlite3.connect", partial(sqlite3.connect, factory=Recorder)):
+        await store.open()
     place = {"action": "register", "workspace_path": str(root / "project")}
     workspace = json.loads(await run(store, tools, "memory_workspace", place))
     plan = {"action": "create", "title": "Bench", "workspace_id": workspace["workspace_id"], "category": "quick_task"}
     plan_id = json.loads(await run(store, tools, "memory_plan", plan))["plan_id"]
-    statements: list[tuple[str, Any]] = []
-    plain = Connection.batch
-
-    async def recording(self: Connection, batch: Sequence[Statement]) -> Any:
-        statements.extend(batch)
-        return await plain(self, batch)
-
-    with patch.object(Connection, "batch", recording):
-        await run(store, tools, "memory_context", call(plan_id, TYPE))
+    Recorder.statements.clear()
+    await run(store, tools, "memory_context", call(plan_id, TYPE))
+    statements = [(sql, params) for sql, params in Recorder.statements if "busy_timeout" not in sql]
     await store.close()
     return plan_id, statements
+
+
+class Recorder(sqlite3.Connection):
+    """A connection that notes what it runs."""
+
+    statements: ClassVar[list[tuple[str, Any]]] = []
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        self.statements.append((sql, parameters))
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
+        rows = list(parameters)
+        self.statements.append((sql, [MANY, *rows]))
+        return super().executemany(sql, rows)
 
 
 def call(plan_id: str, kind: str) -> Json:
@@ -94,8 +107,10 @@ def write_bare(root: Path, statements: Sequence[tuple[str, Any]]) -> tuple[list[
         started = time.monotonic()
         try:
             for sql, params in statements_of_one:
-                many = isinstance(params, list)
-                (db.executemany if many else db.execute)(sql, params).fetchall()
+                if MANY in params:
+                    db.executemany(sql, params[1:])
+                else:
+                    db.execute(sql, params).fetchall()
         except sqlite3.Error:
             errors += 1
             db.rollback()

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from server.db.connection import IdCollision
+from server.db.failures import IdCollision
 from server.db.hosting import movable
 from server.errors import InvalidArguments, NotAllowed, UnknownAction
 from server.registry import HELP, NAME_SHOWN, Tool, nearest

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import re
 import sqlite3
 import threading
 import time
@@ -20,9 +19,10 @@ import anyio
 
 from server.db import hosting
 from server.db.clock import Clock
+from server.db.failures import BUSY_TIMEOUT_MS, translate
 from server.db.line import Line
 from server.db.lock_holder import describe, holder
-from server.errors import Busy, InvalidArguments, ProjectMemoryError, SchemaTooNew, Storage
+from server.errors import Busy, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
 from server.models.events import Event, Origin
 
@@ -32,7 +32,6 @@ Params = Mapping[str, Any]
 Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
 NO_PARAMS: Params = {}
 BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
-BUSY_TIMEOUT_MS = 5000
 LOCK_PAUSE_SECONDS = 0.002  # between two looks for a write lock that another program holds
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
@@ -43,11 +42,6 @@ FOREIGN = """
     SELECT count(*) FROM sqlite_master
     WHERE name NOT LIKE 'sqlite_%' AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_migrations')
 """
-GENERATED_KEY = re.compile(r"UNIQUE constraint failed: \w+\.\w+_id$")
-
-
-class IdCollision(ProjectMemoryError):
-    """A generated id was taken already: nothing was written, and the same call again draws another one."""
 
 
 class Connection(aiosqlite.Connection):
@@ -468,33 +462,3 @@ def _blamed(busy: Busy, path: Path) -> Busy:
     """Name the process that holds the lock, where the platform tells."""
     pid = holder(path)
     return Busy(f"{busy} The lock is held by {describe(pid)}.", held_by_pid=pid) if pid else busy
-
-
-def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exception:
-    """Turn a driver error into ours; a defect of ours stays what it is."""
-    if isinstance(error, OverflowError):
-        return InvalidArguments("A number is larger than 64 bits hold. Send a smaller one.")
-    if isinstance(error, UnicodeEncodeError):
-        return InvalidArguments("The text holds a lone surrogate, which is no character. Send valid Unicode.")
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Busy(
-            f"Another process has held the database's write lock for more than {BUSY_TIMEOUT_MS / 1000:g} s. "
-            "Nothing was written. Send the same call again."
-        )
-    if code in STORAGE_ADVICE:
-        return Storage(f"The database failed: {error}. Nothing was written. {STORAGE_ADVICE[code]}")
-    if GENERATED_KEY.search(str(error)):
-        return IdCollision(str(error))
-    return error
-
-
-STORAGE_ADVICE = {
-    sqlite3.SQLITE_FULL: "The disk is full: free some space, then send the same call again.",
-    sqlite3.SQLITE_IOERR: "The disk refused: free some space or check the disk, then send the same call again.",
-    sqlite3.SQLITE_READONLY: "It is read-only: repair its permissions or choose another --data-root.",
-    sqlite3.SQLITE_CANTOPEN: "The file cannot be opened: check --data-root and its permissions.",
-    sqlite3.SQLITE_PERM: "Repair the permissions of the data root or choose another --data-root.",
-    sqlite3.SQLITE_CORRUPT: "The file is damaged: stop every server, keep a copy of it, and restore a backup.",
-    sqlite3.SQLITE_NOTADB: "The file is not an SQLite database: move it away or choose another --data-root.",
-}

@@ -12,7 +12,8 @@ import aiosqlite
 import anyio
 
 from server.db import indexing
-from server.db.connection import Database, connected, translate
+from server.db.connection import Database, connected
+from server.db.failures import translate
 from server.errors import Busy, SchemaTooNew, Storage
 
 logger = logging.getLogger(__name__)

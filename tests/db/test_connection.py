@@ -16,7 +16,8 @@ import pytest_asyncio
 
 from server import calls
 from server.db import connection
-from server.db.connection import Database, open_database, translate
+from server.db.connection import Database, open_database
+from server.db.failures import translate
 from server.errors import Busy, InvalidArguments, Storage
 from server.models import base
 from server.settings import Settings

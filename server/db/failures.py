@@ -1,0 +1,43 @@
+"""What the driver says in our words."""
+
+import re
+import sqlite3
+
+from server.errors import Busy, InvalidArguments, ProjectMemoryError, Storage
+
+BUSY_TIMEOUT_MS = 5000
+GENERATED_KEY = re.compile(r"UNIQUE constraint failed: \w+\.\w+_id$")
+
+
+class IdCollision(ProjectMemoryError):
+    """A generated id was taken already: nothing was written, and the same call again draws another one."""
+
+
+def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exception:
+    """Turn a driver error into ours; a defect of ours stays what it is."""
+    if isinstance(error, OverflowError):
+        return InvalidArguments("A number is larger than 64 bits hold. Send a smaller one.")
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidArguments("The text holds a lone surrogate, which is no character. Send valid Unicode.")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(
+            f"Another process has held the database's write lock for more than {BUSY_TIMEOUT_MS / 1000:g} s. "
+            "Nothing was written. Send the same call again."
+        )
+    if code in STORAGE_ADVICE:
+        return Storage(f"The database failed: {error}. Nothing was written. {STORAGE_ADVICE[code]}")
+    if GENERATED_KEY.search(str(error)):
+        return IdCollision(str(error))
+    return error
+
+
+STORAGE_ADVICE = {
+    sqlite3.SQLITE_FULL: "The disk is full: free some space, then send the same call again.",
+    sqlite3.SQLITE_IOERR: "The disk refused: free some space or check the disk, then send the same call again.",
+    sqlite3.SQLITE_READONLY: "It is read-only: repair its permissions or choose another --data-root.",
+    sqlite3.SQLITE_CANTOPEN: "The file cannot be opened: check --data-root and its permissions.",
+    sqlite3.SQLITE_PERM: "Repair the permissions of the data root or choose another --data-root.",
+    sqlite3.SQLITE_CORRUPT: "The file is damaged: stop every server, keep a copy of it, and restore a backup.",
+    sqlite3.SQLITE_NOTADB: "The file is not an SQLite database: move it away or choose another --data-root.",
+}
