@@ -398,7 +398,7 @@ def shares(path: Path) -> tuple[int, float]:
         [(indexes, whole)] = db.execute(
             """
             SELECT sum(s.pgsize) FILTER (WHERE m.type = 'index'), sum(s.pgsize)
-            FROM dbstat s LEFT JOIN sqlite_master m ON m.name = s.name WHERE s.aggregate
+            FROM dbstat s LEFT JOIN sqlite_master m ON m.name = s.name WHERE s.aggregate = TRUE
             """
         )
     finally:
