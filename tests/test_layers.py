@@ -32,6 +32,7 @@ ROOMS = {
     "words": set[str](),
     "db": {"errors", "models", "globs", "words"},
     "tools": {"errors", "settings", "models", "registry", "content", "markdown", "globs", "words", "db"},
+    "importers": {"errors", "settings", "models", "db"},
     "exporters": {"errors", "models", "importers", "db"},
     "store": {"errors", "settings", "catalog", "content", "db"},
     "calls": CALLS,
@@ -40,7 +41,7 @@ ROOMS = {
     "completions": PROTOCOL,
     "app": PROTOCOL | {"resources", "prompts", "completions"},
     "transport": {"errors", "settings", "app"},
-    "cli": PROTOCOL | {"app", "transport", "exporters"},
+    "cli": PROTOCOL | {"app", "transport", "importers", "exporters"},
     "__main__": {"errors", "settings", "transport", "cli"},
     "__init__": set[str](),
 }
@@ -53,7 +54,7 @@ THIRD_PARTY = {
     "typer": {"cli"},
     "rich": {"cli"},
     "pydantic": {"models", "registry", "tools", "transport"},
-    "anyio": {"db", "tools", "store", "app", "transport", "resources", "cli", "__main__"},
+    "anyio": {"db", "importers", "tools", "store", "app", "transport", "resources", "cli", "__main__"},
     "platformdirs": {"settings"},
 }
 ANY_SQL = re.compile(

@@ -10,6 +10,7 @@ import pytest
 
 from server.db import exports, family
 from server.db.connection import Database, columns_of_tables
+from server.db.staging import file_id
 from server.exporters import documents
 from server.exporters.documents import file_name
 from server.exporters.folder import File
@@ -131,7 +132,7 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
     run = {"layout": "l", "source_path": "/p", "status": "clean", "started_at": NOW}
     await insert(tx, "import_runs", run_id="run_1", **run)
     content = {"sha256": "0", "size": 1, "status": "imported", "created_at": NOW, "raw": b"\0\xff"}
-    await insert(tx, "import_files", file_id="file_1", run_id="run_1", path="a", **content, **place)
+    await insert(tx, "import_files", file_id=file_id(made.workspace_id, "a"), run_id="run_1", path="a", **content, **place)
     base = {"path": "a", "base": '{"title":"T"}', "updated_at": NOW}
     await insert(tx, "import_rows", table_name="plans", row_key="k", **base, **place)
 
