@@ -22,7 +22,7 @@ from server.words import Term
 CANDIDATES = 300  # documents that are ranked
 TITLED = 200  # and those more that have all words in their title
 ENOUGH = 10  # hits with all words, besides which no others are looked for
-PARTIAL = 100  # of those others, for each choice of words
+PARTIAL = 50  # of those others, for each choice of words
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
 COUNTED = 1_000  # how far `total` counts
 REQUIRED = 6  # words that must match; more of them only rank
@@ -326,9 +326,11 @@ def _rank(found: Sequence[Ranked], asked: Query, now: str) -> list[Ranked]:
 
 
 def _near_the_best(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Leave out those without all words that fit far worse than the best."""
+    """Keep of those without all words as many as it takes to have enough, if they fit nearly as well as the best."""
     best = max((one.score - one.bonus for one in ranked), default=0.0)
-    return [one for one in ranked if one.whole or one.score >= NEAR_BEST * best]
+    fitting = [one for one in ranked if not one.whole and one.score >= NEAR_BEST * best]
+    kept = {one.row["doc"] for one in fitting[: max(ENOUGH - sum(one.whole for one in ranked), 0)]}
+    return [one for one in ranked if one.whole or one.row["doc"] in kept]
 
 
 def _sought(term: Term, count: int) -> Sought:
