@@ -204,12 +204,16 @@ class _Table:
             if live.get(name) == base.get(name) or name in BOOKKEEPING:
                 changed[name] = value
             else:
-                self.tell(row, "error", f"{name} changed here and in the database; the database's stays", value, live[name])
+                self.tell(
+                    row, "error", f"{name} changed here and in the database; the database's stays", value, live[name]
+                )
         if not set(changed) - BOOKKEEPING:
             return {}
-        changed["version"] = live["version"] + 1 if "version" in live else None
-        changed["updated_at"] = max(live["updated_at"], new["updated_at"]) if "updated_at" in live else None
-        return {name: value for name, value in changed.items() if name in live and value is not None or name in base}
+        if "version" in live:
+            changed["version"] = live["version"] + 1
+        if "updated_at" in live:
+            changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
+        return changed
 
     async def taken(self, rows: Sequence[sqlite3.Row]) -> dict[str, str]:
         """Return which of these new rows would stand where another one is, by a unique key of the table."""

@@ -212,7 +212,9 @@ def parse(text: str, notes: list[Note]) -> Any:
         raise Unreadable(f"it is nested deeper than {DEPTH} levels") from error
     except json.JSONDecodeError as error:
         end = " (cut off?)" if error.pos >= len(text.rstrip()) else ""
-        raise Unreadable(f"no JSON: {error.msg.removesuffix(' starting at')} at line {error.lineno}, column {error.colno}{end}") from error
+        raise Unreadable(
+            f"no JSON: {error.msg.removesuffix(' starting at')} at line {error.lineno}, column {error.colno}{end}"
+        ) from error
     except ValueError as error:
         raise Unreadable(f"no JSON that can be kept: {error}") from error
     if text.count("[") + text.count("{") > DEPTH and _is_deeper(found, DEPTH):

@@ -86,7 +86,7 @@ async def known_to(db: Reader, source: Source, options: Options) -> Known:
         elif there:
             paths[target] = there.path
     times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
-    return Known(targets, paths, times)
+    return Known(targets, paths, times, db.now())
 
 
 async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]:

@@ -56,6 +56,7 @@ class Known:
     targets: Mapping[str, str]
     paths: Mapping[str, str]
     times: Mapping[tuple[str | None, str], tuple[str, str | None]]
+    now: str = "9999"  # what a log dates later cannot have been then
 
 
 class Layout(Protocol):

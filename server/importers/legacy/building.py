@@ -28,9 +28,7 @@ class Plan:
         self.rows.append(Row(table, key, values, self.path, at, self.plan_id))
 
 
-def edge(
-    source: Node, target: Node, *, closed: bool, at: str, kind: str = "blocks", **more: Any
-) -> tuple[str, Object]:
+def edge(source: Node, target: Node, *, closed: bool, at: str, kind: str = "blocks", **more: Any) -> tuple[str, Object]:
     """Return the key and the columns of a dependency."""
     key: str = more.pop("dependency_id", None) or derived("dep", *source, *target)
     return key, {

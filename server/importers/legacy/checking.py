@@ -113,7 +113,9 @@ async def _lists(ask: Ask, plan_id: str, confirmed: set[int]) -> Json:
             steps[place] = await whole(ask, "memory_steps", {"action": "get", "step_id": step["step_id"]})
     for place, entry in enumerate(lineage):
         if "cut" in entry or "clipped" in entry:
-            lineage[place] = await whole(ask, "memory_agent", {"action": "get_lineage", "lineage_id": entry["lineage_id"]})
+            lineage[place] = await whole(
+                ask, "memory_agent", {"action": "get_lineage", "lineage_id": entry["lineage_id"]}
+            )
     return {"steps": steps, "sessions": sessions, "lineage": lineage, "notes": notes}
 
 
@@ -173,7 +175,9 @@ def _phase(step: Json) -> str:
 def _phases(state: Json, told: Json, compared: Comparison) -> None:
     """Compare the phases and their order: those listed by sequence, the others as steps first name them."""
     listed = [phase for phase in _list(state, "phases") if isinstance(phase, dict)]
-    numbers = [p["sequence"] if isinstance(p.get("sequence"), int | float) else len(listed) + n for n, p in enumerate(listed)]
+    numbers = [
+        p["sequence"] if isinstance(p.get("sequence"), int | float) else len(listed) + n for n, p in enumerate(listed)
+    ]
     described = [listed[n] for n in sorted(range(len(listed)), key=lambda n: (numbers[n], n))]
     names = [_text(phase.get("name") or "Unphased") for phase in described]
     expected = list(dict.fromkeys([*names, *map(_phase, _ordered(state))]))

@@ -253,7 +253,7 @@ def _loose(reader: Reader, entry: Entry) -> Iterator[Draft]:
         return
     if entry.path == CONTEXT:
         if found := reader.parsed(entry, json_of):
-            reader.add(found[0], *workspaces.sections(workspace_id, *found, findings))
+            reader.add(found[0], *workspaces.sections(reader.world, workspace_id, *found, findings))
     elif entry.path == "terminal-allowlist.json":
         if found := reader.parsed(entry, json_of):
             reader.add(found[0], workspaces.allowlist(workspace_id, *found, findings))
@@ -300,7 +300,7 @@ def _old_log(reader: Reader, content: Content, value: Any) -> None:
         return
     places = [(f"$[{number}]", entry) for number, entry in enumerate(listed)]
     findings = reader.draft.findings
-    rows = logs.updates(reader.workspace_id or "", "update_log.json", places, content.path, findings)
+    rows = logs.updates(reader.world, reader.workspace_id or "", "update_log.json", places, content.path, findings)
     reader.add(content, *rows)
 
 

@@ -21,7 +21,7 @@ def event(world: World, value: Any, at: str, path: str, findings: list[Finding],
     workspace_id = _workspace(world, found, plan_id)
     kind = found.text("type") or found.text("event_type") or "unknown"
     agent = found.text("agent_type")
-    moment = found.moment("timestamp", otherwise)
+    moment = _past(world, found, otherwise)
     data: Object = {"legacy_id": event_id, "data": found.raw("data")}
     entity = ("plan", plan_id) if plan_id else ("workspace", workspace_id or event_id)
     values = {
@@ -38,6 +38,16 @@ def event(world: World, value: Any, at: str, path: str, findings: list[Finding],
         "data": {**data, **found.extra()},
     }
     return Row("event_log", event_id, values, path, at)
+
+
+def _past(world: World, found: Fields, otherwise: str) -> str:
+    """Take the time of an entry. One in the future would drag the clock that decides about leases along."""
+    at = found.moment("timestamp", otherwise)
+    if at <= world.known.now:
+        return at
+    found.left["timestamp"] = found.keep("timestamp")
+    found.teller.warn(f"{found.at}.timestamp", "in the future; that of the import counts", at, world.known.now)
+    return world.known.now
 
 
 def _workspace(world: World, found: Fields, plan_id: str | None) -> str | None:
@@ -79,7 +89,7 @@ def lines(world: World, found: Iterable[tuple[int, bytes]], path: str, findings:
 
 
 def updates(
-    workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], path: str, findings: list[Finding]
+    world: World, workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], path: str, findings: list[Finding]
 ) -> Iterator[Row]:
     """Yield the entries of an update or audit log; equal ones are told apart by their number."""
     seen: dict[str, int] = {}
@@ -95,7 +105,7 @@ def updates(
             summary = action or log
             found.defaulted("summary", summary)
         values = {
-            "timestamp": found.moment("timestamp", NO_TIME),
+            "timestamp": _past(world, found, NO_TIME),
             "workspace_id": workspace_id,
             "plan_id": found.text("plan_id"),
             "tool": found.text("tool"),

@@ -80,7 +80,9 @@ def add_notes(plan: Plan, at: str) -> None:
     for name in ("pending_notes", "notes"):
         for number, (where, value) in enumerate(plan.found.objects(name)):
             plain = isinstance(value, str)
-            note = Fields({"note": value}, where, plan.found.teller) if plain else fields(value, where, plan.found.teller)
+            note = (
+                Fields({"note": value}, where, plan.found.teller) if plain else fields(value, where, plan.found.teller)
+            )
             if note is None:
                 continue
             written = note.text("note") if "note" in note else note.text("content", "")
@@ -109,9 +111,7 @@ def add_scripts(plan: Plan, listed: Sequence[tuple[str, Any]], at: str) -> None:
             plan.add("build_scripts", values["script_id"], values, where)
 
 
-def script_columns(
-    plan: Any, script: Fields, fallback: str, workspace_id: str, plan_id: str | None, at: str
-) -> Object:
+def script_columns(plan: Any, script: Fields, fallback: str, workspace_id: str, plan_id: str | None, at: str) -> Object:
     """Return the columns of a build script; `plan` or whatever has a `world` in which ids are taken."""
     script_id = script.word("id", fallback)
     if not plan.world.take("script", script_id):

@@ -134,14 +134,14 @@ def _aliases(world: World, place: Place, workspace_id: str, at: str, path: str) 
             world.findings.append(Finding("warning", path, "$.legacy_workspace_ids", "taken by another", alias))
 
 
-def sections(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> list[Row]:
+def sections(world: World, workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> list[Row]:
     """Return the context of a workspace: one item with all sections, and the entries of its two logs."""
     found = fields(value, "$", Teller(content.path, findings))
     if found is None:
         return []
     rows: list[Row] = []
     for log in ("update_log", "audit_log"):
-        rows += _log(workspace_id, log, found, findings)
+        rows += _log(world, workspace_id, log, found, findings)
     created_at = found.moment("created_at", content.modified_at)
     updated_at = found.maybe_moment("updated_at") or created_at
     if found.keep("workspace_id") == workspace_id:
@@ -152,7 +152,7 @@ def sections(workspace_id: str, content: Content, value: Any, findings: list[Fin
     return [Row(row.table, row.key, values, row.path), *rows]
 
 
-def _log(workspace_id: str, name: str, found: Fields, findings: list[Finding]) -> Iterator[Row]:
+def _log(world: World, workspace_id: str, name: str, found: Fields, findings: list[Finding]) -> Iterator[Row]:
     value = found.keep(name)
     holder = value if isinstance(value, dict) else {"entries": value} if isinstance(value, list) else None
     if holder is None:
@@ -162,7 +162,7 @@ def _log(workspace_id: str, name: str, found: Fields, findings: list[Finding]) -
     found.raw(name)
     if log.left:
         found.left[name] = log.left
-    yield from logs.updates(workspace_id, name, listed, found.teller.path, findings)
+    yield from logs.updates(world, workspace_id, name, listed, found.teller.path, findings)
 
 
 def allowlist(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> Row:

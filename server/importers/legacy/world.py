@@ -151,7 +151,9 @@ def _look_at(world: World, place: Place, entry: Entry) -> None:
         listed = cast(list[Any], found) if isinstance(found, list) else []
         for each in listed:
             if isinstance(each, dict) and not each.get("source_phase") and not each.get("target_phase"):
-                world.told.append((("plan", text(each.get("target_plan_id"))), ("plan", text(each.get("source_plan_id")))))
+                world.told.append(
+                    (("plan", text(each.get("target_plan_id"))), ("plan", text(each.get("source_plan_id"))))
+                )
 
 
 def header(place: Place, folder: str, state: Object) -> Header:
