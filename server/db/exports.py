@@ -14,6 +14,7 @@ import anyio
 from server.db.clock import Clock
 from server.db.connection import NO_PARAMS, Database, Params, Reader, Statement, connected
 from server.db.family import ARCHIVE, FAMILY, OF_PLAN
+from server.errors import ProjectMemoryError
 
 Rows = dict[str, list[dict[str, Any]]]  # table -> whole rows
 Source = tuple[str, str, Params]  # table, condition, its values
@@ -205,10 +206,19 @@ async def _pages(
 async def _rows(db: Reader, sources: Sequence[Source]) -> Rows:
     """Return the rows of each table that has some, in an order that does not depend on the file's layout."""
     found: Rows = {}
-    statements = [_statement(source) for source in sources]
-    for (table, _, _), rows in zip(sources, await db.batch(*statements), strict=True):
+    for (table, _, _), rows in zip(sources, await _at_once(db, [_statement(one) for one in sources]), strict=True):
         found.setdefault(table, []).extend(dict(row) for row in rows)
     return {table: sorted(rows, key=_place) for table, rows in found.items() if rows}
+
+
+async def _at_once(db: Reader, statements: Sequence[Statement]) -> list[list[Any]]:
+    """Run statements on one state of the database, inside of a transaction or outside of any."""
+    try:
+        found = await db.batch(("SAVEPOINT export", NO_PARAMS), *statements, ("RELEASE export", NO_PARAMS))
+    except ProjectMemoryError:
+        await db.batch(("ROLLBACK TO export", NO_PARAMS), ("RELEASE export", NO_PARAMS))
+        raise
+    return found[1:-1]
 
 
 def _statement(source: Source) -> Statement:

@@ -40,8 +40,13 @@ async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
 
 async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
     """Yield the page of one plan."""
+    yield await plan_page(db, plan_id)
+
+
+async def plan_page(db: Reader, plan_id: str) -> File:
+    """Return the page of one plan."""
     rows = await exports.plan(db, plan_id)
-    yield _page(f"{file_name(plan_id)}.md", plan(rows), is_plan=True)
+    return _page(f"{file_name(plan_id)}.md", plan(rows), is_plan=True)
 
 
 def plan(rows: Rows) -> Lines:

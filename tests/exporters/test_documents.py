@@ -132,7 +132,8 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
     run = {"layout": "l", "source_path": "/p", "status": "clean", "started_at": NOW}
     await insert(tx, "import_runs", run_id="run_1", **run)
     content = {"sha256": "0", "size": 1, "status": "imported", "created_at": NOW, "raw": b"\0\xff"}
-    await insert(tx, "import_files", file_id=file_id(made.workspace_id, "a"), run_id="run_1", path="a", **content, **place)
+    known = {"file_id": file_id(made.workspace_id, "a"), "run_id": "run_1", "path": "a"}
+    await insert(tx, "import_files", **known, **content, **place)
     base = {"path": "a", "base": '{"title":"T"}', "updated_at": NOW}
     await insert(tx, "import_rows", table_name="plans", row_key="k", **base, **place)
 

@@ -1,0 +1,74 @@
+"""memory_plan: a plan as a document or a page."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from server.db import plans, workspaces
+from server.errors import Conflict, InvalidArguments, NotAllowed, Storage
+from server.exporters import documents, markdown
+from server.models.text import Id, Line
+from server.tools.common import Call
+from server.tools.files import replace
+from server.tools.paths import normal_path
+from server.tools.plan import TOOL
+
+Format = Annotated[Literal["json", "markdown"], Field(description="json|markdown")]
+OutputPath = Annotated[Line, Field(description="in the workspace")]
+SUFFIXES = {"json": (".json",), "markdown": (".md", ".markdown")}
+
+
+@TOOL.action(read_only=True, takes=("force",))
+async def export_plan(
+    call: Call, *, plan_id: Id, format: Format = "json", output_path: OutputPath | None = None
+) -> dict[str, Any]:
+    """The whole plan as lossless JSON or as Markdown.
+
+    Everything that belongs to it is in it, archived or not: phases, steps, notes, sessions, context, research. Without
+    output_path the text is `content`, in pieces if need be (`next_offset`). With it the text is written to that file,
+    relative to the project folder and inside of it; its name ends in .json or .md. A file that is there is replaced
+    only with force=true. `python -m server import FILE` takes the JSON into another database.
+
+    Example: {"action":"export_plan","plan_id":"plan_1rqewqexykb7","format":"markdown","output_path":"docs/plan.md"}
+    """
+    db = call.db
+    plan = await plans.require(db, plan_id)
+    workspace_id = await call.workspace_id(db, plan.workspace_id)
+    layout = documents.plan if format == "json" else markdown.plan_page
+    text = (await layout(db, plan_id)).content.decode()
+    told: dict[str, Any] = {"workspace_id": workspace_id, "plan_id": plan_id, "format": format}
+    if output_path is None:
+        return {**told, "content": text}
+    if call.settings.read_only:
+        raise NotAllowed("This server was started with --read-only (PM_READ_ONLY); leave out output_path.")
+    folder = (await workspaces.require(db, workspace_id)).path
+    target = _inside(folder, output_path, format)
+    _write(target, text, force=call.shared.force)
+    return {**told, "output_path": str(target), "bytes": len(text.encode())}
+
+
+def _inside(folder: str, output_path: str, format: str) -> Path:
+    """Return where an export may be written, or refuse."""
+    if not Path(folder).is_dir():
+        raise InvalidArguments(
+            f"The project folder {folder!r} is not there. Leave out output_path, or memory_workspace action='migrate'."
+        )
+    path = Path(folder, output_path)
+    home = Path(os.path.realpath(path.parent))
+    if not home.is_relative_to(normal_path(Path(folder))) or path.name in ("", ".", ".."):
+        raise NotAllowed(f"output_path {output_path[:200]!r} leads out of the project folder {folder!r}.")
+    if ".git" in home.parts or path.suffix.lower() not in SUFFIXES[format]:
+        raise NotAllowed(f"output_path {output_path[:200]!r} has to end in {SUFFIXES[format][0]}, and be outside .git.")
+    return home / path.name
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    if os.path.lexists(path) and not force:
+        raise Conflict(f"{str(path)!r} is there already. Nothing was written. Name another file, or send force=true.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, text)
+    except OSError as error:
+        raise Storage(f"{str(path)!r} cannot be written: {error.strerror}. Nothing was written.") from error
