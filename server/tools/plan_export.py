@@ -53,7 +53,7 @@ def _inside(folder: str, output_path: str, format: str) -> Path:
     """Return where an export may be written, or refuse."""
     if not Path(folder).is_dir():
         raise InvalidArguments(
-            f"The project folder {folder!r} is not there. Leave out output_path, or memory_workspace action='migrate'."
+            f"The project folder {folder!r} is not there. Leave out output_path: the text is returned then."
         )
     path = Path(folder, output_path)
     home = Path(os.path.realpath(path.parent))
