@@ -11,6 +11,15 @@ DROP INDEX lineage_workspace;
 CREATE INDEX lineage_workspace ON lineage (workspace_id, created_at);
 CREATE INDEX lineage_to ON lineage (workspace_id, lower(to_agent), created_at);
 
+-- Which steps of a plan are free. SQLite preferred steps_status to the partial indexes, and looked at all that wait.
+DROP INDEX steps_free;
+DROP INDEX steps_waiting;
+CREATE INDEX steps_free ON steps (plan_id, status, waits_for, order_index);
+
+-- How far a phase is stands in the index alone.
+DROP INDEX steps_phase;
+CREATE INDEX steps_phase ON steps (phase_id, status);
+
 -- What a phase waits for may be archived; a plan that is archived lets go of its files.
 CREATE INDEX steps_archive_phase ON steps_archive (phase_id, status);
 CREATE INDEX file_reservations_plan ON file_reservations (plan_id);

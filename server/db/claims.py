@@ -10,8 +10,8 @@ from typing import Any
 
 from server.db import events
 from server.db.connection import Reader, Transaction
-from server.db.counting import counting
-from server.models.base import Columns, encode, later
+from server.db.counting import COUNTED, counting
+from server.models.base import encode, later
 from server.models.events import Event
 from server.models.steps import OPEN, StepRow
 
@@ -66,7 +66,7 @@ CANDIDATES_IN_PLAN = " UNION ALL ".join(
     f"""
     SELECT * FROM (
         SELECT s.*, p.name AS phase FROM steps s JOIN phases p ON p.phase_id = s.phase_id
-        WHERE s.plan_id = :plan_id AND {state} AND ({REASON_IN_PLAN}) IS NULL
+        WHERE s.plan_id = :plan_id AND s.order_index > :index AND {state} AND ({REASON_IN_PLAN}) IS NULL
         ORDER BY s.order_index LIMIT :limit
     )
     """
@@ -115,22 +115,22 @@ HELD = """
 """
 
 ELIGIBLE_IN_PLAN = f"{SCOPE} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit"
+COUNT_IN_PLAN = f"{SCOPE} SELECT count(*) FROM (SELECT * FROM ({CANDIDATES_IN_PLAN}) LIMIT :limit)"
 
 # Of a whole workspace: its plans in the order of an index, and of each the steps that may be free. What is true of a
 # plan as a whole is looked at once for each, and REASON only at what is special in a step.
+PLACE = ("rank", "plan_created_at", "plan_id", "order_index")
 ORDER = f"{RANK}, l.created_at, l.plan_id, s.order_index"
 READY = f"""
     FROM plans l
         JOIN steps s ON s.plan_id = l.plan_id AND s.status IN ('pending', 'active') AND s.waits_for = 0
         JOIN phases p ON p.phase_id = s.phase_id
-    WHERE {{plans}} AND l.status = 'active' AND NOT {WAITS}
+    WHERE l.workspace_id = :workspace_id AND l.status = 'active' AND NOT {WAITS}
       AND ({_REASON.format(l_status="l.status", l_waits="0", l_gate=GATE)}) IS NULL
 """
-READY_IN_PLAN = READY.format(plans="l.plan_id = :plan_id")
-READY_IN_WORKSPACE = READY.format(plans="l.workspace_id = :workspace_id")
 READY_PAGE = f"""
-    SELECT s.*, p.name AS phase, {RANK} AS rank, l.created_at AS plan_created_at {{ready}}
-      AND ({ORDER}) > (:rank, :created_at, :of_plan, :index)
+    SELECT s.*, p.name AS phase, {RANK} AS rank, l.created_at AS plan_created_at {READY}
+      AND ({ORDER}) > (:rank, :plan_created_at, :plan_id, :order_index)
     ORDER BY {ORDER} LIMIT :limit
 """
 
@@ -152,38 +152,40 @@ def _params(db: Reader, wanted: Wanted, **more: Any) -> dict[str, Any]:
 
 async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
     """Return the first eligible steps of a plan, in order."""
-    rows = await db.all(ELIGIBLE_IN_PLAN, _params(db, wanted, plan_id=plan_id, limit=limit))
+    rows = await db.all(ELIGIBLE_IN_PLAN, _params(db, wanted, plan_id=plan_id, index=-1, limit=limit))
     return [StepRow.of(row) for row in rows]
 
 
-async def ready(
-    db: Reader, *, workspace_id: str, plan_id: str | None, after: Sequence[str | int] | None, limit: int
-) -> tuple[list[tuple[StepRow, list[str | int]]], int]:
-    """Return eligible steps of a plan or a workspace, each with its place in the list, and how many there are.
+async def ready_in_plan(db: Reader, plan_id: str, *, after: int, limit: int) -> tuple[list[StepRow], int]:
+    """Return the eligible steps of a plan behind the index `after`, and how many there are, up to COUNTED + 1."""
+    rows, [(total,)] = await db.batch(
+        (ELIGIBLE_IN_PLAN, _params(db, ANY, plan_id=plan_id, index=after, limit=limit)),
+        (COUNT_IN_PLAN, _params(db, ANY, plan_id=plan_id, index=-1, limit=COUNTED + 1)),
+    )
+    return [StepRow.of(row) for row in rows], total
 
-    They come by priority of their plan, its age, and position. The number goes up to COUNTED + 1.
+
+async def ready(
+    db: Reader, workspace_id: str, *, after: Sequence[str | int] | None, limit: int
+) -> tuple[list[tuple[StepRow, list[str | int]]], int]:
+    """Return eligible steps of a workspace, each with its place in the list, and how many there are, up to COUNTED + 1.
+
+    They come by priority of their plan, its age, and position.
     """
-    params = _ready_params(db, workspace_id, plan_id, after, limit)
-    source = READY_IN_PLAN if plan_id else READY_IN_WORKSPACE
-    rows, [(total,)] = await db.batch((READY_PAGE.format(ready=source), params), (counting(source), params))
-    return [_placed(row) for row in rows], total
+    params = _ready_params(db, workspace_id, after, limit)
+    rows, [(total,)] = await db.batch((READY_PAGE, params), (counting(READY), params))
+    return [(StepRow.of(row), [row[name] for name in PLACE]) for row in rows], total
 
 
 async def first_ready(db: Reader, workspace_id: str, *, limit: int) -> list[StepRow]:
     """Return the steps of a workspace that `ready` begins with."""
-    params = _ready_params(db, workspace_id, None, None, limit)
-    return [StepRow.of(row) for row in await db.all(READY_PAGE.format(ready=READY_IN_WORKSPACE), params)]
+    rows = await db.all(READY_PAGE, _ready_params(db, workspace_id, None, limit))
+    return [StepRow.of(row) for row in rows]
 
 
-def _ready_params(
-    db: Reader, workspace_id: str, plan_id: str | None, after: Sequence[str | int] | None, limit: int
-) -> dict[str, Any]:
-    place = dict(zip(("rank", "created_at", "of_plan", "index"), after or (-1, "", "", -1), strict=True))
-    return _params(db, ANY, workspace_id=workspace_id, plan_id=plan_id, limit=limit, **place)
-
-
-def _placed(row: Columns) -> tuple[StepRow, list[str | int]]:
-    return StepRow.of(row), [row["rank"], row["plan_created_at"], row["plan_id"], row["order_index"]]
+def _ready_params(db: Reader, workspace_id: str, after: Sequence[str | int] | None, limit: int) -> dict[str, Any]:
+    place = dict(zip(PLACE, after or (-1, "", "", -1), strict=True))
+    return _params(db, ANY, workspace_id=workspace_id, limit=limit, **place)
 
 
 async def reason(db: Reader, step: StepRow) -> str | None:

@@ -20,18 +20,18 @@ BELONGS = {
 }
 
 PROGRESS = """
-    SELECT p.*, p.order_index AS "index", c.confirmed_by,
-        coalesce(n.steps_total, 0) AS steps_total, coalesce(n.steps_done, 0) AS steps_done,
-        CASE WHEN n.steps_done = n.steps_total THEN 'done' WHEN n.begun > 0 THEN 'active' ELSE 'pending' END AS status
-    FROM phases{suffix} p
-    LEFT JOIN (
-        SELECT phase_id, count(*) AS steps_total,
-            count(*) FILTER (WHERE status IN ('done', 'cancelled')) AS steps_done,
-            count(*) FILTER (WHERE status <> 'pending') AS begun
-        FROM steps{suffix} WHERE plan_id = :plan_id GROUP BY phase_id
-    ) n ON n.phase_id = p.phase_id
-    LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id AND c.plan_id = :plan_id
-    WHERE p.plan_id = :plan_id ORDER BY p.order_index
+    SELECT *, CASE WHEN pending = steps_total THEN 'pending' WHEN steps_done = steps_total THEN 'done' ELSE 'active' END
+        AS status
+    FROM (
+        SELECT p.*, p.order_index AS "index", c.confirmed_by,
+            (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id) AS steps_total,
+            (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id AND s.status = 'pending') AS pending,
+            (SELECT count(*) FROM steps{suffix} s
+             WHERE s.phase_id = p.phase_id AND s.status IN ('done', 'cancelled')) AS steps_done
+        FROM phases{suffix} p LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id AND c.plan_id = :plan_id
+        WHERE p.plan_id = :plan_id
+    ) AS counted
+    ORDER BY order_index
 """
 
 

@@ -11,7 +11,7 @@ from server.db.counting import COUNTED
 from server.db.steps import Outlook
 from server.errors import Conflict
 from server.models.events import Event
-from server.models.steps import Step, StepRow, StepStatus, StepType, brief, view
+from server.models.steps import Step, StepBrief, StepRow, StepStatus, StepType, brief, view
 from server.models.text import Id, Index, Name, Seconds, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call
@@ -151,17 +151,23 @@ async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
     """
     plan = await plans.require(call.db, plan_id) if plan_id else None
     workspace_id = await call.workspace_id(call.db, plan.workspace_id if plan else None)
-    found, total = await claims.ready(
-        call.db,
-        workspace_id=workspace_id,
-        plan_id=plan_id,
-        after=call.after("ready", 4),
-        limit=call.shared.limit + 1,
-    )
+    limit = call.shared.limit
+    if plan_id:
+        after = call.after("ready-plan", 1)
+        of_plan, total = await claims.ready_in_plan(
+            call.db, plan_id, after=int(after[0]) if after else -1, limit=limit + 1
+        )
+        rows = [brief(step, claimed_by=None) for step in of_plan]
+        return Page("steps", rows, total, limit, _at, "ready-plan", {"plan_id": plan_id}, COUNTED)
+    found, total = await claims.ready(call.db, workspace_id, after=call.after("ready", 4), limit=limit + 1)
     places = {step.step_id: place for step, place in found}
-    rows = [brief(step, plan_id=None if plan_id else step.plan_id, claimed_by=None) for step, _ in found]
-    extra = {"plan_id": plan_id} if plan_id else {"workspace_id": workspace_id}
-    return Page("steps", rows, total, call.shared.limit, lambda row: places[row.step_id], "ready", extra, COUNTED)
+    rows = [brief(step, plan_id=step.plan_id, claimed_by=None) for step, _ in found]
+    extra = {"workspace_id": workspace_id}
+    return Page("steps", rows, total, limit, lambda row: places[row.step_id], "ready", extra, COUNTED)
+
+
+def _at(row: StepBrief) -> list[str | int]:
+    return [row.index]
 
 
 @TOOL.action(takes=("claim",), one_of=STEP)

@@ -9,6 +9,7 @@ import bench_store
 import pytest
 from bench_scale import Things, Timing
 
+from server.db import claims, phases
 from server.db.connection import Database, Statement
 from server.settings import DATABASE_NAME
 
@@ -65,3 +66,21 @@ async def test_what_names_no_other_row_is_no_way_to_find_rows(db: Database) -> N
     assert [row["detail"] for row in (plan[0], among[0])] == [
         "SEARCH knowledge USING INDEX sqlite_autoindex_knowledge_1 (knowledge_id=?)"
     ] * 2
+
+
+@pytest.mark.parametrize("query", [claims.ELIGIBLE_IN_PLAN, claims.COUNT_IN_PLAN, claims.WAITING_COUNTS])
+async def test_steps_that_wait_are_not_looked_at(db: Database, query: str) -> None:
+    params = {"plan_id": "", "now": "", "types": "[]", "assignee": None, "index": -1, "limit": 1}
+    found = [row["detail"] for row in await db.all(f"EXPLAIN QUERY PLAN {query}", params)]
+
+    assert any("INDEX steps_free (plan_id=? AND status=? AND waits_for=?" in line for line in found)
+
+
+async def test_the_progress_of_phases_is_counted_in_an_index(db: Database) -> None:
+    found = await db.all(f"EXPLAIN QUERY PLAN {phases.PROGRESS.format(suffix='')}", {"plan_id": ""})
+    of_steps = {row["detail"] for row in found if row["detail"].startswith("SEARCH s ")}
+
+    assert of_steps == {
+        "SEARCH s USING COVERING INDEX steps_phase (phase_id=?)",
+        "SEARCH s USING COVERING INDEX steps_phase (phase_id=? AND status=?)",
+    }
