@@ -65,12 +65,12 @@ class Term:
 def indexed(text: str) -> tuple[str, set[str]]:
     """Return the words of a text as they are indexed, and those that queries are completed and corrected by."""
     pieces = [_piece(chain) for chain in CHAIN.findall(_spaced(text))]
-    return " ".join([stems for stems, _ in pieces]), {word for _, words in set(pieces) for word in words}
+    return " ".join([stems for stems, _ in pieces if stems]), {word for _, words in set(pieces) for word in words}
 
 
 def prepare(text: str) -> str:
     """Return the words of a text as they are indexed."""
-    return " ".join([_piece(chain)[0] for chain in CHAIN.findall(_spaced(text))])
+    return indexed(text)[0]
 
 
 def parse(query: str) -> list[Term]:
@@ -166,7 +166,7 @@ def _visible(char: str) -> str:
 @lru_cache(maxsize=16_384)
 def _piece(chain: str) -> tuple[str, tuple[str, ...]]:
     """Return the indexed words of a chain, and its words as a vocabulary holds them."""
-    words = list(_words(chain))
+    words = [word for word in _words(chain) if word]
     if (whole := _whole(chain)) and whole not in words:
         words.append(whole)
     words += [spelled for spelled in _spelled_out(chain) if spelled not in words]
@@ -258,7 +258,7 @@ def _terms(chain: str) -> Iterator[Term]:
     if UNSPACED.search(chain):
         yield from _unspaced_terms(chain)
         return
-    words = list(dict.fromkeys(_words(chain)))[:WORDS_OF_CHAIN]
+    words = [word for word in dict.fromkeys(_words(chain)) if word][:WORDS_OF_CHAIN]
     whole = _whole(chain)
     if not words:
         return

@@ -261,14 +261,12 @@ async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked
     terms = " AND ".join(map(_of_term, asked.rare_first[:REQUIRED]))
     anywhere = f"{ANYWHERE} : ({terms})"
     exact, newest = await db.batch(
-        _candidates(named, scope, db.now(), TITLED), _candidates(anywhere, scope, db.now(), CANDIDATES)
+        _candidates(named, scope, db.now(), TITLED),
+        _candidates(anywhere, scope, db.now(), CANDIDATES, COUNTED + 1),
     )
-    titled, total = list[Row](), len(newest)
-    if total == CANDIDATES:
-        titled, [(total,)] = await db.batch(
-            _candidates(f"title : ({terms})", scope, db.now(), TITLED),
-            _candidates(anywhere, scope, db.now(), COUNTED + 1, counted=True),
-        )
+    titled, total = list[Row](), newest[0]["total"] if newest else 0
+    if total > CANDIDATES:
+        [titled] = await db.batch(_candidates(f"title : ({terms})", scope, db.now(), TITLED))
     found = {row["doc"]: Ranked(row) for row in (*titled, *newest)}
     found |= {row["doc"]: Ranked(row, EXACT) for row in exact}
     return list(found.values()), total
@@ -288,18 +286,24 @@ async def _matching_some(db: Reader, asked: Query, scope: Scope, besides: Collec
     return list(found.values())
 
 
-def _candidates(match: str, scope: Scope, now: str, most: int, *, counted: bool = False) -> Statement:
-    """Return the statement for the newest documents that match. The inner limit bounds what filters may refuse."""
-    columns = "1" if counted else RANKED_BY
+def _candidates(match: str, scope: Scope, now: str, most: int, counted: int = 0) -> Statement:
+    """Return the statement for the newest documents that match, with how many there are, up to a bound.
+
+    The inner limit bounds what filters may refuse. The index is gone through once for both.
+    """
     sql = f"""
-        SELECT {columns} FROM (
-            SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC LIMIT {SCANNED}
-        ) f CROSS JOIN search_documents d ON d.doc = f.rowid
-        WHERE {scope.condition()} LIMIT :most
+        WITH matching AS MATERIALIZED (
+            SELECT d.doc FROM (
+                SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC LIMIT {SCANNED}
+            ) f CROSS JOIN search_documents d ON d.doc = f.rowid
+            WHERE {scope.condition()} LIMIT :counted
+        )
+        SELECT {RANKED_BY}, (SELECT count(*) FROM matching) AS total
+        FROM (SELECT doc FROM matching ORDER BY doc DESC LIMIT :most) m CROSS JOIN search_documents d ON d.doc = m.doc
     """
     facets = "".join(f" AND facets : ({condition})" for condition in scope.facets())
-    params = {**scope.params(now), "match": f"({match}){facets}", "most": most}
-    return (f"SELECT count(*) FROM ({sql})" if counted else sql), params
+    params = {**scope.params(now), "match": f"({match}){facets}", "most": most, "counted": counted or most}
+    return sql, params
 
 
 def _any(letter: str, values: Iterable[str]) -> str:

@@ -298,4 +298,5 @@ async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.M
 
     assert len(seen) > 6
     scans = [step for step in steps_of if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]
-    assert [scan for scan in scans if scan.split()[1] not in ("f", "(subquery-2)", "(subquery-1)", "CONSTANT")] == []
+    bounded = ("f", "m", "matching", "CONSTANT", "(subquery-")  # what a limit was put on
+    assert [scan for scan in scans if not scan.removeprefix("SCAN ").startswith(bounded)] == []

@@ -1,0 +1,100 @@
+"""Text as search sees it: both sides of a search take the same steps, whatever is in the text."""
+
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server import words
+
+ANY_TEXT = st.text(max_size=300)
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}([_./\-][A-Za-z][A-Za-z0-9]{0,8}){0,3}", fullmatch=True)
+
+
+def found(query: str, text: str) -> bool:
+    """Whether every term of a query is in a text, as the index would see it."""
+    there = set(words.prepare(text).split())
+    return all(any(there >= set(way) for way in term.ways) for term in words.parse(query))
+
+
+@given(ANY_TEXT)
+def test_what_is_indexed_is_words_between_blanks(text: str) -> None:
+    prepared = words.prepare(text)
+
+    assert prepared == words.indexed(text)[0]
+    assert prepared == " ".join(prepared.split(" "))
+    for word in prepared.split(" ") if prepared else []:
+        assert 0 < len(word) <= words.WORD_LENGTH
+        assert all(not char.isascii() or (char.isalnum() and not char.isupper()) for char in word)
+
+
+@given(ANY_TEXT)
+def test_a_query_is_bounded_and_made_of_words_alone(text: str) -> None:
+    terms = words.parse(text * 10)
+
+    assert len(terms) <= words.MOST_TERMS
+    for term in terms:
+        assert term.ways
+        assert all(stem and '"' not in stem and " " not in stem for stem in term.stems)
+
+
+@given(ANY_TEXT)
+def test_a_text_is_found_by_itself(text: str) -> None:
+    assert found(text, text)
+
+
+@given(NAMES)
+def test_a_name_is_found_however_its_words_are_joined(name: str) -> None:
+    for query in (name, name.lower(), name.upper(), words.JOINTS.sub("", name), words.JOINTS.sub(" ", name)):
+        assert found(query, f"see {name} there"), query
+
+
+@given(ANY_TEXT, st.sampled_from(["alpha", "任务", "größe", "src/main.py", "🚀"]), ANY_TEXT)
+def test_a_snippet_marks_the_match_and_hides_nothing(before: str, match: str, after: str) -> None:
+    wanted = {stem for term in words.parse(match) for stem in term.stems}
+    shown = words.snippet(f"{before} {match} {after}", wanted)
+
+    assert words.OPEN in shown
+    assert "\n" not in shown
+    assert all(unicodedata.category(char) not in ("Cc", "Cf", "Cs") for char in shown)
+
+
+@given(st.text(alphabet="abc xyz任务", max_size=5_000))
+def test_a_snippet_is_short(text: str) -> None:
+    shown = words.snippet(text, {"abc", "任务"})
+
+    assert len(shown.replace(words.OPEN, "").replace(words.CLOSE, "")) <= words.SNIPPET_LENGTH + 2
+
+
+def test_endings_are_cut_the_same_way() -> None:
+    for family in (
+        ("test", "tests", "tested", "testing"),
+        ("cache", "caches", "cached", "caching"),
+        ("dependency", "dependencies"),
+        ("add", "adds", "added", "adding"),
+        ("stop", "stopped", "stopping"),
+        ("order", "orders", "ordered", "ordering"),
+        ("migrate", "migrated", "migrating", "migration", "migrations"),
+    ):
+        assert len({words.prepare(word) for word in family}) == 1, family
+    for word in ("status", "class", "this", "redis", "bus", "string", "need"):
+        assert words.prepare(word) == word
+
+
+def test_scripts_without_blanks_are_found_by_any_two_neighbours() -> None:
+    text = "任务计划已经完成"
+
+    assert all(found(text[i:j], text) for i in range(len(text)) for j in range(i + 2, len(text) + 1))
+    assert not found("任计", text)
+    assert words.snippet(text, {"计划"}) == "任务«计划»已经完成"
+
+
+def test_words_that_say_nothing_count_only_among_themselves() -> None:
+    assert [term.raw for term in words.parse("how do I reorder the steps")] == ["reorder", "steps"]
+    assert [term.raw for term in words.parse("how to do it")] == ["how", "to", "do", "it"]
+    assert words.parse("'\"*()") == []
+
+
+def test_one_slip_of_the_finger_is_undone() -> None:
+    for typed in ("telescpoe", "telecope", "tellescope", "tepescope"):
+        assert "telescope" in words.slips(typed)
