@@ -329,6 +329,37 @@ async def test_a_plan_waits_for_the_plans_it_depends_on(agent: Agent, workspace_
     assert (await agent("memory_steps", "ready", plan_id=second))["steps"] == []
 
 
+async def test_ready_counts_to_a_thousand(agent: Agent, workspace_id: str) -> None:
+    tasks = [{"task": f"Do {number}"} for number in range(1000)]
+    plan_id = await plan_of(agent, workspace_id, {"name": "A", "steps": tasks})
+    whole = {"workspace_id": workspace_id}
+    assert [(await agent("memory_steps", "ready", **one))["total"] for one in (whole, {"plan_id": plan_id})] == [
+        1000
+    ] * 2
+
+    await agent("memory_steps", "add", plan_id=plan_id, steps=[{"task": "One more"}])
+
+    for one in (whole, {"plan_id": plan_id}):
+        last = await agent("memory_steps", "ready", **one, limit=1)
+        seen = 1
+        while cursor := last.get("next_cursor"):
+            last = await agent("memory_steps", "ready", **one, limit=200, cursor=cursor)
+            seen += len(last["steps"])
+            assert last["total"] == "1000+"
+        assert (seen, last["steps"][-1]["task"]) == (1001, "One more")
+
+
+async def test_ready_of_a_plan_goes_on_behind_its_cursor(agent: Agent, workspace_id: str) -> None:
+    steps = [{"task": "a"}, {"task": "b", "depends_on": [0]}, {"task": "c"}, {"task": "d"}]
+    plan_id = await plan_of(agent, workspace_id, {"name": "A", "steps": steps})
+
+    first = await agent("memory_steps", "ready", plan_id=plan_id, limit=2)
+    second = await agent("memory_steps", "ready", plan_id=plan_id, limit=2, cursor=first["next_cursor"])
+
+    assert [step["task"] for step in first["steps"] + second["steps"]] == ["a", "c", "d"]
+    assert (first["total"], second["total"], second.get("next_cursor")) == (3, 3, None)
+
+
 async def test_ready_orders_by_priority_then_age_then_position(agent: Agent, workspace_id: str) -> None:
     old = await plan_of(agent, workspace_id, phase("P", "old 1", "old 2"), priority="low")
     await plan_of(agent, workspace_id, phase("P", "new low"), priority="low")

@@ -14,6 +14,7 @@ import pytest
 from mcp import Client
 
 from server.app import build
+from server.db import stats
 from server.db.connection import Database
 from server.db.migrate import load
 from server.errors import InvalidArguments
@@ -906,6 +907,18 @@ async def test_stats_tell_rows_sizes_claims_and_what_may_go(agent: Agent, worksp
     assert "oldest_open_claim" not in empty
     assert "trash" not in empty
     assert (await agent.fails(WS, "stats", workspace_id="ws_unknown"))["code"] == "not_found"
+
+
+async def test_stats_count_so_far_unless_all_is_wanted(
+    agent: Agent, workspace_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_plan(agent, workspace_id)
+    monkeypatch.setattr(stats, "MOST", 3)
+
+    for more in ({}, {"workspace_id": workspace_id}):
+        assert (await agent(WS, "stats", **more))["rows"]["steps"] == "3+"
+        assert (await agent(WS, "stats", **more, detail="full"))["rows"]["steps"] == 4
+        assert (await agent(WS, "stats", **more))["rows"]["plans"] == 1
 
 
 async def test_servers_that_register_a_folder_at_once_agree(serve: Serve, project: Path) -> None:
