@@ -259,16 +259,13 @@ async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> No
             return
         last = (found[-1]["table_name"], found[-1]["row_key"])
         for table in dict.fromkeys(row["table_name"] for row in found):
-            await _vanished_from(db, stage, unit, table, [r for r in found if r["table_name"] == table], decided)
+            one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+            await _vanished_from(one, [row for row in found if row["table_name"] == table])
 
 
-async def _vanished_from(
-    db: Reader, stage: Stage, unit: str, table: str, rows: Sequence[sqlite3.Row], decided: Decided
-) -> None:
+async def _vanished_from(one: _Table, rows: Sequence[sqlite3.Row]) -> None:
+    stage, unit, table = one.stage, one.unit, one.name
     gone = [row for row in rows if _is_gone(stage, unit, row)]
-    if not gone:
-        return
-    one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
     live = await one.live(row["row_key"] for row in gone)
     skipped = DERIVED.get(table, NOTHING) | BOOKKEEPING
     for row in gone:
@@ -278,7 +275,7 @@ async def _vanished_from(
         base = json.loads(row["base"])
         untouched = all(columns[name] == value for name, value in base.items() if name not in skipped)
         what = "no longer in the file; deleted" if untouched else "no longer in the file, but edited since; it stays"
-        decided.findings.append(Finding("info" if untouched else "error", row["path"], "$", what, row["row_key"]))
+        one.decided.findings.append(Finding("info" if untouched else "error", row["path"], "$", what, row["row_key"]))
         if untouched:
             values = {"unit": unit, "table": table, "key": row["row_key"], "suffix": suffix}
             stage.change("INSERT INTO gone VALUES (:unit, :table, :key, :suffix)", [values])

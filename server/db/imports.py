@@ -145,7 +145,8 @@ async def apply(
             begun = time.perf_counter()
             if await generation(tx) != decided.generation:
                 raise Conflict("Another import was faster. Nothing was written.")
-            written.run_id = await _write(tx, stage, unit, layout, source, {**report, "counts": written.counts})
+            whole = {**report, "layout": layout, "source": source, "counts": written.counts}
+            written.run_id = await _write(tx, stage, unit, whole)
     except sqlite3.IntegrityError as error:
         raise Conflict(f"The database changed while the import was prepared: {error}. Nothing was written.") from error
     written.seconds = time.perf_counter() - begun
@@ -153,9 +154,7 @@ async def apply(
     return written
 
 
-async def _write(
-    tx: Transaction, stage: Stage, unit: str, layout: str, source: str, report: Mapping[str, Any]
-) -> str:
+async def _write(tx: Transaction, stage: Stage, unit: str, report: Mapping[str, Any]) -> str:
     run_id, workspace_id = new_id("imp"), unit or None
     await tx.run(f"PRAGMA cache_size = -{CACHE_KIB}")
     await tx.run("PRAGMA defer_foreign_keys = ON")  # knowledge that supersedes other knowledge is named by it in turn
@@ -167,8 +166,8 @@ async def _write(
         {
             "run_id": run_id,
             "workspace_id": workspace_id,
-            "layout": layout,
-            "source_path": source,
+            "layout": report["layout"],
+            "source_path": report["source"],
             "report": encode(dict(report)),
             "now": tx.now(),
         },
@@ -183,9 +182,9 @@ async def _write(
     await _move_plans(tx, stage, unit)
     await dependencies.refresh(tx, _targets(stage, unit))
     rows = sum(sum(by_action.values()) for by_action in report["counts"].values())
-    summary = f"Imported {rows} rows from {source}"
+    summary = f"Imported {rows} rows from {report['source']}"
     entity = ("workspace", workspace_id) if workspace_id else ("import", run_id)
-    data = {"run_id": run_id, "layout": layout, "source": source, "counts": report["counts"]}
+    data = {"run_id": run_id, **{name: report[name] for name in ("layout", "source", "counts")}}
     events.record(tx, Event("imported", entity[0], entity[1] or run_id, workspace_id, summary=summary, data=data))
     await events.flush(tx)
     # What is new is indexed after the commit, in parts, so that nobody waits for it; a start makes up for a crash.

@@ -136,7 +136,8 @@ class Stage:
 def _row(unit: str, row: Row) -> tuple[Any, ...]:
     values = stored(row.values)
     derived = DERIVED.get(row.table, NOTHING)
-    base = "{}" if row.table not in TABLES or row.table in LOGS else encode({k: v for k, v in values.items() if k not in derived})
+    remembered = row.table in TABLES and row.table not in LOGS
+    base = encode({k: v for k, v in values.items() if k not in derived}) if remembered else "{}"
     plan_id = row.plan_id if row.table in FAMILY else None
     moment = values.get("timestamp") if row.table in LOGS else None
     return (unit, row.table, row.key, plan_id, row.path, row.json_path, moment, marshal.dumps(values), base)

@@ -17,7 +17,7 @@ from server.models.documents import FORMAT, KINDS, MANIFEST, VERSION, Document, 
 from server.models.imports import Draft, FileEntry, Finding, Row
 from server.settings import ASSETS
 
-NAME = "documents"
+NAME: str = "documents"
 ARCHIVE = "_archive"
 FEW = 3  # documents that are looked at to tell which workspace a folder is
 HEAD = "workspace.json"

@@ -259,6 +259,25 @@ def _repeated(found: list[tuple[str, Any]]) -> Iterator[Note]:
             yield "warning", f"the key {name!r} stands twice; the last one counts, not {shown[:200]}"
 
 
+def object_of(value: object) -> dict[str, Any]:
+    """Return an object of JSON; an empty one for anything else."""
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
+def list_of(value: object) -> list[Any]:
+    """Return a list of JSON; an empty one for anything else."""
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def objects_of(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list of JSON."""
+    return [object_of(entry) for entry in list_of(value) if is_object(entry)]
+
+
 def _is_deeper(value: Any, depth: int) -> bool:
     layer = [value]
     for _ in range(depth):
@@ -269,9 +288,7 @@ def _is_deeper(value: Any, depth: int) -> bool:
 
 
 def _children(node: Any) -> list[Any]:
-    if isinstance(node, dict):
-        return list(cast(dict[str, Any], node).values())
-    return cast(list[Any], node) if isinstance(node, list) else []
+    return [*object_of(node).values(), *list_of(node)]
 
 
 def _cleaned(value: Any, notes: list[Note]) -> Any:

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,11 +20,11 @@ from server.importers import recognise, verify
 from server.importers.reading import fingerprint
 from server.importers.report import Part, Report
 from server.importers.staging import Ask, Known, Layout, Source, SourceFile
+from server.importers.verify import Job, Progress
 from server.models.imports import Draft, Finding
 
 ATTEMPTS = 5
 DRAFTS = 8  # read in one go of the worker thread
-Progress = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ async def import_path(
     if all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items()) and listed:
         _tell_unchanged(report, listed, earlier)
     else:
-        await _import(db, layout, source, known, earlier, report, options, progress, len(listed), ask)
+        await _import(Job(db, layout, source, known, report, ask, progress), earlier, len(listed))
     report.seconds = time.perf_counter() - begun
     return report
 
@@ -113,32 +113,19 @@ def _tell_unchanged(report: Report, listed: Mapping[Key, str], earlier: Mapping[
             report.findings.append(Finding("error", key[1], "$", f"not imported: {earlier[key].reason}"))
 
 
-async def _import(
-    db: Database,
-    layout: Layout,
-    source: Source,
-    known: Known,
-    earlier: Mapping[Key, KnownFile],
-    report: Report,
-    options: Options,
-    progress: Progress,
-    total: int,
-    ask: Ask | None,
-) -> None:
+async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> None:
     with tempfile.TemporaryDirectory(prefix="project-memory-import-", ignore_cleanup_errors=True) as folder:
         stage = Stage(Path(folder) / "stage.db")
         try:
-            await _stage(stage, layout.read(source, known), progress, total)
+            await _stage(stage, job.layout.read(job.source, job.known), job.progress, total)
             imports.mark_known(stage, earlier)
-            report.findings += stage.findings
+            job.report.findings += stage.findings
             units = stage.units()
             for number, unit in enumerate(units):
-                await progress("Writing", number, len(units))
-                part = await _make_real(db, stage, unit, report, options)
-                report.parts.append(part)
-            if ask and not options.dry_run:
-                await progress("Verifying", 0, 1)
-                await verify.imported(db, stage, layout, source, known, ask, report)
+                await job.progress("Writing", number, len(units))
+                job.report.parts.append(await _make_real(job, stage, unit))
+            if not job.report.dry_run:
+                await verify.imported(job, stage)
         finally:
             stage.close()
 
@@ -159,30 +146,28 @@ def _some(stage: Stage, drafts: Iterator[Draft]) -> int | None:
     return sum(len(draft.files) for draft in found) if found else None
 
 
-async def _make_real(db: Database, stage: Stage, unit: str, report: Report, options: Options) -> Part:
+async def _make_real(job: Job, stage: Stage, unit: str) -> Part:
     """Write one workspace; begin anew when the database changed under what was decided, or stayed locked."""
     for attempt in range(ATTEMPTS):
-        decided = await import_merge.decide(db, stage, unit)
+        decided = await import_merge.decide(job.db, stage, unit)
         imports.left_out(stage, unit)
         try:
-            written = await _written(db, stage, unit, decided, report, options)
+            written = await _written(job, stage, unit, decided)
         except (Conflict, Busy):
             if attempt == ATTEMPTS - 1:
                 raise
             continue
-        report.findings += decided.findings
+        job.report.findings += decided.findings
         return Part(unit or None, written.counts, written.files, written.seconds, written.run_id)
     raise AssertionError  # the last attempt returned or raised
 
 
-async def _written(
-    db: Database, stage: Stage, unit: str, decided: Decided, report: Report, options: Options
-) -> Written:
-    if options.dry_run:
+async def _written(job: Job, stage: Stage, unit: str, decided: Decided) -> Written:
+    if job.report.dry_run:
         return imports.counted(stage, unit)
-    return await imports.apply(
-        db, stage, unit, decided, layout=report.layout or "", source=report.source, report=_summary(report, decided)
-    )
+    told = _summary(job.report, decided)
+    layout, source = job.layout.NAME, job.report.source
+    return await imports.apply(job.db, stage, unit, decided, layout=layout, source=source, report=told)
 
 
 def _summary(report: Report, decided: Decided) -> dict[str, Any]:
@@ -207,8 +192,8 @@ async def verify_path(db: Database, path: Path, options: Options, ask: Ask, prog
     earlier = await imports.known_files(db, {*known.targets.values(), None})
     listed = await anyio.to_thread.run_sync(_listed, layout, source, known)
     _compare_files(report, listed, earlier)
-    await progress("Verifying", 0, 1)
-    await verify.compare(layout, source, known, ask, report, lambda plan_id: True)
+    job = Job(db, layout, source, known, report, ask, progress)
+    await verify.compare(job, lambda plan_id: True, 0)
     report.differences += await imports.broken_references(db)
     report.seconds = time.perf_counter() - begun
     return report

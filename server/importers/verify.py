@@ -1,6 +1,7 @@
 """Comparing what is in the database with where it came from."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from server.db import imports
 from server.db.connection import Database
@@ -8,21 +9,36 @@ from server.db.staging import Stage
 from server.importers.report import Report
 from server.importers.staging import Ask, Known, Layout, Source
 
+Progress = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
 
-async def imported(
-    db: Database, stage: Stage, layout: Layout, source: Source, known: Known, ask: Ask, report: Report
-) -> None:
+
+@dataclass(frozen=True)
+class Job:
+    """A source on its way into a database, or beside it. Without `ask` nothing can be compared."""
+
+    db: Database
+    layout: Layout
+    source: Source
+    known: Known
+    report: Report
+    ask: Ask | None
+    progress: Progress
+
+
+async def imported(job: Job, stage: Stage) -> None:
     """Verify a run: every row is there, no reference is broken, and the tools return each new plan as it was."""
-    report.differences += await imports.missing(db, stage)
-    report.differences += await imports.broken_references(db)
-    await compare(layout, source, known, ask, report, imports.new_plans(stage).__contains__)
+    job.report.differences += await imports.missing(job.db, stage)
+    job.report.differences += await imports.broken_references(job.db)
+    new = imports.new_plans(stage)
+    await compare(job, new.__contains__, len(new))
 
 
-async def compare(
-    layout: Layout, source: Source, known: Known, ask: Ask, report: Report, wanted: Callable[[str], bool]
-) -> None:
+async def compare(job: Job, wanted: Callable[[str], bool], total: int) -> None:
     """Ask the tools for every wanted plan, and add what differs from the source to the report."""
-    report.verified = 0
-    async for plan_id, differences in layout.check(source, known, ask, wanted):
-        report.differences += differences
-        report.verified += plan_id is not None
+    if job.ask is None:
+        return
+    job.report.verified = 0
+    async for plan_id, differences in job.layout.check(job.source, job.known, job.ask, wanted):
+        job.report.differences += differences
+        job.report.verified += plan_id is not None
+        await job.progress("Verifying", job.report.verified, max(job.report.verified, total))

@@ -68,4 +68,4 @@ def change(file: Path, **fields: Any) -> Json:
 def states(root: Path) -> list[Path]:
     """Return the state files of the plans that are not archived."""
     found = sorted(root.glob("*/plans/plan_*/state.json"))
-    return [path for path in found if json.loads(path.read_bytes())["status"] not in ("archived",)]
+    return [path for path in found if json.loads(path.read_bytes())["status"] != "archived"]

@@ -115,7 +115,8 @@ async def test_a_step_that_left_the_file_goes_unless_it_was_edited(take: Taker, 
     assert left["total"] == len(steps) - 1
 
     await take.ask(
-        "memory_steps", {"action": "update", "plan_id": plan_id, "step_index": len(steps) - 2, "notes": "mine", "agent": "me"}
+        "memory_steps",
+        {"action": "update", "plan_id": plan_id, "step_index": len(steps) - 2, "notes": "mine", "agent": "me"},
     )
     change(path, steps=steps[:-2])
     report = await take(root)

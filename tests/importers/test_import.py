@@ -15,18 +15,15 @@ from tests.importers.conftest import Taker, change, everything
 from tests.legacy_store import Maker
 
 WORKSPACE = legacy_store.WORKSPACE
-ALL = {
+ALL: dict[str, list[Callable[[Maker], object]]] = {
     "shapes": list(legacy_shapes.SHAPES.values()),
     "defects": list(legacy_defects.DEFECTS.values()),
 }
 
 
 @pytest.mark.parametrize("kind", ALL)
-async def test_every_shape_and_every_defect_together(
-    take: Taker, db: Database, tmp_path: Path, kind: str
-) -> None:
-    shapes: list[Callable[[Maker], object]] = ALL[kind]
-    root = legacy_store.put(tmp_path / "old", legacy_store.store(3, shapes=shapes))
+async def test_every_shape_and_every_defect_together(take: Taker, db: Database, tmp_path: Path, kind: str) -> None:
+    root = legacy_store.put(tmp_path / "old", legacy_store.store(3, shapes=ALL[kind]))
     source = legacy_store.read(root)
 
     empty = everything(db.path)
@@ -179,9 +176,7 @@ async def test_the_future_in_a_log_does_not_move_the_clock(take: Taker, db: Data
 async def test_watchers_notice_an_import(take: Taker, root: Path) -> None:
     await take(root)
 
-    found = await take.ask(
-        "memory_workspace", {"action": "events", "workspace_id": WORKSPACE, "types": ["imported"]}
-    )
+    found = await take.ask("memory_workspace", {"action": "events", "workspace_id": WORKSPACE, "types": ["imported"]})
     assert [event["entity_id"] for event in found["events"]] == [WORKSPACE]
 
 

@@ -53,13 +53,13 @@ def test_a_relative_path_of_the_project_is_refused(settings: Settings, root: Pat
 
 
 @pytest.mark.parametrize("batch", [2, 9, 22])
-async def test_an_import_that_is_killed_leaves_all_or_nothing(
-    settings: Settings, root: Path, batch: int
-) -> None:
+async def test_an_import_that_is_killed_leaves_all_or_nothing(settings: Settings, root: Path, batch: int) -> None:
     await (await open_store(settings)).close()
     empty = counts(settings.database)
     full = [sys.executable, str(DYING), str(settings.data_root), str(root), str(batch)]
-    killed = subprocess.run(full, timeout=60, check=False, cwd=REPOSITORY, env={"PYTHONPATH": str(REPOSITORY)})
+    killed = await asyncio.to_thread(
+        subprocess.run, full, timeout=60, check=False, cwd=REPOSITORY, env={"PYTHONPATH": str(REPOSITORY)}
+    )
     assert killed.returncode in (-signal.SIGKILL, 0)
     left = counts(settings.database)
 
@@ -87,7 +87,12 @@ async def test_agents_write_while_an_import_runs(take: Taker, tmp_path: Path, pr
     running = asyncio.create_task(take(root))
     written = 0
     while not running.done():
-        arguments: dict[str, Any] = {"action": "add_note", "plan_id": plan["plan_id"], "note": str(written), "agent": "me"}
+        arguments: dict[str, Any] = {
+            "action": "add_note",
+            "plan_id": plan["plan_id"],
+            "note": str(written),
+            "agent": "me",
+        }
         await take.ask("memory_plan", arguments)
         written += 1
 

@@ -9,7 +9,7 @@ from server.importers.legacy.world import survey
 from server.importers.staging import Ask, Known, Source, SourceFile, SourceWorkspace
 from server.models.imports import Draft, Finding
 
-NAME = "legacy"
+NAME: str = "legacy"
 
 
 def recognise(path: Path) -> Source | None:

@@ -12,7 +12,17 @@ from server.importers.legacy.steps import TYPE_NAMES
 from server.importers.legacy.tree import entries
 from server.importers.legacy.values import moment
 from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World, waiting
-from server.importers.reading import Entry, Unreadable, json_of, read, text_of
+from server.importers.reading import (
+    Entry,
+    Unreadable,
+    is_object,
+    json_of,
+    list_of,
+    object_of,
+    objects_of,
+    read,
+    text_of,
+)
 from server.importers.staging import Ask
 from server.models.imports import Finding
 
@@ -94,10 +104,7 @@ async def _state(world: World, ask: Ask, header: Header, state: Json, compared: 
 
 def _confirmed(state: Json) -> set[int]:
     """Return the places of the steps that the source says are confirmed; lists do not show that."""
-    found = state.get("confirmation_state")
-    named = found.get("steps") if isinstance(found, dict) else None
-    if not isinstance(named, dict):
-        return set()
+    named = object_of(object_of(state.get("confirmation_state")).get("steps"))
     return {place for place, step in enumerate(_ordered(state)) if str(_index(step, place)) in named}
 
 
@@ -151,7 +158,7 @@ def _text(value: object) -> str:
 
 def _ordered(state: Json) -> list[Json]:
     """Return the steps in the order of their index, or of the list where there is none."""
-    steps = [step for step in _list(state, "steps") if isinstance(step, dict)]
+    steps = _objects(state, "steps")
     places = [(_index(step, place), place) for place, step in enumerate(steps)]
     return [steps[place] for _, place in sorted(places)]
 
@@ -163,9 +170,8 @@ def _index(step: Json, place: int) -> int:
     return index if isinstance(index, int) and not isinstance(index, bool) else place
 
 
-def _list(state: Json, name: str) -> list[Any]:
-    value = state.get(name)
-    return cast(list[Any], value) if isinstance(value, list) else []
+def _objects(state: Json, name: str) -> list[Json]:
+    return objects_of(state.get(name))
 
 
 def _phase(step: Json) -> str:
@@ -174,11 +180,12 @@ def _phase(step: Json) -> str:
 
 def _phases(state: Json, told: Json, compared: Comparison) -> None:
     """Compare the phases and their order: those listed by sequence, the others as steps first name them."""
-    listed = [phase for phase in _list(state, "phases") if isinstance(phase, dict)]
-    numbers = [
-        p["sequence"] if isinstance(p.get("sequence"), int | float) else len(listed) + n for n, p in enumerate(listed)
-    ]
-    described = [listed[n] for n in sorted(range(len(listed)), key=lambda n: (numbers[n], n))]
+    listed = _objects(state, "phases")
+    numbers: list[tuple[float, int]] = []
+    for place, phase in enumerate(listed):
+        told_number = phase.get("sequence")
+        numbers.append((told_number if isinstance(told_number, int | float) else len(listed) + place, place))
+    described = [listed[place] for _, place in sorted(numbers)]
     names = [_text(phase.get("name") or "Unphased") for phase in described]
     expected = list(dict.fromkeys([*names, *map(_phase, _ordered(state))]))
     compared.same("$.phases", expected, [phase["name"] for phase in told.get("phases", [])])
@@ -187,8 +194,7 @@ def _phases(state: Json, told: Json, compared: Comparison) -> None:
 def _steps(state: Json, told: Json, compared: Comparison) -> None:
     source, shown = _ordered(state), told.get("steps", [])
     compared.same("$.steps.length", len(source), len(shown))
-    confirmed = state.get("confirmation_state")
-    by_index = confirmed.get("steps") if isinstance(confirmed, dict) else None
+    by_index = object_of(object_of(state.get("confirmation_state")).get("steps"))
     seen: set[int] = set()
     for place, (step, view) in enumerate(zip(source, shown, strict=False)):
         where = f"$.steps[{place}]"
@@ -205,13 +211,14 @@ def _steps(state: Json, told: Json, compared: Comparison) -> None:
         if at := moment(step.get("completed_at")):
             compared.same(f"{where}.completed_at", at, view.get("completed_at"))
         index = _index(step, place)
-        if isinstance(by_index, dict) and index not in seen:
+        if index not in seen:
             _confirmation(by_index.get(str(index)), view, where, compared)
         seen.add(index)
 
 
 def _confirmation(entry: object, view: Json, where: str, compared: Comparison) -> None:
-    by = entry.get("confirmed_by") if isinstance(entry, dict) and entry.get("confirmed") is True else None
+    told = object_of(entry)
+    by = told.get("confirmed_by") if told.get("confirmed") is True else None
     compared.same(f"{where} confirmed_by", by, view.get("confirmed_by"))
 
 
@@ -228,8 +235,8 @@ def _known_type(kind: str) -> str:
 
 
 async def _sessions(ask: Ask, state: Json, told: Json, compared: Comparison) -> None:
-    source = [session for session in _list(state, "agent_sessions") if isinstance(session, dict)]
-    shown = {view["session_id"]: view for view in told.get("sessions", [])}
+    source = _objects(state, "agent_sessions")
+    shown: dict[object, Json] = {view["session_id"]: view for view in told.get("sessions", [])}
     compared.same("$.agent_sessions.length", len(source), len(shown))
     for place, session in enumerate(source):
         view, where = shown.get(session.get("session_id")), f"$.agent_sessions[{place}]"
@@ -246,8 +253,9 @@ async def _sessions(ask: Ask, state: Json, told: Json, compared: Comparison) -> 
         if ended or session.get("summary"):
             compared.same(f"{where}.summary", session.get("summary"), view.get("summary"))
         for name in ("context", "artifacts"):
-            if isinstance(session.get(name), dict) or all(isinstance(item, str) for item in session.get(name) or ()):
-                compared.same(f"{where}.{name}", session.get(name), view.get(name))
+            value = session.get(name)
+            if is_object(value) or all(isinstance(item, str) for item in list_of(value)):
+                compared.same(f"{where}.{name}", value, view.get(name))
 
 
 def _lineage(header: Header, state: Json, told: Json, compared: Comparison) -> None:
@@ -255,19 +263,20 @@ def _lineage(header: Header, state: Json, told: Json, compared: Comparison) -> N
         at = moment(entry.get(time)) or moment(state.get("created_at")) or header.created_at
         return (entry.get("from_agent") or "unknown", entry.get("to_agent") or "unknown", entry.get("reason") or "", at)
 
-    source = Counter(key(entry, "timestamp") for entry in _list(state, "lineage") if isinstance(entry, dict))
+    source = Counter(key(entry, "timestamp") for entry in _objects(state, "lineage"))
     shown = Counter(key(entry, "created_at") for entry in told.get("lineage", []))
     _counted("$.lineage", source, shown, compared)
 
 
 def _notes(header: Header, state: Json, told: Json, compared: Comparison) -> None:
     source: Counter[tuple[str, ...]] = Counter()
-    for entry in [*_list(state, "pending_notes"), *_list(state, "notes")]:
+    for entry in [*list_of(state.get("pending_notes")), *list_of(state.get("notes"))]:
         if isinstance(entry, str):
             source[entry, "info"] += 1
-        elif isinstance(entry, dict):
-            kind = _text(entry.get("type") or "info").lower()
-            text = entry.get("note") if entry.get("note") is not None else entry.get("content") or ""
+        elif is_object(entry):
+            note = object_of(entry)
+            kind = _text(note.get("type") or "info").lower()
+            text = note.get("note") if note.get("note") is not None else note.get("content") or ""
             source[_text(text), kind if kind in ("info", "warning", "instruction") else "info"] += 1
     shown = Counter((entry.get("note", ""), entry["note_type"]) for entry in told.get("notes", []))
     _counted("$.pending_notes", source, shown, compared)
@@ -304,7 +313,7 @@ async def _file(world: World, ask: Ask, header: Header, entry: Entry, compared: 
         if inner.startswith("research_notes/"):
             await _research(ask, header, inner.removeprefix("research_notes/"), text_of(read(entry)), beside)
         elif inner.endswith(".json") and ("/" not in inner or inner.startswith(("dumps/", "investigations/"))):
-            await _context(world, ask, header, inner, json_of(read(entry)), beside)
+            await _context(world, ask, header, inner=inner, value=json_of(read(entry)), compared=beside)
     except (OSError, Unreadable):
         return  # the import has told of it, and made nothing of it
     finally:
@@ -317,7 +326,7 @@ async def _research(ask: Ask, header: Header, name: str, text: str, compared: Co
     compared.same("$", text, told.get("content"))
 
 
-async def _context(world: World, ask: Ask, header: Header, inner: str, value: Any, compared: Comparison) -> None:
+async def _context(world: World, ask: Ask, header: Header, *, inner: str, value: Any, compared: Comparison) -> None:
     kind = inner.removesuffix(".json")
     kind = kind.removesuffix("/state") if inner.startswith("investigations/") else kind
     told = await whole(ask, "memory_context", {"action": "get", "plan_id": header.plan_id, "type": kind})
@@ -354,13 +363,14 @@ async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
             if parts[0] != "knowledge" or len(parts) != 2 or not parts[1].endswith(".json") or entry.odd:
                 continue
             try:
-                value = json_of(read(entry))
+                value = object_of(json_of(read(entry)))
             except (OSError, Unreadable):
                 continue
-            if isinstance(value, dict) and isinstance(value.get("slug"), str) and value["slug"] not in seen | {""}:
-                seen.add(value["slug"])
+            slug = value.get("slug")
+            if isinstance(slug, str) and slug.strip() and slug not in seen:
+                seen.add(slug)
                 compared.path = entry.path
-                await _knowledge(ask, workspace_id, cast(Json, value), compared)
+                await _knowledge(ask, workspace_id, value, compared)
         for finding in compared.found:
             yield finding
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from server.importers.legacy.values import Fields, Object, Teller, derived, moment
-from server.importers.reading import Content
+from server.importers.reading import Content, object_of
 from server.models.imports import Finding, Row
 
 TIMES = ("stored_at", "captured_at", "timestamp", "recovered_at", "updated_at", "created_at", "saved_at")
@@ -18,7 +18,7 @@ PROMPT = ".prompt.md"
 Parent = tuple[str, str]
 
 
-def item(parent: Parent, workspace_id: str, kind: str, content: Content, value: Any, findings: list[Finding]) -> Row:
+def item(parent: Parent, workspace_id: str, kind: str, content: Content, value: Any, *, findings: list[Finding]) -> Row:
     """Return the context item of a JSON file. What only wraps its data (type, ids, time) goes to columns and extra."""
     teller = Teller(content.path, findings)
     if not isinstance(value, dict):
@@ -34,7 +34,8 @@ def item(parent: Parent, workspace_id: str, kind: str, content: Content, value: 
         data = {name: entry for name, entry in found.found.items() if name in found.left or name in TIMES}
         found.left = {}
     agent = found.keep("from_agent")
-    return row(parent, workspace_id, kind, data, content.path, at, agent if isinstance(agent, str) else None, found)
+    by = agent if isinstance(agent, str) else None
+    return row(parent, workspace_id, kind, data, path=content.path, at=at, by=by, extra=found.extra())
 
 
 def _time(found: Fields, content: Content) -> str:
@@ -64,11 +65,11 @@ def row(
     workspace_id: str,
     kind: str,
     data: Object,
+    *,
     path: str,
     at: str,
     by: str | None = None,
-    found: Fields | None = None,
-    json_path: str = "$",
+    extra: Object | None = None,
 ) -> Row:
     """Return a context item."""
     item_id = derived("ctx", workspace_id, *parent, kind)
@@ -82,12 +83,12 @@ def row(
         "tags": [],
         "created_by": by,
         "expires_at": None,
-        "extra": found.extra() if found else {},
+        "extra": extra or {},
         "created_at": at,
         "updated_at": at,
         "version": 1,
     }
-    return Row("context_items", item_id, values, path, json_path, parent[1] if parent[0] == "plan" else None)
+    return Row("context_items", item_id, values, path, "$", parent[1] if parent[0] == "plan" else None)
 
 
 def with_handoffs(rows: Sequence[Row], handoffs: Sequence[Row], findings: list[Finding]) -> list[Row]:
@@ -104,8 +105,8 @@ def with_handoffs(rows: Sequence[Row], handoffs: Sequence[Row], findings: list[F
         linked = {**extra, "legacy": {**extra.get("legacy", {}), "handoff_file": file.path}}
         values = {**entry.values, "extra": linked}
         found.append(replace(entry, values=values | ({"data": data} if isinstance(data, dict) else {})))
-    for file in waiting.values():
-        findings.append(Finding("info", file.path, "$", "no lineage entry of that time; kept as context only"))
+    what = "no lineage entry of that time; kept as context only"
+    findings.extend(Finding("info", file.path, "$", what) for file in waiting.values())
     return found
 
 
@@ -118,7 +119,7 @@ def research(parent: Parent, workspace_id: str, filename: str, content: Content,
     told = _front(text).get("created_at")
     at = (moment(told) if told else None) or content.modified_at
     document_id = derived("res", workspace_id, *parent, filename)
-    values = {
+    values: Object = {
         "document_id": document_id,
         "workspace_id": workspace_id,
         "parent_type": parent[0],
@@ -141,7 +142,8 @@ def prompt(parent: Parent, workspace_id: str, name: str, content: Content, text:
     data = {"front_matter": front, "body": text[match.end() :] if match else text}
     at = moment(front.get("plan_updated_at")) or content.modified_at
     by = front.get("created_by")
-    return row(parent, workspace_id, f"prompts/{name.removesuffix(PROMPT)}", data, content.path, at, by)
+    kind = f"prompts/{name.removesuffix(PROMPT)}"
+    return row(parent, workspace_id, kind, data, path=content.path, at=at, by=by)
 
 
 def _front(text: str) -> dict[str, str]:
@@ -163,8 +165,11 @@ def knowledge(workspace_id: str, stem: str, content: Content, value: Any, findin
     """Return a piece of knowledge from a JSON file, or None if it has no slug. A text file is its content."""
     teller = Teller(content.path, findings)
     plain = isinstance(value, str)
-    source: Object = {"slug": stem, "title": stem, "content": value, "category": "reference"} if plain else value
-    if not isinstance(source, dict) or not isinstance(source.get("slug"), str) or not source["slug"].strip():
+    source: Object = (
+        {"slug": stem, "title": stem, "content": value, "category": "reference"} if plain else object_of(value)
+    )
+    told = source.get("slug")
+    if not isinstance(told, str) or not told.strip():
         return None
     found = Fields(source, "$", teller)
     created_at = found.moment("created_at", content.modified_at)

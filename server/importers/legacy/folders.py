@@ -9,12 +9,25 @@ from server.importers.legacy import context, logs, plans, programs, workspaces
 from server.importers.legacy.tree import ARCHIVED, CONTEXT, IDENTITY, META, REGISTRY, Place, entries, root_entries
 from server.importers.legacy.values import Fields, Teller
 from server.importers.legacy.world import STUB, Header, World, plan_folder
-from server.importers.reading import Content, Entry, Unreadable, absent, json_of, read, stream, text_of
+from server.importers.reading import (
+    Content,
+    Entry,
+    Unreadable,
+    absent,
+    is_object,
+    json_of,
+    list_of,
+    object_of,
+    read,
+    stream,
+    text_of,
+)
 from server.models.imports import Draft, Finding, Row
 
 BATCH = 500  # log entries in one draft
 STATE = "state.json"
 GENERATED = "a generated view of the plan, which is in state.json"
+STUB_LEFT = f"a stub that an old recovery left for the folder {STUB!r}; no plan"
 FREE_TEXT = "free text: kept as raw bytes"
 
 
@@ -124,14 +137,14 @@ def _identity(reader: Reader, entry: Entry) -> None:
     if (found := reader.parsed(entry, json_of)) is None:
         return
     content, value = found
-    told = value.get("workspace_id") if isinstance(value, dict) else None
+    told = object_of(value).get("workspace_id")
     if reader.world.resolve(told) != reader.workspace_id:
         reader.draft.files.append(content.entry("skipped", f"it is of another workspace: {told!r}"))
         reader.tell("warning", entry.path, "the identity file is of another workspace", told)
         return
     for number, row in enumerate(reader.draft.rows):
         if row.table == "workspaces":
-            meta = {**row.values["meta"], "identity": value}
+            meta: dict[str, Any] = {**row.values["meta"], "identity": value}
             reader.draft.rows[number] = Row(row.table, row.key, {**row.values, "meta": meta}, row.path)
     reader.draft.files.append(content.entry("imported", None, "workspaces", reader.workspace_id))
 
@@ -207,7 +220,7 @@ def _whole_plan(reader: Reader, header: Header, state: tuple[Content, Any], othe
         for plan_id in missing:
             teller.warn("$.child_plan_ids", "no such plan in the store; kept in extra", plan_id)
         at = str(rows[0].values["created_at"])
-        more += programs.members(reader.world, header.plan_id, reader.workspace_id or "", at, content.path, teller)
+        more += programs.members(reader.world, header.plan_id, reader.workspace_id or "", at, teller)
     reader.add(content, *rows, *more)
     reader.draft.rows.extend([*handoffs, *beside])
     if header.archived:
@@ -217,26 +230,26 @@ def _whole_plan(reader: Reader, header: Header, state: tuple[Content, Any], othe
 def _company(reader: Reader, header: Header, entry: Entry) -> Row | None:
     """Return what a file beside a plan's state becomes."""
     inner = PurePosixPath(entry.path.removeprefix(f"{header.folder}/"))
-    parent, workspace_id = ("plan", header.plan_id), reader.workspace_id or ""
-    top = inner.parts[0] if len(inner.parts) > 1 else ""
-    if not top and inner.name == "plan.md":
-        return reader.skip(entry, GENERATED)
+    top, rest_of = (inner.parts[0], "/".join(inner.parts[1:])) if len(inner.parts) > 1 else ("", inner.name)
     if top == "research_notes":
-        if found := reader.parsed(entry, text_of):
-            name = "/".join(inner.parts[1:])
-            return _added(reader, found[0], context.research(parent, workspace_id, name, *found))
-        return None
+        return _text(reader, header, entry, rest_of, context.research)
     if top == "prompts" and inner.name.endswith(context.PROMPT):
-        if found := reader.parsed(entry, text_of):
-            return _added(reader, found[0], context.prompt(parent, workspace_id, "/".join(inner.parts[1:]), *found))
-        return None
+        return _text(reader, header, entry, rest_of, context.prompt)
     if inner.suffix != ".json" or top not in ("", "dumps", "investigations", "prompts"):
-        return reader.skip(entry, "no file of a plan that is known; kept as raw bytes")
-    if found := reader.parsed(entry, json_of):
-        kind = inner.as_posix().removesuffix(".json").removesuffix("/state" if top == "investigations" else "")
-        row = context.item(parent, workspace_id, kind, *found, reader.draft.findings)
-        return _added(reader, found[0], row)
-    return None
+        view = not top and inner.name == "plan.md"
+        return reader.skip(entry, GENERATED if view else "no file of a plan that is known; kept as raw bytes")
+    found = reader.parsed(entry, json_of)
+    if found is None:
+        return None
+    kind = inner.as_posix().removesuffix(".json").removesuffix("/state" if top == "investigations" else "")
+    parent = ("plan", header.plan_id)
+    row = context.item(parent, reader.workspace_id or "", kind, *found, findings=reader.draft.findings)
+    return _added(reader, found[0], row)
+
+
+def _text(reader: Reader, header: Header, entry: Entry, name: str, how: Callable[..., Row]) -> Row | None:
+    found = reader.parsed(entry, text_of)
+    return _added(reader, found[0], how(("plan", header.plan_id), reader.workspace_id, name, *found)) if found else None
 
 
 def _added(reader: Reader, content: Content, row: Row) -> Row:
@@ -246,34 +259,35 @@ def _added(reader: Reader, content: Content, row: Row) -> Row:
 
 def _loose(reader: Reader, entry: Entry) -> Iterator[Draft]:
     """Map one file of a workspace that belongs to no plan and no program."""
-    parts = PurePosixPath(entry.path).parts
-    name, workspace_id = parts[-1], reader.workspace_id or ""
-    findings = reader.draft.findings
+    parts = entry.path.split("/")
     if entry.path in (META, IDENTITY):
         return
-    if entry.path == CONTEXT:
+    if entry.path in SINGLE:
         if found := reader.parsed(entry, json_of):
-            reader.add(found[0], *workspaces.sections(reader.world, workspace_id, *found, findings))
-    elif entry.path == "terminal-allowlist.json":
-        if found := reader.parsed(entry, json_of):
-            reader.add(found[0], workspaces.allowlist(workspace_id, *found, findings))
-    elif entry.path == "update_log.json":
-        if found := reader.parsed(entry, json_of):
-            _old_log(reader, *found)
+            SINGLE[entry.path](reader, *found)
     elif parts[0] == "knowledge" and len(parts) == 2:
-        _knowledge(reader, entry, name)
+        _knowledge(reader, entry, parts[1])
     elif parts[0] == "research" and len(parts) > 1:
         if found := reader.parsed(entry, text_of):
-            row = context.research(("workspace", workspace_id), workspace_id, "/".join(parts[1:]), *found)
-            reader.add(found[0], row)
+            workspace_id = reader.workspace_id or ""
+            parent = ("workspace", workspace_id)
+            reader.add(found[0], context.research(parent, workspace_id, "/".join(parts[1:]), *found))
     elif parts[0] == "logs":
         yield from _text_log(reader, entry)
-    elif entry.path == f"plans/{ARCHIVED}/{STATE}":
-        reader.skip(entry, f"a stub that an old recovery left for the folder {STUB!r}; no plan")
     else:
-        reader.skip(entry, "no file of a workspace that is known; kept as raw bytes")
+        stub = entry.path == f"plans/{ARCHIVED}/{STATE}"
+        reader.skip(entry, STUB_LEFT if stub else "no file of a workspace that is known; kept as raw bytes")
     if len(reader.draft.rows) > BATCH:
         yield reader.take()
+
+
+def _sections(reader: Reader, content: Content, value: Any) -> None:
+    findings = reader.draft.findings
+    reader.add(content, *workspaces.sections(reader.world, reader.workspace_id or "", content, value, findings))
+
+
+def _allowlist(reader: Reader, content: Content, value: Any) -> None:
+    reader.add(content, workspaces.allowlist(reader.workspace_id or "", content, value, reader.draft.findings))
 
 
 def _knowledge(reader: Reader, entry: Entry, name: str) -> None:
@@ -294,14 +308,20 @@ def _knowledge(reader: Reader, entry: Entry, name: str) -> None:
 
 
 def _old_log(reader: Reader, content: Content, value: Any) -> None:
-    listed = value if isinstance(value, list) else value.get("entries") if isinstance(value, dict) else None
-    if not isinstance(listed, list):
+    listed = list_of(object_of(value).get("entries") if is_object(value) else value)
+    if not listed and value not in ([], {"entries": []}):
         reader.fail(content, "no list of log entries")
         return
     places = [(f"$[{number}]", entry) for number, entry in enumerate(listed)]
-    findings = reader.draft.findings
-    rows = logs.updates(reader.world, reader.workspace_id or "", "update_log.json", places, content.path, findings)
-    reader.add(content, *rows)
+    teller = Teller(content.path, reader.draft.findings)
+    reader.add(content, *logs.updates(reader.world, reader.workspace_id or "", "update_log.json", places, teller))
+
+
+SINGLE: dict[str, Callable[[Reader, Content, Any], None]] = {
+    CONTEXT: _sections,
+    "terminal-allowlist.json": _allowlist,
+    "update_log.json": _old_log,
+}
 
 
 def _text_log(reader: Reader, entry: Entry) -> Iterator[Draft]:
@@ -360,7 +380,7 @@ def rest(world: World) -> Iterator[Draft]:
 def _event_file(reader: Reader, entry: Entry) -> None:
     if found := reader.parsed(entry, json_of):
         content, value = found
-        row = logs.event(reader.world, value, "$", entry.path, reader.draft.findings, content.modified_at)
+        row = logs.event(reader.world, value, "$", Teller(entry.path, reader.draft.findings), content.modified_at)
         if row is None:
             reader.fail(content, "no object")
         elif reader.world.take("event", row.key):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from server.importers.legacy.values import Fields, Object, Teller, fields
 from server.importers.legacy.world import NO_TIME, World
@@ -11,9 +11,9 @@ from server.models.base import encode
 from server.models.imports import Finding, Row
 
 
-def event(world: World, value: Any, at: str, path: str, findings: list[Finding], otherwise: str) -> Row | None:
+def event(world: World, value: Any, at: str, teller: Teller, otherwise: str) -> Row | None:
     """Return an event. Its id tells it apart, wherever it stands."""
-    found = fields(value, at, Teller(path, findings))
+    found = fields(value, at, teller)
     if found is None:
         return None
     event_id = found.text("id") or _digest(value)
@@ -37,7 +37,7 @@ def event(world: World, value: Any, at: str, path: str, findings: list[Finding],
         "action": None,
         "data": {**data, **found.extra()},
     }
-    return Row("event_log", event_id, values, path, at)
+    return Row("event_log", event_id, values, teller.path, at)
 
 
 def _past(world: World, found: Fields, otherwise: str) -> str:
@@ -84,17 +84,17 @@ def lines(world: World, found: Iterable[tuple[int, bytes]], path: str, findings:
             findings.append(Finding("error", path, where, f"left out: {error}"))
             continue
         findings.extend(Finding(severity, path, where, what) for severity, what in notes)
-        if entry := event(world, value, where, path, findings, NO_TIME):
+        if entry := event(world, value, where, Teller(path, findings), NO_TIME):
             yield entry
 
 
 def updates(
-    world: World, workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], path: str, findings: list[Finding]
+    world: World, workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], teller: Teller
 ) -> Iterator[Row]:
     """Yield the entries of an update or audit log; equal ones are told apart by their number."""
     seen: dict[str, int] = {}
     for where, value in listed:
-        found = fields(value, where, Teller(path, findings))
+        found = fields(value, where, teller)
         if found is None:
             continue
         digest = _digest(value)
@@ -114,5 +114,7 @@ def updates(
             "agent": found.text("agent"),
             "summary": summary,
         }
-        extra = {"legacy": {"log": log, **cast(Object, found.left)}}
-        yield Row("update_log", f"{digest}-{log}-{workspace_id}-{number}", values | {"extra": extra}, path, where)
+        extra = {"legacy": {"log": log, **found.left}}
+        yield Row(
+            "update_log", f"{digest}-{log}-{workspace_id}-{number}", values | {"extra": extra}, teller.path, where
+        )

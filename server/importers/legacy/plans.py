@@ -63,7 +63,7 @@ def _times(plan: Plan) -> Object:
 def _columns(plan: Plan, taken: Sequence[steps.Taken], times: Object) -> Object:
     found, header = plan.found, plan.header
     _check_ids(plan)
-    status, archived = standing(found, header.folder, [item.found.found for item in taken])
+    status, archived = standing(found, header.folder, [dict(item.found.found) for item in taken])
     if archived and "status" in found and found.keep("status") != "archived":
         found.teller.info("$.status", "the folder of archived plans decides", found.keep("status"), "archived")
     snapshot = found.raw("paused_at_snapshot")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from server.db.dependencies import Edge
 from server.importers.legacy.building import edge
 from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
 from server.importers.legacy.values import Fields, Object, Teller, derived, fields
@@ -25,8 +26,8 @@ def of_files(
     at = program.moment("created_at", NO_TIME)
     rows = [_program(program, program_id, workspace_id, at, path)]
     if "manifest.json" in found:
-        rows += _manifest(world, program_id, workspace_id, at, *found["manifest.json"], findings)
-    rows += members(world, program_id, workspace_id, at, path, Teller(path, findings))
+        _check_manifest(world, *found["manifest.json"], findings)
+    rows += members(world, program_id, workspace_id, at, Teller(path, findings))
     if "dependencies.json" in found:
         rows += _dependencies(world, at, *found["dependencies.json"], findings)
     if "risks.json" in found:
@@ -61,20 +62,16 @@ def _program(program: Fields, program_id: str, workspace_id: str, at: str, path:
     return Row("programs", program_id, values | {"extra": program.extra()}, path)
 
 
-def _manifest(
-    world: World, program_id: str, workspace_id: str, at: str, path: str, value: Any, findings: list[Finding]
-) -> list[Row]:
-    """Keep what the manifest says besides its plans, which are the program's members."""
-    manifest = fields(value, "$", Teller(path, findings))
-    if manifest is None:
-        return []
-    for place, plan_id in manifest.objects("plan_ids"):
+def _check_manifest(world: World, path: str, value: Any, findings: list[Finding]) -> None:
+    """Tell of the plans in a manifest that are not there; the others are the program's members."""
+    teller = Teller(path, findings)
+    manifest = fields(value, "$", teller)
+    for place, plan_id in manifest.objects("plan_ids") if manifest else ():
         if plan_id not in world.plans:
-            manifest.teller.warn(place, "no such plan in the store; left out", plan_id)
-    return []
+            teller.warn(place, "no such plan in the store; left out", plan_id)
 
 
-def members(world: World, program_id: str, workspace_id: str, at: str, path: str, teller: Teller) -> list[Row]:
+def members(world: World, program_id: str, workspace_id: str, at: str, teller: Teller) -> list[Row]:
     """Return the plans of a program in their order: those it lists, then those that name it."""
     rows: list[Row] = []
     links: dict[str, None] = {}
@@ -86,12 +83,12 @@ def members(world: World, program_id: str, workspace_id: str, at: str, path: str
             teller.warn("$", f"the plan names the program {plan.program!r} as its own; left out here", plan_id)
             continue
         values = {"program_id": program_id, "plan_id": plan_id, "order_index": len(rows), "created_at": at}
-        rows.append(Row("program_plans", f"{program_id} {plan_id}", values, path))
+        rows.append(Row("program_plans", f"{program_id} {plan_id}", values, teller.path))
         if (other := world.target(plan.place)) != workspace_id:
             links[other] = None
     for other in links:
         values = {"program_id": program_id, "workspace_id": other, "created_at": at}
-        rows.append(Row("program_workspace_links", f"{program_id} {other}", values, path))
+        rows.append(Row("program_workspace_links", f"{program_id} {other}", values, teller.path))
     return rows
 
 
@@ -110,12 +107,11 @@ def _dependencies(world: World, at: str, path: str, value: Any, findings: list[F
         if problem := tie(world, (source, target)):
             teller.tell("info" if problem == "said twice" else "warning", found.at, problem, entry)
             continue
-        yield _dependency(world, found, source, target, at, path)
+        yield _dependency(world, found, (source, target), at, path)
 
 
-def _dependency(
-    world: World, found: Fields, source: tuple[str, str], target: tuple[str, str], at: str, path: str
-) -> Row:
+def _dependency(world: World, found: Fields, ends: Edge, at: str, path: str) -> Row:
+    source, target = ends
     owner, other = found.keep("target_plan_id"), found.keep("source_plan_id")
     for name in ("source_plan_id", "target_plan_id"):
         found.raw(name)

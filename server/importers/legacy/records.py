@@ -5,6 +5,7 @@ from typing import Any, cast, get_args
 
 from server.importers.legacy.building import Plan
 from server.importers.legacy.values import Fields, Object, derived, fields
+from server.importers.legacy.world import World
 from server.models.plans import NoteType
 
 NOTE_TYPES = get_args(NoteType)
@@ -107,14 +108,18 @@ def add_scripts(plan: Plan, listed: Sequence[tuple[str, Any]], at: str) -> None:
         script = fields(value, where, plan.found.teller)
         if script:
             script_id = derived("script", plan.plan_id, number)
-            values = script_columns(plan, script, script_id, plan.workspace_id, plan.plan_id, at)
+            values = script_columns(
+                plan.world, script, script_id, workspace_id=plan.workspace_id, plan_id=plan.plan_id, at=at
+            )
             plan.add("build_scripts", values["script_id"], values, where)
 
 
-def script_columns(plan: Any, script: Fields, fallback: str, workspace_id: str, plan_id: str | None, at: str) -> Object:
-    """Return the columns of a build script; `plan` or whatever has a `world` in which ids are taken."""
+def script_columns(
+    world: World, script: Fields, fallback: str, *, workspace_id: str, plan_id: str | None, at: str
+) -> Object:
+    """Return the columns of a build script."""
     script_id = script.word("id", fallback)
-    if not plan.world.take("script", script_id):
+    if not world.take("script", script_id):
         script.left["id"] = script_id
         script.teller.warn(f"{script.at}.id", "another build script has that id", script_id, fallback)
         script_id = fallback
@@ -151,14 +156,14 @@ def add_confirmations(plan: Plan, by_index: dict[int, str], at: str) -> None:
             continue
         for name, value in cast(Object, entries).items():
             where = f"$.confirmation_state.{scope}[{name!r}]"
-            if not _confirm(plan, where, scope, ids.get(name), value, at):
+            if not _confirm(plan, where, scope, target=ids.get(name), value=value, at=at):
                 left.setdefault(scope, {})[name] = value
     plan.found.raw("confirmation_state")
     if left:
         plan.found.left["confirmation_state"] = left
 
 
-def _confirm(plan: Plan, where: str, scope: str, target: str | None, value: Any, at: str) -> bool:
+def _confirm(plan: Plan, where: str, scope: str, *, target: str | None, value: Any, at: str) -> bool:
     """Add one confirmation, or return False if it is none of ours."""
     found = Fields(cast(Object, value), where, plan.found.teller) if isinstance(value, dict) else None
     if found is None or found.keep("confirmed") is not True:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from server.importers.reading import Entry, Unreadable, json_of, read, walk
+from server.importers.reading import Entry, Unreadable, json_of, list_of, object_of, read, walk
 
 META = "workspace.meta.json"
 CONTEXT = "workspace.context.json"
@@ -42,7 +42,7 @@ class Tree:
 
 
 def tolerant(location: Path) -> Any:
-    """Return the JSON of a file, or None if it cannot be read; the full reading tells why later."""
+    """Return the JSON of a file, or None if there is none; the full reading tells why later."""
     try:
         return json_of(read(Entry(location.name, location)))
     except (OSError, Unreadable):
@@ -68,8 +68,8 @@ def _one_workspace(path: Path) -> Tree | None:
 
 
 def _one_plan(path: Path) -> Tree | None:
-    state = tolerant(path / "state.json") if _is_file(path / "state.json") else None
-    if not isinstance(state, dict) or not ({"id", "plan_id"} & set(state) and "steps" in state):
+    state = object_of(tolerant(path / "state.json") if _is_file(path / "state.json") else None)
+    if not ({"id", "plan_id"} & set(state) and "steps" in state):
         return None
     inner = ("plans", ARCHIVED, path.name) if path.parent.name == ARCHIVED else ("plans", path.name)
     folder = path.parents[len(inner) - 1]
@@ -103,10 +103,10 @@ def _project(path: Path) -> Tree | None:
 def _of_identity(path: Path) -> Tree | None:
     """Return the store that an identity file leads to: the data root it names, or the one beside it."""
     location = path / "identity.json"
-    found = tolerant(location) if _is_file(location) else None
-    if not isinstance(found, dict) or not isinstance(found.get("workspace_id"), str):
+    found = object_of(tolerant(location) if _is_file(location) else None)
+    workspace_id = found.get("workspace_id")
+    if not isinstance(workspace_id, str):
         return None
-    workspace_id = found["workspace_id"]
     for root in (str(found.get("data_root") or ""), str(path.parent / "data")):
         folder = Path(root) / workspace_id
         if root and Path(root).is_absolute() and _is_file(folder / META):
@@ -117,12 +117,11 @@ def _of_identity(path: Path) -> Tree | None:
 
 def _place(folder: Path, by_id: dict[str, str]) -> Place:
     meta = tolerant(folder / META)
-    found: dict[str, Any] = meta if isinstance(meta, dict) else {}
+    found = object_of(meta)
     told = found.get("workspace_id")
     workspace_id = told if isinstance(told, str) and told.strip() else folder.name
-    listed = found.get("legacy_workspace_ids")
-    old = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
-    aliases = dict.fromkeys([*old, *([folder.name] if folder.name != workspace_id else [])])
+    old: list[str] = [item for item in list_of(found.get("legacy_workspace_ids")) if isinstance(item, str)]
+    aliases = dict.fromkeys([*old, folder.name])
     paths = (found.get("workspace_path"), found.get("path"), by_id.get(folder.name))
     path = next((item for item in paths if isinstance(item, str) and item.strip()), "")
     kept = tuple(alias for alias in aliases if alias and alias != workspace_id)
@@ -130,9 +129,8 @@ def _place(folder: Path, by_id: dict[str, str]) -> Place:
 
 
 def _registry(path: Path) -> dict[str, str]:
-    found = tolerant(path / REGISTRY) if _is_file(path / REGISTRY) else None
-    entries = found.get("entries") if isinstance(found, dict) else None
-    return {k: v for k, v in entries.items() if isinstance(v, str)} if isinstance(entries, dict) else {}
+    found = object_of(tolerant(path / REGISTRY) if _is_file(path / REGISTRY) else None)
+    return {path: known for path, known in object_of(found.get("entries")).items() if isinstance(known, str)}
 
 
 def _has_events(path: Path) -> bool:

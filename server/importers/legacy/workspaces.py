@@ -1,14 +1,14 @@
 """A workspace: its own row, its old ids, build scripts, context sections, logs, allowlist, identity."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 from server.importers.legacy import context, logs, records
 from server.importers.legacy.tree import Place
 from server.importers.legacy.values import Fields, Object, Teller, derived, fields
 from server.importers.legacy.world import NO_TIME, World, parent_of
-from server.importers.reading import Content
+from server.importers.reading import Content, list_of, object_of
 from server.models.imports import Finding, Row
 
 CONTEXT_TYPE = "workspace_context"
@@ -20,7 +20,7 @@ TIMES = ("created_at", "registered_at", "last_accessed", "last_seen_at", "update
 def head(world: World, place: Place, meta: Any, path: str, findings: list[Finding]) -> list[Row]:
     """Return the workspace's row, its old ids and its build scripts. Without a readable meta file, what is known."""
     teller = Teller(path, findings)
-    found = Fields(cast(Object, meta) if isinstance(meta, dict) else {}, "$", teller)
+    found = Fields(object_of(meta), "$", teller)
     workspace_id = world.target(place)
     row = _workspace(world, place, found, workspace_id, path)
     at = str(row.values["created_at"])
@@ -28,16 +28,11 @@ def head(world: World, place: Place, meta: Any, path: str, findings: list[Findin
     for number, (where, value) in enumerate(found.objects("workspace_build_scripts")):
         if script := fields(value, where, teller):
             fallback = derived("script", workspace_id, number)
-            values = records.script_columns(_Owner(world), script, fallback, workspace_id, None, at)
+            values = records.script_columns(world, script, fallback, workspace_id=workspace_id, plan_id=None, at=at)
             scripts.append(Row("build_scripts", values["script_id"], values, path, where))
     legacy = found.left | ({"workspace_id": place.workspace_id} if workspace_id != place.workspace_id else {})
     head = Row(row.table, row.key, {**row.values, "meta": {"legacy": legacy} if legacy else {}}, path)
     return [head, *_aliases(world, place, workspace_id, at, path), *scripts]
-
-
-class _Owner:
-    def __init__(self, world: World) -> None:
-        self.world = world
 
 
 def _workspace(world: World, place: Place, found: Fields, workspace_id: str, path: str) -> Row:
@@ -95,8 +90,7 @@ def _parent(world: World, place: Place, found: Fields) -> str | None:
         found.teller.warn("$.parent_workspace_id", "a circle of parents; kept in meta", told)
         return None
     own = world.target(place)
-    listed = found.keep("child_workspace_ids")
-    for child in cast(list[Any], listed) if isinstance(listed, list) else []:
+    for child in list_of(found.keep("child_workspace_ids")):
         meant = world.resolve(child)
         if meant == own:
             found.teller.info("$.child_workspace_ids", "an old id of the workspace itself", child)
@@ -109,10 +103,7 @@ def _parent(world: World, place: Place, found: Fields) -> str | None:
 
 def _compare_lists(world: World, place: Place, found: Fields, name: str) -> None:
     """Tell where the lists of plans disagree with the plans themselves, which count."""
-    listed = found.keep(name)
-    if not isinstance(listed, list) or place.plans is not None:
-        return
-    for plan_id in cast(list[Any], listed):
+    for plan_id in list_of(found.keep(name)) if place.plans is None else ():
         plan = world.plans.get(plan_id) if isinstance(plan_id, str) else None
         if plan_id == "_archived":
             found.teller.info(f"$.{name}", "a folder, not a plan", plan_id)
@@ -141,30 +132,30 @@ def sections(world: World, workspace_id: str, content: Content, value: Any, find
         return []
     rows: list[Row] = []
     for log in ("update_log", "audit_log"):
-        rows += _log(world, workspace_id, log, found, findings)
+        rows += _log(world, workspace_id, log, found)
     created_at = found.moment("created_at", content.modified_at)
     updated_at = found.maybe_moment("updated_at") or created_at
     if found.keep("workspace_id") == workspace_id:
         found.raw("workspace_id")
-    data = {"sections": found.raw("sections") if "sections" in found else {}}
-    row = context.row(("workspace", workspace_id), workspace_id, CONTEXT_TYPE, data, content.path, created_at)
+    data: Object = {"sections": found.raw("sections") if "sections" in found else {}}
+    row = context.row(("workspace", workspace_id), workspace_id, CONTEXT_TYPE, data, path=content.path, at=created_at)
     values = {**row.values, "updated_at": updated_at, "extra": found.extra()}
     return [Row(row.table, row.key, values, row.path), *rows]
 
 
-def _log(world: World, workspace_id: str, name: str, found: Fields, findings: list[Finding]) -> Iterator[Row]:
+def _log(world: World, workspace_id: str, name: str, found: Fields) -> Iterator[Row]:
     value = found.keep(name)
-    holder = value if isinstance(value, dict) else {"entries": value} if isinstance(value, list) else None
-    if holder is None:
+    if not value or not isinstance(value, dict | list):
         return
-    log = Fields(cast(Mapping[str, Any], holder), f"$.{name}", found.teller)
+    holder: Object = object_of(found.keep(name)) or {"entries": list_of(found.keep(name))}
+    log = Fields(holder, f"$.{name}", found.teller)
     listed = log.objects("entries")
     found.raw(name)
     if log.left:
         found.left[name] = log.left
-    yield from logs.updates(world, workspace_id, name, listed, found.teller.path, findings)
+    yield from logs.updates(world, workspace_id, name, listed, found.teller)
 
 
 def allowlist(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> Row:
     """Return the patterns that the terminal was allowed, as a context item: they are not in force by that."""
-    return context.item(("workspace", workspace_id), workspace_id, ALLOWLIST_TYPE, content, value, findings)
+    return context.item(("workspace", workspace_id), workspace_id, ALLOWLIST_TYPE, content, value, findings=findings)

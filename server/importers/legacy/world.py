@@ -1,14 +1,14 @@
-"""What must be known of a whole store before any part of it can be mapped: its plans, programs and how they are tied."""
+"""What must be known of a whole store before a part of it can be mapped: its plans, its programs, and their ties."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, cast
+from typing import Any
 
 from server.db.dependencies import Edge, Node, find_cycle
 from server.importers.legacy.tree import ARCHIVED, META, Place, Tree, entries, tolerant
 from server.importers.legacy.values import Fields, Object, Teller, moment, text
-from server.importers.reading import Entry
+from server.importers.reading import Entry, is_object, list_of, object_of, objects_of
 from server.importers.staging import Known
 from server.models.imports import Finding
 from server.models.steps import CLOSED
@@ -108,8 +108,7 @@ def survey(tree: Tree, known: Known) -> World:
     for place in tree.places:
         target = world.target(place)
         world.owners |= dict.fromkeys((place.workspace_id, *place.aliases, place.folder.name), target)
-        meta = tolerant(place.folder / META)
-        world.metas[target] = cast(Object, meta) if isinstance(meta, dict) else {}
+        world.metas[target] = object_of(tolerant(place.folder / META))
     for place in tree.places:
         for entry in entries(place):
             if entry.odd is None:
@@ -135,32 +134,32 @@ def _look_at(world: World, place: Place, entry: Entry) -> None:
     folder = plan_folder(entry.path)
     if folder and entry.path == f"{folder}/state.json":
         state = tolerant(entry.location)
-        if isinstance(state, dict):
-            world.folders[place.workspace_id, folder] = header(place, folder, cast(Object, state))
-    elif entry.path.startswith("programs/") and entry.path.endswith("/program.json"):
-        found = tolerant(entry.location)
-        program_id = found.get("id") if isinstance(found, dict) else None
-        world.programs[program_id if isinstance(program_id, str) else entry.path.split("/")[1]] = place
-    elif entry.path.startswith("programs/") and entry.path.endswith("/manifest.json"):
-        found = tolerant(entry.location)
-        if isinstance(found, dict) and isinstance(found.get("plan_ids"), list):
-            program_id = text(found.get("program_id") or entry.path.split("/")[1])
-            world.members.setdefault(program_id, []).extend(map(text, found["plan_ids"]))
-    elif entry.path.startswith("programs/") and entry.path.endswith("/dependencies.json"):
-        found = tolerant(entry.location)
-        listed = cast(list[Any], found) if isinstance(found, list) else []
-        for each in listed:
-            if isinstance(each, dict) and not each.get("source_phase") and not each.get("target_phase"):
-                world.told.append(
-                    (("plan", text(each.get("target_plan_id"))), ("plan", text(each.get("source_plan_id"))))
-                )
+        if is_object(state):
+            world.folders[place.workspace_id, folder] = header(place, folder, object_of(state))
+    elif entry.path.startswith("programs/"):
+        _look_at_program(world, place, entry.path, tolerant(entry.location))
+
+
+def _look_at_program(world: World, place: Place, path: str, found: object) -> None:
+    folder, name = path.split("/")[1], path.rpartition("/")[2]
+    told = object_of(found)
+    if name == "program.json":
+        world.programs[text(told.get("id") or folder)] = place
+    elif name == "manifest.json":
+        members = world.members.setdefault(text(told.get("program_id") or folder), [])
+        members.extend(map(text, list_of(told.get("plan_ids"))))
+    elif name == "dependencies.json":
+        for each in map(object_of, list_of(found)):
+            if not each.get("source_phase") and not each.get("target_phase"):
+                source, target = text(each.get("target_plan_id")), text(each.get("source_plan_id"))
+                world.told.append((("plan", source), ("plan", target)))
 
 
 def header(place: Place, folder: str, state: Object) -> Header:
     name = folder.rpartition("/")[2]
     told = state.get("id") or state.get("plan_id")
     plan_id = told if isinstance(told, str) and told.strip() and told != STUB else name
-    steps = [step for step in _list(state, "steps") if isinstance(step, dict)]
+    steps = objects_of(state.get("steps"))
     silent = Fields(state, "$", Teller("", []))
     status, archived = standing(silent, folder, steps)
     created_at = moment(state.get("created_at")) or moment(state.get("updated_at")) or NO_TIME
@@ -176,15 +175,15 @@ def header(place: Place, folder: str, state: Object) -> Header:
         moment(state.get("updated_at")) or created_at,
         program if isinstance(program, str) else None,
         bool(state.get("is_program")),
-        [text(item) for item in _list(state, "child_plan_ids")],
-        [text(item) for item in _list(state, "depends_on_plans")],
+        [text(item) for item in list_of(state.get("child_plan_ids"))],
+        [text(item) for item in list_of(state.get("depends_on_plans"))],
         len(steps),
         _phase_names(state, steps),
     )
 
 
 def _phase_names(state: Object, steps: list[Object]) -> list[str]:
-    listed = [p.get("name") for p in _list(state, "phases") if isinstance(p, dict)]
+    listed = [object_of(phase).get("name") for phase in list_of(state.get("phases"))]
     return [name for name in [*listed, *(step.get("phase") for step in steps)] if isinstance(name, str)]
 
 
@@ -207,11 +206,6 @@ def standing(plan: Fields, folder: str, steps: Iterable[Object]) -> tuple[str, b
 def step_status(value: object) -> str:
     plain = text(value).strip().lower()
     return STEP_STATUS_NAMES.get(plain, plain)
-
-
-def _list(found: Object, name: str) -> list[Any]:
-    value = found.get(name)
-    return cast(list[Any], value) if isinstance(value, list) else []
 
 
 def _choose_copies(world: World) -> None:
@@ -263,8 +257,7 @@ def parent_of(world: World, place: Place) -> str | None:
     if told and told != target:
         return told
     for other, meta in world.metas.items():
-        children = meta.get("child_workspace_ids")
-        if other != target and isinstance(children, list) and target in map(world.resolve, children):
+        if other != target and target in map(world.resolve, list_of(meta.get("child_workspace_ids"))):
             return other
     return None
 
