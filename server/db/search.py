@@ -24,7 +24,7 @@ TITLED = 200  # and those more that have all words in their title
 ENOUGH = 10  # hits with all words, besides which no others are looked for
 PARTIAL = 50  # of those others, for each choice of words
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
-COUNTED = 1_000  # how far `total` counts
+COUNTED = 1_000  # how far `total` counts the matches of one word; those of several, no further than they are ranked
 REQUIRED = 6  # words that must match; more of them only rank
 COMPLETIONS, COMPLETED_FROM = 24, 1_000
 NEAR_WORDS, RESPELLED = 100, 4
@@ -153,12 +153,16 @@ class Query:
         return frozenset[str]().union(*(term.stems for term in self.terms))
 
     @property
+    def counted_to(self) -> int:
+        return COUNTED if len(self.terms) == 1 else CANDIDATES
+
+    @property
     def rare_first(self) -> list[Term]:
         return sorted(self.terms, key=lambda term: self.counts[term.word])
 
 
 async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int = 0) -> Found:
-    """Return the best matches from `offset` on. `total` counts up to COUNTED + 1.
+    """Return the best matches from `offset` on. `total` counts to one more than `counted_to` at the most.
 
     Where few have all words of the query, those that have some and fit nearly as well are among them.
     """
@@ -175,7 +179,9 @@ async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int 
         found += await _matching_some(db, asked, scope, {one.row["doc"] for one in found})
     ranked = _near_the_best(_rank(found, asked, db.now()))
     page = ranked[offset : offset + limit]
-    return Found(matches=await _shown(db, page, asked.stems), total=max(total, len(ranked)), did_you_mean=meant)
+    matches = await _shown(db, page, asked.stems)
+    total = total if total > CANDIDATES else len(ranked)
+    return Found(matches=matches, total=total, counted_to=asked.counted_to, did_you_mean=meant)
 
 
 async def _understood(db: Reader, text: str) -> Query:
@@ -262,7 +268,7 @@ async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked
     anywhere = f"{ANYWHERE} : ({terms})"
     exact, newest = await db.batch(
         _candidates(named, scope, db.now(), TITLED),
-        _candidates(anywhere, scope, db.now(), CANDIDATES, COUNTED + 1),
+        _candidates(anywhere, scope, db.now(), CANDIDATES, asked.counted_to + 1),
     )
     titled, total = list[Row](), newest[0]["total"] if newest else 0
     if total > CANDIDATES:

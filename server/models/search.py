@@ -65,6 +65,7 @@ class Found(Model):
 
     matches: list[Match]
     total: int
+    counted_to: int = 0  # a larger total means: or more
     did_you_mean: str | None = None
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from server.db import plans, search
-from server.db.search import COUNTED, Scope
+from server.db.search import Scope
 from server.errors import InvalidArguments
 from server.models.context import AnyScope
 from server.models.search import ID_NAMES, Found, Hit, Match
@@ -37,7 +37,7 @@ def page(key: str, rows: Sequence[Hit], found: Found, offset: int, limit: int) -
     """Return rows of the ranking from `offset` on. A cursor carries the place in it."""
     places = {id(row): number for number, row in enumerate(rows, offset + 1)}
     extra: dict[str, Any] = {"did_you_mean": found.did_you_mean, "notice": NOTICE if rows else None}
-    return Page(key, rows, found.total, limit, lambda row: [places[id(row)]], ORDER, extra, most=COUNTED)
+    return Page(key, rows, found.total, limit, lambda row: [places[id(row)]], ORDER, extra, most=found.counted_to)
 
 
 def place(call: Call) -> int:

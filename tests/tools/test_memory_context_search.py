@@ -423,3 +423,19 @@ async def test_who_wrote_a_text_is_told(agent: Agent, db: Database, plan_id: str
 
     assert (trust[item_id], trust[imported]) == ("agent", "import")
     assert (await hits(agent, workspace_id, "memory_plan create"))[0]["trust"] == "human"
+
+
+async def test_very_many_matches_are_counted_no_further_than_they_matter(
+    agent: Agent, plan_id: str, workspace_id: str
+) -> None:
+    for start in (0, 600):
+        tasks = [{"task": f"sand the plank {number}", "phase": "Wheels"} for number in range(start, start + 600)]
+        await agent("memory_steps", "add", plan_id=plan_id, steps=tasks)
+    here = {"workspace_id": workspace_id, "limit": 5}
+
+    one = await agent(TOOL, "search", **here, query="plank")
+    several = await agent(TOOL, "search", **here, query="plank sand")
+    assert (one["total"], several["total"]) == ("1000+", "300+")
+    assert len(one["hits"]) == len(several["hits"]) == 5
+    exact = await agent(TOOL, "search", **here, query="sand the plank 7")
+    assert exact["hits"][0]["title"] == "sand the plank 7"
