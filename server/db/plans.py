@@ -26,12 +26,8 @@ FILTERS = """
     AND (:query IS NULL OR instr(lower(title), lower(:query)) > 0)
     AND (:status IN ('any', 'archived') OR status = :status)
 """
-COUNTED = """
-    SELECT plan_id, count(*) AS steps_total,
-        count(*) FILTER (WHERE status IN ('done', 'cancelled')) AS steps_done,
-        min(order_index) FILTER (WHERE status NOT IN ('done', 'cancelled')) AS first_open
-    FROM steps{suffix} WHERE plan_id IN (SELECT plan_id FROM page) GROUP BY plan_id
-"""
+TOTAL = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id)"
+DONE = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id AND status IN ('done', 'cancelled'))"
 NEIGHBOURS = """
     SELECT dependency_id, source_id, target_id, dep_status FROM dependencies{suffix}
     WHERE {end}_type = 'plan' AND {end}_id = :plan_id AND source_type = 'plan' AND target_type = 'plan'
@@ -39,7 +35,9 @@ NEIGHBOURS = """
 """
 PHASE_AT = """
     (SELECT p.name FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id
-     WHERE s.plan_id = page.plan_id AND s.order_index = counted.first_open)
+     WHERE s.plan_id = page.plan_id AND s.order_index = (
+        SELECT min(order_index) FROM steps{suffix}
+        WHERE plan_id = page.plan_id AND status IN ('pending', 'active', 'blocked', 'failed')))
 """
 
 
@@ -133,7 +131,8 @@ async def page(
             SELECT * FROM ({" UNION ALL ".join(_listed(suffix) for suffix in wanted.suffixes)})
             {"WHERE " + compared if after else ""}
             ORDER BY {", ".join(f"{key} {direction}" for key in keys)} LIMIT :limit
-        ), {_progress(wanted.suffixes)}
+        )
+        {_progress(wanted.suffixes)}
         ORDER BY {", ".join(f"page.{key} {direction}" for key in keys)}
     """
     counts = " + ".join(f"(SELECT count(*) FROM plans{suffix} WHERE {FILTERS})" for suffix in wanted.suffixes)
@@ -152,12 +151,11 @@ def _listed(suffix: str, where: str = FILTERS) -> str:
 
 def _progress(suffixes: Sequence[str]) -> str:
     """Return the end of a query over `page`, a set of listed plans: how far each of them is."""
-    phase = ", ".join(PHASE_AT.format(suffix=suffix) for suffix in suffixes)
+    total, done, phase = ([part.format(suffix=suffix) for suffix in suffixes] for part in (TOTAL, DONE, PHASE_AT))
     return f"""
-        counted AS ({" UNION ALL ".join(COUNTED.format(suffix=suffix) for suffix in suffixes)})
-        SELECT page.*, coalesce(counted.steps_total, 0) AS steps_total, coalesce(counted.steps_done, 0) AS steps_done,
-            coalesce({phase}, NULL) AS current_phase
-        FROM page LEFT JOIN counted ON counted.plan_id = page.plan_id
+        SELECT page.*, {" + ".join(total)} AS steps_total, {" + ".join(done)} AS steps_done,
+            coalesce({", ".join(phase)}, NULL) AS current_phase
+        FROM page
     """
 
 
@@ -169,7 +167,8 @@ async def starting_with(db: Reader, prefix: str, *, limit: int) -> list[PlanBrie
         WITH page AS (
             SELECT * FROM ({_listed("", where)} UNION ALL {_listed("_archive", where)})
             ORDER BY plan_id LIMIT :limit
-        ), {_progress(("", "_archive"))}
+        )
+        {_progress(("", "_archive"))}
         ORDER BY page.plan_id
         """,
         {"prefix": prefix, "end": prefix + "\U0010ffff", "limit": limit},
