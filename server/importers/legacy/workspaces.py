@@ -44,7 +44,7 @@ def _workspace(world: World, place: Place, found: Fields, workspace_id: str, pat
         found.raw("workspace_id")
     if not where:
         where = f"unknown:{place.workspace_id}"
-        found.teller.warn("$.workspace_path", "missing; memory_workspace action='migrate' sets it", None, where)
+        found.teller.warn("$.workspace_path", "missing; import with --workspace-path to say it", None, where)
     created_at = next((at for name in TIMES[:3] if (at := found.maybe_moment(name))), None)
     updated_at = found.maybe_moment("updated_at") or found.maybe_moment("last_seen_at")
     if created_at is None:
