@@ -20,7 +20,7 @@ import anyio
 from server.db import hosting
 from server.db.clock import Clock
 from server.db.failures import BUSY_TIMEOUT_MS, translate
-from server.db.line import Line
+from server.db.line import LINGER_SECONDS, Line
 from server.db.lock_holder import describe, holder
 from server.errors import Busy, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
@@ -36,6 +36,7 @@ LOCK_PAUSE_SECONDS = 0.002  # between two looks for a write lock that another pr
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
 CHECKPOINT_COMMITS = 256
+LOOK_COMMITS = 8  # between two looks at the size of the WAL
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 WAL_WARNING_BYTES = 64 * 1024 * 1024
 FOREIGN = """
@@ -50,6 +51,7 @@ class Connection(aiosqlite.Connection):
     def __init__(self, path: Path) -> None:
         super().__init__(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
         self._line = Line(path)
+        self.lingers = False  # it has kept its turn to write, and has to give way soon
         self.before_commit: Callable[[sqlite3.Connection], None] | None = None  # work for the same transaction
 
     async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
@@ -75,6 +77,10 @@ class Connection(aiosqlite.Connection):
         await super().close()
         self._line.close()
 
+    def give_way(self) -> None:
+        """Let other processes write, if this one does not."""
+        self._line.give_way()
+
     def submit(self, future: asyncio.Future[Any], function: Callable[[], Any]) -> None:
         """Call `function` on the thread and set `future` to what it returns."""
         self._tx.put_nowait((future, function))  # pyright: ignore[reportUnknownMemberType] - untyped there
@@ -96,7 +102,7 @@ class Connection(aiosqlite.Connection):
             self.before_commit(self._conn)
         rows = self._conn.execute(sql, params).fetchall()
         if sql == COMMIT:
-            self._line.leave()
+            self.lingers = self._line.leave(linger=True)
         return rows
 
     def _begin(self) -> None:
@@ -225,13 +231,14 @@ class Database(Reader):
         self._writer = writer
         self._synchronous = synchronous
         self._turn = anyio.Lock()
+        self._gives_way: asyncio.TimerHandle | None = None
         self._commits = 0
         self._wal_size = 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
-        async with self._turn, hosting.on(self._writer):
+        async with self._turn, self._lingering(), hosting.on(self._writer):
             committed = False
             try:
                 await self._begin()
@@ -247,6 +254,18 @@ class Database(Reader):
             self._commits += 1
             if self._checkpoint_is_due():
                 await self._checkpoint_quietly()
+
+    @asynccontextmanager
+    async def _lingering(self) -> AsyncGenerator[None]:
+        """Give way a moment after the body, unless another one follows at once."""
+        if self._gives_way:
+            self._gives_way.cancel()
+        try:
+            yield
+        finally:
+            if self._writer.lingers:
+                loop = asyncio.get_running_loop()
+                self._gives_way = loop.call_later(LINGER_SECONDS, self._writer.give_way)
 
     def before_commit(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Let `work` be done at the end of every transaction, as a part of it."""
@@ -302,7 +321,9 @@ class Database(Reader):
             self._clock.at_least(datetime.fromisoformat(last))
 
     def _checkpoint_is_due(self) -> bool:
-        return self._commits >= CHECKPOINT_COMMITS or self.wal_size() >= self._wal_size + CHECKPOINT_BYTES
+        if self._commits % LOOK_COMMITS:
+            return self._commits >= CHECKPOINT_COMMITS
+        return self.wal_size() >= self._wal_size + CHECKPOINT_BYTES or self._commits >= CHECKPOINT_COMMITS
 
     def wal_size(self) -> int:
         """Return the size of the write-ahead log in bytes."""

@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, cast
 
@@ -64,7 +64,7 @@ class Source:
     status: str = "NULL"
     label: str = ""  # what people are shown where there is no title
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """Return the query for the rows whose keys are in `:ids`, archived ones included."""
         live = self._select("", 0)

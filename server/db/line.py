@@ -2,12 +2,17 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+LINGER_SECONDS = 0.002  # the pause between two writes of one process that write without pause
+TURN_SECONDS = 0.02
+STUCK_SECONDS = 30.0  # how long a line that did not move is not waited for
 
 
 class Line:
@@ -17,16 +22,24 @@ class Line:
     longest look least. The line only orders our processes: the lock that protects the data is still SQLite's, so one
     that does not get its turn in time, or a platform without flock, is slower, never wrong. A process that dies leaves
     the line.
+
+    Who writes without pause may keep its turn for a while: a turn for every write costs more than the writes, as each
+    process comes to its turn with cold caches.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = f"{path}-line"
         self._place: _Place | None = None
-        self._has_turn = False
+        self._mutex = threading.Lock()
+        self._has_turn = self._is_kept = self._is_hasty = False
+        self._began = self._left = 0.0
+        self._stuck_until = 0.0
 
     def enter(self, seconds: float) -> None:
         """Wait for the turn of this process, for so long at the most."""
-        if fcntl is None:
+        now = time.monotonic()
+        self._is_hasty = now - self._left < LINGER_SECONDS
+        if fcntl is None or self._resume() or now < self._stuck_until:
             return
         try:
             self._place = self._place or _Place(self._path)
@@ -34,18 +47,42 @@ class Line:
         except OSError:  # a file system without locks, or a full disk: SQLite says better what is wrong
             self.close()
         else:
-            if not self._has_turn:
+            self._began = time.monotonic()
+            if not self._has_turn:  # who has it was stopped, or hangs
                 self._place = None  # given up, it closes itself when its turn comes
+                self._stuck_until = self._began + STUCK_SECONDS
 
-    def leave(self) -> None:
-        if self._place and self._has_turn:
-            self._has_turn = False
-            self._place.leave()
+    def leave(self, *, linger: bool = False) -> bool:
+        """End the turn. With `linger` it may be kept for a next write: it returns True then, and `give_way` is due."""
+        self._left = time.monotonic()
+        with self._mutex:
+            kept = linger and self._has_turn and self._is_hasty and self._left - self._began < TURN_SECONDS
+            self._is_kept = kept
+            if not kept:
+                self._end()
+        return kept
+
+    def give_way(self) -> None:
+        """End a turn that was kept, if the next write has not begun."""
+        with self._mutex:
+            if self._is_kept:
+                self._is_kept = False
+                self._end()
 
     def close(self) -> None:
         place, self._place, self._has_turn = self._place, None, False
         if place:
             place.close()
+
+    def _resume(self) -> bool:
+        with self._mutex:
+            kept, self._is_kept = self._is_kept, False
+        return kept
+
+    def _end(self) -> None:
+        if self._place and self._has_turn:
+            self._has_turn = False
+            self._place.leave()
 
 
 class _Place:
