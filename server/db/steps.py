@@ -15,6 +15,7 @@ from server.models.steps import NewStep, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
 DEFAULT_PHASE = "Steps"
+IN_PHASE = "SELECT phase_id FROM phases{suffix} WHERE plan_id = :plan_id AND (name = :phase OR phase_id = :phase)"
 # The name of the first phase before that of step s which awaits approval.
 GATE = """
     SELECT g.name FROM phases g JOIN plans l ON l.plan_id = g.plan_id
@@ -276,11 +277,10 @@ async def page(
     suffix: str = "",
 ) -> tuple[list[StepRow], int]:
     """Return steps of a plan in order, from behind (index, step_id) on, and how many match in all."""
-    where = """
-        s.plan_id = :plan_id AND (:status IS NULL OR s.status = :status)
-        AND (:phase IS NULL OR p.name = :phase OR p.phase_id = :phase)
-        AND (:assignee IS NULL OR s.assignee = :assignee)
-    """
+    where = "s.plan_id = :plan_id"
+    where += " AND s.status = :status" if status else ""
+    where += f" AND s.phase_id IN ({IN_PHASE.format(suffix=suffix)})" if phase else ""
+    where += " AND s.assignee = :assignee" if assignee else ""
     params = {
         "plan_id": plan_id,
         "status": status,
@@ -292,11 +292,12 @@ async def page(
     }
     select = SELECT.format(suffix=suffix)
     behind = f"SELECT order_index FROM steps{suffix} WHERE step_id = :after_id"  # it may have moved since
-    rows = await db.all(
-        f"{select} WHERE {where} AND s.order_index > coalesce(({behind}), :after) ORDER BY s.order_index LIMIT :limit",
-        params,
+    listing = f"""
+        {select} WHERE {where} AND s.order_index > coalesce(({behind}), :after) ORDER BY s.order_index LIMIT :limit
+    """
+    rows, [(total,)] = await db.batch(
+        (listing, params), (f"SELECT count(*) FROM steps{suffix} s WHERE {where}", params)
     )
-    total = await db.value(f"SELECT count(*) FROM ({select} WHERE {where})", params)
     return [StepRow.of(row) for row in rows], total
 
 
