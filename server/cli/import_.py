@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from server import calls, settings
 from server.db.connection import Database
-from server.errors import InvalidArguments
+from server.errors import InvalidArguments, NotAllowed
 from server.importers.report import Report, text
 from server.importers.run import Options, import_path, silent
 from server.importers.staging import Ask
@@ -28,11 +28,14 @@ Work = Callable[[Database, Ask, Told], Awaitable[Report]]
 def run(path: Path, options: Options, report_to: Path | None, as_json: bool, flags: Flags) -> int:
     """Import and return the exit code: 0 clean, 3 with problems, 2 when nothing was imported."""
     _refuse_relative(options.workspace_path)
+    chosen = settings.load(flags)
+    if chosen.read_only and not options.dry_run:
+        raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what an import would do.")
 
     async def work(db: Database, ask: Ask, told: Told) -> Report:
         return await import_path(db, path.absolute(), options, ask, told)
 
-    report = anyio.run(with_database, settings.load(flags), work)
+    report = anyio.run(with_database, chosen, work)
     tell(report, report_to, as_json)
     return report.exit_code
 

@@ -19,7 +19,7 @@ from server.models.imports import Finding
 
 ROWS = 2000  # inserted in one hop
 FILES = 100
-CACHE_KIB = 32_000
+CACHE_KIB, USUAL_CACHE_KIB = 32_000, 2_000  # a large transaction should not spill
 Key = tuple[str | None, str]  # workspace, path
 REMEMBER = """
     INSERT INTO import_rows (table_name, row_key, workspace_id, path, json_path, base, updated_at)
@@ -190,6 +190,7 @@ async def _write(tx: Transaction, stage: Stage, unit: str, report: Mapping[str, 
     # What is new is indexed after the commit, in parts, so that nobody waits for it; a start makes up for a crash.
     await tx.run("INSERT INTO search_backlog (entity_id, kind) SELECT entity_id, kind FROM search_pending")
     await tx.run("DELETE FROM search_pending")
+    await tx.run(f"PRAGMA cache_size = -{USUAL_CACHE_KIB}")
     return run_id
 
 

@@ -187,3 +187,24 @@ async def test_an_open_session_is_no_active_one(take: Taker, root: Path) -> None
         "memory_session", {"action": "list_sessions", "workspace_id": WORKSPACE, "status_filter": "active"}
     )
     assert active["total"] == 0
+
+
+async def test_a_parent_and_a_program_of_another_workspace_are_found_in_any_order(
+    take: Taker, db: Database, tmp_path: Path
+) -> None:
+    first, second = Maker(1, "aaa-000000000001"), Maker(2, "zzz-000000000002")
+    child = legacy_store.plan(first, program_id=None)
+    legacy_store.add_plan(first, child)
+    program = legacy_store.program_v1(second, [child])
+    legacy_store.add_plan(first, child | {"program_id": program["id"]})
+    legacy_store.add_workspace(first, workspace_path="/a", path="/a", parent_workspace_id="zzz-000000000002")
+    legacy_store.add_workspace(second, workspace_path="/z", path="/z", child_workspace_ids=["aaa-000000000001"])
+    root = legacy_store.put(tmp_path / "old", first.files | second.files)
+
+    report = await take(root)
+    parent = await db.value("SELECT parent_workspace_id FROM workspaces WHERE workspace_id = 'aaa-000000000001'")
+    link = await db.one("SELECT program_id, workspace_id FROM program_workspace_links")
+    assert report.differences == []
+    assert parent == "zzz-000000000002"
+    assert link is not None
+    assert tuple(link) == (program["id"], "aaa-000000000001")

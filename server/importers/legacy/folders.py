@@ -220,7 +220,7 @@ def _whole_plan(reader: Reader, header: Header, state: tuple[Content, Any], othe
         for plan_id in missing:
             teller.warn("$.child_plan_ids", "no such plan in the store; kept in extra", plan_id)
         at = str(rows[0].values["created_at"])
-        more += programs.members(reader.world, header.plan_id, reader.workspace_id or "", at, teller)
+        more += programs.members(reader.world, header.plan_id, at, teller)
     reader.add(content, *rows, *more)
     reader.draft.rows.extend([*handoffs, *beside])
     if header.archived:

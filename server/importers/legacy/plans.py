@@ -148,9 +148,16 @@ def _chosen(plan: Plan, name: str, program_id: str) -> str | None:
 
 
 def _here(plan: Plan, program_id: str) -> str | None:
-    """Return the program unless it becomes real only after the plan does."""
+    """Return the program unless it becomes real only after the plan; one of another workspace is linked to this."""
     owner = plan.world.programs[program_id]
-    if owner is plan.header.place or not plan.world.later(plan.header.place, owner):
+    if owner is plan.header.place:
+        return program_id
+    if not plan.world.later(plan.header.place, owner):
+        key = f"{program_id} {plan.workspace_id}"
+        if plan.world.take("link", key):
+            at = plan.header.created_at
+            link: Object = {"program_id": program_id, "workspace_id": plan.workspace_id, "created_at": at}
+            plan.rows.append(Row("program_workspace_links", key, link, plan.path, "$.program_id"))
         return program_id
     plan.found.left.setdefault("program_id", program_id)
     plan.found.teller.warn("$.program_id", "the programs of two workspaces hold plans of each other", program_id)

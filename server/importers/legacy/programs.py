@@ -27,7 +27,7 @@ def of_files(
     rows = [_program(program, program_id, workspace_id, at, path)]
     if "manifest.json" in found:
         _check_manifest(world, *found["manifest.json"], findings)
-    rows += members(world, program_id, workspace_id, at, Teller(path, findings))
+    rows += members(world, program_id, at, Teller(path, findings))
     if "dependencies.json" in found:
         rows += _dependencies(world, at, *found["dependencies.json"], findings)
     if "risks.json" in found:
@@ -71,10 +71,9 @@ def _check_manifest(world: World, path: str, value: Any, findings: list[Finding]
             teller.warn(place, "no such plan in the store; left out", plan_id)
 
 
-def members(world: World, program_id: str, workspace_id: str, at: str, teller: Teller) -> list[Row]:
+def members(world: World, program_id: str, at: str, teller: Teller) -> list[Row]:
     """Return the plans of a program in their order: those it lists, then those that name it."""
     rows: list[Row] = []
-    links: dict[str, None] = {}
     for plan_id in dict.fromkeys(world.members.get(program_id, ())):
         plan = world.plans.get(plan_id)
         if plan is None:
@@ -84,11 +83,6 @@ def members(world: World, program_id: str, workspace_id: str, at: str, teller: T
             continue
         values = {"program_id": program_id, "plan_id": plan_id, "order_index": len(rows), "created_at": at}
         rows.append(Row("program_plans", f"{program_id} {plan_id}", values, teller.path))
-        if (other := world.target(plan.place)) != workspace_id:
-            links[other] = None
-    for other in links:
-        values = {"program_id": program_id, "workspace_id": other, "created_at": at}
-        rows.append(Row("program_workspace_links", f"{program_id} {other}", values, teller.path))
     return rows
 
 
