@@ -14,6 +14,7 @@ ACTIONS = {
     "delete": "deleted",
 }  # fmt: skip
 SHOWN = 120
+MOST_LINES = 200
 
 
 @dataclass
@@ -104,8 +105,8 @@ def line(finding: Finding) -> dict[str, Any]:
     return told | {name: getattr(finding, name) for name in ("value", "used") if getattr(finding, name) is not None}
 
 
-def text(report: Report, *, every: bool = False) -> Iterator[str]:
-    """Yield the report line by line; without `every` the harmless lines are only counted."""
+def text(report: Report) -> Iterator[str]:
+    """Yield the report line by line, problems first; harmless lines, and those beyond MOST_LINES, are only counted."""
     if report.layout is None:
         yield f"Nothing to import: {report.source} is no store of a layout that is known."
         return
@@ -114,11 +115,12 @@ def text(report: Report, *, every: bool = False) -> Iterator[str]:
     yield "Files: " + (_counts(report.files) or "none")
     for table, counts in report.rows.items():
         yield f"  {table}: {_counts(counts)}"
-    shown = [finding for finding in report.findings if every or finding.severity != "info"]
-    for finding in shown:
+    told = [finding for finding in report.findings if finding.severity != "info"]
+    told.sort(key=lambda finding: finding.severity != "error")
+    for finding in told[:MOST_LINES]:
         yield f"{finding.severity}: {sentence(finding)}"
-    if hidden := len(report.findings) - len(shown):
-        yield f"{hidden} values were mapped, defaulted or compared; --report FILE lists each."
+    if hidden := len(report.findings) - min(len(told), MOST_LINES):
+        yield f"{hidden} more lines, about values that were mapped, defaulted or compared: --report FILE has each."
     for finding in report.differences:
         yield f"difference: {sentence(finding)}"
     if report.verified is not None:
