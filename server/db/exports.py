@@ -269,6 +269,25 @@ async def origins(db: Reader, workspace_id: str, folder: str = "") -> list[dict[
     return [dict(row) for row in rows]
 
 
+async def own_origins(db: Reader, workspace_id: str) -> list[dict[str, Any]]:
+    """Return what an import made of the files of a workspace that belong to no plan and no program."""
+    rows = await db.all(
+        f"""
+        SELECT table_name, row_key, path, json_path, base FROM import_rows
+        WHERE {OF_WORKSPACE} AND table_name NOT IN ('event_log', 'update_log') AND {KEPT}
+          AND NOT (path >= 'plans/' AND path < 'plans0') AND NOT (path >= 'programs/' AND path < 'programs0')
+        ORDER BY path, table_name, row_key
+        """,
+        {"workspace_id": workspace_id},
+    )
+    return [dict(row) for row in rows]
+
+
+async def imported_programs(db: Reader, workspace_id: str) -> set[str]:
+    query = f"SELECT row_key FROM import_rows WHERE table_name = 'programs' AND {OF_WORKSPACE} AND {KEPT}"
+    return {row["row_key"] for row in await db.all(query, {"workspace_id": workspace_id})}
+
+
 async def plan_folders(db: Reader, workspace_id: str) -> dict[str, str]:
     """Return the paths of the files that the plans of a workspace were imported from, by plan."""
     query = f"SELECT row_key, path FROM import_rows WHERE table_name = 'plans' AND {OF_WORKSPACE} AND {KEPT}"

@@ -248,6 +248,47 @@ async def test_a_plan_that_was_never_imported_is_written_as_version_2(store: Sto
     ]
 
 
+async def test_changed_context_keeps_its_envelope(store: Store) -> None:
+    path = next(path for path in store.files if path.endswith("original_request.json"))
+    plan_id, old = path.split("/")[-2], json.loads(store.files[path])
+    listed = await store.agent("memory_context", "get", plan_id=plan_id, type="original_request")
+    changed = {**listed["data"], "user_request": "something else"}
+    await store.agent("memory_context", "store", plan_id=plan_id, type="original_request", data=changed)
+
+    found = json.loads((await store.exported())[path])
+    assert list(found) == list(old)
+    assert (found["user_request"], found["context"]) == ("something else", old["context"])
+
+
+async def test_a_phase_that_no_step_tells_of_is_listed(store: Store) -> None:
+    await store.agent("memory_plan", "add_phase", plan_id=store.plan_id, name="Last")
+
+    found = await store.exported_state()
+    assert [phase["sequence"] for phase in found["phases"]] == list(range(1, len(found["phases"]) + 1))
+    assert found["phases"][-1]["name"] == "Last"
+
+
+async def test_phases_keep_their_order_where_the_list_of_them_has_gaps(
+    agent: Agent, settings: Settings, tmp_path: Path
+) -> None:
+    files = legacy_store.store(246, plans=0, shapes=[SHAPES["phases_that_are_not_listed"]])
+    db = await open_store(settings)
+    await import_path(db, legacy_store.put(tmp_path / "source", files), Options())
+    [plan_id] = await exports.plans(db, WORKSPACE)
+    await agent("memory_plan", "unarchive", plan_id=plan_id)
+    await agent("memory_plan", "add_phase", plan_id=plan_id, name="Last")
+    await exported(db, tmp_path / "out")
+    expected = await seen(agent, plan_id)
+    await db.close()
+
+    again = Settings(data_root=tmp_path / "again")
+    db = await open_store(again)
+    await import_path(db, tmp_path / "out", Options())
+    await db.close()
+    async with Client(build(again), raise_exceptions=True) as client:
+        assert await seen(Agent(client), plan_id) == expected
+
+
 async def test_a_deleted_plan_is_not_exported(store: Store) -> None:
     await store.agent("memory_plan", "delete", plan_id=store.plan_id, confirm=True)
 
@@ -265,6 +306,7 @@ async def seen(agent: Agent, plan_id: str) -> dict[str, Any]:
     notes = (await agent("memory_plan", "get", plan_id=plan_id, include=["notes"])).get("notes", [])
     return {
         "plan": {name: plan.get(name) for name in SHOWN},
+        "phases": [phase["name"] for phase in plan["phases"]],
         "steps": [
             [step.get(name) for name in ("index", "task", "status", "type", "phase", "notes", "assignee")]
             + [sorted(order.get(target, -1) for target in step.get("depends_on", []))]

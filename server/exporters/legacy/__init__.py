@@ -97,6 +97,7 @@ class _Workspace:
         self.root = root
         self.files: list[Imported] = []
         self.plan_paths: dict[str, str] = {}
+        self.plan_of: dict[str, str] = {}
         self.plans: set[str] = set()
         self.programs: set[str] = set()
         self.in_programs: set[str] = set()  # dependencies of plans that stand in files of programs
@@ -106,6 +107,7 @@ class _Workspace:
         found = cls(db, workspace_id, f"{await workspaces.folder(db, workspace_id)}/")
         found.files = await exports.imported(db, workspace_id)
         found.plan_paths = await exports.plan_folders(db, workspace_id)
+        found.plan_of = {path: plan_id for plan_id, path in found.plan_paths.items()}
         found.plans = set(await exports.plans(db, workspace_id))
         found.programs = set(await exports.programs(db, workspace_id))
         listed = await exports.origins(db, workspace_id, "programs/")
@@ -114,7 +116,7 @@ class _Workspace:
 
     async def files_of(self, folder: str | None, listed: list[Imported]) -> AsyncGenerator[File]:
         """Yield the imported files of a plan, of a program, or of neither, and what is new beside them."""
-        plan_id = next((key for key, path in self.plan_paths.items() if path == f"{folder}/{STATE}"), None)
+        plan_id = self.plan_of.get(f"{folder}/{STATE}")
         if folder is None:
             files = self._loose(listed)
         elif plan_id:
@@ -131,17 +133,14 @@ class _Workspace:
         for plan_id in sorted(self.plans - self.plan_paths.keys()):
             async for file in self.new_plan(plan_id):
                 yield file
-        origins = await exports.origins(self.db, self.workspace_id)
-        for program_id in sorted(
-            self.programs - {row["row_key"] for row in origins if row["table_name"] == "programs"}
-        ):
+        for program_id in sorted(self.programs - await exports.imported_programs(self.db, self.workspace_id)):
             rows = await exports.program(self.db, program_id)
             for file in programs.new_files(
                 f"{self.root}programs/{file_name(program_id)}", entries.change([], rows), rows
             ):
                 yield file
         rows = await exports.workspace(self.db, self.workspace_id)
-        known = entries.change(await self._origins_of_workspace(), rows)
+        known = entries.change(await exports.own_origins(self.db, self.workspace_id), rows)
         for file in beside.new_files(self.root, known, self.workspace_id):
             yield file
         if workspaces.META not in {one["path"] for one in self.files}:
@@ -222,7 +221,9 @@ class _Workspace:
 
     async def _loose(self, listed: Iterable[Imported]) -> AsyncGenerator[File]:
         """Yield the files of the workspace itself."""
-        known = entries.change(await self._origins_of_workspace(), await exports.workspace(self.db, self.workspace_id))
+        known = entries.change(
+            await exports.own_origins(self.db, self.workspace_id), await exports.workspace(self.db, self.workspace_id)
+        )
         for one in listed:
             data = await _bytes(self.db, one)
             if data is None:
@@ -233,10 +234,6 @@ class _Workspace:
                 yield File(one["path"], data, modified_at=one["modified_at"])
             elif file := beside.with_changes(f"{self.root}{one['path']}", data, known, one["path"], one["modified_at"]):
                 yield file
-
-    async def _origins_of_workspace(self) -> list[dict[str, Any]]:
-        found = await exports.origins(self.db, self.workspace_id)
-        return [row for row in found if _folder(row["path"]) is None]
 
 
 def _moved(folder: str, *, is_archived: bool) -> str:

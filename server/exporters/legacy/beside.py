@@ -55,8 +55,14 @@ def with_changes(path: str, data: bytes, known: Change, source: str, modified_at
         return _text(path, data, before["content"], now["content"], modified_at)
     if table == "knowledge":
         return _knowledge(path, data, before, now, modified_at)
+    return _context_item(path, data, before, now, modified_at)
+
+
+def _context_item(path: str, data: bytes, before: Row, now: Row, modified_at: str | None) -> File:
+    if before["data"] == now["data"]:
+        return File(path, data, modified_at=modified_at)
     if before["type"].startswith(PROMPTS) and path.endswith(PROMPT):
-        return _text(path, data, _prompt(before["data"]), _prompt(now["data"]), modified_at)
+        return File(path, _prompt(now["data"]).encode())
     return rewritten(path, data, lambda value: _item(value, before, now), modified_at=modified_at)
 
 
@@ -93,8 +99,6 @@ def _new_item(folder: str, row: Row, workspace_id: str, plan_id: str | None) -> 
 
 def _item(value: Any, before: Row, now: Row) -> Any:
     """Return the JSON of a context file with the data that the item has now."""
-    if before["data"] == now["data"]:
-        return value
     if not isinstance(value, dict):
         return now["data"].get("value", now["data"])
     found = as_object(value)

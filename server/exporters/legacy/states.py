@@ -110,8 +110,9 @@ def _phases(found: Entry, known: Change) -> None:
     old, order = _ordered(before), _ordered(now)
     if old == order:
         return
-    if order[: len(old)] == old:
-        found["phases"] = [*entries, *(_phase(now[key], n) for n, key in enumerate(order, 1) if key not in before)]
+    if order[: len(old)] == old and len(places) == len(old):
+        last = max((n for entry in entries if isinstance(n := as_object(entry).get("sequence"), int)), default=0)
+        found["phases"] = [*entries, *(_phase(now[key], last + n) for n, key in enumerate(order[len(old) :], 1))]
         return
     found["phases"] = [
         {**entries[places[key]], "sequence": n} if key in places else _phase(now[key], n)

@@ -1,0 +1,157 @@
+"""The folder of a mirror: documents as `export --format json` writes them, kept like the database one by one.
+
+It leaves out the logs, which change with every call. `.mirror/` in it is the mirror's own: the lock of who writes, how
+far it got, and in `removed/` the documents of what the database no longer has. Nothing in the folder is destroyed.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+
+from server.errors import Conflict
+from server.exporters.folder import File, inside
+from server.models.documents import MANIFEST
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+OWN = ".mirror"
+# Where documents are, in the folder and in that of a workspace; what stands elsewhere is none of a mirror's business.
+OF_NONE = ("global.json",)
+OF_WORKSPACE = ("workspace.json", "plans/*.json", "programs/*.json")
+LEDGER = "ledger/*.json"
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a mirror got: the database it is of, the last event it has seen, and when that was."""
+
+    database: str
+    event_id: int
+    at: str
+
+
+@dataclass
+class Done:
+    """The paths of what was written, and of what was moved away."""
+
+    written: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+
+
+class Folder:
+    """The files of a mirror."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.own = path / OWN
+        self.aside = self.own / "removed"
+        self.has_lock = fcntl is not None
+
+    def check(self) -> None:
+        """Refuse a folder that has other things in it."""
+        if self.path.is_file():
+            raise Conflict(f"{str(self.path)!r} is a file. Name a folder for the mirror.")
+        names = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
+        if MANIFEST not in names and (strange := [name for name in names if not name.startswith(".")]):
+            raise Conflict(
+                f"{str(self.path)!r} holds something else ({', '.join(strange[:3])}). Name a new or empty folder for "
+                "the mirror."
+            )
+
+    @contextmanager
+    def lock(self) -> Generator[bool]:
+        """Yield whether this process may write now. The lock of one that dies is free at once.
+
+        Where there are no such locks every process writes for itself: that costs more, and ends with the same files.
+        """
+        self.own.mkdir(parents=True, exist_ok=True)
+        ignored = self.own / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n", encoding="utf-8")
+        handle = os.open(self.own / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            yield self._is_mine(handle)
+        finally:
+            os.close(handle)
+
+    def _is_mine(self, handle: int) -> bool:
+        if fcntl is None:
+            return True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            self.has_lock = False
+        return True
+
+    def cursor(self) -> Cursor | None:
+        """Return how far the mirror got, or None if that is not known."""
+        try:
+            return Cursor(**json.loads((self.own / "cursor.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def keep(self, cursor: Cursor) -> None:
+        self._put(self.own / "cursor.json", json.dumps(asdict(cursor)).encode())
+
+    def sweep(self) -> None:
+        """Remove what one who died was writing."""
+        for draft in self.own.glob("*.tmp"):
+            draft.unlink(missing_ok=True)
+
+    def roots(self) -> set[str]:
+        """Return the names of the folders of workspaces."""
+        return {path.name for path in self.path.iterdir() if path.is_dir() and not path.name.startswith(".")}
+
+    def present(self, root: str | None, *, with_ledger: bool = True) -> set[str]:
+        """Return the paths of the documents of a workspace's folder, or of those of no workspace."""
+        home = self.path / root if root else self.path
+        patterns = (*(OF_WORKSPACE if root else OF_NONE), *((LEDGER,) if with_ledger else ()))
+        found = (path for pattern in patterns for path in home.glob(pattern))
+        return {path.relative_to(self.path).as_posix() for path in found}
+
+    def plans(self) -> int:
+        """Return how many documents of plans there are."""
+        return sum(1 for _ in self.path.glob("[!.]*/plans/*.json"))
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return inside(self.path, name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def put(self, file: File) -> bool:
+        """Make a document be as it should; return whether it was not."""
+        if self.read(file.path) == file.content:
+            return False
+        self._put(inside(self.path, file.path), file.content)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Move a document out of the way, where it stays."""
+        source = inside(self.path, name)
+        home = self.aside / PurePosixPath(name).parent
+        home.mkdir(parents=True, exist_ok=True)
+        target, copies = home / source.name, 1
+        while target.exists():
+            copies += 1
+            target = home / f"{source.stem}-{copies}{source.suffix}"
+        source.rename(target)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        """Write a file whole or not at all, on the disk when it has its name."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.own / f"{secrets.token_hex(8)}.tmp"
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
