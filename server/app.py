@@ -14,6 +14,7 @@ from mcp import MCPError
 from mcp.server import CacheHint, NotificationOptions, Server, ServerRequestContext
 
 from server import __version__, catalog, resources
+from server.background import Background
 from server.calls import offered, run
 from server.errors import Internal, InvalidArguments, ProjectMemoryError
 from server.models.base import encode
@@ -65,6 +66,7 @@ class State:
 
     store: Store
     watch: Watch
+    background: Background
     tools: Mapping[str, Tool]
     listing: wire.ListToolsResult
 
@@ -102,11 +104,13 @@ def build(settings: Settings) -> Server[State]:
     @asynccontextmanager
     async def lifespan(_: Server[State]) -> AsyncGenerator[State]:
         store = Store(settings)
-        state = State(store, Watch(store), tools, listing)
+        state = State(store, Watch(store), Background(store), tools, listing)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_persist, "the idle check", partial(store.keep, IDLE_CHECK_SECONDS))
                 tasks.start_soon(_persist, "the watch for changes", state.watch.run)
+                for what, job in state.background.jobs():
+                    tasks.start_soon(_persist, what, job)
                 yield state
                 tasks.cancel_scope.cancel()
         finally:

@@ -121,6 +121,20 @@ def export_all(
     raise typer.Exit(export.run(wanted, flags, as_json=as_json))
 
 
+@app.command("mirror")
+def write_mirror(
+    context: typer.Context,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="compare it with the database, and print what differs")
+    ] = False,
+) -> None:
+    """Write the mirror (--mirror DIR) now. Exit code: 0 like the database, 1 different or refused."""
+    from server.cli import mirror
+
+    raise typer.Exit(mirror.run(context.obj, check=check))
+
+
 @app.command("search-index")
 def look_at_search_index(
     context: typer.Context,

@@ -1,0 +1,51 @@
+"""`mirror`: write the mirror of the plans now, or compare it with the database."""
+
+from dataclasses import replace
+
+import anyio
+
+from server import mirroring, settings
+from server.errors import InvalidArguments
+from server.exporters.mirror import Folder
+from server.settings import Flags, Settings
+from server.store import open_store
+
+EQUAL, DIFFERENT = 0, 1
+
+
+def run(flags: Flags, *, check: bool) -> int:
+    """Write or compare, and return the exit code: 0 equal, 1 different."""
+    chosen = settings.load(flags)
+    settings.configure_logging(chosen)
+    if chosen.mirror is None:
+        raise InvalidArguments("There is no mirror: name its folder with --mirror or PM_MIRROR.")
+    if not chosen.database.is_file():
+        raise InvalidArguments(f"There is no database in {str(chosen.data_root)!r}. Name its folder with --data-root.")
+    work = _check if check else _write
+    return anyio.run(work, chosen, Folder(chosen.mirror))
+
+
+async def _write(chosen: Settings, folder: Folder) -> int:
+    db = await open_store(chosen)
+    try:
+        done = await mirroring.write(db, folder)
+    finally:
+        await db.close()
+    print(f"{folder.path} is like the database; {len(done.written)} documents were written.")
+    if done.removed:
+        print(f"{len(done.removed)} that the database no longer has are in {folder.aside} now:")
+        print("\n".join(f"  {name}" for name in done.removed))
+    return EQUAL
+
+
+async def _check(chosen: Settings, folder: Folder) -> int:
+    db = await open_store(replace(chosen, read_only=True))
+    found = 0
+    try:
+        async for line in mirroring.compare(db, folder):
+            found += 1
+            print(line)
+    finally:
+        await db.close()
+    print(f"{found} differences" if found else f"{folder.path} is like the database.")
+    return DIFFERENT if found else EQUAL
