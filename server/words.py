@@ -32,16 +32,28 @@ STOP_WORDS = frozenset(
 )
 
 # A chain is what people read as one name: words joined by one or two marks, `c++` and `c#` included.
-CHAIN = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]+(?:[_.\-/\\:'@$]{1,2}[0-9A-Za-z\x80-\U0010ffff]+)*[+#]{0,2}")
+CHAIN = re.compile(
+    r"[0-9A-Za-z\x80-\U0010ffff]+(?:[_.\-/\\:'@$]{1,2}[0-9A-Za-z\x80-\U0010ffff]+)*(?:\+{1,2}|#{1,2}(?![0-9]))?"
+)
 JOINTS = re.compile(r"[_.\-/\\:'@$+#]+")
-CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-ACCENTS = re.compile(r"[\u0300-\u036f]")
+CAMEL = re.compile(r"(?<=[a-zß-öø-ÿ0-9])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-ZÀ-ÖØ-Þ])(?=[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ])")
+VERSION = re.compile(r"[vV](?=[0-9]+$)")
+# Marks that people leave out: accents, and the points of Hebrew and Arabic vowels.
+ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")
+# Characters that nobody sees: format characters, variation selectors, fillers.
+INVISIBLE = re.compile(
+    r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    r"\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
 # Scripts without blanks between words: Thai to Myanmar, Khmer, kana, Han, Hangul.
 UNSPACED = re.compile(
     r"[\u0e00-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
     r"\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+LIGATURES = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "\u0131": "i"}
+)  # letters that Unicode does not take apart
 SIGNS = {"+": "plus", "#": "sharp"}
 
 
@@ -138,7 +150,9 @@ def snippet(text: str, wanted: Iterable[str], length: int = SNIPPET_LENGTH) -> s
 
 def _spaced(text: str) -> str:
     """Return a text in which every character is part of a word, a joint, or a blank, and symbols stand alone."""
-    return text if text.isascii() else "".join(map(_character, unicodedata.normalize("NFKC", text)))
+    if text.isascii():
+        return text
+    return "".join(map(_character, unicodedata.normalize("NFKC", INVISIBLE.sub("", text))))
 
 
 @lru_cache(maxsize=4096)
@@ -160,26 +174,23 @@ def _character(char: str) -> str:
 def _visible(char: str) -> str:
     if char.isspace():
         return " "
-    return "" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") else char
+    hidden = INVISIBLE.match(char) or unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn")
+    return "" if hidden else char
 
 
 @lru_cache(maxsize=16_384)
 def _piece(chain: str) -> tuple[str, tuple[str, ...]]:
     """Return the indexed words of a chain, and its words as a vocabulary holds them."""
-    words = [word for word in _words(chain) if word]
-    if (whole := _whole(chain)) and whole not in words:
-        words.append(whole)
-    words += [spelled for spelled in _spelled_out(chain) if spelled not in words]
+    apart = _apart(chain)
+    words = [word for word in map(_fold, apart) if word]
+    other = _respelled(apart)
+    words += [more for more in (_whole(chain), *other, _joined(other)) if more and more not in words]
     return " ".join(map(_stem, words)), tuple(words)
 
 
-def _words(chain: str) -> Iterator[str]:
-    """Yield the folded words of a chain, and the pairs of characters of the scripts without blanks."""
-    for part in JOINTS.split(chain):
-        if part.isascii():
-            yield from (_fold(word) for word in _camel(part))
-        else:
-            yield from _foreign(part)
+def _apart(chain: str) -> list[str]:
+    """Return the words of a chain, and the pairs of characters of the scripts without blanks."""
+    return [word for part in JOINTS.split(chain) for word in (_camel(part) if part.isascii() else _foreign(part))]
 
 
 def _camel(part: str) -> list[str]:
@@ -191,10 +202,10 @@ def _camel(part: str) -> list[str]:
 def _foreign(part: str) -> Iterator[str]:
     end = 0
     for run in UNSPACED.finditer(part):
-        yield from (_fold(word) for word in _camel(part[end : run.start()]))
+        yield from _camel(part[end : run.start()])
         yield from _pairs(run[0])
         end = run.end()
-    yield from (_fold(word) for word in _camel(part[end:]))
+    yield from _camel(part[end:])
 
 
 def _pairs(run: str) -> Iterator[str]:
@@ -212,17 +223,27 @@ def _whole(chain: str) -> str:
     return whole if len(whole) <= WORD_LENGTH and not UNSPACED.search(chain) else ""
 
 
-def _spelled_out(chain: str) -> Iterator[str]:
-    """Yield a word with umlauts as it is written where there are none on the keyboard."""
-    if not chain.isascii() and (told := chain.lower().translate(UMLAUTS)) != chain.lower():
-        yield _fold(JOINTS.sub("", told))
+def _respelled(apart: Sequence[str]) -> list[str]:
+    """Return the words of a chain as others write them; none where all write them alike.
+
+    Umlauts are spelled out where there are none on the keyboard, and a version may go without its `v`.
+    """
+    other = [word if word.isascii() else word.lower().translate(UMLAUTS) for word in apart]
+    other = [VERSION.sub("", word) for word in other] if len(apart) > 1 else other
+    return [] if other == apart else list(map(_fold, other))
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Return words as one, or nothing where that is no name."""
+    whole = "".join(words)
+    return whole if len(whole) <= WORD_LENGTH and not UNSPACED.search(whole) else ""
 
 
 @lru_cache(maxsize=16_384)
 def _fold(word: str) -> str:
     if word.isascii():
         return word.lower()[:WORD_LENGTH]
-    plain = ACCENTS.sub("", unicodedata.normalize("NFKD", word.casefold()))
+    plain = ACCENTS.sub("", unicodedata.normalize("NFKD", word.casefold())).translate(LIGATURES)
     return unicodedata.normalize("NFC", plain)[:WORD_LENGTH]
 
 
@@ -258,13 +279,18 @@ def _terms(chain: str) -> Iterator[Term]:
     if UNSPACED.search(chain):
         yield from _unspaced_terms(chain)
         return
-    words = [word for word in dict.fromkeys(_words(chain)) if word][:WORDS_OF_CHAIN]
-    whole = _whole(chain)
-    if not words:
+    apart = _apart(chain)
+    if not any(words := _folded(apart)):
         return
-    ways = [] if chain[-1] in SIGNS and whole else [tuple(map(_stem, words))]
-    ways += [(_stem(word),) for word in (whole, *_spelled_out(chain)) if word]
-    yield Term(chain, whole or words[0], tuple(dict.fromkeys(ways)))
+    whole, other = _whole(chain), _respelled(apart)
+    is_letter = chain[-1] in SIGNS and len(chain.rstrip("+#")) == 1  # C is not C++, but `redis+` is redis
+    ways = [() if is_letter else words, (whole,), _folded(other), (_joined(other),)]
+    stems = (tuple(map(_stem, way)) for way in ways if any(way))
+    yield Term(chain, whole or words[0], tuple(dict.fromkeys(stems)))
+
+
+def _folded(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for word in dict.fromkeys(map(_fold, words)) if word)[:WORDS_OF_CHAIN]
 
 
 def _unspaced_terms(chain: str) -> Iterator[Term]:
@@ -291,15 +317,16 @@ def _window(text: str, stems: frozenset[str], size: int) -> tuple[int, int]:
 
 def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, frozenset[str]]]:
     """Yield where the chains are that hold a wanted word, and which."""
-    plain = text if text.isascii() else "".join(char if _character(char) == char else " " for char in text)
+    plain = text if text.isascii() else "".join(char if len(char) == 1 else " " for char in map(_character, text))
     for found in CHAIN.finditer(plain):
         chain = found[0]
         if run := UNSPACED.search(chain):
             yield from _unspaced_matches(chain, run.start(), found.start(), stems)
-        elif here := stems.intersection(_piece(chain)[0].split()):
+        elif here := stems.intersection(prepare(chain).split()):
             yield found.start(), found.end(), here
     if not text.isascii():
-        yield from ((i, i + 1, frozenset({char})) for i, char in enumerate(text) if char in stems and plain[i] == " ")
+        symbols = ((i, stems.intersection(prepare(text[i]).split())) for i, char in enumerate(plain) if char == " ")
+        yield from ((i, i + 1, here) for i, here in symbols if here)
 
 
 def _unspaced_matches(

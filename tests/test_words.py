@@ -98,3 +98,17 @@ def test_words_that_say_nothing_count_only_among_themselves() -> None:
 def test_one_slip_of_the_finger_is_undone() -> None:
     for typed in ("telescpoe", "telecope", "tellescope", "tepescope"):
         assert "telescope" in words.slips(typed)
+
+
+def test_what_nobody_sees_or_types_makes_no_difference() -> None:
+    for text, queries in {
+        "Cache-Größe": ("groesse", "cache-groesse", "Gro\u0308\u00dfe", "cachegroesse"),
+        "soft\u00adhyphen \u2764\ufe0f": ("softhyphen", "\u2764", "\u2764\ufe0f"),
+        "app-v1.2.3": ("1.2.3", "v1.2.3", "app 1.2", "app-1.2.3"),
+        "redis and node": ("redis+", "redis+node"),
+        "\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd": ("\u05e9\u05dc\u05d5\u05dd",),
+        "Łódź": ("lodz",),
+    }.items():
+        assert [query for query in queries if not found(query, text)] == [], text
+    assert not found("C++", "the letter C")
+    assert not found("v2", "the number 2")

@@ -32,6 +32,16 @@ SPELLINGS = {
     "set PM_DATA_ROOT=/srv/data": ["PM_DATA_ROOT", "data_root", "/srv/data", "pm-data-root"],
     "caching of indexes was tested": ["cache", "caches", "index", "indexing", "testing", "tests"],
     "reorganisation": ["reorg", "reorganisation"],
+    "die Cache-Größe, getÜberlaufInfo": ["groesse", "cache-groesse", "cachegroesse", "ueberlauf", "getueberlaufinfo"],
+    "Łódź, Øresund, đẹp, ığdır": ["lodz", "oresund", "oeresund", "dep", "igdir", "Łódź", "Øresund"],
+    "soft\u00adhyphen, می\u200cخواهم": ["softhyphen", "soft\u00adhyphen", "میخواهم", "می\u200cخواهم"],
+    "heart ❤\ufe0f, family 👨\u200d👩": ["❤", "❤\ufe0f", "👩", "👨\u200d👩"],
+    "كِتَابٌ أحمد": ["كتاب", "احمد"],
+    "שָׁלוֹם לכם": ["שלום"],
+    "release v1.2.3 of app-v7.8": ["1.2.3", "v1.2.3", "1.2", "7.8", "app-7.8"],
+    "release 4.5.6": ["v4.5.6", "V4.5", "4.5"],
+    "½ price, ACME ™, O’Reilly": ["½", "™", "oreilly", "o'reilly"],
+    "redis + node, issue #12, bug#77": ["redis+", "redis+node", "issue#12", "bug #77", "#77"],
 }
 
 
