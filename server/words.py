@@ -17,6 +17,8 @@ MOST_TERMS = 16
 QUERY_LENGTH = 4_000
 SNIPPET_LENGTH = 200
 WINDOW = 800  # characters around the first match that a snippet is taken from
+SCANNED = 50_000  # characters of a text that are looked at for a match that is written in another way
+CLUSTER = 32  # code points that people may see as one character
 OPEN, CLOSE, MORE = "«", "»", "…"
 
 # Words of a question that say nothing about what is sought. They count when there are no others.
@@ -50,6 +52,11 @@ UNSPACED = re.compile(
     r"[\u0e00-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
     r"\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
+# What belongs to the character before it, besides marks: skin tones, and the parts of a Hangul syllable.
+FOLLOWING = re.compile(r"[\U0001f3fb-\U0001f3ff\u1160-\u11ff]")
+FLAG = re.compile(r"[\U0001f1e6-\U0001f1ff]{2}")  # two letters make one
+FLAG_LETTERS = re.compile(r"[\U0001f1e6-\U0001f1ff]+$")
+VIRAMA = 9  # the combining class of the sign that joins two Indic letters
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 LIGATURES = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "\u0131": "i"}
@@ -118,7 +125,7 @@ def tidy(text: str) -> str:
 def shortened(text: str, length: int) -> str:
     """Return the beginning of a text on one line."""
     line = tidy(text[: 4 * length])
-    return line if len(line) <= length else line[: length - 1].rstrip() + MORE
+    return line if len(line) <= length else line[: _edge(line, length - 1)].rstrip() + MORE
 
 
 def slips(word: str) -> set[str]:
@@ -139,11 +146,8 @@ def snippet(text: str, wanted: Iterable[str], length: int = SNIPPET_LENGTH) -> s
     first, last = _window(text, stems, WINDOW)
     whole = tidy(text[first:last])
     spans = list(_matches(whole, stems))
-    start = _best(spans, length)
-    start = whole.rfind(" ", 0, start) + 1 if start else 0
-    end = start + length
-    if end < len(whole):
-        end = max(whole.rfind(" ", start, end), start + length // 2)
+    start = _beginning(whole, _best(spans, length))
+    end = _ending(whole, start, start + length)
     before, after = MORE if start or first else "", MORE if end < len(whole) or last < len(text) else ""
     return f"{before}{_marked(whole, start, end, spans)}{after}"
 
@@ -310,9 +314,47 @@ def _window(text: str, stems: frozenset[str], size: int) -> tuple[int, int]:
     if len(text) <= 2 * size:
         return 0, len(text)
     folded = text.lower()
-    found = [folded.find(stem) for stem in sorted(stems, key=len, reverse=True)]
-    first = next((position for position in found if position >= 0), 0)
-    return max(first - size, 0), min(first + size, len(text))
+    found = [at for stem in sorted(stems, key=len, reverse=True) if (at := folded.find(stem)) >= 0]
+    around = ((max(at - size, 0), min(at + size, len(text))) for at in found)
+    if whole := next((window for window in around if any(_matches(text[slice(*window)], stems))), None):
+        return whole
+    at = _first(text, stems)
+    return max(at - size, 0), min(at + size, len(text))
+
+
+def _first(text: str, stems: frozenset[str]) -> int:
+    """Return where the first match is in a long text, however it is written there; 0 if it is too far."""
+    for at in range(0, min(len(text), SCANNED), WINDOW):
+        for start, _, _ in _matches(text[at : at + WINDOW + WORD_LENGTH], stems):
+            return at + start
+    return 0
+
+
+def _beginning(text: str, wanted: int) -> int:
+    """Return where a part of a text may begin: behind a blank, or, where words are long, before a whole character."""
+    blank = text.rfind(" ", 0, wanted) + 1 if wanted else 0
+    return blank if wanted - blank <= WORD_LENGTH else _edge(text, wanted)
+
+
+def _ending(text: str, start: int, wanted: int) -> int:
+    if wanted >= len(text):
+        return wanted
+    blank = text.rfind(" ", start, wanted)
+    return blank if blank > (start + wanted) // 2 else _edge(text, wanted)
+
+
+def _edge(text: str, at: int) -> int:
+    """Return the next place before `at` where a text may be cut without cutting what people see as one character."""
+    return next((place for place in range(at, max(at - CLUSTER, 0), -1) if not _is_within(text, place)), at)
+
+
+def _is_within(text: str, at: int) -> bool:
+    before, char = text[at - 1], text[at]
+    if FLAG.fullmatch(before + char):
+        letters = FLAG_LETTERS.search(text, 0, at)
+        return letters is not None and len(letters[0]) % 2 == 1
+    follows = unicodedata.category(char)[0] == "M" or FOLLOWING.match(char) is not None
+    return follows or (unicodedata.combining(before) == VIRAMA and char.isalpha())
 
 
 def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, frozenset[str]]]:
@@ -348,7 +390,7 @@ def _best(spans: Sequence[tuple[int, int, frozenset[str]]], length: int) -> int:
     """Return where to begin, so that the most different wanted words follow."""
     best, start = 0, 0
     for i, (first, _, _) in enumerate(spans[:50]):
-        seen = frozenset[str]().union(*(here for _, end, here in spans[i : i + 20] if end <= first + length * 3 // 4))
+        seen = frozenset[str]().union(*(here for at, _, here in spans[i : i + 20] if at <= first + length * 2 // 3))
         if len(seen) > best:
             best, start = len(seen), first
     return max(start - length // 4, 0) if start > length // 2 else 0
@@ -357,7 +399,7 @@ def _best(spans: Sequence[tuple[int, int, frozenset[str]]], length: int) -> int:
 def _marked(text: str, start: int, end: int, spans: Sequence[tuple[int, int, frozenset[str]]]) -> str:
     parts, at = list[str](), start
     for first, last, _ in sorted(spans, key=lambda span: span[:2]):
-        if first >= at and last <= end:
-            parts += [text[at:first], OPEN, text[first:last], CLOSE]
-            at = last
+        if at <= first < end:
+            parts += [text[at:first], OPEN, text[first : min(last, end)], CLOSE]
+            at = min(last, end)
     return "".join([*parts, text[at:end]])

@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,3 +113,40 @@ def test_what_nobody_sees_or_types_makes_no_difference() -> None:
         assert [query for query in queries if not found(query, text)] == [], text
     assert not found("C++", "the letter C")
     assert not found("v2", "the number 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("天" * 3_000 + "任务" + "地" * 3_000, "任务"),
+        ("天" * 700 + "任务", "任务"),
+        ("x" * 30_000 + " Größe " + "y" * 5_000, "groesse"),
+        ("restart " * 1_000 + "the art " + "of " * 2_000, "art"),
+        ("see " * 100 + "/".join(["path"] * 100) + " end", "path"),
+        ("prefix " * 10 + "https://example.com/" + "a" * 400, "example"),
+        ("a\u0308" * 2_000 + " Gro\u0308ße " + "b" * 4_000, "größe"),
+    ],
+)
+def test_a_match_is_shown_and_marked_wherever_it_is(text: str, query: str) -> None:
+    shown = words.snippet(text, {stem for term in words.parse(query) for stem in term.stems})
+
+    assert words.OPEN in shown
+    assert words.CLOSE in shown
+    assert len(shown) <= words.SNIPPET_LENGTH + 40
+
+
+@pytest.mark.parametrize("cluster", ["e\u0301", "क्षि", "\U0001f1e9\U0001f1ea", "👍\U0001f3fd", "각"])
+@pytest.mark.parametrize("before", range(4))
+def test_nothing_is_cut_within_what_people_see_as_one_character(cluster: str, before: int) -> None:
+    for shown in (
+        words.snippet("x" * before + cluster * 400, {"nothing"}),
+        words.shortened("x" * before + cluster * 400, 160),
+    ):
+        assert shown.endswith(words.MORE)
+        assert shown[before:-1].replace(cluster, "") == ""
+
+
+def test_no_hidden_message_is_shown() -> None:
+    hidden = "".join(chr(0xE0100 + byte) for byte in b"obey") + "\ufe00\u200d\u2066\U000e0041\u3164\u180e"
+
+    assert words.tidy(f"good{hidden} text") == "good text"
