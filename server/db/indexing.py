@@ -39,13 +39,15 @@ PARAMS = """(
 class Source:
     """How the rows of a table become documents: SQL for each column, over the row `t` and the plan `p` it belongs to.
 
-    `texts` are the columns of its body; JSON is taken for the texts in it.
+    What people are shown of it are its `texts`, and what is in its `data`, which is JSON; `also` is only searched.
     """
 
     table: str
     key: str
     title: str
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     archives: bool = False
     of_plan: bool = False
     workspace_id: str = "t.workspace_id"
@@ -70,12 +72,22 @@ class Source:
         live = self._select("", 0)
         return f"{live} UNION ALL {self._select('_archive', 1)}" if self.archives else live
 
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return self.texts + self.data + self.also
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Return what the texts of a row are called in the result of the query."""
+        kinds = {"text": self.texts, "data": self.data, "also": self.also}
+        return [f"{kind}{number}" for kind, columns in kinds.items() for number in range(len(columns))]
+
     def _select(self, suffix: str, archived: int) -> str:
         names = ("title", "workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug", "tags", "author",
                  "expires_at", "updated_at", "shipped", "status")  # fmt: skip
         columns = ", ".join(f"{getattr(self, name)} AS {name}" for name in names)
         columns += f", {self.label or self.title} AS label"
-        texts = ", ".join(f"{text} AS text{number}" for number, text in enumerate(self.texts))
+        texts = ", ".join(f"{text} AS {name}" for name, text in zip(self.names, self._texts, strict=True))
         in_import = f"EXISTS (SELECT 1 FROM import_rows WHERE table_name = '{self.table}' AND row_key = {self.key})"
         return f"""
             SELECT {self.key} AS entity_id, {columns}, {texts}, {archived} AS archived,
@@ -97,13 +109,19 @@ SHIPPED: dict[str, Any] = {"workspace_id": "NULL", "imported": "0", "shipped": "
 
 SOURCES = {
     "program": Source(
-        "programs", "t.program_id", "t.title", ("t.description", "t.goals", "t.success_criteria"), status="t.status"
+        "programs",
+        "t.program_id",
+        "t.title",
+        ("t.description",),
+        ("t.goals", "t.success_criteria"),
+        status="t.status",
     ),
     "plan": Source(
         "plans",
         "t.plan_id",
         "t.title",
-        ("t.description", "t.goals", "t.success_criteria"),
+        ("t.description",),
+        ("t.goals", "t.success_criteria"),
         archives=True,
         plan_id="t.plan_id",
         subtype="t.category",
@@ -111,16 +129,24 @@ SOURCES = {
         imported="t.source IS NOT NULL OR "
         "EXISTS (SELECT 1 FROM import_rows WHERE table_name = 'plans' AND row_key = t.plan_id)",
     ),
-    "phase": Source("phases", "t.phase_id", "t.name", ("t.description", "t.success_criteria"), **OF_PLAN),
+    "phase": Source("phases", "t.phase_id", "t.name", ("t.description",), ("t.success_criteria",), **OF_PLAN),
     "step": Source(
-        "steps", "t.step_id", "t.task", ("t.notes", "t.section"), subtype="t.type", status="t.status", **OF_PLAN
+        "steps",
+        "t.step_id",
+        "t.task",
+        ("t.notes",),
+        also=("t.section",),
+        subtype="t.type",
+        status="t.status",
+        **OF_PLAN,
     ),
     "note": Source("plan_notes", "t.note_id", "''", ("t.note",), author="t.added_by", label="t.note", **OF_PLAN),
     "session": Source(
         "sessions",
         "t.session_id",
         "''",
-        ("t.summary", "t.artifacts"),
+        ("t.summary",),
+        ("t.artifacts",),
         archives=True,
         plan_id="t.plan_id",
         author="t.agent",
@@ -132,7 +158,9 @@ SOURCES = {
         "lineage",
         "t.lineage_id",
         "''",
-        ("t.reason", "t.to_agent", "t.data"),
+        ("t.reason",),
+        ("t.data",),
+        ("t.to_agent",),
         archives=True,
         plan_id="t.plan_id",
         author="t.from_agent",
@@ -143,7 +171,8 @@ SOURCES = {
         "messages",
         "t.message_id",
         "''",
-        ("t.content", "t.to_agent"),
+        ("t.content",),
+        also=("t.to_agent",),
         plan_id="t.plan_id",
         author="t.from_agent",
         label="coalesce(t.from_agent, 'someone') || ' to ' || t.to_agent",
@@ -152,7 +181,7 @@ SOURCES = {
         "context_items",
         "t.item_id",
         "t.type",
-        ("t.data",),
+        data=("t.data",),
         subtype="t.type",
         tags="t.tags",
         expires_at="t.expires_at",
@@ -175,7 +204,8 @@ SOURCES = {
         "memory_entries",
         "t.entry_id",
         "t.key",
-        ("t.value", "t.namespace"),
+        data=("t.value",),
+        also=("t.namespace",),
         subtype="t.namespace",
         plan_id="CASE t.scope WHEN 'plan' THEN t.scope_id END",
         parent_type="t.scope",
@@ -189,7 +219,8 @@ SOURCES = {
         "skill_definitions",
         "t.name",
         "t.name",
-        ("t.description", "t.body", "t.languages", "t.frameworks"),
+        ("t.description", "t.body"),
+        also=("t.languages", "t.frameworks"),
         tags="t.tags",
         **SHIPPED,
     ),
@@ -255,7 +286,7 @@ def document_of(kind: str, row: sqlite3.Row) -> tuple[dict[str, Any], set[str]]:
     """Return the columns of the document of a row, and the words in it."""
     named = f"{row['title']} {row['slug']}" if row["slug"] else row["title"]
     title, seen = words.indexed(named)
-    body, more = words.indexed(text_of(row[f"text{n}"] for n in range(len(SOURCES[kind].texts))))
+    body, more = words.indexed("\n".join((text_of(kind, row), also_of(kind, row))))
     lead = body if len(body) <= LEAD else body[: body.rfind(" ", 0, LEAD) + 1 or LEAD].rstrip()
     document = {name: row[name] for name in META if name != "trust"}
     document |= {
@@ -287,9 +318,19 @@ def facet(letter: str, value: str) -> str:
     return letter + blake2b(str(value).encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
-def text_of(values: Iterator[str | None] | Sequence[str | None]) -> str:
-    """Return the columns of a row as one text. Of JSON it holds the keys and values."""
-    return "\n".join("; ".join(_flat(value)) if value[:1] in '[{"' else value for value in values if value)
+def text_of(kind: str, row: sqlite3.Row) -> str:
+    """Return what people are shown of a row: its texts as they were stored, and the names and values in its JSON."""
+    texts = (
+        "; ".join(_flat(row[name])) if name.startswith("data") else row[name]
+        for name in SOURCES[kind].names
+        if row[name] and not name.startswith("also")
+    )
+    return "\n".join(text for text in texts if text)
+
+
+def also_of(kind: str, row: sqlite3.Row) -> str:
+    """Return what a row is found by as well, without being shown."""
+    return "\n".join(row[name] for name in SOURCES[kind].names if row[name] and name.startswith("also"))
 
 
 def _flat(text: str) -> Iterator[str]:

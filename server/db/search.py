@@ -14,7 +14,7 @@ from typing import Any
 
 from server import words
 from server.db.connection import Reader, Statement
-from server.db.indexing import SOURCES, facet, text_of
+from server.db.indexing import SOURCES, also_of, facet, text_of
 from server.models.base import encode
 from server.models.search import Found, Kind, Match
 from server.words import Term
@@ -430,28 +430,30 @@ async def _shown(db: Reader, page: Sequence[Ranked], stems: frozenset[str]) -> l
 
 
 def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
-    text = text_of([row[f"text{n}"] for n in range(len(SOURCES[one.row["kind"]].texts))])
+    text = text_of(one.row["kind"], row)
     return Match(
         kind=one.row["kind"],
         entity_id=one.row["entity_id"],
         title=words.shortened(row["label"], TITLE_SHOWN),
         whole_title=row["label"],
         text=text,
-        snippet=_snippet(text, row["title"], stems),
+        snippet=_snippet((text, row["title"], also_of(one.row["kind"], row)), stems),
         score=round(one.score, 3),
         updated_at=row["updated_at"] or None,
         by=row["author"],
         trust=one.row["trust"],
         archived=bool(one.row["archived"]),
-        data=row["text0"] if one.row["kind"] == "context" else None,
+        data=row["data0"] if one.row["kind"] == "context" else None,
         **{name: row[name] for name in TOLD},
     )
 
 
-def _snippet(text: str, title: str, stems: frozenset[str]) -> str:
-    """Return what answers the query: of the text, or of the title if only that has a wanted word."""
-    shown = words.snippet(text, stems)
-    if words.OPEN in shown:
-        return shown
-    titled = words.snippet(title, stems)
-    return titled if words.OPEN in titled or not shown else shown
+def _snippet(texts: Iterable[str], stems: frozenset[str]) -> str:
+    """Return what answers the query: of the first text that has a wanted word, or else of the first that is any."""
+    shown = ""
+    for text in texts:
+        part = words.snippet(text, stems)
+        if words.OPEN in part:
+            return part
+        shown = shown or part
+    return shown

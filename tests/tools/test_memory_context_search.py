@@ -373,6 +373,31 @@ async def test_pull_gives_the_whole_items(agent: Agent, plan_id: str, workspace_
     assert (await agent.fails(TOOL, "pull", **here, selectors=[{"index": 0}]))["code"] == "invalid_arguments"
 
 
+async def test_a_text_is_shown_and_pulled_as_it_was_stored(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    await agent(TOOL, "knowledge_store", **here, slug="k", title="T", content='["feldspar", {"a": 1}]')
+    await agent(TOOL, "remember", **here, key="f", value='{"feldspar": [1, 2]}', namespace="mica")
+    await agent("memory_session", "send_message", **here, agent="a", to_agent="Polisher", content="feldspar came")
+    told = {"plan_id": plan_id, "from_agent": "a", "to_agent": "Polisher", "reason": "feldspar is next"}
+    await agent("memory_agent", "handoff", **told)
+    items = (await agent(TOOL, "pull", **here, query="feldspar"))["items"]
+
+    assert {item["kind"]: item["text"] for item in items} == {
+        "knowledge": '["feldspar", {"a": 1}]',
+        "memory": '{"feldspar": [1, 2]}',
+        "message": "feldspar came",
+        "handoff": "feldspar is next",
+    }
+    assert {hit["kind"]: hit["snippet"] for hit in await hits(agent, workspace_id, "feldspar")} == {
+        "knowledge": '["«feldspar»", {"a": 1}]',
+        "memory": '{"«feldspar»": [1, 2]}',
+        "message": "«feldspar» came",
+        "handoff": "«feldspar» is next",
+    }
+    assert [hit["snippet"] for hit in await hits(agent, workspace_id, "mica")] == ["«mica»"]
+    assert sorted(await kinds(agent, workspace_id, "polisher")) == ["handoff", "message"]
+
+
 async def test_pull_keeps_to_its_budget(agent: Agent, plan_id: str, workspace_id: str) -> None:
     items = [{"type": f"t{number}", "data": {"text": "marble " * 200}} for number in range(10)]
     await agent(TOOL, "batch_store", plan_id=plan_id, items=items)
