@@ -142,7 +142,8 @@ async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.Ca
     state = ctx.lifespan_context
     try:
         async with boundary(params.name):
-            return _result(await run(state.store, state.tools, params.name, params.arguments or {}))
+            own = partial(run, older=state.background, progress=ctx.session.report_progress)
+            return _result(await own(state.store, state.tools, params.name, params.arguments or {}))
     except ProjectMemoryError as error:
         return _failure(error)
 

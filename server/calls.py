@@ -12,6 +12,7 @@ from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
 from server.tools.common import Call, Shared
+from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, render
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,15 @@ def offered(settings: Settings) -> dict[str, Tool]:
     return {name: tool for name, tool in TOOLS.items() if not settings.tools or name in settings.tools}
 
 
-async def run(store: Store, tools: Mapping[str, Tool], name: str, arguments: Mapping[str, object]) -> str:
+async def run(
+    store: Store,
+    tools: Mapping[str, Tool],
+    name: str,
+    arguments: Mapping[str, object],
+    *,
+    older: Older | None = None,
+    progress: Progress | None = None,
+) -> str:
     """Run one tool call and return the text of its result."""
     if name not in tools:
         near = nearest(name, tools)
@@ -39,7 +48,7 @@ async def run(store: Store, tools: Mapping[str, Tool], name: str, arguments: Map
         return render(await bound.action.handler(None, **bound.arguments), Budget(MAX_BYTES))
     if store.settings.read_only and not bound.action.read_only:
         raise NotAllowed("This server was started with --read-only (PM_READ_ONLY); it refuses every write.")
-    call = Call(await store.open(), store.settings, bound.action, Shared(**bound.shared))
+    call = Call(await store.open(), store.settings, bound.action, Shared(**bound.shared), older, progress)
     return render(await _attempt(call, bound.arguments), call.budget)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -129,6 +129,22 @@ class Stats(Model):
     trash: TrashSummary | None = None
 
 
+class LegacyStore(Model):
+    """A store of the file-based Project Memory in a project folder: the command that imports it, or what became of it.
+
+    `copied_to` is where the store was copied before it was imported, `report` the file that tells everything.
+    """
+
+    path: str
+    status: Literal["found", "importing", "imported", "failed"]
+    command: str | None = None
+    reason: str | None = None
+    plans: int | None = None
+    problems: int | None = None
+    report: str | None = None
+    copied_to: str | None = None
+
+
 class WorkspaceInfo(Model):
     """What `info` answers."""
 
@@ -144,6 +160,7 @@ class WorkspaceInfo(Model):
     children: list[Relative]
     open_claims: list[HeldStep]
     last_events: list[LoggedEvent]
+    legacy_store: LegacyStore | None = None
 
 
 class Registered(Model):
@@ -158,6 +175,7 @@ class Registered(Model):
     first_time: bool
     worktree_of: str | None = None
     warnings: list[str]
+    legacy_store: LegacyStore | None = None
 
 
 class TrashEntry(Row):

@@ -17,7 +17,7 @@ from server.models.steps import StepRow
 from server.models.text import Data, Id, Name, SomeText
 from server.tools import briefing
 from server.tools.common import Call, MaxBytes, SessionId, tool
-from server.tools.render import Page
+from server.tools.render import Page, lean
 from server.tools.step_rules import LEASE_SECONDS
 
 TOOL = tool("memory_agent", "Agents", "Start with a briefing, hand over, finish, come back after a crash.")
@@ -72,6 +72,8 @@ async def init(
             tx, Event("agent_session_started", "session", session.session_id, plan_id=plan_id, summary=summary)
         )
     start = {"session_id": session.session_id, "workspace_id": workspace_id, "agent": agent}
+    if legacy := await call.greeting(workspace_id):
+        start |= {"legacy_store": lean(legacy)}
     return await _briefing(call, session, plan, start | _named("reclaimed", reclaimed), max_bytes)
 
 

@@ -14,9 +14,10 @@ from server.db.connection import Database, Reader, Transaction
 from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
 from server.models.text import Id, Name, Text
-from server.models.workspaces import Workspace
+from server.models.workspaces import LegacyStore, Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
+from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
 
@@ -75,10 +76,16 @@ class Call:
     settings: Settings
     action: Action
     shared: Shared
+    older: Older | None = None
+    progress: Progress | None = None
 
     @property
     def budget(self) -> Budget:
         return Budget(self.shared.max_bytes, self.shared.offset)
+
+    async def greeting(self, workspace_id: str) -> LegacyStore | None:
+        """Return the older store that an agent who arrives in a workspace should know of."""
+        return await self.older.greet(workspace_id, self.progress) if self.older else None
 
     def after(self, order: str, length: int) -> list[str | int] | None:
         """Return the position behind which this page of a list starts, or None for the first page."""

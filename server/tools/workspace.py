@@ -13,7 +13,7 @@ from server.errors import Conflict
 from server.models.events import Event
 from server.models.text import Id, Line
 from server.models.workspaces import GIT_PREFIX, Checkout, Registered, Workspace, WorkspaceInfo, brief, nested
-from server.tools import identity, paths
+from server.tools import identity, older_stores, paths
 from server.tools.common import Call, Detail, WorkspacePath, tool
 from server.tools.identity import Identity
 from server.tools.render import Page, Result
@@ -31,7 +31,8 @@ async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | No
 
     Idempotent: any spelling of the same folder, and any git worktree of a registered repository, is one workspace.
     A folder inside or around a registered one is a conflict, unless force=true. The only files written are
-    .projectmemory/identity.json and a .gitignore beside it. `name` is that of the folder, unless given.
+    .projectmemory/identity.json and a .gitignore beside it. `name` is that of the folder, unless given. `legacy_store`
+    in the answer tells of a store of the file-based Project Memory in the folder, with the command that imports it.
 
     Example: {"action":"register","workspace_path":"/home/me/project"}
     """
@@ -43,6 +44,10 @@ async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | No
         tx.workspace_id = workspace.workspace_id
         counts = await workspaces.plan_counts(tx, workspace.workspace_id)
     is_worktree = workspace.path != folder
+    warnings = [] if is_worktree else await _identify(call, place, workspace)
+    legacy = await call.greeting(workspace.workspace_id)
+    if legacy and legacy.status == "imported":
+        counts = await workspaces.plan_counts(call.db, workspace.workspace_id)
     return Registered(
         workspace_id=workspace.workspace_id,
         name=workspace.label,
@@ -50,7 +55,8 @@ async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | No
         plan_counts=counts,
         first_time=first_time,
         worktree_of=workspace.path if is_worktree else None,
-        warnings=[] if is_worktree else await _identify(call, place, workspace),
+        warnings=warnings,
+        legacy_store=legacy,
     )
 
 
@@ -89,10 +95,11 @@ async def _identify(call: Call, place: Place, workspace: Workspace) -> list[str]
     fields = {
         "workspace_id": workspace.workspace_id,
         "workspace_path": place.folder,
-        "data_root": str(call.settings.data_root),
         "created_at": workspace.created_at,
     }
     known, warnings = place.known, [place.known.problem]
+    if not older_stores.is_led_away(known):
+        fields["data_root"] = str(call.settings.data_root)
     if known.workspace_id not in (None, workspace.workspace_id):
         warnings.append(f"The identity file named {known.workspace_id}, which is another workspace; it was corrected.")
     warnings.append(await anyio.to_thread.run_sync(identity.write, place.folder, known, fields, call.db.now()))
@@ -192,6 +199,7 @@ async def info(call: Call) -> Result:
             children=children,
             open_claims=await workspaces.held_steps(db, workspace_id, limit=MOST_CLAIMS),
             last_events=[event.model_copy(update={"workspace_id": None}) for event in last],
+            legacy_store=await call.older.seen(db, workspace) if call.older else None,
         ),
         hint="memory_workspace action='events' and memory_steps action='list' page through the rest",
     )

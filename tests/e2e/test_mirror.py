@@ -73,8 +73,8 @@ async def test_who_is_killed_while_it_writes_is_taken_over_from(data_root: Path,
     made = await plans(other, project, PLANS)
     victim = await ServerProcess.start(data_root, "--mirror", str(mirror))
     await until(lambda: any(mirror.glob("*/plans/*.json")))
-    heir = await ServerProcess.start(data_root, "--mirror", str(mirror))
     await victim.kill()
+    heir = await ServerProcess.start(data_root, "--mirror", str(mirror))
     await until((mirror / ".mirror" / "cursor.json").exists)
 
     assert len(list(mirror.glob("*/plans/*.json"))) == len(made)

@@ -1,0 +1,118 @@
+"""An older store imported by the server itself: copied aside, imported, verified, and left as it is."""
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from anyio.to_thread import run_sync
+
+from server import calls
+from server.errors import ProjectMemoryError, Storage
+from server.importers import recognise
+from server.importers.report import NOTHING, Report
+from server.importers.run import Options, import_path
+from server.importers.staging import Layout, Source, SourceFile
+from server.models.workspaces import LegacyStore
+from server.settings import DATABASE_NAME, Settings
+from server.store import Store
+from server.tools import TOOLS
+
+logger = logging.getLogger(__name__)
+
+COPIES = "older-stores"
+Told = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
+
+
+async def adopt(store: Store, folder: str, told: Told) -> LegacyStore:
+    """Import the store that a folder has; what goes wrong is in the result."""
+    try:
+        return await _adopt(store, folder, told)
+    except ProjectMemoryError as error:
+        logger.warning("the older store of %s was not imported: %s", folder, error)
+        return LegacyStore(path=folder, status="failed", reason=str(error))
+
+
+async def _adopt(store: Store, folder: str, told: Told) -> LegacyStore:
+    found = await run_sync(recognise, Path(folder))
+    if found is None:
+        return LegacyStore(path=folder, status="failed", reason="no store of a layout that is known")
+    await told("Copying", 0, 1)
+    copy = await run_sync(_copy_aside, *found, store.settings)
+    logger.warning("copied the older store of %s to %s before importing it", folder, copy)
+
+    async def ask(tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        return json.loads(await calls.run(store, TOOLS, tool, arguments))
+
+    report = await import_path(await store.open(), Path(folder), Options(), ask, told)
+    kept = await run_sync(_keep, report, copy.with_name(f"{copy.name}.report.json"))
+    what = "was not imported" if report.exit_code == NOTHING else f"was imported, with {report.problems} problems"
+    logger.warning("the older store of %s %s; the report is %s", folder, what, kept)
+    return LegacyStore(
+        path=folder,
+        status="failed" if report.exit_code == NOTHING else "imported",
+        reason=_reason(report) if report.exit_code == NOTHING else None,
+        plans=sum(report.rows.get("plans", {}).values()),
+        problems=report.problems,
+        report=str(kept),
+        copied_to=str(copy),
+    )
+
+
+def _reason(report: Report) -> str:
+    """Return the first line of the report that tells why nothing was imported."""
+    return next((f"{line.path}: {line.what}" for line in report.findings if line.severity == "error"), "it is empty")
+
+
+def _copy_aside(layout: Layout, source: Source, settings: Settings) -> Path:
+    """Copy every file of a store into the data root, once for each state of it; return the copy's folder."""
+    files = [file for file in layout.files(source) if not file.odd and not _is_ours(file.location, settings)]
+    state = "\n".join(_told_apart(files))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", source.root.name).strip(".") or "store"
+    target = settings.data_root / COPIES / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:12]}"
+    if target.is_dir():
+        return target
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(mode=0o700, parents=True)
+        for file in files:
+            place = partial / _name(file.owner) / file.path if file.owner is not None else partial / file.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file.location, place, follow_symlinks=False)
+        partial.rename(target)
+    except OSError as error:
+        raise Storage(f"The store could not be copied to {str(target)!r} first: {error.strerror}.") from error
+    return target
+
+
+def _is_ours(path: Path, settings: Settings) -> bool:
+    """Return whether a file is this server's own, in a data root that both stores share."""
+    if not path.is_relative_to(settings.data_root):
+        return False
+    first = path.relative_to(settings.data_root).parts[0]
+    return first == COPIES or first.startswith(DATABASE_NAME)
+
+
+def _told_apart(files: list[SourceFile]) -> Iterator[str]:
+    for file in files:
+        found = file.location.stat(follow_symlinks=False)
+        yield f"{file.location} {found.st_size} {found.st_mtime_ns}".encode("utf-8", "surrogateescape").hex()
+
+
+def _name(owner: str) -> str:
+    """Return the folder of a workspace in a copy; its id came out of a file, and may be anything."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", owner)[:100]
+    return plain if plain == owner else f"{plain}-{hashlib.sha256(owner.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def _keep(report: Report, path: Path) -> Path:
+    try:
+        path.write_text(json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Storage(f"The report cannot be written to {str(path)!r}: {error.strerror}.") from error
+    return path
