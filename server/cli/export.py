@@ -32,7 +32,11 @@ class Wanted:
 
 def run(wanted: Wanted, flags: Flags, *, as_json: bool = False) -> int:
     """Write the export and say what was written; return the exit code."""
-    settings = load(flags)
+    return give_back(wanted, load(flags), as_json=as_json)
+
+
+def give_back(wanted: Wanted, settings: Settings, *, as_json: bool = False) -> int:
+    """Export from the database of `settings`, as `run` does."""
     if not settings.database.is_file():
         raise InvalidArguments(
             f"There is no database in {str(settings.data_root)!r}. Name its folder with --data-root."

@@ -27,8 +27,12 @@ Work = Callable[[Database, Ask, Told], Awaitable[Report]]
 
 def run(path: Path, options: Options, report_to: Path | None, as_json: bool, flags: Flags) -> int:
     """Import and return the exit code: 0 clean, 3 with problems, 2 when nothing was imported."""
+    return take_over(path, options, report_to, as_json, settings.load(flags))
+
+
+def take_over(path: Path, options: Options, report_to: Path | None, as_json: bool, chosen: Settings) -> int:
+    """Import into the database of `chosen`, as `run` does."""
     _refuse_relative(options.workspace_path)
-    chosen = settings.load(flags)
     if chosen.read_only and not options.dry_run:
         raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what an import would do.")
 

@@ -1,0 +1,32 @@
+"""Write a database as JSON files: `export_sqlite_to_json.py --db FILE --output DIR [--format legacy|json]`.
+
+The same as `python -m server export`: by default the files of the old store, with `--format json` lossless documents.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from database_file import settings_of
+
+from server.cli.export import Wanted, give_back
+from server.errors import ProjectMemoryError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--db", type=Path, required=True, help="the database")
+    parser.add_argument("--output", type=Path, required=True, help="a new or empty folder")
+    parser.add_argument("--format", choices=("legacy", "json"), default="legacy", help="default: legacy")
+    chosen = parser.parse_args()
+    if not chosen.db.is_file():
+        parser.error(f"there is no database {str(chosen.db)!r}")
+    try:
+        return give_back(Wanted(chosen.output, chosen.format), settings_of(chosen.db))
+    except ProjectMemoryError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
