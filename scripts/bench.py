@@ -24,6 +24,7 @@ from typing import Any
 
 import bench_client
 import bench_concurrency
+import bench_import
 import bench_scale
 import bench_search
 import bench_tokens
@@ -370,6 +371,11 @@ def scale(place: Place) -> Iterator[Figure]:
     yield from bench_scale.figures(place.root, place.sizes)
 
 
+def import_(place: Place) -> Iterator[Figure]:
+    """An import of an older store, and of one ten times as large."""
+    yield from bench_import.figures(place.root)
+
+
 def tokens(place: Place) -> Iterator[Figure]:
     """What a model reads: before its first call, in the commonest answers, and in a whole session."""
     yield from size(place)
@@ -385,6 +391,7 @@ BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "scale": scale,
     "search": search,
     "concurrency": concurrency,
+    "import": import_,
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 HEAD = f"{'':44}{'median':>10} {'':10}{'p90/p99':>10}{'floor':>10}{'ratio':>9}  bar"
-DIGITS = {"ms": 2, "MiB": 2, "s": 1, "%": 1, "score": 3}
+DIGITS = {"ms": 2, "MiB": 2, "s": 2, "x": 2, "%": 1, "score": 3}
 
 
 @dataclass(frozen=True)
