@@ -15,7 +15,7 @@ from server.db.staging import LOGS, STORE, TABLES, Stage, file_id, params
 from server.errors import Conflict
 from server.models.base import encode, new_id
 from server.models.events import Event
-from server.models.imports import Finding
+from server.models.imports import Finding, of
 
 ROWS = 2000  # inserted in one hop
 FILES = 100
@@ -64,18 +64,27 @@ async def known_files(db: Reader, targets: Iterable[str | None]) -> dict[Key, Kn
     }
 
 
-async def target_of(db: Reader, workspace_id: str, path: str) -> str | None:
-    """Return the workspace of the database that one of a store is: by its id, new or old, or by its path."""
+async def target_of(db: Reader, workspace_id: str) -> str | None:
+    """Return the workspace of the database that one of a store is by its id, new or old."""
     return await db.value(
         """
         SELECT coalesce(
             (SELECT workspace_id FROM workspaces WHERE workspace_id = :id),
-            (SELECT workspace_id FROM workspace_aliases WHERE alias = :id),
-            (SELECT workspace_id FROM workspaces WHERE path = :path OR (
-                lower(replace(path, char(92), '/')) = lower(rtrim(replace(:path, char(92), '/'), '/'))
-                AND path GLOB '[A-Za-z]:*') LIMIT 1))
+            (SELECT workspace_id FROM workspace_aliases WHERE alias = :id))
         """,
-        {"id": workspace_id, "path": path},
+        {"id": workspace_id},
+    )
+
+
+async def workspace_at(db: Reader, path: str) -> str | None:
+    """Return the workspace of the database that has a path; the case of a path of Windows says nothing."""
+    return await db.value(
+        """
+        SELECT workspace_id FROM workspaces WHERE path = :path OR (
+            lower(replace(path, char(92), '/')) = lower(rtrim(replace(:path, char(92), '/'), '/'))
+            AND path GLOB '[A-Za-z]:*') LIMIT 1
+        """,
+        {"path": path},
     )
 
 
@@ -335,7 +344,10 @@ async def missing(db: Reader, stage: Stage) -> list[Finding]:
             for rows in stage.pages(unit, table, ROWS, "insert"):
                 keys = {row[0] for row in await db.all(there, {"keys": encode([row["row_key"] for row in rows])})}
                 lost = [row for row in rows if row["row_key"] not in keys]
-                found += [Finding("error", r["path"], r["json_path"], f"not in {table}", r["row_key"]) for r in lost]
+                found += of(
+                    unit or None,
+                    [Finding("error", r["path"], r["json_path"], f"not in {table}", r["row_key"]) for r in lost],
+                )
     return found
 
 

@@ -3,14 +3,14 @@
 import hashlib
 import marshal
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from server.db.family import FAMILY
 from server.db.plans import stored
 from server.models.base import encode
-from server.models.imports import Draft, FileEntry, Finding, Row
+from server.models.imports import Draft, FileEntry, Finding, Row, of
 
 # Tables in an order in which rows can be inserted under the foreign keys.
 TABLES = (
@@ -80,7 +80,7 @@ class Stage:
             [(unit, *_file(entry)) for entry in draft.files],
         )
         self._db.execute("COMMIT")
-        self.findings.extend(draft.findings)
+        self.findings.extend(of(draft.workspace_id, draft.findings))
 
     def _add_rows(self, unit: str, draft: Draft) -> None:
         before = self._db.total_changes
@@ -92,18 +92,18 @@ class Stage:
             [_row(unit, row) for row in draft.rows],
         )
         if self._db.total_changes - before < len(draft.rows):
-            self._tell_of_doubles(draft.rows)
+            self._tell_of_doubles(draft)
         plans = [(row.key, unit, row.key in draft.archived) for row in draft.rows if row.table == "plans"]
         self._db.executemany("INSERT OR IGNORE INTO plans VALUES (?, ?, ?, NULL)", plans)
 
-    def _tell_of_doubles(self, rows: Iterable[Row]) -> None:
-        for row in rows:
+    def _tell_of_doubles(self, draft: Draft) -> None:
+        for row in draft.rows:
             path, json_path = self._db.execute(
                 "SELECT path, json_path FROM rows WHERE table_name = ? AND row_key = ?", (row.table, row.key)
             ).fetchone()
             if (path, json_path) != (row.path, row.json_path) and row.table not in LOGS:
                 what = f"the id is taken by {path} {json_path}; left out"
-                self.findings.append(Finding("error", row.path, row.json_path, what, row.key))
+                draft.findings.append(Finding("error", row.path, row.json_path, what, row.key))
 
     def units(self) -> list[str]:
         """Return the workspaces in their order, the store itself last."""

@@ -66,8 +66,9 @@ async def find(db: Reader, workspace_id: str) -> Workspace | None:
     """Return a workspace by its id or one of its old ids."""
     row = await db.one(
         """
-        SELECT * FROM workspaces WHERE workspace_id =
-            coalesce((SELECT workspace_id FROM workspace_aliases WHERE alias = :workspace_id), :workspace_id)
+        SELECT * FROM workspaces WHERE workspace_id = coalesce(
+            (SELECT workspace_id FROM workspaces WHERE workspace_id = :workspace_id),
+            (SELECT workspace_id FROM workspace_aliases WHERE alias = :workspace_id))
         """,
         {"workspace_id": workspace_id},
     )

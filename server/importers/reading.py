@@ -273,6 +273,10 @@ def is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
+def is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
 def objects_of(value: object) -> list[dict[str, Any]]:
     """Return the objects in a list of JSON."""
     return [object_of(entry) for entry in list_of(value) if is_object(entry)]

@@ -102,7 +102,8 @@ def line(finding: Finding) -> dict[str, Any]:
         "json_path": finding.json_path,
         "what": finding.what,
     }
-    return told | {name: getattr(finding, name) for name in ("value", "used") if getattr(finding, name) is not None}
+    more = ("value", "used", "workspace_id")
+    return told | {name: getattr(finding, name) for name in more if getattr(finding, name) is not None}
 
 
 def text(report: Report) -> Iterator[str]:
@@ -117,12 +118,13 @@ def text(report: Report) -> Iterator[str]:
         yield f"  {table}: {_counts(counts)}"
     told = [finding for finding in report.findings if finding.severity != "info"]
     told.sort(key=lambda finding: finding.severity != "error")
+    several = sum(part.workspace_id is not None for part in report.parts) > 1
     for finding in told[:MOST_LINES]:
-        yield f"{finding.severity}: {sentence(finding)}"
+        yield f"{finding.severity}: {sentence(finding, several)}"
     if hidden := len(report.findings) - min(len(told), MOST_LINES):
         yield f"{hidden} more lines, about values that were mapped, defaulted or compared: --report FILE has each."
     for finding in report.differences:
-        yield f"difference: {sentence(finding)}"
+        yield f"difference: {sentence(finding, several)}"
     if report.verified is not None:
         yield f"Verified {report.verified} plans: {len(report.differences) or 'no'} differences."
     if not report.dry_run and not report.compared:
@@ -133,9 +135,10 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items() if number)
 
 
-def sentence(finding: Finding) -> str:
-    """Return a line of the report as text."""
-    where = finding.path + (f" {finding.json_path}" if finding.json_path != "$" else "")
+def sentence(finding: Finding, several: bool = False) -> str:
+    """Return a line of the report as text; of `several` workspaces it names the one that it is about."""
+    whose = f"{finding.workspace_id}/" if several and finding.workspace_id else ""
+    where = whose + finding.path + (f" {finding.json_path}" if finding.json_path != "$" else "")
     told = f" {_short(finding.value)}" if finding.value is not None else ""
     used = f" -> {_short(finding.used)}" if finding.used is not None else ""
     return f"{where}: {finding.what}{':' if told or used else ''}{told}{used}"

@@ -21,7 +21,7 @@ from server.importers.reading import fingerprint
 from server.importers.report import Part, Report
 from server.importers.staging import Ask, Known, Layout, Source, SourceFile
 from server.importers.verify import Job, Progress
-from server.models.imports import Draft, Finding
+from server.models.imports import Draft, Finding, of
 
 ATTEMPTS = 5
 DRAFTS = 8  # read in one go of the worker thread
@@ -76,14 +76,18 @@ async def known_to(db: Reader, source: Source, options: Options) -> Known:
         )
     targets: dict[str, str] = {}
     paths: dict[str, str] = {}
-    for found in source.workspaces:
+    known = {found.workspace_id: await imports.target_of(db, found.workspace_id) for found in source.workspaces}
+    for found in sorted(source.workspaces, key=lambda one: known[one.workspace_id] != one.workspace_id):
         path = given or found.path
-        target = await imports.target_of(db, found.workspace_id, path) or found.workspace_id
+        target = known[found.workspace_id] or await imports.workspace_at(db, path) or found.workspace_id
+        if target in targets.values():  # two workspaces of a store do not become one
+            target = found.workspace_id
+            paths[target] = f"unknown:{target}"
         targets[found.workspace_id] = target
         there = await workspaces.find(db, target)
         if given and there is None:
             paths[target] = given
-        elif there:
+        elif there and there.workspace_id == target:
             paths[target] = there.path
     times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
     return Known(targets, paths, times, db.now())
@@ -110,7 +114,9 @@ def _tell_unchanged(report: Report, listed: Mapping[Key, str], earlier: Mapping[
     report.parts = [Part(workspace_id, files={"unchanged": n}) for workspace_id, n in by_workspace.items()]
     for key in listed:
         if earlier[key].status == "failed":
-            report.findings.append(Finding("error", key[1], "$", f"not imported: {earlier[key].reason}"))
+            report.findings.append(
+                Finding("error", key[1], "$", f"not imported: {earlier[key].reason}", workspace_id=key[0])
+            )
 
 
 async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> None:
@@ -157,7 +163,7 @@ async def _make_real(job: Job, stage: Stage, unit: str) -> Part:
             if attempt == ATTEMPTS - 1:
                 raise
             continue
-        job.report.findings += decided.findings
+        job.report.findings += of(unit or None, decided.findings)
         return Part(unit or None, written.counts, written.files, written.seconds, written.run_id)
     raise AssertionError  # the last attempt returned or raised
 
@@ -204,7 +210,7 @@ def _compare_files(report: Report, listed: Mapping[Key, str], earlier: Mapping[K
     same = {key for key, sha256 in listed.items() if key in earlier and earlier[key].sha256 == sha256}
     for key in listed.keys() - same:
         what = "changed since it was imported" if key in earlier else "not imported"
-        report.differences.append(Finding("error", key[1], "$", what))
+        report.differences.append(Finding("error", key[1], "$", what, workspace_id=key[0]))
     for workspace_id in dict.fromkeys(key[0] for key in listed):
         unchanged = sum(key[0] == workspace_id for key in same)
         changed = sum(key[0] == workspace_id for key in listed) - unchanged

@@ -1,7 +1,7 @@
 """What an import moves: rows, files, and the lines of its report. Plain dataclasses: there are many of them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Severity = Literal["info", "warning", "error"]
@@ -22,6 +22,12 @@ class Finding:
     what: str
     value: Any = None
     used: Any = None
+    workspace_id: str | None = None  # whose file it is
+
+
+def of(workspace_id: str | None, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield lines of the report with the workspace that they are about."""
+    yield from (replace(finding, workspace_id=finding.workspace_id or workspace_id) for finding in findings)
 
 
 @dataclass(frozen=True, slots=True)

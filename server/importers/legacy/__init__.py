@@ -7,7 +7,7 @@ from server.importers.legacy import checking, folders, tree
 from server.importers.legacy.tree import Tree
 from server.importers.legacy.world import survey
 from server.importers.staging import Ask, Known, Source, SourceFile, SourceWorkspace
-from server.models.imports import Draft, Finding
+from server.models.imports import Draft, Finding, of
 
 NAME: str = "legacy"
 
@@ -47,5 +47,6 @@ async def check(
     """Yield the wanted plans, each with what differs, then what differs in the rest."""
     world = survey(source.detail, known)
     for header, files_of_plan in checking.groups(world, wanted):
-        yield header.plan_id, await checking.plan(world, ask, header, files_of_plan)
+        found = await checking.plan(world, ask, header, files_of_plan)
+        yield header.plan_id, list(of(world.target(header.place), found))
     yield None, [finding async for finding in checking.rest(world, ask)]

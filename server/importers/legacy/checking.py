@@ -15,6 +15,7 @@ from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World, wait
 from server.importers.reading import (
     Entry,
     Unreadable,
+    is_list,
     is_object,
     json_of,
     list_of,
@@ -24,7 +25,7 @@ from server.importers.reading import (
     text_of,
 )
 from server.importers.staging import Ask
-from server.models.imports import Finding
+from server.models.imports import Finding, of
 
 EMPTY: tuple[object, ...] = (None, "", [], {}, False)
 TEXTS = ("title", "description", "content", "summary", "notes", "task", "reason", "note")
@@ -105,7 +106,7 @@ async def _state(world: World, ask: Ask, header: Header, state: Json, compared: 
 def _confirmed(state: Json) -> set[int]:
     """Return the places of the steps that the source says are confirmed; lists do not show that."""
     named = object_of(object_of(state.get("confirmation_state")).get("steps"))
-    return {place for place, step in enumerate(_ordered(state)) if str(_index(step, place)) in named}
+    return {place for place, (index, _) in enumerate(_ordered(state)) if str(index) in named}
 
 
 async def _lists(ask: Ask, plan_id: str, confirmed: set[int]) -> Json:
@@ -134,7 +135,7 @@ def _facts(world: World, header: Header, state: Json, told: Json, compared: Comp
         if isinstance(state.get(name), list):
             compared.same(f"$.{name}", [_text(item) for item in state[name]], told.get(name))
     for name in ("categorization", "deployment_context"):
-        compared.same(f"$.{name}", state.get(name), told.get(name))
+        compared.same(f"$.{name}", object_of(state.get(name)), told.get(name))
     compared.same("$.category", _named(state.get("category"), CATEGORY_NAMES, "feature"), told.get("category"))
     compared.same("$.priority", _named(state.get("priority"), PRIORITY_NAMES, "medium"), told.get("priority"))
     compared.same("$.status", "archived" if header.archived else header.status, told.get("status"))
@@ -156,11 +157,16 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _ordered(state: Json) -> list[Json]:
-    """Return the steps in the order of their index, or of the list where there is none."""
-    steps = _objects(state, "steps")
-    places = [(_index(step, place), place) for place, step in enumerate(steps)]
-    return [steps[place] for _, place in sorted(places)]
+def _word(value: object, default: str) -> str:
+    """Return a text that says something, or the default."""
+    return _text(value) if value is not None and _text(value).strip() else default
+
+
+def _ordered(state: Json) -> list[tuple[int, Json]]:
+    """Return the steps with their index, or their place in the list where there is none, in that order."""
+    listed = list(enumerate(list_of(state.get("steps"))))
+    found = [(_index(step, place), object_of(step)) for place, step in listed if is_object(step)]
+    return sorted(found, key=lambda pair: pair[0])
 
 
 def _index(step: Json, place: int) -> int:
@@ -175,7 +181,7 @@ def _objects(state: Json, name: str) -> list[Json]:
 
 
 def _phase(step: Json) -> str:
-    return _text(step["phase"]) if step.get("phase") not in EMPTY and _text(step["phase"]).strip() else "Unphased"
+    return _word(step.get("phase"), "Unphased")
 
 
 def _phases(state: Json, told: Json, compared: Comparison) -> None:
@@ -186,8 +192,8 @@ def _phases(state: Json, told: Json, compared: Comparison) -> None:
         told_number = phase.get("sequence")
         numbers.append((told_number if isinstance(told_number, int | float) else len(listed) + place, place))
     described = [listed[place] for _, place in sorted(numbers)]
-    names = [_text(phase.get("name") or "Unphased") for phase in described]
-    expected = list(dict.fromkeys([*names, *map(_phase, _ordered(state))]))
+    names = [_word(phase.get("name"), "Unphased") for phase in described]
+    expected = list(dict.fromkeys([*names, *(_phase(step) for _, step in _ordered(state))]))
     compared.same("$.phases", expected, [phase["name"] for phase in told.get("phases", [])])
 
 
@@ -196,10 +202,10 @@ def _steps(state: Json, told: Json, compared: Comparison) -> None:
     compared.same("$.steps.length", len(source), len(shown))
     by_index = object_of(object_of(state.get("confirmation_state")).get("steps"))
     seen: set[int] = set()
-    for place, (step, view) in enumerate(zip(source, shown, strict=False)):
+    for place, ((index, step), view) in enumerate(zip(source, shown, strict=False)):
         where = f"$.steps[{place}]"
         compared.same(f"{where}.index", place, view.get("index"))
-        compared.same(f"{where}.task", _text(step.get("task") or "(without a text)"), view.get("task"))
+        compared.same(f"{where}.task", _word(step.get("task"), "(without a text)"), view.get("task"))
         compared.same(f"{where}.phase", _phase(step), view.get("phase"))
         status = _text(step.get("status") or "pending").strip().lower()
         compared.same(f"{where}.status", _known_status(STEP_STATUS_NAMES.get(status, status)), view.get("status"))
@@ -210,7 +216,6 @@ def _steps(state: Json, told: Json, compared: Comparison) -> None:
                 compared.same(f"{where}.{name}", _text(step[name]), view.get(name))
         if at := moment(step.get("completed_at")):
             compared.same(f"{where}.completed_at", at, view.get("completed_at"))
-        index = _index(step, place)
         if index not in seen:
             _confirmation(by_index.get(str(index)), view, where, compared)
         seen.add(index)
@@ -219,7 +224,7 @@ def _steps(state: Json, told: Json, compared: Comparison) -> None:
 def _confirmation(entry: object, view: Json, where: str, compared: Comparison) -> None:
     told = object_of(entry)
     by = told.get("confirmed_by") if told.get("confirmed") is True else None
-    compared.same(f"{where} confirmed_by", by, view.get("confirmed_by"))
+    compared.same(f"{where} confirmed_by", by if by is None else _text(by), view.get("confirmed_by"))
 
 
 def _known_status(status: str) -> str:
@@ -239,29 +244,31 @@ async def _sessions(ask: Ask, state: Json, told: Json, compared: Comparison) -> 
     shown: dict[object, Json] = {view["session_id"]: view for view in told.get("sessions", [])}
     compared.same("$.agent_sessions.length", len(source), len(shown))
     for place, session in enumerate(source):
-        view, where = shown.get(session.get("session_id")), f"$.agent_sessions[{place}]"
-        if view is None:
+        view, where = shown.pop(_text(session.get("session_id")), None), f"$.agent_sessions[{place}]"
+        if view is None:  # it has an id of ours, because it had none or one that another session has
             continue
         ended = moment(session.get("completed_at"))
         compared.same(f"{where}.status", "completed" if ended else "orphaned", view.get("status"))
-        compared.same(f"{where}.agent_type", _text(session.get("agent_type") or "unknown"), view.get("agent"))
+        compared.same(f"{where}.agent_type", _word(session.get("agent_type"), "unknown"), view.get("agent"))
         compared.same(f"{where}.completed_at", ended, view.get("completed_at"))
         if at := moment(session.get("started_at")):
             compared.same(f"{where}.started_at", at, view.get("started_at"))
         if "cut" in view or "clipped" in view or session.get("context") or session.get("artifacts"):
             view = await whole(ask, "memory_session", {"action": "get_session", "session_id": view["session_id"]})
         if ended or session.get("summary"):
-            compared.same(f"{where}.summary", session.get("summary"), view.get("summary"))
-        for name in ("context", "artifacts"):
-            value = session.get(name)
-            if is_object(value) or all(isinstance(item, str) for item in list_of(value)):
-                compared.same(f"{where}.{name}", value, view.get(name))
+            compared.same(f"{where}.summary", _text(session.get("summary") or ""), view.get("summary"))
+        context, artifacts = session.get("context"), session.get("artifacts")
+        known = context if context is None or is_object(context) else {"value": context}
+        compared.same(f"{where}.context", known, view.get("context"))
+        listed = list_of(artifacts) if artifacts is None or is_list(artifacts) else [artifacts]
+        compared.same(f"{where}.artifacts", [_text(item) for item in listed], view.get("artifacts"))
 
 
 def _lineage(header: Header, state: Json, told: Json, compared: Comparison) -> None:
     def key(entry: Json, time: str) -> tuple[str, ...]:
         at = moment(entry.get(time)) or moment(state.get("created_at")) or header.created_at
-        return (entry.get("from_agent") or "unknown", entry.get("to_agent") or "unknown", entry.get("reason") or "", at)
+        agents = [_word(entry.get(name), "unknown") for name in ("from_agent", "to_agent")]
+        return (*agents, _text(entry.get("reason") if entry.get("reason") is not None else ""), at)
 
     source = Counter(key(entry, "timestamp") for entry in _objects(state, "lineage"))
     shown = Counter(key(entry, "created_at") for entry in told.get("lineage", []))
@@ -371,7 +378,7 @@ async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
                 seen.add(slug)
                 compared.path = entry.path
                 await _knowledge(ask, workspace_id, value, compared)
-        for finding in compared.found:
+        for finding in of(workspace_id, compared.found):
             yield finding
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from server.importers.legacy.values import Fields, Object, Teller, derived, moment
+from server.importers.legacy.values import text as as_text
 from server.importers.reading import Content, object_of
 from server.models.imports import Finding, Row
 
@@ -110,8 +111,8 @@ def with_handoffs(rows: Sequence[Row], handoffs: Sequence[Row], findings: list[F
     return found
 
 
-def _pair(values: Any, name: str) -> tuple[Any, ...]:
-    return values.get("from_agent"), values.get("to_agent"), moment(values.get(name))
+def _pair(values: Any, name: str) -> tuple[str | None, ...]:
+    return as_text(values.get("from_agent")), as_text(values.get("to_agent")), moment(values.get(name))
 
 
 def research(parent: Parent, workspace_id: str, filename: str, content: Content, text: str) -> Row:

@@ -366,6 +366,7 @@ def rest(world: World) -> Iterator[Draft]:
             yield from _text_log(reader, entry)
         elif entry.path == REGISTRY:
             if found := reader.parsed(entry, json_of):
+                workspaces.registry(world, entry.path, found[1], reader.draft.findings)
                 reader.draft.files.append(found[0].entry("imported", "a list of the workspaces", "registry"))
         elif parts[0] == ".projectmemory":
             reader.skip(entry, "not part of the store")

@@ -1,7 +1,7 @@
 """`state.json` of a plan: the plan itself, its phases, and what it waits for. Steps and the rest are beside this."""
 
 from collections.abc import Iterable, Sequence
-from typing import cast, get_args
+from typing import get_args
 
 from server.importers.legacy import records, steps
 from server.importers.legacy.building import Plan, edge
@@ -66,9 +66,8 @@ def _columns(plan: Plan, taken: Sequence[steps.Taken], times: Object) -> Object:
     status, archived = standing(found, header.folder, [dict(item.found.found) for item in taken])
     if archived and "status" in found and found.keep("status") != "archived":
         found.teller.info("$.status", "the folder of archived plans decides", found.keep("status"), "archived")
-    snapshot = found.raw("paused_at_snapshot")
-    paused = cast(Object, snapshot) if isinstance(snapshot, dict) else {}
-    paused_at = Fields(paused, "$.paused_at_snapshot", found.teller).maybe_moment("paused_at")
+    snapshot = found.maybe_object("paused_at_snapshot")
+    paused_at = Fields(snapshot or {}, "$.paused_at_snapshot", found.teller).maybe_moment("paused_at")
     return {
         "plan_id": plan.plan_id,
         "workspace_id": plan.workspace_id,
@@ -80,8 +79,8 @@ def _columns(plan: Plan, taken: Sequence[steps.Taken], times: Object) -> Object:
         "status": status,
         "goals": found.strings("goals"),
         "success_criteria": found.strings("success_criteria"),
-        "categorization": found.raw("categorization"),
-        "deployment_context": found.raw("deployment_context"),
+        "categorization": found.maybe_object("categorization"),
+        "deployment_context": found.maybe_object("deployment_context"),
         "paused_at": (paused_at or times["updated_at"]) if status == "paused" else paused_at,
         "paused_at_snapshot": snapshot,
         "recommended_next_agent": found.text("recommended_next_agent"),
@@ -224,7 +223,7 @@ def _wait(plan: Plan, at: str) -> None:
         key, values = edge(source, ("plan", target_id), closed=target.closed, at=at)
         plan.rows.append(Row("dependencies", key, values, plan.path, where, plan_id))
     if unresolved:
-        found.left["depends_on_plans"] = told
+        found.left["depends_on_plans"] = found.keep("depends_on_plans")
 
 
 def program_of(plan_row: Row, header: Header, members: Iterable[str]) -> Row:

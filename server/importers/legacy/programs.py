@@ -6,7 +6,7 @@ from typing import Any, cast
 from server.db.dependencies import Edge
 from server.importers.legacy.building import edge
 from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
-from server.importers.legacy.values import Fields, Object, Teller, derived, fields
+from server.importers.legacy.values import Fields, Object, Teller, derived, fields, text
 from server.importers.legacy.world import NO_TIME, World, tie
 from server.models.imports import Finding, Row
 
@@ -26,7 +26,7 @@ def of_files(
     at = program.moment("created_at", NO_TIME)
     rows = [_program(program, program_id, workspace_id, at, path)]
     if "manifest.json" in found:
-        _check_manifest(world, *found["manifest.json"], findings)
+        _check_manifest(world, program_id, *found["manifest.json"], findings)
     rows += members(world, program_id, at, Teller(path, findings))
     if "dependencies.json" in found:
         rows += _dependencies(world, at, *found["dependencies.json"], findings)
@@ -62,13 +62,21 @@ def _program(program: Fields, program_id: str, workspace_id: str, at: str, path:
     return Row("programs", program_id, values | {"extra": program.extra()}, path)
 
 
-def _check_manifest(world: World, path: str, value: Any, findings: list[Finding]) -> None:
-    """Tell of the plans in a manifest that are not there; the others are the program's members."""
+def _check_manifest(world: World, program_id: str, path: str, value: Any, findings: list[Finding]) -> None:
+    """Tell of the plans in a manifest that are not there, and of its other fields; the rest are the members."""
     teller = Teller(path, findings)
     manifest = fields(value, "$", teller)
-    for place, plan_id in manifest.objects("plan_ids") if manifest else ():
-        if plan_id not in world.plans:
+    if manifest is None:
+        return
+    for place, plan_id in manifest.objects("plan_ids"):
+        if text(plan_id) not in world.plans:
             teller.warn(place, "no such plan in the store; left out", plan_id)
+    if manifest.keep("program_id") == program_id:
+        manifest.raw("program_id")
+    elif "program_id" in manifest:
+        teller.warn("$.program_id", "another program than the folder's, which counts", manifest.raw("program_id"))
+    if manifest.left:
+        teller.info("$", "of no use to the database; kept in the raw bytes only", manifest.left)
 
 
 def members(world: World, program_id: str, at: str, teller: Teller) -> list[Row]:
@@ -175,9 +183,11 @@ def _risks(program_id: str, at: str, path: str, value: Any, findings: list[Findi
 def _listed(value: Any, name: str, teller: Teller) -> list[Any]:
     """Return the entries of a file that is a list, or an object with one."""
     if isinstance(value, dict):
-        teller.info("$", "an object around the list", name)
-        value = cast(Object, value).get(name) or cast(Object, value).get("edges")
+        wrapping = dict(cast(Object, value))
+        key = next((key for key in (name, "edges") if key in wrapping), name)
+        value = wrapping.pop(key, None)
+        teller.info("$", "an object around the list; what else it holds is kept in the raw bytes only", wrapping, key)
     if isinstance(value, list):
         return cast(list[Any], value)
-    teller.warn("$", "no list; kept in the raw bytes only")
+    teller.warn("$", "no list; kept in the raw bytes only", value)
     return []

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from server.importers.legacy.values import derived, moment
 from server.importers.reading import Entry, Unreadable, json_of, list_of, object_of, read, walk
 
 META = "workspace.meta.json"
@@ -15,12 +16,16 @@ IDENTITY = ".projectmemory/identity.json"
 ARCHIVED = "_archived"
 NO_WORKSPACE = ("events", "logs")
 TEST_FOLDERS = ("ws_nonexistent", "ws_test_buildscripts_123")
+WINDOWS = re.compile(r"[A-Za-z]:|//")
 LEFTOVER = re.compile(r"\.(lock|tmp)(/|$)|\.(lock|tmp)\.|~$|\.tmp[-_.][^/]*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Place:
-    """One workspace of the store. `plans` limits it to some plan folders (paths relative to `folder`)."""
+    """One workspace of the store. `plans` limits it to some plan folders (paths relative to `folder`).
+
+    `taken` is the path that its files name, when another workspace of the store has it.
+    """
 
     workspace_id: str
     folder: Path
@@ -28,6 +33,8 @@ class Place:
     aliases: tuple[str, ...] = ()
     plans: tuple[str, ...] | None = None
     from_registry: bool = False
+    seen_at: str = ""
+    taken: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,11 +92,43 @@ def _data_root(path: Path) -> Tree | None:
     by_id = {workspace_id: spelled for spelled, workspace_id in registry.items()}
     folders = [f for f in _folders(path) if f.name not in NO_WORKSPACE and not f.name.startswith(".")]
     known = [f for f in folders if _is_file(f / META) or (f.name in by_id and next(_plan_folders(f), None))]
-    places = tuple(_place(f, by_id) for f in known if f.name not in TEST_FOLDERS)
+    places = _told_apart([_place(f, by_id) for f in known if f.name not in TEST_FOLDERS], registry)
     if not places and not _is_file(path / REGISTRY) and not _has_events(path):
         return None
     ghosts = tuple(f for f in folders if f not in known or f.name in TEST_FOLDERS)
     return Tree(path, places, ghosts, registry=registry)
+
+
+def _told_apart(places: list[Place], registry: dict[str, str]) -> tuple[Place, ...]:
+    """Return workspaces of which no two have an id or a path in common, as a folder and its copy do.
+
+    An id stays with the folder of that name; a path with the workspace that the registry names, or that was seen last.
+    """
+    ids = {place.folder: place.workspace_id for place in places if place.workspace_id == place.folder.name}
+    for place in places:
+        wanted = (place.workspace_id, place.folder.name, derived("ws", place.folder.name))
+        ids.setdefault(place.folder, next(name for name in wanted if name not in ids.values()))
+    registered = {_plain(path): known for path, known in registry.items()}
+    owners: dict[str, Path] = {}
+
+    def rank(place: Place) -> tuple[bool, bool, str]:
+        own = ids[place.folder] == place.workspace_id
+        return own and registered.get(_plain(place.path)) == place.workspace_id, own, place.seen_at
+
+    for place in sorted(places, key=rank, reverse=True):
+        owners.setdefault(_plain(place.path), place.folder)
+    return tuple(
+        replace(place, workspace_id=ids[place.folder])
+        if owners[_plain(place.path)] == place.folder
+        else replace(place, workspace_id=ids[place.folder], path="", taken=place.path)
+        for place in places
+    )
+
+
+def _plain(path: str) -> str:
+    """Return a path as it compares: with forward slashes, and without case where Windows made it."""
+    plain = path.replace("\\", "/").rstrip("/")
+    return plain.lower() if WINDOWS.match(plain) else plain
 
 
 def _project(path: Path) -> Tree | None:
@@ -125,7 +164,8 @@ def _place(folder: Path, by_id: dict[str, str]) -> Place:
     paths = (found.get("workspace_path"), found.get("path"), by_id.get(folder.name))
     path = next((item for item in paths if isinstance(item, str) and item.strip()), "")
     kept = tuple(alias for alias in aliases if alias and alias != workspace_id)
-    return Place(workspace_id, folder, path, kept, from_registry=meta is None)
+    seen_at = max(moment(found.get(name)) or "" for name in ("updated_at", "last_accessed", "last_seen_at"))
+    return Place(workspace_id, folder, path, kept, from_registry=meta is None, seen_at=seen_at)
 
 
 def _registry(path: Path) -> dict[str, str]:

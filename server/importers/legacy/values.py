@@ -175,6 +175,15 @@ class Fields:
         self.teller.warn(f"{self.at}.{name}", "no object", value, {"value": value})
         return {"value": value}
 
+    def maybe_object(self, name: str) -> Object | None:
+        """Take an object, or None. Another value stays in `left`."""
+        value = self.found.get(name)
+        if value is None or isinstance(value, dict):
+            self.left.pop(name, None)
+            return cast(Object | None, value)
+        self.teller.warn(f"{self.at}.{name}", "no object; kept in extra", value)
+        return None
+
     def objects(self, name: str) -> list[tuple[str, Any]]:
         """Take a list, each item with its place. What is no list stays in `left`."""
         value = self.found.get(name)

@@ -13,6 +13,7 @@ from server.models.imports import Finding, Row
 
 CONTEXT_TYPE = "workspace_context"
 ALLOWLIST_TYPE = "terminal_allowlist"
+TRAILING = re.compile(r"(?<=[^\\/:])[\\/]+$")  # the slash after a name, not that of a root
 LAST_PART = re.compile(r"[^\\/]+(?=[\\/]*$)")
 TIMES = ("created_at", "registered_at", "last_accessed", "last_seen_at", "updated_at")
 
@@ -36,13 +37,19 @@ def head(world: World, place: Place, meta: Any, path: str, findings: list[Findin
 
 
 def _workspace(world: World, place: Place, found: Fields, workspace_id: str, path: str) -> Row:
-    where = world.known.paths.get(workspace_id) or place.path
+    where = world.known.paths.get(workspace_id) or TRAILING.sub("", place.path)
     for name in ("workspace_path", "path"):
         if found.keep(name) == where:
             found.raw(name)
     if found.keep("workspace_id") == workspace_id:
         found.raw("workspace_id")
-    if not where:
+    told = found.keep("workspace_id")
+    if told not in (None, place.workspace_id):
+        found.teller.warn("$.workspace_id", "another folder has that id, or it is none", told, place.workspace_id)
+    if place.taken and not where:
+        where = f"unknown:{place.workspace_id}"
+        found.teller.warn("$.workspace_path", "another workspace has that path; kept in meta", place.taken, where)
+    elif not where:
         where = f"unknown:{place.workspace_id}"
         found.teller.warn("$.workspace_path", "missing; import with --workspace-path to say it", None, where)
     created_at = next((at for name in TIMES[:3] if (at := found.maybe_moment(name))), None)
@@ -57,7 +64,7 @@ def _workspace(world: World, place: Place, found: Fields, workspace_id: str, pat
         "display_name": found.text("display_name"),
         "git_common_dir": None,
         "parent_workspace_id": _parent(world, place, found),
-        "profile": found.raw("profile"),
+        "profile": found.maybe_object("profile"),
         "created_at": created_at,
         "updated_at": updated_at or created_at,
     }
@@ -115,14 +122,36 @@ def _compare_lists(world: World, place: Place, found: Fields, name: str) -> None
 
 
 def _aliases(world: World, place: Place, workspace_id: str, at: str, path: str) -> Iterator[Row]:
+    own = {other.workspace_id for other in world.tree.places if other is not place}
     for alias in dict.fromkeys((*place.aliases, place.workspace_id)):
         if alias == workspace_id:
             continue
-        if world.take("alias", alias):
+        if alias in own:
+            what = "an old id that is a workspace of its own; no alias"
+            world.findings.append(Finding("warning", path, "$.legacy_workspace_ids", what, alias))
+        elif world.take("alias", alias):
             values = {"alias": alias, "workspace_id": workspace_id, "created_at": at}
             yield Row("workspace_aliases", alias, values, path, "$.legacy_workspace_ids")
         else:
             world.findings.append(Finding("warning", path, "$.legacy_workspace_ids", "taken by another", alias))
+
+
+def registry(world: World, path: str, value: Any, findings: list[Finding]) -> None:
+    """Tell where the list of the workspaces knows others than the folders; these count."""
+    teller = Teller(path, findings)
+    found = fields(value, "$", teller)
+    if found is None:
+        return
+    listed = found.object("entries")
+    for spelled, workspace_id in listed.items():
+        known = world.resolve(workspace_id)
+        where = f"$.entries[{spelled!r}]"
+        if known is None:
+            teller.warn(where, "no such workspace in the store", workspace_id)
+        else:
+            teller.info(where, "the workspace of this path", workspace_id, known)
+    if found.left:
+        teller.info("$", "of no use to the database; kept in the raw bytes only", found.left)
 
 
 def sections(world: World, workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> list[Row]:

@@ -107,8 +107,10 @@ def survey(tree: Tree, known: Known) -> World:
     world = World(tree, known)
     for place in tree.places:
         target = world.target(place)
-        world.owners |= dict.fromkeys((place.workspace_id, *place.aliases, place.folder.name), target)
+        for name in (*place.aliases, place.folder.name):
+            world.owners.setdefault(name, target)
         world.metas[target] = object_of(tolerant(place.folder / META))
+    world.owners |= {place.workspace_id: world.target(place) for place in tree.places}
     for place in tree.places:
         for entry in entries(place):
             if entry.odd is None:
@@ -141,18 +143,25 @@ def _look_at(world: World, place: Place, entry: Entry) -> None:
 
 
 def _look_at_program(world: World, place: Place, path: str, found: object) -> None:
-    folder, name = path.split("/")[1], path.rpartition("/")[2]
+    folder, _, name = path.removeprefix("programs/").partition("/")
+    program_id = program_of_folder(place, folder)
     told = object_of(found)
-    if name == "program.json":
-        world.programs[text(told.get("id") or folder)] = place
+    if name == "program.json" and is_object(found):
+        world.programs[program_id] = place
     elif name == "manifest.json":
-        members = world.members.setdefault(text(told.get("program_id") or folder), [])
+        members = world.members.setdefault(program_id, [])
         members.extend(map(text, list_of(told.get("plan_ids"))))
     elif name == "dependencies.json":
         for each in map(object_of, list_of(found)):
             if not each.get("source_phase") and not each.get("target_phase"):
                 source, target = text(each.get("target_plan_id")), text(each.get("source_plan_id"))
                 world.told.append((("plan", source), ("plan", target)))
+
+
+def program_of_folder(place: Place, folder: str) -> str:
+    """Return the id of the program in a folder: its own, else the folder's name."""
+    told = object_of(tolerant(place.folder / "programs" / folder / "program.json")).get("id")
+    return text(told) if told is not None and text(told).strip() else folder
 
 
 def header(place: Place, folder: str, state: Object) -> Header:

@@ -1,0 +1,102 @@
+"""Workspaces of a store that have an id, a path or an old id in common stay apart, and nothing of them is dropped."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.db.connection import Database
+from tests import legacy_store
+from tests.importers.conftest import Taker, everything
+from tests.legacy_store import Files, Maker
+
+FIRST, SECOND = "first-111111111111", "second-222222222222"
+
+
+def workspace(workspace_id: str, seed: int, path: str, **meta: Any) -> Files:
+    m = Maker(seed, workspace_id)
+    legacy_store.add_plan(m, legacy_store.plan(m, status="active"))
+    more: dict[str, Any] = {"workspace_path": path, "path": path, "name": workspace_id, "legacy_workspace_ids": []}
+    legacy_store.add_workspace(m, **(more | meta))
+    return m.files
+
+
+def renamed(files: Mapping[str, bytes], folder: str) -> Files:
+    return {f"{folder}/{path.partition('/')[2]}": content for path, content in files.items()}
+
+
+STORES = {
+    "a folder and its copy": workspace(FIRST, 1, "/p") | renamed(workspace(FIRST, 1, "/p"), "copy"),
+    "one id in two folders": workspace(FIRST, 1, "/p") | renamed(workspace(FIRST, 2, "/q"), "other"),
+    "one path": workspace(FIRST, 1, "/p") | workspace(SECOND, 2, "/p"),
+    "one path but for a slash": workspace(FIRST, 1, "/p/") | workspace(SECOND, 2, "/p"),
+    "one path in two spellings": workspace(FIRST, 1, "C:\\Work\\App") | workspace(SECOND, 2, "c:/work/app"),
+    "an old id that is a workspace": workspace(FIRST, 1, "/p", legacy_workspace_ids=[SECOND])
+    | workspace(SECOND, 2, "/q"),
+    "one old id": workspace(FIRST, 1, "/p", legacy_workspace_ids=["old"])
+    | workspace(SECOND, 2, "/q", legacy_workspace_ids=["old"]),
+    "each the other's folder": renamed(workspace(FIRST, 1, "/p"), SECOND) | renamed(workspace(SECOND, 2, "/q"), FIRST),
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+async def test_workspaces_with_something_in_common_stay_apart(
+    take: Taker, db: Database, tmp_path: Path, name: str
+) -> None:
+    root = legacy_store.put(tmp_path / "old", STORES[name])
+
+    dry = await take(root, dry_run=True)
+    report = await take(root)
+    before = everything(db.path)
+    again = await take(root)
+    assert (dry.files, dry.rows) == (report.files, report.rows)
+    assert (report.exit_code, report.differences) == (0, [])
+    assert sum(report.files.values()) == len(STORES[name])
+    assert await db.value("SELECT count(*) FROM workspaces") == 2
+    assert set(again.files) == {"unchanged"}
+    assert everything(db.path) == before
+
+
+async def test_a_path_stays_with_the_workspace_that_the_registry_names(
+    take: Taker, db: Database, tmp_path: Path
+) -> None:
+    root = legacy_store.put(tmp_path / "old", STORES["one path"])
+    entries = {"/p": SECOND, "/gone": "gone-000000000000"}
+    (root / "workspace-registry.json").write_text(json.dumps({"entries": entries, "x_more": 1}), encoding="utf-8")
+    report = await take(root)
+
+    assert await db.value("SELECT workspace_id FROM workspaces WHERE path = '/p'") == SECOND
+    told = {(finding.json_path, finding.severity) for finding in report.findings if "registry" in finding.path}
+    assert ("$.entries['/gone']", "warning") in told
+    assert {"x_more": 1} in [finding.value for finding in report.findings]
+
+
+async def test_a_path_that_is_registered_already_goes_to_one_workspace_only(
+    take: Taker, db: Database, tmp_path: Path, project: Path
+) -> None:
+    mine = await take.ask("memory_workspace", {"action": "register", "workspace_path": str(project)})
+    files = workspace(FIRST, 1, str(project)) | workspace(SECOND, 2, str(project))
+    report = await take(legacy_store.put(tmp_path / "old", files))
+
+    assert (report.exit_code, report.differences) == (0, [])
+    plans = await db.all("SELECT workspace_id FROM plans")
+    owners = {row["workspace_id"] for row in plans}
+    assert len(owners) == 2
+    assert mine["workspace_id"] in owners
+
+
+async def test_an_old_id_means_the_workspace_that_has_it_now(take: Taker, tmp_path: Path) -> None:
+    root = legacy_store.put(tmp_path / "old", STORES["an old id that is a workspace"])
+    await take(root)
+
+    found = await take.ask("memory_workspace", {"action": "info", "workspace_id": SECOND})
+    assert found["path"] == "/q"
+
+
+async def test_a_line_names_the_workspace_where_there_are_several(take: Taker, tmp_path: Path) -> None:
+    report = await take(legacy_store.put(tmp_path / "old", STORES["one path"]))
+
+    [line] = [finding for finding in report.findings if finding.severity == "warning"]
+    assert (line.workspace_id, line.path, line.value) == (FIRST, "workspace.meta.json", "/p")
