@@ -30,6 +30,7 @@ class Background:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._greeted: set[str] = set()
+        self._settled: set[str] = set()  # folders with nothing to tell of
         self._wanted: dict[str, Import] = {}
         self._has_more = anyio.Event()
 
@@ -49,8 +50,9 @@ class Background:
 
     async def seen(self, db: Reader, workspace: Workspace) -> LegacyStore | None:
         """Return the store of a workspace's folder that is not imported. It may run on a connection's thread."""
-        found = older_stores.find(workspace.path)
+        found = None if workspace.path in self._settled else older_stores.find(workspace.path)
         if found is None or await older.is_imported(db, found.workspaces):
+            self._settled.add(workspace.path)
             return None
         return self._told(found)
 

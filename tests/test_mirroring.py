@@ -11,9 +11,12 @@ import pytest_asyncio
 from server import mirroring
 from server.db.connection import Database
 from server.errors import Conflict
+from server.exporters import mirror
 from server.exporters.mirror import Folder
+from server.importers.run import Options, import_path
 from server.settings import Settings
 from server.store import open_store
+from tests import legacy_store
 from tests.conftest import Agent
 
 Follow = Callable[[], Awaitable[list[str]]]
@@ -200,6 +203,39 @@ async def test_a_folder_of_version_control_becomes_a_mirror(follow: Follow, fold
     (folder.path / ".git").mkdir(parents=True)
 
     assert await follow() == []
+
+
+async def test_what_an_import_brings_is_mirrored(
+    agent: Agent, follow: Follow, db: Database, project: Path, tmp_path: Path
+) -> None:
+    await planned(agent, project)
+    store = legacy_store.write(tmp_path / "store", plans=3, steps=3)
+    for count in (3, 5):
+        legacy_store.write(store, plans=count, steps=3)
+        report = await import_path(db, store, Options())
+        assert report.files.get("imported")
+        assert await follow() == []
+
+
+async def test_without_locks_a_late_write_of_another_process_is_made_up_for(
+    agent: Agent, db: Database, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "fcntl", None)
+    folder = Folder(tmp_path / "mirror")
+    plan_id = await planned(agent, project)
+    reached = await mirroring.follow(db, folder, None, lambda: False)
+    [document] = folder.path.glob(f"*/plans/{plan_id}.json")
+    old = document.read_bytes()
+    await agent("memory_plan", "add_note", plan_id=plan_id, note="n")
+    with folder.lock() as one, folder.lock() as other:
+        assert one
+        assert other
+    await mirroring.follow(db, folder, reached, lambda: False)
+    new = document.read_bytes()
+    document.write_bytes(old)
+    await mirroring.follow(db, folder, reached, lambda: False)
+
+    assert document.read_bytes() == new != old
 
 
 async def test_who_finds_the_folder_taken_says_so(db: Database, folder: Folder) -> None:

@@ -57,11 +57,14 @@ class Moment:
 
 @dataclass
 class Changes:
-    """What may look different: plans with their workspaces, workspaces, and those of which nothing is the same."""
+    """What may look different: plans with their workspaces, workspaces, and those of which nothing is the same.
+
+    Among the last, None stands for what belongs to no workspace.
+    """
 
     plans: dict[str, str] = field(default_factory=dict[str, str])
     workspaces: set[str] = field(default_factory=set[str])
-    whole: set[str] = field(default_factory=set[str])
+    whole: set[str | None] = field(default_factory=set[str | None])
 
 
 async def moment(db: Reader) -> Moment:
@@ -94,5 +97,5 @@ async def after(db: Reader, since_id: int, since: str) -> Changes:
     )
     found = Changes({row["plan_id"]: row["workspace_id"] for row in plans})
     found.workspaces = {row["workspace_id"] for row in places if row["workspace_id"]} | set(found.plans.values())
-    found.whole = {row["workspace_id"] for row in places if row["workspace_id"] and row["type"] in WHOLE}
+    found.whole = {row["workspace_id"] for row in places if row["type"] in WHOLE}
     return found
