@@ -18,13 +18,12 @@ from server.importers.report import NOTHING, Report
 from server.importers.run import Options, import_path
 from server.importers.staging import Layout, Source, SourceFile
 from server.models.workspaces import LegacyStore
-from server.settings import DATABASE_NAME, Settings
+from server.settings import COPIES, Settings
 from server.store import Store
 from server.tools import TOOLS
 
 logger = logging.getLogger(__name__)
 
-COPIES = "older-stores"
 Told = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
 
 
@@ -70,7 +69,7 @@ def _reason(report: Report) -> str:
 
 def _copy_aside(layout: Layout, source: Source, settings: Settings) -> Path:
     """Copy every file of a store into the data root, once for each state of it; return the copy's folder."""
-    files = [file for file in layout.files(source) if not file.odd and not _is_ours(file.location, settings)]
+    files = [file for file in layout.files(source) if not file.odd]
     state = "\n".join(_told_apart(files))
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", source.root.name).strip(".") or "store"
     target = settings.data_root / COPIES / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:12]}"
@@ -88,14 +87,6 @@ def _copy_aside(layout: Layout, source: Source, settings: Settings) -> Path:
     except OSError as error:
         raise Storage(f"The store could not be copied to {str(target)!r} first: {error.strerror}.") from error
     return target
-
-
-def _is_ours(path: Path, settings: Settings) -> bool:
-    """Return whether a file is this server's own, in a data root that both stores share."""
-    if not path.is_relative_to(settings.data_root):
-        return False
-    first = path.relative_to(settings.data_root).parts[0]
-    return first == COPIES or first.startswith(DATABASE_NAME)
 
 
 def _told_apart(files: list[SourceFile]) -> Iterator[str]:

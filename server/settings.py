@@ -15,6 +15,7 @@ from server.errors import InvalidArguments
 PACKAGE = Path(__file__).resolve().parent
 ASSETS = PACKAGE / "_assets" if (PACKAGE / "_assets").is_dir() else PACKAGE.parent
 DATABASE_NAME = "project-memory.db"
+COPIES = "older-stores"  # in the data root: stores that were copied before they were imported
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
 Flags = Mapping[str, str]
@@ -109,6 +110,11 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
 def default_root() -> str:
     """Return the data root of a server without settings."""
     return platformdirs.user_data_dir("project-memory", appauthor=False)
+
+
+def is_ours(name: str) -> bool:
+    """Return whether something in a data root is this server's; a file store may have the same one."""
+    return name == COPIES or name.startswith(DATABASE_NAME)
 
 
 def configure_logging(settings: Settings) -> None:

@@ -164,6 +164,28 @@ async def test_with_auto_import_the_first_start_imports_it(start: Start, project
     assert (await server.call(WS, "info", workspace_id=LEGACY_WORKSPACE))["workspace_id"] == WORKSPACE
 
 
+async def test_a_data_root_that_both_programs_share_is_imported_without_what_is_ours(
+    start: Start, data_root: Path
+) -> None:
+    store = legacy_store.write(data_root, plans=2, steps=2)
+    server = await start("--auto-import")
+
+    async def is_there() -> bool:
+        return WORKSPACE in {one["workspace_id"] for one in (await server.call(WS, "list")).get("workspaces", [])}
+
+    await until(is_there)
+    await server.call(WS, "register", workspace_path=str(data_root.parent))
+    assert await server.end() == (0, [])
+    again = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "server", "import", str(store), "--json", "--data-root", str(data_root)],
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert set(json.loads(again.stdout)["files"]) == {"unchanged"}
+
+
 async def test_who_asks_for_progress_hears_of_the_import(connect: Connect, project: Path, store: Path) -> None:
     heard: list[tuple[float, float | None, str | None]] = []
 

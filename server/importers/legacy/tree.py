@@ -8,6 +8,7 @@ from typing import Any
 
 from server.importers.legacy.values import derived, moment
 from server.importers.reading import Entry, Unreadable, json_of, list_of, object_of, read, walk
+from server.settings import is_ours
 
 META = "workspace.meta.json"
 CONTEXT = "workspace.context.json"
@@ -90,7 +91,9 @@ def _one_plan(path: Path) -> Tree | None:
 def _data_root(path: Path) -> Tree | None:
     registry = _registry(path)
     by_id = {workspace_id: spelled for spelled, workspace_id in registry.items()}
-    folders = [f for f in _folders(path) if f.name not in NO_WORKSPACE and not f.name.startswith(".")]
+    folders = [
+        f for f in _folders(path) if f.name not in NO_WORKSPACE and not f.name.startswith(".") and not is_ours(f.name)
+    ]
     known = [f for f in folders if _is_file(f / META) or (f.name in by_id and next(_plan_folders(f), None))]
     places = _told_apart([_place(f, by_id) for f in known if f.name not in TEST_FOLDERS], registry)
     if not places and not _is_file(path / REGISTRY) and not _has_events(path):
@@ -220,8 +223,9 @@ def root_entries(tree: Tree) -> Iterator[Entry]:
     """Yield the files of the store that belong to no workspace folder, ghosts included."""
     if tree.data is None:
         return
-    folders = tuple(place.folder.name for place in tree.places)
-    yield from map(_marked, walk(tree.data, without=folders))
+    folders = {place.folder.name for place in tree.places}
+    ours = {path.name for path in tree.data.iterdir() if is_ours(path.name)}
+    yield from map(_marked, walk(tree.data, without=folders | ours))
 
 
 def _marked(entry: Entry) -> Entry:
