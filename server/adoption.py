@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import re
+import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -75,18 +76,23 @@ def _copy_aside(layout: Layout, source: Source, settings: Settings) -> Path:
     target = settings.data_root / COPIES / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:12]}"
     if target.is_dir():
         return target
-    partial = target.with_name(f"{target.name}.partial")
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(mode=0o700, parents=True)
-        for file in files:
-            place = partial / _name(file.owner) / file.path if file.owner is not None else partial / file.path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file.location, place, follow_symlinks=False)
+        _copy(files, partial)
         partial.rename(target)
     except OSError as error:
-        raise Storage(f"The store could not be copied to {str(target)!r} first: {error.strerror}.") from error
+        shutil.rmtree(partial, ignore_errors=True)
+        if not target.is_dir():  # else another server was faster
+            raise Storage(f"The store could not be copied to {str(target)!r} first: {error.strerror}.") from error
     return target
+
+
+def _copy(files: list[SourceFile], folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True)
+    for file in files:
+        place = folder / _name(file.owner) / file.path if file.owner is not None else folder / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file.location, place, follow_symlinks=False)
 
 
 def _told_apart(files: list[SourceFile]) -> Iterator[str]:

@@ -164,6 +164,19 @@ async def test_with_auto_import_the_first_start_imports_it(start: Start, project
     assert (await server.call(WS, "info", workspace_id=LEGACY_WORKSPACE))["workspace_id"] == WORKSPACE
 
 
+async def test_two_servers_that_import_the_same_store_at_once_make_one_of_it(
+    start: Start, project: Path, store: Path, data_root: Path
+) -> None:
+    servers = [await start("--auto-import") for _ in range(2)]
+    told = await asyncio.gather(*(one.call(WS, "register", workspace_path=str(project)) for one in servers))
+
+    assert [one["workspace_id"] for one in told] == [told[0]["workspace_id"]] * 2
+    assert [one["legacy_store"]["status"] for one in told if "legacy_store" in one] in (["imported"], ["imported"] * 2)
+    assert await plans_of(servers[0], WORKSPACE) == plan_ids(store)
+    [copy] = (path for path in (data_root / "older-stores").iterdir() if path.is_dir())
+    assert copy.name.startswith("project-")
+
+
 async def test_a_data_root_that_both_programs_share_is_imported_without_what_is_ours(
     start: Start, data_root: Path
 ) -> None:
