@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from typing import Any, cast
 
 from server.errors import ProjectMemoryError
-from server.importers.legacy.context import WRAPPING
+from server.importers.legacy.context import WRAPPING, kind_of
 from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES
 from server.importers.legacy.steps import TYPE_NAMES
 from server.importers.legacy.tree import entries
-from server.importers.legacy.values import moment
+from server.importers.legacy.values import callable_as, moment
 from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World, waiting
 from server.importers.reading import (
     Entry,
@@ -31,6 +31,7 @@ EMPTY: tuple[object, ...] = (None, "", [], {}, False)
 TEXTS = ("title", "description", "content", "summary", "notes", "task", "reason", "note")
 MAX_BYTES = 45_000
 LIMIT = 200
+CLIPPED = 1000  # as much as a list shows of a note that is too long for it
 
 Json = dict[str, Any]
 
@@ -133,7 +134,7 @@ def _facts(world: World, header: Header, state: Json, told: Json, compared: Comp
             compared.same(f"$.{name}", _text(state[name]), told.get(name))
     for name in ("goals", "success_criteria"):
         if isinstance(state.get(name), list):
-            compared.same(f"$.{name}", [_text(item) for item in state[name]], told.get(name))
+            compared.same(f"$.{name}", *_shown([_text(item) for item in state[name]], told, name))
     for name in ("categorization", "deployment_context"):
         compared.same(f"$.{name}", object_of(state.get(name)), told.get(name))
     compared.same("$.category", _named(state.get("category"), CATEGORY_NAMES, "feature"), told.get("category"))
@@ -143,6 +144,12 @@ def _facts(world: World, header: Header, state: Json, told: Json, compared: Comp
     for name in ("created_at", "updated_at"):
         if at := moment(state.get(name)):
             compared.same(f"$.{name}", at, told.get(name))
+
+
+def _shown(source: list[str], told: Json, name: str) -> tuple[list[str], list[str]]:
+    """Return the part of a list that an answer shows, if it was cut to fit, and the same of the source."""
+    shown = list_of(told.get(name))
+    return (source[: len(shown)] if "truncated" in told else source), shown
 
 
 def _named(value: object, names: Mapping[str, str], default: str) -> str:
@@ -194,7 +201,8 @@ def _phases(state: Json, told: Json, compared: Comparison) -> None:
     described = [listed[place] for _, place in sorted(numbers)]
     names = [_word(phase.get("name"), "Unphased") for phase in described]
     expected = list(dict.fromkeys([*names, *(_phase(step) for _, step in _ordered(state))]))
-    compared.same("$.phases", expected, [phase["name"] for phase in told.get("phases", [])])
+    names = [phase["name"] for phase in told.get("phases", [])]
+    compared.same("$.phases", *_shown(expected, told | {"phases": names}, "phases"))
 
 
 def _steps(state: Json, told: Json, compared: Comparison) -> None:
@@ -261,7 +269,7 @@ async def _sessions(ask: Ask, state: Json, told: Json, compared: Comparison) -> 
         known = context if context is None or is_object(context) else {"value": context}
         compared.same(f"{where}.context", known, view.get("context"))
         listed = list_of(artifacts) if artifacts is None or is_list(artifacts) else [artifacts]
-        compared.same(f"{where}.artifacts", [_text(item) for item in listed], view.get("artifacts"))
+        compared.same(f"{where}.artifacts", *_shown([_text(item) for item in listed], view, "artifacts"))
 
 
 def _lineage(header: Header, state: Json, told: Json, compared: Comparison) -> None:
@@ -277,15 +285,17 @@ def _lineage(header: Header, state: Json, told: Json, compared: Comparison) -> N
 
 def _notes(header: Header, state: Json, told: Json, compared: Comparison) -> None:
     source: Counter[tuple[str, ...]] = Counter()
+    listed = told.get("notes", [])
+    length = CLIPPED if any("clipped" in entry for entry in listed) else None
     for entry in [*list_of(state.get("pending_notes")), *list_of(state.get("notes"))]:
         if isinstance(entry, str):
-            source[entry, "info"] += 1
+            source[entry[:length], "info"] += 1
         elif is_object(entry):
             note = object_of(entry)
             kind = _text(note.get("type") or "info").lower()
             text = note.get("note") if note.get("note") is not None else note.get("content") or ""
-            source[_text(text), kind if kind in ("info", "warning", "instruction") else "info"] += 1
-    shown = Counter((entry.get("note", ""), entry["note_type"]) for entry in told.get("notes", []))
+            source[_text(text)[:length], kind if kind in ("info", "warning", "instruction") else "info"] += 1
+    shown = Counter((entry.get("note", "")[:length], entry["note_type"]) for entry in listed)
     _counted("$.pending_notes", source, shown, compared)
 
 
@@ -328,14 +338,13 @@ async def _file(world: World, ask: Ask, header: Header, entry: Entry, compared: 
 
 
 async def _research(ask: Ask, header: Header, name: str, text: str, compared: Comparison) -> None:
-    call = {"action": "get_research", "plan_id": header.plan_id, "filename": name, "full": True}
+    call = {"action": "get_research", "plan_id": header.plan_id, "filename": callable_as(name), "full": True}
     told = await whole(ask, "memory_context", call)
     compared.same("$", text, told.get("content"))
 
 
 async def _context(world: World, ask: Ask, header: Header, *, inner: str, value: Any, compared: Comparison) -> None:
-    kind = inner.removesuffix(".json")
-    kind = kind.removesuffix("/state") if inner.startswith("investigations/") else kind
+    kind = callable_as(kind_of(inner))
     told = await whole(ask, "memory_context", {"action": "get", "plan_id": header.plan_id, "type": kind})
     source: Json = cast(Json, value) if isinstance(value, dict) else {"value": value}
     if isinstance(source.get("data"), dict) and all(name in WRAPPING for name in source):
@@ -383,7 +392,7 @@ async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
 
 
 async def _knowledge(ask: Ask, workspace_id: str, source: Json, compared: Comparison) -> None:
-    call = {"action": "knowledge_get", "workspace_id": workspace_id, "slug": source["slug"]}
+    call = {"action": "knowledge_get", "workspace_id": workspace_id, "slug": callable_as(source["slug"])}
     try:
         told = await whole(ask, "memory_context", call)
     except ProjectMemoryError as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from server.importers.legacy.values import Fields, Object, Teller, derived, moment
+from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, moment
 from server.importers.legacy.values import text as as_text
 from server.importers.reading import Content, object_of
 from server.models.imports import Finding, Row
@@ -17,6 +17,11 @@ HANDOFF = "handoff_"
 PROMPT = ".prompt.md"
 
 Parent = tuple[str, str]
+
+
+def kind_of(inner: str) -> str:
+    """Return the type of context that a JSON file below a plan's folder holds."""
+    return inner.removesuffix(".json").removesuffix("/state" if inner.startswith("investigations/") else "")
 
 
 def item(parent: Parent, workspace_id: str, kind: str, content: Content, value: Any, *, findings: list[Finding]) -> Row:
@@ -174,7 +179,10 @@ def knowledge(workspace_id: str, stem: str, content: Content, value: Any, findin
         return None
     found = Fields(source, "$", teller)
     created_at = found.moment("created_at", content.modified_at)
-    slug = found.word("slug", stem)
+    slug = callable_as(found.word("slug", stem))
+    if slug != told:
+        found.left["slug"] = told
+        teller.warn("$.slug", "no slug that a tool can be asked for", told, slug)
     knowledge_id = derived("know", workspace_id, slug)
     values = {
         "knowledge_id": knowledge_id,

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.importers.legacy import context, logs, plans, programs, workspaces
 from server.importers.legacy.tree import ARCHIVED, CONTEXT, IDENTITY, META, REGISTRY, Place, entries, root_entries
-from server.importers.legacy.values import Fields, Teller
+from server.importers.legacy.values import Fields, Teller, callable_as
 from server.importers.legacy.world import STUB, Header, World, plan_folder
 from server.importers.reading import (
     Content,
@@ -81,6 +81,13 @@ class Reader:
         """Account for a file that is kept as raw bytes only."""
         if content := self.content(entry):
             self.draft.files.append(content.entry("duplicate" if duplicate else "skipped", reason))
+
+    def named(self, entry: Entry, name: str) -> str:
+        """Return the name by which tools are asked for what a file holds."""
+        used = callable_as(name)
+        if used != name:
+            self.draft.findings.append(Finding("warning", entry.path, "$", "its name is none for a tool", name, used))
+        return used
 
     def tell(self, severity: Any, path: str, what: str, value: Any = None) -> None:
         self.draft.findings.append(Finding(severity, path, "$", what, value))
@@ -241,15 +248,17 @@ def _company(reader: Reader, header: Header, entry: Entry) -> Row | None:
     found = reader.parsed(entry, json_of)
     if found is None:
         return None
-    kind = inner.as_posix().removesuffix(".json").removesuffix("/state" if top == "investigations" else "")
+    kind = reader.named(entry, context.kind_of(inner.as_posix()))
     parent = ("plan", header.plan_id)
     row = context.item(parent, reader.workspace_id or "", kind, *found, findings=reader.draft.findings)
     return _added(reader, found[0], row)
 
 
 def _text(reader: Reader, header: Header, entry: Entry, name: str, how: Callable[..., Row]) -> Row | None:
-    found = reader.parsed(entry, text_of)
-    return _added(reader, found[0], how(("plan", header.plan_id), reader.workspace_id, name, *found)) if found else None
+    if (found := reader.parsed(entry, text_of)) is None:
+        return None
+    named = reader.named(entry, name)
+    return _added(reader, found[0], how(("plan", header.plan_id), reader.workspace_id, named, *found))
 
 
 def _added(reader: Reader, content: Content, row: Row) -> Row:
@@ -271,7 +280,8 @@ def _loose(reader: Reader, entry: Entry) -> Iterator[Draft]:
         if found := reader.parsed(entry, text_of):
             workspace_id = reader.workspace_id or ""
             parent = ("workspace", workspace_id)
-            reader.add(found[0], context.research(parent, workspace_id, "/".join(parts[1:]), *found))
+            name = reader.named(entry, "/".join(parts[1:]))
+            reader.add(found[0], context.research(parent, workspace_id, name, *found))
     elif parts[0] == "logs":
         yield from _text_log(reader, entry)
     else:

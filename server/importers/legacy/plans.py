@@ -103,7 +103,7 @@ def _check_ids(plan: Plan) -> None:
     if told is None:
         found.defaulted("id", plan.plan_id)
     elif told != plan.plan_id:
-        found.teller.warn("$.id", "no id of a plan; the folder's name stands for it", told, plan.plan_id)
+        found.teller.warn("$.id", "no id that a plan can have; the folder's name stands for it", told, plan.plan_id)
     elif name != plan.plan_id:
         found.teller.warn("$.id", f"the folder is called {name!r}; the id of the file counts", name, plan.plan_id)
     if not name.startswith("plan_"):

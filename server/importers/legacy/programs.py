@@ -6,7 +6,7 @@ from typing import Any, cast
 from server.db.dependencies import Edge
 from server.importers.legacy.building import edge
 from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
-from server.importers.legacy.values import Fields, Object, Teller, derived, fields, text
+from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, fields, text
 from server.importers.legacy.world import NO_TIME, World, tie
 from server.models.imports import Finding, Row
 
@@ -22,7 +22,11 @@ def of_files(
     program = fields(value, "$", Teller(path, findings))
     if program is None:
         return []
-    program_id = program.word("id", folder.rpartition("/")[2])
+    told = program.word("id", folder.rpartition("/")[2])
+    program_id = callable_as(told)
+    if program_id != told:
+        program.left["id"] = program.keep("id")
+        program.teller.warn("$.id", "no id that a tool can be asked for", told, program_id)
     at = program.moment("created_at", NO_TIME)
     rows = [_program(program, program_id, workspace_id, at, path)]
     if "manifest.json" in found:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 from server.importers.legacy.building import Plan
-from server.importers.legacy.values import Fields, Object, derived, fields
+from server.importers.legacy.values import Fields, Object, callable_as, derived, fields
 from server.importers.legacy.world import World
 from server.models.plans import NoteType
 
@@ -19,10 +19,12 @@ def add_sessions(plan: Plan, at: str) -> None:
         if session is None:
             continue
         session_id = session.word("session_id", derived("sess", plan.plan_id, number))
-        if not plan.world.take("session", session_id):
+        fit = callable_as(session_id) == session_id
+        if not fit or not plan.world.take("session", session_id):
             other = derived("sess", plan.plan_id, number, session_id)
             session.left["session_id"] = session_id
-            plan.found.teller.warn(f"{where}.session_id", "another session has that id", session_id, other)
+            what = "another session has that id" if fit else "no id that a tool can be asked for"
+            plan.found.teller.warn(f"{where}.session_id", what, session_id, other)
             session_id = other
         plan.add("sessions", session_id, _session(plan, session, session_id, at), where)
 

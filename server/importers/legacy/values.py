@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from server.importers.reading import visible
 from server.models.base import ALPHABET, ID_LENGTH, encode, timestamp
 from server.models.imports import Finding, Severity
+from server.models.research import file_name
 
 OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 LATEST = 253_402_300_799  # the last second of the year 9999
+ID_BYTES = 200
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0", "")
 WHOLE = re.compile(r"-?\d{1,15}")
 
@@ -52,6 +55,16 @@ def _since_epoch(number: float) -> datetime | None:
 
 def text(value: object) -> str:
     return value if isinstance(value, str) else encode(value)
+
+
+def callable_as(name: str, most: int = ID_BYTES) -> str:
+    """Return the name itself if a tool can be asked for it, else one like it: on one line, of at most `most` bytes."""
+    shown = visible(name.strip())
+    if not file_name(shown).strip(".-_"):
+        return derived("unnamed", name)
+    if len(shown.encode()) <= most:
+        return shown
+    return f"{shown.encode()[: most - 40].decode('utf-8', 'ignore').strip()}-{derived('cut', name)}"
 
 
 class Teller:

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.db.dependencies import Edge, Node, find_cycle
 from server.importers.legacy.tree import ARCHIVED, META, Place, Tree, entries, tolerant
-from server.importers.legacy.values import Fields, Object, Teller, moment, text
+from server.importers.legacy.values import Fields, Object, Teller, callable_as, moment, text
 from server.importers.reading import Entry, is_object, list_of, object_of, objects_of
 from server.importers.staging import Known
 from server.models.imports import Finding
@@ -161,13 +161,14 @@ def _look_at_program(world: World, place: Place, path: str, found: object) -> No
 def program_of_folder(place: Place, folder: str) -> str:
     """Return the id of the program in a folder: its own, else the folder's name."""
     told = object_of(tolerant(place.folder / "programs" / folder / "program.json")).get("id")
-    return text(told) if told is not None and text(told).strip() else folder
+    return callable_as(text(told) if told is not None and text(told).strip() else folder)
 
 
 def header(place: Place, folder: str, state: Object) -> Header:
     name = folder.rpartition("/")[2]
     told = state.get("id") or state.get("plan_id")
-    plan_id = told if isinstance(told, str) and told.strip() and told != STUB else name
+    usable = isinstance(told, str) and told.strip() and told != STUB and told == callable_as(told)
+    plan_id = told if isinstance(told, str) and usable else callable_as(name)
     steps = objects_of(state.get("steps"))
     silent = Fields(state, "$", Teller("", []))
     status, archived = standing(silent, folder, steps)
