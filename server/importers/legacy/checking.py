@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from server.errors import ProjectMemoryError
 from server.importers.legacy.context import WRAPPING, kind_of
-from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES
+from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES, sequence
 from server.importers.legacy.steps import TYPE_NAMES
 from server.importers.legacy.tree import entries
-from server.importers.legacy.values import callable_as, moment
+from server.importers.legacy.values import callable_as, moment, plain_word, whole_number
 from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World, waiting
 from server.importers.reading import (
     Entry,
@@ -154,7 +154,7 @@ def _shown(source: list[str], told: Json, name: str) -> tuple[list[str], list[st
 
 def _named(value: object, names: Mapping[str, str], default: str) -> str:
     """Return what a value of an enumeration becomes: itself, its new name, or the default."""
-    plain = _text(value).strip().lower() if value not in (None, "") else default
+    plain = plain_word(value) if value not in (None, "") else default
     mapped = names.get(plain, plain)
     known = {*names.values(), default, "orchestration", "refactor", "program"}
     return mapped if mapped in known else default
@@ -177,10 +177,8 @@ def _ordered(state: Json) -> list[tuple[int, Json]]:
 
 
 def _index(step: Json, place: int) -> int:
-    index = step.get("index")
-    if isinstance(index, str) and index.lstrip("-").isdigit():
-        return int(index)
-    return index if isinstance(index, int) and not isinstance(index, bool) else place
+    index = whole_number(step.get("index"))
+    return place if index is None else index
 
 
 def _objects(state: Json, name: str) -> list[Json]:
@@ -196,8 +194,8 @@ def _phases(state: Json, told: Json, compared: Comparison) -> None:
     listed = _objects(state, "phases")
     numbers: list[tuple[float, int]] = []
     for place, phase in enumerate(listed):
-        told_number = phase.get("sequence")
-        numbers.append((told_number if isinstance(told_number, int | float) else len(listed) + place, place))
+        number = sequence(phase)
+        numbers.append((len(listed) + place if number is None else number, place))
     described = [listed[place] for _, place in sorted(numbers)]
     names = [_word(phase.get("name"), "Unphased") for phase in described]
     expected = list(dict.fromkeys([*names, *(_phase(step) for _, step in _ordered(state))]))
@@ -215,9 +213,9 @@ def _steps(state: Json, told: Json, compared: Comparison) -> None:
         compared.same(f"{where}.index", place, view.get("index"))
         compared.same(f"{where}.task", _word(step.get("task"), "(without a text)"), view.get("task"))
         compared.same(f"{where}.phase", _phase(step), view.get("phase"))
-        status = _text(step.get("status") or "pending").strip().lower()
+        status = plain_word(step.get("status") or "pending")
         compared.same(f"{where}.status", _known_status(STEP_STATUS_NAMES.get(status, status)), view.get("status"))
-        kind = _text(step.get("type") or "standard").strip().lower()
+        kind = plain_word(step.get("type") or "standard")
         compared.same(f"{where}.type", _known_type(TYPE_NAMES.get(kind, kind)), view.get("type", "standard"))
         for name in ("assignee", "notes"):
             if step.get(name) is not None:
@@ -292,7 +290,7 @@ def _notes(header: Header, state: Json, told: Json, compared: Comparison) -> Non
             source[entry[:length], "info"] += 1
         elif is_object(entry):
             note = object_of(entry)
-            kind = _text(note.get("type") or "info").lower()
+            kind = plain_word(note.get("type") or "info")
             text = note.get("note") if note.get("note") is not None else note.get("content") or ""
             source[_text(text)[:length], kind if kind in ("info", "warning", "instruction") else "info"] += 1
     shown = Counter((entry.get("note", "")[:length], entry["note_type"]) for entry in listed)

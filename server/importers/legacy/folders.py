@@ -158,6 +158,10 @@ def _identity(reader: Reader, entry: Entry) -> None:
 
 def _programs(reader: Reader, found: list[Entry]) -> None:
     inside = [entry for entry in found if entry.path.startswith("programs/")]
+    for entry in inside:
+        if entry.path.count("/") == 1:
+            reader.skip(entry, "no file of a program that is known")
+    inside = [entry for entry in inside if entry.path.count("/") > 1]
     for folder, group in groupby(inside, lambda entry: "/".join(entry.path.split("/")[:2])):
         _program(reader, folder, list(group))
 
@@ -171,6 +175,9 @@ def _program(reader: Reader, folder: str, listed: list[Entry]) -> None:
             reader.skip(entry, "no file of a program that is known")
         elif found := reader.parsed(entry, json_of):
             contents[name], values[name] = found[0], (entry.path, found[1])
+    if "program.json" in values and not is_object(values["program.json"][1]):
+        reader.fail(contents.pop("program.json"), "no object")
+        del values["program.json"]
     if "program.json" not in values:
         for content in contents.values():
             reader.draft.files.append(content.entry("skipped", "its program.json cannot be read"))

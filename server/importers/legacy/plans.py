@@ -1,11 +1,11 @@
 """`state.json` of a plan: the plan itself, its phases, and what it waits for. Steps and the rest are beside this."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 from server.importers.legacy import records, steps
 from server.importers.legacy.building import Plan, edge
-from server.importers.legacy.values import Fields, Object, derived, fields
+from server.importers.legacy.values import Fields, Object, derived, fields, whole_number
 from server.importers.legacy.values import text as as_text
 from server.importers.legacy.world import Header, World, standing, tie, waiting
 from server.models.imports import Row
@@ -64,6 +64,10 @@ def _columns(plan: Plan, taken: Sequence[steps.Taken], times: Object) -> Object:
     found, header = plan.found, plan.header
     _check_ids(plan)
     status, archived = standing(found, header.folder, [dict(item.found.found) for item in taken])
+    if status != header.status:
+        what = "archived before it was finished; what waits for it goes on"
+        found.teller.warn("$.status", what, status, header.status)
+        status = header.status
     if archived and "status" in found and found.keep("status") != "archived":
         found.teller.info("$.status", "the folder of archived plans decides", found.keep("status"), "archived")
     snapshot = found.maybe_object("paused_at_snapshot")
@@ -182,9 +186,15 @@ def _phases(plan: Plan, taken: Sequence[steps.Taken], at: str) -> None:
 
 
 def _sorted(listed: list[Fields]) -> list[Fields]:
-    numbers = [phase.found.get("sequence") for phase in listed]
-    order = [n if isinstance(n, int | float) else len(listed) + place for place, n in enumerate(numbers)]
+    numbers = [sequence(phase.found) for phase in listed]
+    order = [len(listed) + place if n is None else n for place, n in enumerate(numbers)]
     return [listed[n] for n in sorted(range(len(listed)), key=lambda n: (order[n], n))]
+
+
+def sequence(phase: Mapping[str, object]) -> float | None:
+    """Return the number by which phases are sorted, or None."""
+    told = phase.get("sequence")
+    return told if isinstance(told, float) else whole_number(told)
 
 
 def _add_phase(plan: Plan, name: str, phase: Fields | None, at: str) -> None:

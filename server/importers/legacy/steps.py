@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from server.db.dependencies import Edge
 from server.importers.legacy.building import Plan, edge
-from server.importers.legacy.values import Fields, derived, fields
+from server.importers.legacy.values import Fields, derived, fields, whole_number
 from server.importers.legacy.world import STEP_STATUS_NAMES, acyclic
 from server.models.steps import CLOSED, StepStatus, StepType
 
@@ -115,7 +115,8 @@ def _edges(plan: Plan, items: Sequence[Taken], by_index: dict[int, str]) -> dict
     for item in items:
         source = ("step", item.step_id(plan.plan_id))
         for where, value in item.found.objects("depends_on"):
-            target = by_index.get(value) if isinstance(value, int) else None
+            index = whole_number(value)
+            target = None if index is None else by_index.get(index)
             if target is None or target == source[1]:
                 what = "it waits for itself" if target else "no step has that index"
                 item.found.teller.warn(where, f"{what}; kept in extra", value)

@@ -57,6 +57,18 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else encode(value)
 
 
+def whole_number(value: object) -> int | None:
+    """Return a whole number, however it is written; else None."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return int(text(value)) if not isinstance(value, float) and WHOLE.fullmatch(text(value)) else None
+
+
+def plain_word(value: object) -> str:
+    """Return a value of an enumeration as it compares: `In Progress` and `in-progress` are `in_progress`."""
+    return re.sub(r"[\s-]+", "_", text(value).strip().lower())
+
+
 def callable_as(name: str, most: int = ID_BYTES) -> str:
     """Return the name itself if a tool can be asked for it, else one like it: on one line, of at most `most` bytes."""
     shown = visible(name.strip())
@@ -135,7 +147,7 @@ class Fields:
         if value is None or value == "":
             self.defaulted(name, default)
             return default
-        plain = text(value).strip().lower()
+        plain = plain_word(value)
         used = plain if plain in known else renamed.get(plain)
         if used is None:
             self.teller.warn(f"{self.at}.{name}", "an unknown value", value, default)
@@ -160,7 +172,7 @@ class Fields:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
             self.left.pop(name)
             return value
-        used = int(text(value)) if WHOLE.fullmatch(text(value)) else None
+        used = whole_number(value)
         if value is not None:
             self.teller.tell("info" if used is not None else "warning", f"{self.at}.{name}", "no number", value, used)
         return used

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.db.dependencies import Edge, Node, find_cycle
 from server.importers.legacy.tree import ARCHIVED, META, Place, Tree, entries, tolerant
-from server.importers.legacy.values import Fields, Object, Teller, callable_as, moment, text
+from server.importers.legacy.values import Fields, Object, Teller, callable_as, moment, plain_word, text
 from server.importers.reading import Entry, is_object, list_of, object_of, objects_of
 from server.importers.staging import Known
 from server.models.imports import Finding
@@ -18,12 +18,12 @@ NO_TIME = "1970-01-01T00:00:00.000Z"
 PLAN_STATUSES = ("active", "paused", "blocked", "completed", "failed", "archived")
 PLAN_STATUS_NAMES = {
     "complete": "completed", "done": "completed", "finished": "completed", "closed": "completed",
-    "in_progress": "active", "in-progress": "active", "pending": "active", "open": "active", "draft": "active",
+    "in_progress": "active", "pending": "active", "open": "active", "draft": "active",
     "on_hold": "paused", "cancelled": "failed", "canceled": "failed", "abandoned": "failed",
 }  # fmt: skip
 STEP_STATUS_NAMES = {
-    "todo": "pending", "open": "pending", "not_started": "pending", "not-started": "pending", "queued": "pending",
-    "in_progress": "active", "in-progress": "active", "working": "active", "assigned": "active", "started": "active",
+    "todo": "pending", "to_do": "pending", "open": "pending", "not_started": "pending", "queued": "pending",
+    "in_progress": "active", "working": "active", "assigned": "active", "started": "active",
     "completed": "done", "complete": "done", "closed": "done", "finished": "done", "error": "failed",
     "skipped": "cancelled", "canceled": "cancelled", "deferred": "cancelled",
 }  # fmt: skip
@@ -144,9 +144,11 @@ def _look_at(world: World, place: Place, entry: Entry) -> None:
 
 def _look_at_program(world: World, place: Place, path: str, found: object) -> None:
     folder, _, name = path.removeprefix("programs/").partition("/")
+    if not is_object(tolerant(place.folder / "programs" / folder / "program.json")):
+        return
     program_id = program_of_folder(place, folder)
     told = object_of(found)
-    if name == "program.json" and is_object(found):
+    if name == "program.json":
         world.programs[program_id] = place
     elif name == "manifest.json":
         members = world.members.setdefault(program_id, [])
@@ -214,7 +216,7 @@ def standing(plan: Fields, folder: str, steps: Iterable[Object]) -> tuple[str, b
 
 
 def step_status(value: object) -> str:
-    plain = text(value).strip().lower()
+    plain = plain_word(value)
     return STEP_STATUS_NAMES.get(plain, plain)
 
 
@@ -283,8 +285,14 @@ def _tie_plans(world: World) -> None:
     for edge, stays in acyclic(fine):
         if stays:
             world.edges[edge] = None
+            _finish(world.plans[edge[1][1]])
         else:
             world.untied[edge] = "it closes a cycle"
+
+
+def _finish(plan: Header) -> None:
+    """Count a plan in the archive as completed when others wait for it: nobody is going to finish it there."""
+    plan.status = "completed" if plan.archived else plan.status
 
 
 def waiting(world: World, plan: Header) -> Node:
