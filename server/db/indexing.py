@@ -305,7 +305,7 @@ def _facets(kind: str, row: sqlite3.Row) -> str:
     """Return where a row belongs, and its names, as words that an index finds it by."""
     pairs = [("w", row["workspace_id"] or ""), ("k", kind), ("x", row["entity_id"])]
     pairs += [("p", row["plan_id"])] if row["plan_id"] else []
-    pairs += [("k", row["subtype"])] if row["subtype"] else []
+    pairs += [("t", row["subtype"])] if row["subtype"] else []
     pairs += [("r", f"{row['parent_type']} {row['parent_id']}")] if row["parent_id"] else []
     pairs += [("g", tag) for tag in json.loads(row["tags"] or "[]")]
     names = [words.exact(name) for name in (row["title"], row["slug"]) if name and len(name) <= EXACT_LENGTH]

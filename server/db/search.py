@@ -81,9 +81,10 @@ class Scope:
     workspace_ids: Sequence[str] | None = None
     plan_ids: Sequence[str] | None = None
     program_ids: Sequence[str] = ()
-    kinds: Sequence[str] = ()  # kinds, or what kind of a kind: the type of a context item, the category of a plan
+    kinds: Sequence[str] = ()
+    types: Sequence[str] = ()  # kinds, or what kind of a kind: the type of a context item, the category of a plan
     subtype: str | None = None
-    parent: tuple[str, str] | None = None
+    parent: tuple[str, str | None] | None = None  # its kind, and which one
     tags: Sequence[str] = ()
     since: str | None = None
     until: str | None = None
@@ -93,19 +94,24 @@ class Scope:
 
     def facets(self) -> list[str]:
         """Return the conditions on `facets`, all of which must hold."""
-        found = [_any("k", kinds) for kinds in (self.kinds, [self.subtype] if self.subtype else []) if kinds]
+        found = [_any("k", self.kinds)] if self.kinds else []
+        found += [f"({_any('k', self.types)} OR {_any('t', self.types)})"] if self.types else []
+        found += [_any("t", [self.subtype])] if self.subtype else []
         if self.workspace_ids is not None:
             found.append(_any("w", [*self.workspace_ids, ""]))
         if self.plan_ids is not None:
-            found.append(f"({_any('p', self.plan_ids or ['-'])} OR {_any('x', self.program_ids or ['-'])})")
-        if self.parent:
-            found.append(_any("r", [" ".join(self.parent)]))
+            of_program = [f"program {program_id}" for program_id in self.program_ids]
+            places = [("p", self.plan_ids), ("x", self.program_ids), ("r", of_program)]
+            found.append("(" + " OR ".join(_any(letter, values or ["-"]) for letter, values in places) + ")")
+        if self.parent and self.parent[1]:
+            found.append(_any("r", [f"{self.parent[0]} {self.parent[1]}"]))
         return found + [_any("g", [tag]) for tag in self.tags]
 
     def condition(self) -> str:
         """Return the SQL for what the index does not know."""
         told = ["(d.expires_at IS NULL OR d.expires_at > :now)"]
         told += [] if self.archived else ["d.archived = 0"]
+        told += ["d.parent_type = :parent_type"] if self.parent else []
         told += ["d.updated_at >= :since"] if self.since else []
         told += ["d.updated_at <= :until"] if self.until else []
         told += [STATUS] if self.status else []
@@ -113,7 +119,8 @@ class Scope:
         return " AND ".join(told)
 
     def params(self, now: str) -> dict[str, Any]:
-        return {"now": now, "since": self.since, "until": self.until, "status": self.status, "phase": self.phase}
+        told = {name: getattr(self, name) for name in ("since", "until", "status", "phase")}
+        return {**told, "now": now, "parent_type": self.parent[0] if self.parent else None}
 
 
 @dataclass

@@ -43,7 +43,8 @@ async def remember(
     Example: {"action":"remember","key":"test command","value":"./scripts/test"}
     """
     async with call.write() as tx:
-        where, workspace_id = await _where(call, tx, scope, plan_id)
+        where = await _where(call, tx, scope, plan_id)
+        workspace_id = where.workspace_id or await call.workspace_id(tx)
         fact = await memories.put(
             tx, where, namespace=namespace or DEFAULT, key=key, value=value, ttl_seconds=ttl_seconds
         )
@@ -80,14 +81,14 @@ async def recall(
     if query is not None:
         if key or prefix:
             raise InvalidArguments("'query' finds facts by words; 'key' and 'prefix' name them. Send one of them.")
-        where, _ = await _where(call, call.db, scope, plan_id)
+        where = await _where(call, call.db, scope, plan_id)
         homes = [where.workspace_id] if where.workspace_id else None
         mine = Scope(homes, kinds=["memory"], subtype=namespace, parent=(where.scope, where.scope_id))
         return await search_rules.hits(call, query, mine)
     after = call.after("memories", 2)
     if key and (prefix or after):
         raise InvalidArguments("'key' names one fact; 'prefix' and 'cursor' belong to a list. Send one or the other.")
-    where, _ = await _where(call, call.db, scope, plan_id)
+    where = await _where(call, call.db, scope, plan_id)
     if key:
         return await memories.require(call.db, where, namespace or DEFAULT, key)
     rows, total = await memories.list_(
@@ -118,7 +119,8 @@ async def forget(
     Example: {"action":"forget","key":"test command"}
     """
     async with call.write() as tx:
-        where, workspace_id = await _where(call, tx, scope, plan_id)
+        where = await _where(call, tx, scope, plan_id)
+        workspace_id = where.workspace_id or await call.workspace_id(tx)
         fact = await memories.require(tx, where, namespace or DEFAULT, key)
         if not confirm:
             gone = fact.model_dump(include={"scope", "namespace", "key", "version", "updated_at"})
@@ -136,25 +138,23 @@ async def forget(
         return {"key": key, "workspace_id": workspace_id, "deleted": True, "trash_id": trash_id}
 
 
-async def _where(call: Call, db: Reader, scope: AnyScope, plan_id: str | None) -> tuple[Where, str]:
-    """Return whom a fact is for, and the workspace of the call."""
+async def _where(call: Call, db: Reader, scope: AnyScope, plan_id: str | None) -> Where:
+    """Return whom a fact is for."""
     if plan_id and scope != "plan":
         raise InvalidArguments(f"plan_id belongs to scope='plan', not to scope={scope!r}. Leave one of them out.")
     match scope:
         case "plan":
             named = _known(plan_id or await context_rules.own_plan(call, db), "plan_id")
             plan = await (plans.require_live if isinstance(db, Transaction) else plans.require)(db, named)
-            workspace_id = await call.workspace_id(db, plan.workspace_id)
-            return Where("plan", plan.plan_id, workspace_id), workspace_id
+            return Where("plan", plan.plan_id, await call.workspace_id(db, plan.workspace_id))
         case "agent":
             named = _known(await context_rules.own_name(call, db), "session_id or agent")
-            workspace_id = await call.workspace_id(db)
-            return Where("agent", named, workspace_id), workspace_id
+            return Where("agent", named, await call.workspace_id(db))
         case "workspace":
             workspace_id = await call.workspace_id(db)
-            return Where("workspace", workspace_id, workspace_id), workspace_id
+            return Where("workspace", workspace_id, workspace_id)
         case "global":
-            return Where("global", "global", None), await call.workspace_id(db)
+            return Where("global", "global", None)
         case _:
             raise InvalidArguments(f"A fact is for a workspace, plan, agent or global; scope={scope!r} is for search.")
 

@@ -53,7 +53,7 @@ async def search_(
     Example: {"action":"search","query":"how do I reorder steps"}
     """
     where = await search_rules.scope_of(call, scope, plan_id, (parent_type, parent_id))
-    asked = replace(where, kinds=types or (), tags=tags or (), since=since, until=until, archived=include_archived)
+    asked = replace(where, types=types or (), tags=tags or (), since=since, until=until, archived=include_archived)
     return await search_rules.hits(call, query, asked)
 
 
@@ -83,7 +83,7 @@ async def pull(
     if query is None:
         return await _named(call, selectors or ())
     where = await search_rules.scope_of(call, scope, plan_id, (parent_type, parent_id))
-    asked = replace(where, kinds=types or (), tags=tags or (), since=since, until=until, archived=include_archived)
+    asked = replace(where, types=types or (), tags=tags or (), since=since, until=until, archived=include_archived)
     offset, limit = search_rules.place(call), call.shared.limit
     if selectors:
         found = await search.find(call.db, query, asked, limit=search.CANDIDATES)

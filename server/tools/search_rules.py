@@ -54,12 +54,12 @@ async def scope_of(call: Call, scope: AnyScope, plan_id: str | None, parent: Par
     if scope == "plan":
         plan_id = plan_id or (parent_id if parent_type == "plan" else None) or await context_rules.own_plan(call, db)
     home = (await plans.require(db, plan_id)) if plan_id else None
-    narrow = Scope(parent=(parent_type, parent_id) if parent_type and parent_id else None)
+    narrow = Scope(parent=(parent_type, parent_id) if parent_type else None)
     match scope:
         case "all":
             return replace(narrow, plan_ids=[plan_id] if plan_id else None)
         case "program":
-            return await _of_program(call, home.program_id if home else None, parent)
+            return await _of_program(call, home.program_id if home else None, narrow)
         case "linked":
             here = await call.workspace_id(db, home.workspace_id if home else None)
             return replace(narrow, workspace_ids=await search.linked(db, here))
@@ -72,16 +72,17 @@ async def scope_of(call: Call, scope: AnyScope, plan_id: str | None, parent: Par
             raise InvalidArguments(f"scope={scope!r} is for facts. Search takes workspace, plan, program, linked, all.")
 
 
-async def _of_program(call: Call, program_id: str | None, parent: Parent) -> Scope:
-    """Return a program and its plans, in whatever workspaces they are."""
-    program_id = parent[1] if parent[0] == "program" else program_id
+async def _of_program(call: Call, program_id: str | None, narrow: Scope) -> Scope:
+    """Return a program with its plans, in whatever workspaces they are. A program that is named as parent is meant."""
+    if narrow.parent and narrow.parent[0] == "program" and narrow.parent[1]:
+        program_id, narrow = narrow.parent[1], Scope()
     if program_id is None:
         raise InvalidArguments(
             "scope='program' needs plan_id of a plan that belongs to one, or parent_type='program' and parent_id.",
             missing=["plan_id"],
         )
     await context_rules.place(call, call.db, context_rules.Parent(parent_type="program", parent_id=program_id), None)
-    return Scope(None, await search.plans_of_program(call.db, program_id), [program_id])
+    return replace(narrow, plan_ids=await search.plans_of_program(call.db, program_id), program_ids=[program_id])
 
 
 def hit(match: Match) -> Hit:

@@ -305,6 +305,68 @@ async def test_a_search_is_narrowed(agent: Agent, plan_id: str, workspace_id: st
     assert len(await ids(since="2020-01-01", until="2099-01-01")) == 3
 
 
+async def test_a_kind_is_not_mistaken_for_a_type_of_its_name(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    await agent(TOOL, "remember", **here, key="gneiss", value="a fact", namespace="step")
+    await agent(TOOL, "store", **here, parent_type="workspace", type="memory", data={"text": "gneiss"})
+    await store(agent, plan_id, "gneiss", "note")
+
+    assert (await agent("memory_plan", "search", **here, query="gneiss"))["hits"] == []
+    assert [hit["kind"] for hit in (await agent(TOOL, "recall", **here, query="gneiss"))["hits"]] == ["memory"]
+    assert sorted(await kinds(agent, workspace_id, "gneiss", types=["memory"])) == ["context", "memory"]
+    assert await kinds(agent, workspace_id, "gneiss", types=["note"]) == ["context"]
+
+
+async def test_a_step_is_found_by_the_type_it_has_now(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=0, type="test")
+
+    assert await kinds(agent, workspace_id, "axle", types=["test"]) == ["step"]
+
+
+async def test_a_program_is_found_with_all_that_belongs_to_it(
+    agent: Agent, db: Database, plan_id: str, workspace_id: str
+) -> None:
+    async with db.transaction() as tx:
+        row = {"id": "prog_1", "home": workspace_id, "now": tx.now()}
+        await tx.run(
+            "INSERT INTO programs (program_id, workspace_id, title, created_at, updated_at)"
+            " VALUES (:id, :home, 'dolomite', :now, :now)",
+            row,
+        )
+        await tx.run("UPDATE plans SET program_id = 'prog_1' WHERE plan_id = :plan_id", {"plan_id": plan_id})
+    step_id = (await agent("memory_steps", "get", plan_id=plan_id, step_index=0))["step_id"]
+    program, step = ({"parent_type": "program", "parent_id": "prog_1"}, {"parent_type": "step", "parent_id": step_id})
+    for parent in (program, step):
+        await agent(TOOL, "store", **parent, type="of a " + parent["parent_type"], data={"text": "dolomite"})
+
+    async def titles(**more: str) -> list[str]:
+        return sorted(hit["title"] for hit in await hits(agent, workspace_id, "dolomite", scope="program", **more))
+
+    assert await titles(plan_id=plan_id) == ["dolomite", "of a program", "of a step"]
+    assert await titles(**program) == ["dolomite", "of a program", "of a step"]
+    assert await titles(**step, plan_id=plan_id) == ["of a step"]
+
+
+async def test_the_kind_of_a_parent_narrows_by_itself(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    of_plan = await store(agent, plan_id, "schist")
+    here = {"workspace_id": workspace_id, "parent_type": "workspace", "type": "notes", "data": {"text": "schist"}}
+    of_workspace = (await agent(TOOL, "store", **here))["item_id"]
+
+    for parent_type, item_id in (("plan", of_plan), ("workspace", of_workspace)):
+        found = await hits(agent, workspace_id, "schist", parent_type=parent_type)
+        assert [hit["item_id"] for hit in found] == [item_id]
+    assert await hits(agent, workspace_id, "schist", parent_type="phase") == []
+
+
+async def test_a_fact_for_everybody_is_read_from_anywhere(agent: Agent, workspace_id: str, elsewhere: str) -> None:
+    await agent(TOOL, "remember", workspace_id=elsewhere, scope="global", key="chert", value="flint")
+    [hit] = await hits(agent, workspace_id, "chert")
+
+    assert (await agent(TOOL, "recall", **{k: v for k, v in hit["read"].items() if k not in ("tool", "action")}))[
+        "value"
+    ] == "flint"
+
+
 async def test_scopes_say_what_they_need(agent: Agent, workspace_id: str, plan_id: str) -> None:
     here = {"workspace_id": workspace_id, "query": "axle"}
     for more in ({"scope": "plan"}, {"scope": "program"}, {"scope": "agent"}, {"parent_id": "x"}):
