@@ -24,6 +24,7 @@ TITLED = 200  # and those more that have all words in their title
 ENOUGH = 10  # hits with all words, besides which no others are looked for
 PARTIAL = 50  # of those others, for each choice of words
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
+FAR = 200_000  # and those more, where that was in vain though all words are common
 COUNTED = 1_000  # how far `total` counts the matches of one word; those of several, no further than they are ranked
 REQUIRED = 6  # words that must match; more of them only rank
 COMPLETIONS, COMPLETED_FROM = 24, 1_000
@@ -273,11 +274,14 @@ async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked
     named = f'facets : ("{facet("x", words.exact(asked.text))}" OR "{facet("x", asked.text.strip())}")'
     terms = " AND ".join(map(_of_term, asked.rare_first[:REQUIRED]))
     anywhere = f"{ANYWHERE} : ({terms})"
+    most = asked.counted_to + 1
     exact, newest = await db.batch(
-        _candidates(named, scope, db.now(), TITLED),
-        _candidates(anywhere, scope, db.now(), CANDIDATES, asked.counted_to + 1),
+        _candidates(named, scope, db.now(), TITLED), _candidates(anywhere, scope, db.now(), CANDIDATES, most)
     )
     titled, total = list[Row](), newest[0]["total"] if newest else 0
+    if total < ENOUGH and min(asked.counts.values()) >= RARE:
+        [older] = await db.batch(_candidates(anywhere, scope, db.now(), CANDIDATES, most, among=(FAR, SCANNED)))
+        newest, total = [*newest, *older], total + (older[0]["total"] if older else 0)
     if total > CANDIDATES:
         [titled] = await db.batch(_candidates(f"title : ({terms})", scope, db.now(), TITLED))
     found = {row["doc"]: Ranked(row) for row in (*titled, *newest)}
@@ -299,15 +303,19 @@ async def _matching_some(db: Reader, asked: Query, scope: Scope, besides: Collec
     return list(found.values())
 
 
-def _candidates(match: str, scope: Scope, now: str, most: int, counted: int = 0) -> Statement:
+def _candidates(
+    match: str, scope: Scope, now: str, most: int, counted: int = 0, *, among: tuple[int, int] | None = None
+) -> Statement:
     """Return the statement for the newest documents that match, with how many there are, up to a bound.
 
-    The inner limit bounds what filters may refuse. The index is gone through once for both.
+    `among` how many, and behind how many, bounds what filters may refuse. The index is gone through once for both.
     """
+    limit, offset = among or (SCANNED, 0)
     sql = f"""
         WITH matching AS MATERIALIZED (
             SELECT d.doc FROM (
-                SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC LIMIT {SCANNED}
+                SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC
+                LIMIT {limit} OFFSET {offset}
             ) f CROSS JOIN search_documents d ON d.doc = f.rowid
             WHERE {scope.condition()} LIMIT :counted
         )
