@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,30 @@ class Agent:
         return caught.value.error
 
 
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database as the first start of a server leaves it: made once, since that takes a while."""
+
+    async def first_start(settings: Settings) -> None:
+        await (await open_store(settings)).close()
+
+    chosen = Settings(data_root=tmp_path_factory.mktemp("seeded"))
+    asyncio.run(first_start(chosen))
+    return chosen.database
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def unused(tmp_path: Path) -> Settings:
+    """Settings with a data root that is not there yet."""
     return Settings(data_root=tmp_path / "data")
+
+
+@pytest.fixture
+def settings(unused: Settings, seeded: Path) -> Settings:
+    """Settings with a data root of their own, in which a server was started once."""
+    unused.data_root.mkdir(mode=0o700)
+    shutil.copy(seeded, unused.database)
+    return unused
 
 
 @pytest.fixture

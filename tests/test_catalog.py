@@ -134,12 +134,12 @@ async def test_a_changed_catalog_is_seeded_at_the_next_start(settings: Settings)
     assert set(found) == set(TOOLS)
 
 
-async def test_a_read_only_server_seeds_nothing(settings: Settings) -> None:
-    bare = await open_database(settings.database)
+async def test_a_read_only_server_seeds_nothing(unused: Settings) -> None:
+    bare = await open_database(unused.database)
     await migrate(bare, ASSETS / "migrations")
     await bare.close()
 
-    reading = await open_store(Settings(data_root=settings.data_root, read_only=True))
+    reading = await open_store(Settings(data_root=unused.data_root, read_only=True))
     found = await stored(reading)
     await reading.close()
 

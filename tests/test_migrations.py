@@ -275,19 +275,19 @@ def test_a_script_may_end_in_a_remark(rest: str) -> None:
 
 
 async def test_a_database_with_data_is_copied_whole_before_it_is_migrated(
-    settings: Settings, folder: Path, caplog: pytest.LogCaptureFixture
+    unused: Settings, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    db = await open_store(settings)
-    before = everything(settings.database)
+    db = await open_store(unused)
+    before = everything(unused.database)
     name = add(folder, TRIGGER)
     applied = await migrate.migrate(db, folder)
     await db.close()
-    copy = settings.data_root / f"project-memory.db.before-{name}"
+    copy = unused.data_root / f"project-memory.db.before-{name}"
 
     assert applied == [name]
     assert everything(copy) == before
     assert str(copy) in caplog.text
-    assert {path.name for path in settings.data_root.iterdir()} == {
+    assert {path.name for path in unused.data_root.iterdir()} == {
         "project-memory.db",
         "project-memory.db-line",
         copy.name,
@@ -299,11 +299,11 @@ async def test_a_database_with_data_is_copied_whole_before_it_is_migrated(
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
-async def test_a_new_database_is_not_copied(settings: Settings) -> None:
-    db = await open_store(settings)
+async def test_a_new_database_is_not_copied(unused: Settings) -> None:
+    db = await open_store(unused)
     await db.close()
 
-    assert {path.name for path in settings.data_root.iterdir()} == {"project-memory.db", "project-memory.db-line"}
+    assert {path.name for path in unused.data_root.iterdir()} == {"project-memory.db", "project-memory.db-line"}
 
 
 @pytest.mark.parametrize(
@@ -350,15 +350,15 @@ async def test_a_migration_waits_for_the_lock_and_gives_up_in_the_end(
     assert await migrate.migrate(fresh, SHIPPED)
 
 
-async def test_a_store_that_failed_to_migrate_opens_once_the_cause_is_gone(settings: Settings) -> None:
-    settings.data_root.mkdir()
-    with closing(sqlite3.connect(settings.database)) as other:
+async def test_a_store_that_failed_to_migrate_opens_once_the_cause_is_gone(unused: Settings) -> None:
+    unused.data_root.mkdir()
+    with closing(sqlite3.connect(unused.database)) as other:
         other.execute("CREATE TABLE cookies (name TEXT)")
         other.commit()
-    store = Store(settings)
+    store = Store(unused)
     with pytest.raises(Storage):
         await store.open()
-    with closing(sqlite3.connect(settings.database)) as other:
+    with closing(sqlite3.connect(unused.database)) as other:
         other.execute("DROP TABLE cookies")
         other.commit()
 

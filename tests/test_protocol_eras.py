@@ -160,15 +160,15 @@ async def test_a_defect_is_logged_under_a_reference_and_told_to_nobody(
 
 
 @every_era
-async def test_a_store_that_cannot_be_opened_is_told_by_every_kind_of_request(settings: Settings, mode: str) -> None:
-    settings.database.mkdir(parents=True)
-    async with connected(settings, mode) as client:
+async def test_a_store_that_cannot_be_opened_is_told_by_every_kind_of_request(unused: Settings, mode: str) -> None:
+    unused.database.mkdir(parents=True)
+    async with connected(unused, mode) as client:
         failed, answer = await call(client, "memory_workspace", "list")
         with pytest.raises(MCPError) as listing:
             await client.list_resources()
         with pytest.raises(MCPError) as reading:
             await client.read_resource("memory://plans/plan_1")
-        settings.database.rmdir()
+        unused.database.rmdir()
         assert await ok(client, "memory_workspace", "list") == {"workspaces": [], "total": 0}
         assert (await client.list_resources()).resources == []
 

@@ -43,11 +43,11 @@ async def test_callers_that_come_at_once_get_one_database(settings: Settings) ->
     assert len({id(db) for db in found}) == 1
 
 
-async def test_a_failure_is_told_to_each_caller_and_tried_again(settings: Settings) -> None:
-    settings.database.mkdir(parents=True)
-    store = Store(settings)
+async def test_a_failure_is_told_to_each_caller_and_tried_again(unused: Settings) -> None:
+    unused.database.mkdir(parents=True)
+    store = Store(unused)
     failures = await asyncio.gather(*(store.open() for _ in range(3)), return_exceptions=True)
-    settings.database.rmdir()
+    unused.database.rmdir()
 
     assert [type(failure) for failure in failures] == [Storage] * 3
     assert isinstance(await store.open(), Database)

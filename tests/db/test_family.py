@@ -22,7 +22,10 @@ Snapshot = dict[str, list[dict[str, Any]]]
 async def snapshot(db: Reader) -> Snapshot:
     """Every row of every table but the logs and the trash, in a stable order."""
     tables = await db.all(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'search_%' ORDER BY name"
+        """
+        SELECT name FROM sqlite_master
+        WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'search_%' ORDER BY name
+        """
     )
     found: Snapshot = {}
     for (table,) in tables:

@@ -1,5 +1,6 @@
 """The index: every write is in it when it commits, a rebuild gives the same rows, and no query reads a whole table."""
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 from server.cli import search_index
 from server.db import family, plans, search, search_repair, steps, workspaces
 from server.db.connection import Database, Transaction, open_database
+from server.db.indexing import SOURCES
 from server.db.migrate import migrate
 from server.db.search import Scope
 from server.db.search_repair import Report
@@ -167,6 +169,48 @@ async def test_a_change_of_status_touches_no_text(db: Database) -> None:
     assert (await search_repair.check(db)).is_sound
 
 
+async def test_what_is_live_is_found_behind_much_that_is_archived(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "SCANNED", 10)
+    monkeypatch.setattr(search, "RARE", 10)
+    async with db.transaction() as tx:
+        live, *others = await fill(tx, "Walnut", "Maple", "Birch", "Cherry", "Elm", "Ash")
+    async with db.transaction() as tx:
+        for plan_id in others:
+            await family.archive(tx, plan_id)
+    found = await search.find(db, "step", Scope(kinds=["step"]), limit=10)
+
+    assert {match.plan_id for match in found.matches} == {live}
+    assert found.total == 4
+    assert (await search.find(db, "step", Scope(kinds=["step"], archived=True), limit=10)).total == 24
+
+
+async def test_every_column_that_is_searched_is_watched(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut")
+        home = await tx.value("SELECT workspace_id FROM workspaces")
+        fact = {"entry_id": "e", "workspace_id": home, "scope": "global", "scope_id": "global", "namespace": "n"}
+        await insert(tx, "memory_entries", **fact, key="k", value='"v"', **TIMES)
+        entry = {"knowledge_id": "k", "workspace_id": home, "slug": "s", "title": "t", "content": "c"}
+        await insert(tx, "knowledge", **entry, **TIMES)
+        message = {"message_id": "m", "workspace_id": home, "content": "c", "from_agent": "a", "to_agent": "b"}
+        await insert(tx, "messages", **message, **TIMES)
+        await insert(tx, "programs", program_id="p", workspace_id=home, title="t", **TIMES)
+    unwatched: list[str] = []
+    async with db.transaction() as tx:
+        for source in SOURCES.values():
+            used = set(re.findall(r"\bt\.(\w+)", source.sql)) - {"status", "updated_at", "created_at", "tool", "action"}
+            for column in used:
+                await tx.run("DELETE FROM search_pending")
+                await tx.run(f"UPDATE {source.table} SET {column} = {column}")
+                if not await tx.value("SELECT 1 FROM search_pending"):
+                    unwatched.append(f"{source.table}.{column}")
+
+    assert unwatched == []
+    assert (await search_repair.check(db)).is_sound
+
+
 async def test_what_moves_to_another_workspace_is_found_there(db: Database) -> None:
     async with db.transaction() as tx:
         await fill(tx, "Walnut")
@@ -233,12 +277,12 @@ async def test_damage_is_told_and_repaired(
     assert search_index._told(report)[-1] == "search-index --rebuild repairs it"
 
 
-async def test_the_migration_fills_the_index_from_what_is_there(settings: Settings, tmp_path: Path) -> None:
+async def test_the_migration_fills_the_index_from_what_is_there(unused: Settings, tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.mkdir()
     for path in (ASSETS / "migrations").glob("000[12]_*.sql"):
         shutil.copy(path, old)
-    db = await open_database(settings.database)
+    db = await open_database(unused.database)
     await migrate(db, old)
     async with db.transaction() as tx:
         archived, live = await fill(tx, "Walnut", "Maple")
@@ -246,13 +290,32 @@ async def test_the_migration_fills_the_index_from_what_is_there(settings: Settin
         base = {"path": "x.json", "base": "{}", "updated_at": TIMES["updated_at"]}
         await insert(tx, "import_rows", table_name="plans", row_key=live, **base)
     await db.close()
-    db = await open_store(settings)
+    db = await open_store(unused)
 
     assert await found(db, "maple") == OF_A_PLAN
     assert await found(db, "walnut") == set()
     assert await found(db, "walnut", archived=True) == OF_A_PLAN
     [plan] = (await search.find(db, "maple", Scope(kinds=["plan"]), limit=1)).matches
     assert plan.trust == "import"
+    assert (await search_repair.check(db)).is_sound
+    await db.close()
+
+
+async def test_an_index_of_an_older_release_is_made_anew(unused: Settings, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    for path in (ASSETS / "migrations").glob("000[1-5]_*.sql"):
+        shutil.copy(path, old)
+    db = await open_database(unused.database)
+    await migrate(db, old)
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut", "Maple")
+    async with db.transaction() as tx:
+        await tx.run("UPDATE search_documents SET facets = 'old', body = 'old'")
+    await db.close()
+    db = await open_store(unused)
+
+    assert await found(db, "walnut") == OF_A_PLAN
     assert (await search_repair.check(db)).is_sound
     await db.close()
 
@@ -266,6 +329,7 @@ QUERIES = {
         ["plan"],
         ["prog"],
         ["step"],
+        ["audit"],
         "audit",
         ("plan", "plan"),
         ["tag"],
