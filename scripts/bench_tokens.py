@@ -97,7 +97,7 @@ async def answers(scribe: Scribe, plan_ids: Sequence[str]) -> list[Figure]:
     asked = (
         (
             f"list of {len(plan_ids)} plans",
-            300 * len(plan_ids),
+            100 + 300 * len(plan_ids),
             "memory_plan",
             "list",
             {"limit": len(plan_ids), **whole},
