@@ -455,7 +455,7 @@ def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
         snippet=_snippet((text, row["title"], also_of(one.row["kind"], row)), stems),
         score=round(one.score, 3),
         updated_at=row["updated_at"] or None,
-        by=row["author"],
+        by=row["author"] and words.tidy(row["author"]),
         trust=one.row["trust"],
         archived=bool(one.row["archived"]),
         data=row["data0"] if one.row["kind"] == "context" else None,

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ DEFAULT_BYTES = 9_000
 MAX_BYTES = 45_000
 MIN_BYTES = 500
 SLACK_BYTES = 200  # what `truncated` and `next_cursor` take
+OBJECT_BYTES = 200  # a short object is of no use in pieces
 SHORT_BYTES = 40  # ids, names and times are not worth clipping
 WHOLE = "result"
 PLAIN = frozenset({type(None), str, int, float, bool})
@@ -214,13 +215,23 @@ def _clip(item: Any, room: int) -> Any:
     """Shorten the longest values of one item that alone exceeds the budget, and say in it which."""
     if not isinstance(item, dict):
         return _prefix(item, room) if isinstance(item, str) else item
-    whole, cap = cast(dict[str, Any], item), max(room, SHORT_BYTES)
-    while True:
-        names = [name for name, value in whole.items() if _size(value) > cap]
-        clipped = {**whole, **{name: _prefix(_told(whole[name]), cap) for name in names}, "clipped": names}
-        if _size(clipped) <= room or cap == SHORT_BYTES:
-            return clipped
-        cap = max(cap // 2, SHORT_BYTES)
+    whole = clipped = cast(dict[str, Any], item)
+    for text, other in _caps(room):
+        names = [name for name, value in whole.items() if _size(value) > (text if isinstance(value, str) else other)]
+        clipped = {**whole, **{name: _prefix(_told(whole[name]), text) for name in names}, "clipped": names}
+        if _size(clipped) <= room:
+            break
+    return clipped
+
+
+def _caps(room: int) -> Iterator[tuple[int, int]]:
+    """Yield how many bytes a text, and anything else, may keep: ever fewer."""
+    cap = room
+    while cap > SHORT_BYTES:
+        yield cap, max(cap, OBJECT_BYTES)
+        cap //= 2
+    yield SHORT_BYTES, OBJECT_BYTES
+    yield SHORT_BYTES, SHORT_BYTES
 
 
 def _told(value: object) -> str:

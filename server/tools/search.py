@@ -86,6 +86,8 @@ async def pull(
     asked = replace(where, types=types or (), tags=tags or (), since=since, until=until, archived=include_archived)
     offset, limit = search_rules.place(call), call.shared.limit
     if selectors:
+        if not all(one.model_fields_set for one in selectors):
+            raise InvalidArguments("An empty selector chooses nothing. Give it index, kind, type or title.")
         found = await search.find(call.db, query, asked, limit=search.CANDIDATES)
         chosen = [one for number, one in enumerate(found.matches) if _fits(one, number, selectors)]
         found = Found(matches=chosen[offset : offset + limit + 1], total=len(chosen), did_you_mean=found.did_you_mean)
@@ -109,8 +111,9 @@ def _fits(match: Match, number: int, selectors: Sequence[Selector]) -> bool:
 
 async def _named(call: Call, selectors: Sequence[Selector]) -> Page:
     """Return things by kind and id alone."""
-    wanted: list[tuple[Kind, str]] = [(one.kind, one.id) for one in selectors if one.kind and one.id]
-    if len(wanted) < len(selectors):
+    named: list[tuple[Kind, str]] = [(one.kind, one.id) for one in selectors if one.kind and one.id]
+    wanted = list(dict.fromkeys(named))
+    if len(named) < len(selectors):
         raise InvalidArguments("Without a query every selector needs kind and id.", missing=["query"])
     found = await search.fetch(call.db, wanted)
     there = {(match.kind, match.entity_id) for match in found}

@@ -470,6 +470,38 @@ async def test_pull_keeps_to_its_budget(agent: Agent, plan_id: str, workspace_id
     assert pulled["truncated"]["omitted"] == 10 - len(pulled["items"])
 
 
+async def test_a_hit_names_its_call_whole_however_little_there_is_room_for(
+    agent: Agent, workspace_id: str, plan_id: str
+) -> None:
+    here = {"workspace_id": workspace_id}
+    await agent(TOOL, "knowledge_store", **here, slug="long", title="basalt " * 60, content="basalt " * 5_000)
+    [hit] = await hits(agent, workspace_id, "basalt", max_bytes=500)
+    [item] = (await agent(TOOL, "pull", **here, query="basalt", max_bytes=600))["items"]
+
+    for one in (hit, item):
+        assert one["read"] == {"tool": TOOL, "action": "knowledge_get", "slug": "long", **here}
+        assert "title" in one["clipped"]
+
+
+async def test_a_selector_chooses_something_and_a_thing_comes_once(
+    agent: Agent, workspace_id: str, plan_id: str
+) -> None:
+    here = {"workspace_id": workspace_id}
+    twice = [{"kind": "plan", "id": plan_id}] * 2
+
+    assert (await agent(TOOL, "pull", **here, selectors=twice))["total"] == 1
+    assert (await agent.fails(TOOL, "pull", **here, query="axle", selectors=[{}]))["code"] == "invalid_arguments"
+
+
+async def test_who_wrote_a_hit_is_told_without_hidden_characters(agent: Agent, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    told = {"agent": "Bob\u202e\u2066x", "to_agent": "Al\u202eice"}
+    await agent("memory_session", "send_message", **here, **told, content="rhyolite")
+    [hit] = await hits(agent, workspace_id, "rhyolite")
+
+    assert (hit["by"], hit["title"]) == ("Bobx", "Bobx to Alice")
+
+
 async def test_facts_are_recalled_by_words(agent: Agent, plan_id: str, workspace_id: str) -> None:
     here = {"workspace_id": workspace_id}
     await agent(TOOL, "remember", **here, key="test command", value="./scripts/test --quick")
