@@ -78,6 +78,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 def import_store(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="a data root, one folder of it, or a project that has one")],
+    *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
     workspace_path: Annotated[str | None, typer.Option(help="where the project is now, if it moved")] = None,
     report: ReportFile = None,

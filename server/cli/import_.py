@@ -2,8 +2,10 @@
 
 import json
 import os
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from server import calls, settings
 from server.db.connection import Database
-from server.errors import InvalidArguments, NotAllowed
+from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError
 from server.importers.report import Report, text
-from server.importers.run import Options, import_path, silent
+from server.importers.run import Options, import_path, nothing_at, silent
 from server.importers.staging import Ask
+from server.models.imports import Finding
 from server.settings import Flags, Settings
 from server.store import Store
 from server.tools import TOOLS
@@ -32,16 +35,52 @@ def run(path: Path, options: Options, report_to: Path | None, as_json: bool, fla
 
 def take_over(path: Path, options: Options, report_to: Path | None, as_json: bool, chosen: Settings) -> int:
     """Import into the database of `chosen`, as `run` does."""
+    source = meant(path)
     _refuse_relative(options.workspace_path)
-    if chosen.read_only and not options.dry_run:
-        raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what an import would do.")
+    _refuse_unwritable(report_to)
 
     async def work(db: Database, ask: Ask, told: Told) -> Report:
-        return await import_path(db, path.absolute(), options, ask, told)
+        return await import_path(db, source, options, ask, told)
 
-    report = anyio.run(with_database, chosen, work)
+    report = _imported(source, options, chosen, work)
     tell(report, report_to, as_json)
     return report.exit_code
+
+
+def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> Report:
+    """Import, unless there is nothing: then no database is made. A dry run leaves the one that there is as it is."""
+    try:
+        if why := nothing_at(source):
+            return Report(str(source), dry_run=options.dry_run, findings=[why])
+        if not options.dry_run and chosen.read_only:
+            raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what an import would do.")
+        if not options.dry_run:
+            return anyio.run(with_database, chosen, work)
+        if chosen.database.exists():
+            return anyio.run(with_database, replace(chosen, read_only=True), work)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            return anyio.run(with_database, Settings(data_root=Path(scratch), log_level=chosen.log_level), work)
+    except InvalidArguments:
+        raise
+    except ProjectMemoryError as error:
+        return Report(str(source), dry_run=options.dry_run, findings=[Finding("error", str(source), "$", str(error))])
+
+
+def meant(path: Path) -> Path:
+    """Return the folder that a path leads to: `~`, `..` and links in it have no place in what is imported."""
+    return Path(os.path.realpath(path.expanduser() if str(path)[:1] == "~" else path))
+
+
+def _refuse_unwritable(report_to: Path | None) -> None:
+    try:
+        if report_to:
+            report_to.open("a").close()
+    except OSError as error:
+        raise _no_report(report_to, error) from error
+
+
+def _no_report(report_to: Path | None, error: OSError) -> InvalidArguments:
+    return InvalidArguments(f"--report {str(report_to)!r} cannot be written: {error.strerror}.")
 
 
 def _refuse_relative(path: str | None) -> None:
@@ -87,7 +126,7 @@ def tell(report: Report, report_to: Path | None, as_json: bool) -> None:
         try:
             report_to.write_text(json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            raise InvalidArguments(f"--report {str(report_to)!r} cannot be written: {error.strerror}.") from error
+            raise _no_report(report_to, error) from error
     if as_json:
         print(json.dumps(report.payload(), ensure_ascii=False, indent=2))
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 import anyio
 
 from server import settings
-from server.cli.import_ import Told, tell, with_database
+from server.cli.import_ import Told, meant, tell, with_database
 from server.db.connection import Database
 from server.importers.report import Report
 from server.importers.run import Options, verify_path
@@ -17,7 +17,7 @@ def run(path: Path, report_to: Path | None, as_json: bool, flags: Flags) -> int:
     """Verify and return the exit code: 0 all equal, 3 with differences, 2 when there is nothing to compare."""
 
     async def work(db: Database, ask: Ask, told: Told) -> Report:
-        return await verify_path(db, path.absolute(), Options(), ask, told)
+        return await verify_path(db, meant(path), Options(), ask, told)
 
     report = anyio.run(with_database, settings.load(flags), work)
     tell(report, report_to, as_json)

@@ -1,5 +1,6 @@
 """One import from a path to a report: recognise, read, stage, decide, apply per workspace, verify."""
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from server.db.connection import Database, Reader
 from server.db.import_merge import Decided
 from server.db.imports import Key, KnownFile, Written
 from server.db.staging import Stage
-from server.errors import Busy, Conflict, InvalidArguments
+from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import recognise, verify
 from server.importers.reading import fingerprint
 from server.importers.report import Part, Report
@@ -24,6 +25,11 @@ from server.importers.verify import Job, Progress
 from server.models.imports import Draft, Finding, of
 
 ATTEMPTS = 5
+NEAR = 2  # folders around a path in which a store is looked for
+KNOWN_LAYOUTS = (
+    "neither a data root (whose folders have a workspace.meta.json) nor one of its folders, the folder of a plan (with "
+    "a state.json), a .projectmemory folder, a project that has one, or an export of documents"
+)
 DRAFTS = 8  # read in one go of the worker thread
 
 
@@ -51,7 +57,7 @@ async def import_path(
     report = Report(str(path), dry_run=options.dry_run)
     found = await anyio.to_thread.run_sync(recognise, path)
     if found is None:
-        report.findings.append(Finding("error", str(path), "$", "no store of a layout that is known"))
+        report.findings += filter(None, [await anyio.to_thread.run_sync(nothing_at, path)])
         return report
     layout, source = found
     report.layout = layout.NAME
@@ -64,6 +70,26 @@ async def import_path(
         await _import(Job(db, layout, source, known, report, ask, progress), earlier, len(listed))
     report.seconds = time.perf_counter() - begun
     return report
+
+
+def nothing_at(path: Path) -> Finding | None:
+    """Return why there is nothing to import at a path, and what else may be meant; None if there is something."""
+    if recognise(path):
+        return None
+    around = next((folder for folder in path.parents[:NEAR] if folder.parent != folder and recognise(folder)), None)
+    return Finding("error", str(path), "$", _why(path) + (f". Did you mean {around}?" if around else ""))
+
+
+def _why(path: Path) -> str:
+    if not os.path.lexists(path):
+        return "there is nothing at this path"
+    if not path.is_dir():
+        return "a file; give the folder of the store"
+    try:
+        empty = next(path.iterdir(), None) is None
+    except OSError as error:
+        return f"the folder cannot be read: {error.strerror}"
+    return "an empty folder" if empty else f"no store of a layout that is known: {KNOWN_LAYOUTS}"
 
 
 async def known_to(db: Reader, source: Source, options: Options) -> Known:
@@ -129,7 +155,7 @@ async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> Non
             units = stage.units()
             for number, unit in enumerate(units):
                 await job.progress("Writing", number, len(units))
-                job.report.parts.append(await _make_real(job, stage, unit))
+                job.report.parts.append(await _tried(job, stage, unit))
             if not job.report.dry_run:
                 await verify.imported(job, stage)
         finally:
@@ -150,6 +176,16 @@ def _some(stage: Stage, drafts: Iterator[Draft]) -> int | None:
     for draft in found:
         stage.add(draft)
     return sum(len(draft.files) for draft in found) if found else None
+
+
+async def _tried(job: Job, stage: Stage, unit: str) -> Part:
+    """Write one workspace. One that cannot be written costs the others nothing."""
+    try:
+        return await _make_real(job, stage, unit)
+    except ProjectMemoryError as error:
+        what = f"nothing of this workspace was imported: {error}"
+        job.report.findings.append(Finding("error", unit or job.report.source, "$", what, workspace_id=unit or None))
+        return Part(unit or None, files={"failed": sum(imports.counted(stage, unit).files.values())})
 
 
 async def _make_real(job: Job, stage: Stage, unit: str) -> Part:
@@ -190,7 +226,7 @@ async def verify_path(db: Database, path: Path, options: Options, ask: Ask, prog
     report = Report(str(path), compared=True)
     found = await anyio.to_thread.run_sync(recognise, path)
     if found is None:
-        report.findings.append(Finding("error", str(path), "$", "no store of a layout that is known"))
+        report.findings += filter(None, [await anyio.to_thread.run_sync(nothing_at, path)])
         return report
     layout, source = found
     report.layout = layout.NAME
