@@ -232,6 +232,7 @@ class Database(Reader):
         self._synchronous = synchronous
         self._turn = anyio.Lock()
         self._gives_way: asyncio.TimerHandle | None = None
+        self._checkpointing: asyncio.Task[None] | None = None
         self._commits = 0
         self._wal_size = 0
 
@@ -250,10 +251,9 @@ class Database(Reader):
                 # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
                 if not committed:
                     await self._writer.rollback()
-        async with self._turn:
-            self._commits += 1
-            if self._checkpoint_is_due():
-                await self._checkpoint_quietly()
+        self._commits += 1
+        if self._checkpoint_is_due() and (self._checkpointing is None or self._checkpointing.done()):
+            self._checkpointing = asyncio.create_task(self.checkpoint_if_dirty())  # whoever wrote need not wait for it
 
     @asynccontextmanager
     async def _lingering(self) -> AsyncGenerator[None]:
@@ -297,6 +297,8 @@ class Database(Reader):
 
     async def close(self, *, checkpoint: bool = True) -> None:
         with anyio.CancelScope(shield=True):
+            if self._checkpointing:
+                await self._checkpointing
             if checkpoint:
                 await self.checkpoint_if_dirty()
             async with self._turn:

@@ -81,6 +81,7 @@ async def test_a_cancellation_waits_until_the_thread_is_done_and_then_arrives(db
         freed.start()
         with anyio.move_on_after(0.05) as scope:
             await movable(write(db, "test"))
+            await anyio.lowlevel.checkpoint()
         freed.join()
     assert scope.cancelled_caught
     assert await names(db) == ["test"]
