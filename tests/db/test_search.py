@@ -183,7 +183,6 @@ async def test_what_is_live_is_found_behind_much_that_is_archived(
 
     assert {match.plan_id for match in found.matches} == {live}
     assert found.total == 4
-    assert (await search.find(db, "step", Scope(kinds=["step"], archived=True), limit=10)).total == 24
 
 
 async def test_every_column_that_is_searched_is_watched(db: Database) -> None:
