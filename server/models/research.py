@@ -50,7 +50,7 @@ class ResearchDocument(Row):
 
 
 class ResearchBrief(Row):
-    """A research file in a list; `bytes` count the full text, and `condensed` says that reading it shortens it."""
+    """A research file in a list; `bytes` count the full text, and `condensed` says that it is long enough for that."""
 
     filename: str
     parent_type: ParentType

@@ -39,11 +39,12 @@ async def append_research(
             raise await context.why_absent(tx, parent)
         found = await research.append(tx, parent, filename, content, workspace_id=place.workspace_id)
         size, added = _bytes(found.content), _bytes(content)
+        trimmed = condense(found.content, research.SHOWN_BYTES) != found.content
         data = {"filename": found.filename, **parent.model_dump(), "bytes": added}
         events.record(tx, Event("research_appended", "research", found.document_id, plan_id=place.plan_id, data=data))
         told = found.model_dump(include={"filename", "document_id", "workspace_id", "parent_type", "parent_id"})
         change = {"version": found.version, "created" if found.version == 1 else "updated": True, "bytes": size}
-        return {**told, **change, "trimmed": size > research.SHOWN_BYTES}
+        return {**told, **change, "trimmed": trimmed}
 
 
 @TOOL.action(read_only=True)
@@ -87,7 +88,8 @@ async def list_research(
     """Research files of a parent, or of the workspace.
 
     Without their text. A parent (plan_id, or parent_type and parent_id) may be archived; without one, all files of the
-    workspace are listed but those of archived plans. `condensed` marks those that get_research shortens.
+    workspace are listed but those of archived plans. `condensed` marks those over 50,000 bytes, of which get_research
+    condenses what it can.
 
     Example: {"action":"list_research","plan_id":"plan_1rqewqexykb7"}
     """

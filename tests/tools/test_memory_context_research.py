@@ -118,9 +118,10 @@ async def test_a_long_file_is_condensed_and_nothing_is_lost(agent: Agent, plan_i
 
 
 async def test_a_file_says_that_it_was_trimmed_only_if_it_was(agent: Agent, plan_id: str) -> None:
-    await agent(TOOL, "append_research", plan_id=plan_id, filename="one.md", content="x" * (LIMIT + 10))
+    told = await agent(TOOL, "append_research", plan_id=plan_id, filename="one.md", content="x" * (LIMIT + 10))
     found = await agent(TOOL, "get_research", plan_id=plan_id, filename="one.md")
 
+    assert told["trimmed"] is False
     assert "trimmed" not in found
     assert found["length"] == LIMIT + 10
 
