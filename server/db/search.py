@@ -66,7 +66,7 @@ PHASE = (
     "("
     + " OR ".join(
         f"""EXISTS (
-        SELECT 1 FROM phases{suffix} h WHERE (h.name = :phase OR h.phase_id = :phase)
+        SELECT 1 FROM phases{suffix} h WHERE (h.name = :phase COLLATE NOCASE OR h.phase_id = :phase)
         AND h.phase_id IN (d.entity_id, (SELECT phase_id FROM steps{suffix} WHERE step_id = d.entity_id))
     )"""
         for suffix in ("", "_archive")
@@ -111,11 +111,11 @@ class Scope:
     def condition(self) -> str:
         """Return the SQL for what the index does not know."""
         told = ["(d.expires_at IS NULL OR d.expires_at > :now)"]
-        told += [] if self.archived else ["d.archived = 0"]
+        told += [] if self.archived or self.status == "archived" else ["d.archived = 0"]
         told += ["d.parent_type = :parent_type"] if self.parent else []
         told += ["d.updated_at >= :since"] if self.since else []
         told += ["d.updated_at <= :until"] if self.until else []
-        told += [STATUS] if self.status else []
+        told += [f"(d.archived = 1 OR {STATUS})" if self.status == "archived" else STATUS] if self.status else []
         told += [PHASE] if self.phase else []
         return " AND ".join(told)
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from server.models.base import Flag, Model
+from server.models.plans import PlanStatus
+from server.models.steps import StepStatus
 from server.models.text import Id, Line
 
 Kind = Literal[
@@ -13,6 +15,7 @@ Kind = Literal[
 ]  # fmt: skip
 Query = Annotated[str, Field(max_length=20_000)]
 PlanKind = Literal["program", "plan", "phase", "step", "note"]
+AnyStatus = Literal[PlanStatus, StepStatus]
 Trust = Literal["human", "agent", "import"]
 
 # The name of the id of each kind in a result. Actions are named by tool and action, in `read`.

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from server.models.search import PlanKind, Query
+from server.models.search import AnyStatus, PlanKind, Query
 from server.models.text import Id, Line
 from server.tools import search_rules
 from server.tools.common import Call
@@ -19,15 +19,15 @@ async def search(
     query: Query,
     plan_id: Id | None = None,
     search_entity_type: PlanKind | None = None,
-    search_status: Line | None = None,
+    search_status: AnyStatus | None = None,
     search_phase: Line | None = None,
     include_archived: bool = False,
 ) -> Page:
     """Find programs, plans, phases, steps and notes by words.
 
     The query is words, nothing in it is syntax; memory_context search finds everything else too. search_entity_type:
-    one of program, plan, phase, step, note; search_status: the status that a step, plan or program has; search_phase:
-    the name or id of a phase, of which it and its steps are found.
+    one of program, plan, phase, step, note; search_status: the status that a step, plan or program has, or archived;
+    search_phase: the name or id of a phase, of which it and its steps are found.
 
     Example: {"action":"search","query":"cache invalidation","search_status":"pending"}
     """

@@ -536,6 +536,14 @@ async def test_plans_are_searched_by_what_they_hold(agent: Agent, plan_id: str, 
     assert await found(query="wheels") == ["phase"]
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="done")
     assert await found(search_status="done") == ["step"]
+    assert await found(search_phase="wheels") == ["step"]
+    error = await agent.fails("memory_plan", "search", **here, search_status="finished")
+    assert (error["code"], "done" in error["message"]) == ("invalid_arguments", True)
+    await agent("memory_plan", "archive", plan_id=plan_id, force=True)
+    assert await found(query="collisions") == []
+    assert await found(query="collisions", search_status="archived") == ["plan"]
+    assert await found(query="collisions", search_status="archived", plan_id=plan_id) == ["plan"]
+    assert await found(query="collisions", search_status="active", include_archived=True) == ["plan"]
 
 
 async def test_who_wrote_a_text_is_told(agent: Agent, db: Database, plan_id: str, workspace_id: str) -> None:
