@@ -63,7 +63,4 @@ async def _attempt(call: Call, arguments: dict[str, Any]) -> object:
 
 
 async def _handled(call: Call, arguments: dict[str, Any]) -> object:
-    if not call.action.read_only or call.action.waits:
-        return await call.action.handler(call, **arguments)
-    async with call.db.reading():
-        return await call.action.handler(call, **arguments)
+    return await call.action.handler(call, **arguments)

@@ -90,7 +90,6 @@ class Action:
     shared: tuple[Param, ...] = ()
     one_of: Alternatives = ()
     aliases: tuple[str, ...] = ()
-    waits: bool = False  # for more than the database
 
     @cached_property
     def doc(self) -> str:
@@ -214,7 +213,6 @@ class Tool:
         one_of: Alternatives = (),
         aliases: tuple[str, ...] = (),
         presets: Mapping[str, Mapping[str, object]] | None = None,
-        waits: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function under its own name; a trailing underscore is dropped.
 
@@ -229,9 +227,7 @@ class Tool:
                 raise ValueError(f"{self.name} already has an action {taken}")
             bundles = (*self.always, *(self.on_read if read_only else self.on_write), *takes)
             shared = tuple(param for bundle in bundles for param in self.groups[bundle])
-            self.actions[name] = Action(
-                self.name, name, handler, read_only, destructive, shared, one_of, aliases, waits
-            )
+            self.actions[name] = Action(self.name, name, handler, read_only, destructive, shared, one_of, aliases)
             self.aliases.update(dict.fromkeys(aliases, name))
             return handler
 

@@ -54,7 +54,7 @@ async def history(
     return Page("history", rows, total, limit, lambda row: [row.log_id], "history", extra, COUNTED)
 
 
-@TOOL.action(read_only=True, takes=("page",), waits=True)
+@TOOL.action(read_only=True, takes=("page",))
 async def events_(
     call: Call,
     *,
