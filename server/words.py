@@ -364,11 +364,16 @@ def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, froze
         chain = found[0]
         if run := UNSPACED.search(chain):
             yield from _unspaced_matches(chain, run.start(), found.start(), stems)
-        elif here := stems.intersection(prepare(chain).split()):
+        elif here := stems & _stems(chain):
             yield found.start(), found.end(), here
     if not text.isascii():
-        symbols = ((i, stems.intersection(prepare(text[i]).split())) for i, char in enumerate(plain) if char == " ")
+        symbols = ((i, stems & _stems(text[i])) for i, char in enumerate(plain) if char == " ")
         yield from ((i, i + 1, here) for i, here in symbols if here)
+
+
+@lru_cache(maxsize=16_384)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(prepare(text).split())
 
 
 def _unspaced_matches(
