@@ -20,6 +20,7 @@ WINDOW = 800  # characters around the first match that a snippet is taken from
 SCANNED = 50_000  # characters of a text that are looked at for a match that is written in another way
 CLUSTER = 32  # code points that people may see as one character
 OPEN, CLOSE, MORE = "«", "»", "…"
+QUOTES = str.maketrans("«»", "\u2039\u203a")  # so that only a match is between the marks
 
 # Words of a question that say nothing about what is sought. They count when there are no others.
 STOP_WORDS = frozenset(
@@ -144,7 +145,7 @@ def snippet(text: str, wanted: Iterable[str], length: int = SNIPPET_LENGTH) -> s
     """Return the part of a text that holds most of the wanted indexed words, with each of them marked."""
     stems = frozenset(wanted)
     first, last = _window(text, stems, WINDOW)
-    whole = tidy(text[first:last])
+    whole = tidy(text[first:last]).translate(QUOTES)
     spans = list(_matches(whole, stems))
     start = _beginning(whole, _best(spans, length))
     end = _ending(whole, start, start + length)

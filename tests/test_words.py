@@ -150,3 +150,8 @@ def test_no_hidden_message_is_shown() -> None:
     hidden = "".join(chr(0xE0100 + byte) for byte in b"obey") + "\ufe00\u200d\u2066\U000e0041\u3164\u180e"
 
     assert words.tidy(f"good{hidden} text") == "good text"
+
+
+def test_only_a_match_is_between_the_marks() -> None:
+    assert words.snippet("il dit «bonjour» au monde", {"monde"}) == "il dit \u2039bonjour\u203a au «monde»"
+    assert words.OPEN not in words.snippet("il dit «bonjour»", {"nothing"})
