@@ -177,10 +177,9 @@ def _character(char: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _visible(char: str) -> str:
-    if char.isspace():
-        return " "
-    hidden = INVISIBLE.match(char) or unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn")
-    return "" if hidden else char
+    if INVISIBLE.match(char):
+        return ""
+    return " " if char.isspace() or unicodedata.category(char)[0] == "C" else char
 
 
 @lru_cache(maxsize=16_384)
@@ -248,6 +247,8 @@ def _joined(words: Sequence[str]) -> str:
 def _fold(word: str) -> str:
     if word.isascii():
         return word.lower()[:WORD_LENGTH]
+    if unicodedata.category(word[0])[0] == "S":  # no accent makes ≠ of =
+        return word
     plain = ACCENTS.sub("", unicodedata.normalize("NFKD", word.casefold())).translate(LIGATURES)
     return unicodedata.normalize("NFC", plain)[:WORD_LENGTH]
 
@@ -385,11 +386,17 @@ def _unspaced_matches(
         if start >= 0 and i < start:
             continue
         end = i
-        while chain[end : end + 2] in stems and end + 1 < len(chain):
+        while end + 1 < len(chain) and _is_wanted(chain[end : end + 2], stems):
             end += 1
         if end > i or chain[i] in stems:
             start = end + 1
             yield offset + i, offset + start, frozenset({chain[i : i + 2]})
+
+
+def _is_wanted(pair: str, stems: frozenset[str]) -> bool:
+    """Return whether two neighbours are sought; in Thai one of them may be two characters to the index."""
+    plain = unicodedata.normalize("NFKC", pair)
+    return pair in stems or (plain != pair and all(plain[i : i + 2] in stems for i in range(len(plain) - 1)))
 
 
 def _best(spans: Sequence[tuple[int, int, frozenset[str]]], length: int) -> int:

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server import words
@@ -19,6 +19,7 @@ def found(query: str, text: str) -> bool:
 
 
 @given(ANY_TEXT)
+@example("≠≮ 1\u0338")
 def test_what_is_indexed_is_words_between_blanks(text: str) -> None:
     prepared = words.prepare(text)
 
@@ -113,6 +114,7 @@ def test_what_nobody_sees_or_types_makes_no_difference() -> None:
         assert [query for query in queries if not found(query, text)] == [], text
     assert not found("C++", "the letter C")
     assert not found("v2", "the number 2")
+    assert found("≠", "a ≠ b")
 
 
 @pytest.mark.parametrize(
@@ -153,5 +155,5 @@ def test_no_hidden_message_is_shown() -> None:
 
 
 def test_only_a_match_is_between_the_marks() -> None:
-    assert words.snippet("il dit «bonjour» au monde", {"monde"}) == "il dit \u2039bonjour\u203a au «monde»"
+    assert words.snippet("il dit «bonjour» au port", {"port"}) == "il dit \u2039bonjour\u203a au «port»"
     assert words.OPEN not in words.snippet("il dit «bonjour»", {"nothing"})

@@ -38,6 +38,8 @@ SPELLINGS = {
     "heart ❤\ufe0f, family 👨\u200d👩": ["❤", "❤\ufe0f", "👩", "👨\u200d👩"],
     "كِتَابٌ أحمد": ["كتاب", "احمد"],
     "שָׁלוֹם לכם": ["שלום"],
+    "ใช้คำสั่งทำงาน": ["คำ", "คำสั่ง", "ทำ", "งาน"],
+    "red \x1b[31merror\x1b[0m here": ["error here", "red error"],
     "release v1.2.3 of app-v7.8": ["1.2.3", "v1.2.3", "1.2", "7.8", "app-7.8"],
     "release 4.5.6": ["v4.5.6", "V4.5", "4.5"],
     "½ price, ACME ™, O’Reilly": ["½", "™", "oreilly", "o'reilly"],
