@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -270,6 +270,10 @@ class Database(Reader):
     def before_commit(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Let `work` be done at the end of every transaction, as a part of it."""
         self._writer.before_commit = work
+
+    def reading(self) -> AbstractAsyncContextManager[None]:
+        """Run the body on the reader's thread: for several reads, one after the other, and nothing else."""
+        return hosting.on(self._connection)
 
     async def version(self) -> int:
         """Return a number that moves with every commit, of whichever process."""

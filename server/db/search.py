@@ -19,8 +19,8 @@ from server.models.base import encode
 from server.models.search import Found, Kind, Match
 from server.words import Term
 
-CANDIDATES = 300  # documents that are ranked
-TITLED = 200  # and those more that have all words in their title
+CANDIDATES = 200  # documents that are ranked
+TITLED = 100  # and those more that have all words in their title
 ENOUGH = 10  # hits with all words, besides which no others are looked for
 PARTIAL = 50  # of those others, for each choice of words
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
@@ -124,7 +124,7 @@ class Scope:
         return {**told, "now": now, "parent_type": self.parent[0] if self.parent else None}
 
 
-@dataclass
+@dataclass(slots=True)
 class Ranked:
     """A candidate, what its name adds to its score, and whether it has all words of the query."""
 
@@ -141,8 +141,11 @@ class Sought:
     weight: float
     ways: tuple[tuple[str, ...], ...]
     also: tuple[str, ...]
+    only: str = ""  # when there is one way, of one word
 
     def count(self, text: str) -> float:
+        if self.only:
+            return text.count(self.only)
         made, *named = (min(map(text.count, way)) for way in self.ways)
         exact = max(made, WHOLE_WEIGHT * max(named)) if named else made
         return exact + COMPLETION_WEIGHT * sum(map(text.count, self.also)) if self.also else exact
@@ -360,7 +363,9 @@ def _near_the_best(ranked: Sequence[Ranked]) -> list[Ranked]:
 
 def _sought(term: Term, count: int) -> Sought:
     ways = tuple(tuple(f" {stem} " for stem in way) for way in term.ways)
-    return Sought(1 + math.log((RARE + 1) / (count + 1)), ways, tuple(f" {stem} " for stem in term.also))
+    also = tuple(f" {stem} " for stem in term.also)
+    only = ways[0][0] if len(ways) == len(ways[0]) == 1 and not also else ""
+    return Sought(1 + math.log((RARE + 1) / (count + 1)), ways, also, only)
 
 
 def _relevance(candidate: Ranked, sought: Sequence[Sought], together: str | None) -> float:
