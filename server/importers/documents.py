@@ -125,6 +125,8 @@ def _folder(path: Path) -> Tree | None:
 
 def _place(folder: Path) -> Place | None:
     """Return the workspace that a folder holds: as its own document says, else as that of its first plan does."""
+    if not (folder / HEAD).is_file() and next((folder / "plans").glob("*.json"), None) is None:
+        return None  # any folder may be asked about: it is not walked in vain
     entries = sorted(walk(folder), key=lambda entry: (entry.path != HEAD, entry.path))
     plans = [entry for entry in entries if PurePosixPath(entry.path).match("plans/*.json")]
     for entry in [*entries[:1], *plans[:FEW]]:

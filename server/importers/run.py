@@ -25,7 +25,8 @@ from server.importers.verify import Job, Progress
 from server.models.imports import Draft, Finding, of
 
 ATTEMPTS = 5
-NEAR = 2  # folders around a path in which a store is looked for
+NEAR = 4  # folders around a path that may be meant, if they have a file of a store
+MARKS = ("state.json", "workspace.meta.json", "workspace-registry.json")
 KNOWN_LAYOUTS = (
     "neither a data root (whose folders have a workspace.meta.json) nor one of its folders, the folder of a plan (with "
     "a state.json), a .projectmemory folder, a project that has one, or an export of documents"
@@ -76,7 +77,7 @@ def nothing_at(path: Path) -> Finding | None:
     """Return why there is nothing to import at a path, and what else may be meant; None if there is something."""
     if recognise(path):
         return None
-    around = next((folder for folder in path.parents[:NEAR] if folder.parent != folder and recognise(folder)), None)
+    around = next((folder for folder in path.parents[:NEAR] if any((folder / mark).is_file() for mark in MARKS)), None)
     return Finding("error", str(path), "$", _why(path) + (f". Did you mean {around}?" if around else ""))
 
 

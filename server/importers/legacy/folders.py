@@ -375,7 +375,7 @@ def rest(world: World) -> Iterator[Draft]:
         reader.tell("warning", ghost.name, "a folder without workspace.meta.json; its files are kept as raw bytes only")
     for entry in root_entries(world.tree):
         parts = PurePosixPath(entry.path).parts
-        if entry.path == "events/events.log":
+        if logs.EVENTS.fullmatch(entry.path):
             yield from _event_log(reader, entry)
         elif parts[0] == "events" and len(parts) == 2 and entry.path.endswith(".json"):
             _event_file(reader, entry)
@@ -401,7 +401,7 @@ def _event_file(reader: Reader, entry: Entry) -> None:
         row = logs.event(reader.world, value, "$", Teller(entry.path, reader.draft.findings), content.modified_at)
         if row is None:
             reader.fail(content, "no object")
-        elif reader.world.take("event", row.key):
+        elif logs.is_first(reader.world, row, value, reader.draft.findings):
             reader.add(content, row)
         else:
             reader.draft.files.append(content.entry("duplicate", f"the event {row.key} was read elsewhere"))
@@ -412,8 +412,8 @@ def _event_log(reader: Reader, entry: Entry) -> Iterator[Draft]:
     if content is None:
         return
     rows = logs.lines(reader.world, _lines(reader, entry, content), entry.path, reader.draft.findings)
-    for row in rows:
-        if reader.world.take("event", row.key):
+    for row, value in rows:
+        if logs.is_first(reader.world, row, value, reader.draft.findings):
             reader.draft.rows.append(row)
         if len(reader.draft.rows) >= BATCH:
             findings = reader.draft.findings

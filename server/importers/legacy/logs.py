@@ -1,6 +1,7 @@
 """Events and logs of a file store: who did what when, long ago."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ from server.importers.legacy.world import NO_TIME, World
 from server.importers.reading import Note, Unreadable, parse
 from server.models.base import encode
 from server.models.imports import Finding, Row
+
+EVENTS = re.compile(r"events/[^/]+\.(log|ndjson|jsonl)(\.\d+)?")
 
 
 def event(world: World, value: Any, at: str, teller: Teller, otherwise: str) -> Row | None:
@@ -68,8 +71,19 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(encode(value).encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def lines(world: World, found: Iterable[tuple[int, bytes]], path: str, findings: list[Finding]) -> Iterator[Row]:
-    """Yield the events of a log of JSON lines. A broken line costs itself alone."""
+def is_first(world: World, row: Row, value: Any, findings: list[Finding]) -> bool:
+    """Return whether an event was not read before; another one under its id is told of, and left out."""
+    digest = bytes.fromhex(_digest(value))
+    known = world.events.setdefault(row.key, digest)
+    if known is not digest and known != digest:
+        findings.append(Finding("warning", row.path, row.json_path, "another event has that id; left out", value))
+    return known is digest
+
+
+def lines(
+    world: World, found: Iterable[tuple[int, bytes]], path: str, findings: list[Finding]
+) -> Iterator[tuple[Row, Any]]:
+    """Yield the events of a log of JSON lines, each with its JSON. A broken line costs itself alone."""
     for number, line in found:
         if not line.strip():
             continue
@@ -85,7 +99,7 @@ def lines(world: World, found: Iterable[tuple[int, bytes]], path: str, findings:
             continue
         findings.extend(Finding(severity, path, where, what) for severity, what in notes)
         if entry := event(world, value, where, Teller(path, findings), NO_TIME):
-            yield entry
+            yield entry, value
 
 
 def updates(

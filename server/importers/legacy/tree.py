@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from server.importers.legacy.values import derived, moment
+from server.importers.legacy.values import callable_as, derived, moment
 from server.importers.reading import Entry, Unreadable, json_of, list_of, object_of, read, walk
 from server.settings import is_ours
 
@@ -161,7 +161,8 @@ def _place(folder: Path, by_id: dict[str, str]) -> Place:
     meta = tolerant(folder / META)
     found = object_of(meta)
     told = found.get("workspace_id")
-    workspace_id = told if isinstance(told, str) and told.strip() else folder.name
+    usable = isinstance(told, str) and bool(told) and callable_as(told) == told
+    workspace_id = told if isinstance(told, str) and usable else callable_as(folder.name)
     old: list[str] = [item for item in list_of(found.get("legacy_workspace_ids")) if isinstance(item, str)]
     aliases = dict.fromkeys([*old, folder.name])
     paths = (found.get("workspace_path"), found.get("path"), by_id.get(folder.name))
