@@ -119,6 +119,10 @@ class Stage:
             self._db.executemany(sql, rows)
             self._db.execute("COMMIT")
 
+    def drop(self, unit: str) -> None:
+        """Forget the rows of a workspace."""
+        self.change("DELETE FROM rows WHERE unit = :unit", [{"unit": unit}])
+
     def tables(self, unit: str) -> list[str]:
         """Return the tables that a workspace has rows for, parents before children."""
         found = self.query("SELECT DISTINCT table_name AS name FROM rows WHERE unit = :unit", {"unit": unit})

@@ -153,12 +153,14 @@ async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> Non
             await _stage(stage, job.layout.read(job.source, job.known), job.progress, total)
             imports.mark_known(stage, earlier)
             job.report.findings += stage.findings
-            units = stage.units()
+            units, unwritten = stage.units(), set[str | None]()
             for number, unit in enumerate(units):
                 await job.progress("Writing", number, len(units))
-                job.report.parts.append(await _tried(job, stage, unit))
+                job.report.parts.append(part := await _tried(job, stage, unit))
+                unwritten |= {part.workspace_id} if part.rows == {} and set(part.files) == {"failed"} else set()
             if not job.report.dry_run:
                 await verify.imported(job, stage)
+                job.report.differences = [one for one in job.report.differences if one.workspace_id not in unwritten]
         finally:
             stage.close()
 
@@ -186,7 +188,9 @@ async def _tried(job: Job, stage: Stage, unit: str) -> Part:
     except ProjectMemoryError as error:
         what = f"nothing of this workspace was imported: {error}"
         job.report.findings.append(Finding("error", unit or job.report.source, "$", what, workspace_id=unit or None))
-        return Part(unit or None, files={"failed": sum(imports.counted(stage, unit).files.values())})
+        failed = sum(imports.counted(stage, unit).files.values())
+        stage.drop(unit)  # there is nothing to verify
+        return Part(unit or None, files={"failed": failed})
 
 
 async def _make_real(job: Job, stage: Stage, unit: str) -> Part:

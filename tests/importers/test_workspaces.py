@@ -100,3 +100,23 @@ async def test_a_line_names_the_workspace_where_there_are_several(take: Taker, t
 
     [line] = [finding for finding in report.findings if finding.severity == "warning"]
     assert (line.workspace_id, line.path, line.value) == (FIRST, "workspace.meta.json", "/p")
+
+
+async def test_a_workspace_that_cannot_be_written_leaves_the_others_alone(
+    take: Taker, db: Database, tmp_path: Path
+) -> None:
+    files = workspace(FIRST, 1, "/p") | workspace(SECOND, 2, "/q")
+    async with db.transaction() as tx:
+        await tx.run(
+            f"""
+            CREATE TRIGGER refuse BEFORE INSERT ON workspaces WHEN new.workspace_id = '{FIRST}'
+            BEGIN SELECT raise(ABORT, 'not this one'); END
+            """
+        )
+    report = await take(legacy_store.put(tmp_path / "old", files))
+
+    [line] = [finding for finding in report.findings if finding.severity == "error"]
+    assert (report.exit_code, report.differences) == (3, [])
+    assert (line.workspace_id, "not this one" in line.what) == (FIRST, True)
+    assert report.files["failed"] == len([path for path in files if path.startswith(FIRST)])
+    assert [row["workspace_id"] for row in await db.all("SELECT workspace_id FROM workspaces")] == [SECOND]
