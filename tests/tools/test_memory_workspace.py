@@ -25,7 +25,6 @@ from tests.conftest import Agent
 
 NEWEST = len(load(ASSETS / "migrations"))  # schema version
 WS = "memory_workspace"
-NEWEST = len(load(ASSETS / "migrations"))  # schema version
 Serve = Callable[..., AbstractAsyncContextManager[Agent]]
 
 
