@@ -56,19 +56,12 @@ async def import_path(
     """
     begun = time.perf_counter()
     report = Report(str(path), dry_run=options.dry_run)
-    found = await anyio.to_thread.run_sync(recognise, path)
-    if found is None:
-        report.findings += filter(None, [await anyio.to_thread.run_sync(nothing_at, path)])
-        return report
-    layout, source = found
-    report.layout = layout.NAME
-    known = await known_to(db, source, options)
-    earlier = await imports.known_files(db, {*known.targets.values(), None})
-    listed = await anyio.to_thread.run_sync(_listed, layout, source, known)
-    if all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items()) and listed:
-        _tell_unchanged(report, listed, earlier)
-    else:
-        await _import(Job(db, layout, source, known, report, ask, progress), earlier, len(listed))
+    if found := await _found(db, path, options, report, ask=ask, progress=progress):
+        job, earlier, listed = found
+        if all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items()) and listed:
+            _tell_unchanged(report, listed, earlier)
+        else:
+            await _import(job, earlier, len(listed))
     report.seconds = time.perf_counter() - begun
     return report
 
@@ -91,6 +84,22 @@ def _why(path: Path) -> str:
     except OSError as error:
         return f"the folder cannot be read: {error.strerror}"
     return "an empty folder" if empty else f"no store of a layout that is known: {KNOWN_LAYOUTS}"
+
+
+async def _found(
+    db: Database, path: Path, options: Options, report: Report, *, ask: Ask | None, progress: Progress
+) -> tuple[Job, Mapping[Key, KnownFile], Mapping[Key, str]] | None:
+    """Return the source at `path` with its files as they were imported and as they are, or report that none is."""
+    recognised = await anyio.to_thread.run_sync(recognise, path)
+    if recognised is None:
+        report.findings += filter(None, [await anyio.to_thread.run_sync(nothing_at, path)])
+        return None
+    layout, source = recognised
+    report.layout = layout.NAME
+    known = await known_to(db, source, options)
+    earlier = await imports.known_files(db, {*known.targets.values(), None})
+    listed = await anyio.to_thread.run_sync(_listed, layout, source, known)
+    return Job(db, layout, source, known, report, ask, progress), earlier, listed
 
 
 async def known_to(db: Reader, source: Source, options: Options) -> Known:
@@ -229,19 +238,11 @@ async def verify_path(db: Database, path: Path, options: Options, ask: Ask, prog
     """Compare a source with the database, long after its import; what was changed on purpose shows as well."""
     begun = time.perf_counter()
     report = Report(str(path), compared=True)
-    found = await anyio.to_thread.run_sync(recognise, path)
-    if found is None:
-        report.findings += filter(None, [await anyio.to_thread.run_sync(nothing_at, path)])
-        return report
-    layout, source = found
-    report.layout = layout.NAME
-    known = await known_to(db, source, options)
-    earlier = await imports.known_files(db, {*known.targets.values(), None})
-    listed = await anyio.to_thread.run_sync(_listed, layout, source, known)
-    _compare_files(report, listed, earlier)
-    job = Job(db, layout, source, known, report, ask, progress)
-    await verify.compare(job, lambda plan_id: True, 0)
-    report.differences += await imports.broken_references(db)
+    if found := await _found(db, path, options, report, ask=ask, progress=progress):
+        job, earlier, listed = found
+        _compare_files(report, listed, earlier)
+        await verify.compare(job, lambda plan_id: True, 0)
+        report.differences += await imports.broken_references(db)
     report.seconds = time.perf_counter() - begun
     return report
 
