@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+from types import TracebackType
 from typing import Any, cast
 
 import anyio
@@ -29,22 +30,43 @@ async def serve(settings: Settings) -> None:
     logger.info("process %d serves %s", os.getpid(), settings.database)
     server = build(settings)
     async with stdio_server() as (read, write):
-        inbox, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_relay, read, inbox, write)
-            await server.run(messages, write, server.create_initialization_options(NotificationOptions()))
-            tasks.cancel_scope.cancel()
+        await server.run(Mended(read, write), write, server.create_initialization_options(NotificationOptions()))
 
 
-async def _relay(read: Any, inbox: Any, write: Any) -> None:
-    """Pass messages on; answer a line that is none with a JSON-RPC error instead of silence."""
-    async with inbox:
-        async for item in read:
-            if not isinstance(item, ValidationError):
-                await inbox.send(item)
-                continue
+class Mended:
+    """The messages that come in. A line that is none is answered with a JSON-RPC error instead of silence."""
+
+    def __init__(self, read: Any, write: Any) -> None:
+        self._read = read
+        self._write = write
+
+    async def receive(self) -> SessionMessage | Exception:
+        while isinstance(item := await self._read.receive(), ValidationError):
             mended = _mend(item)
-            await (write if isinstance(mended, wire.JSONRPCError) else inbox).send(SessionMessage(mended))
+            if not isinstance(mended, wire.JSONRPCError):
+                return SessionMessage(mended)
+            await self._write.send(SessionMessage(mended))
+        return item
+
+    async def aclose(self) -> None:
+        await self._read.aclose()
+
+    def __aiter__(self) -> "Mended":
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> "Mended":
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 def _mend(error: ValidationError) -> Any:
