@@ -77,8 +77,8 @@ def test_a_process_with_a_kept_turn_need_not_wait_for_another(tmp_path: Path) ->
 def test_who_pauses_between_two_writes_keeps_nothing(tmp_path: Path) -> None:
     line = Line(tmp_path / "db")
     line.enter(LONG)
-    left = time.monotonic()
     line.leave()
+    left = time.monotonic()
     while time.monotonic() < left + LINGER_SECONDS:
         pass
     line.enter(LONG)
