@@ -83,8 +83,8 @@ async def test_what_does_not_exist_is_told(
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_database_none_is_made(settings: Settings, tmp_path: Path) -> None:
-    done = export(settings, str(tmp_path / "out"))
+def test_without_a_database_none_is_made(unused: Settings, tmp_path: Path) -> None:
+    done = export(unused, str(tmp_path / "out"))
 
     assert (done.returncode, "no database" in done.stderr) == (2, True)
-    assert not settings.data_root.exists()
+    assert not unused.data_root.exists()
