@@ -51,6 +51,7 @@ class Connection(aiosqlite.Connection):
     def __init__(self, path: Path) -> None:
         super().__init__(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
         self._line = Line(path)
+        self._is_eager = False  # who has had its turn in line waits for other programs only, and looks often
         self.lingers = False  # it has kept its turn to write, and has to give way soon
         self.before_commit: Callable[[sqlite3.Connection], None] | None = None  # work for the same transaction
 
@@ -109,20 +110,19 @@ class Connection(aiosqlite.Connection):
         """Take the write lock; one that is taken is waited for as long as `busy_timeout` says."""
         deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
         self._line.enter(BUSY_TIMEOUT_MS / 1000)
+        if not self._is_eager:
+            self._conn.execute("PRAGMA busy_timeout = 0")
+            self._is_eager = True
         while not self._is_begun(deadline):
             time.sleep(LOCK_PAUSE_SECONDS)
 
     def _is_begun(self, deadline: float) -> bool:
-        """Try once: who has had its turn in line waits for other programs only, and looks often."""
-        self._conn.execute("PRAGMA busy_timeout = 0")
         try:
             self._conn.execute(BEGIN)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             return False
-        finally:
-            self._conn.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         return True
 
     def _end(self) -> None:

@@ -11,7 +11,7 @@ except ImportError:  # Windows
     fcntl = None
 
 LINGER_SECONDS = 0.002  # the pause between two writes of one process that write without pause
-TURN_SECONDS = 0.02
+TURN_SECONDS = 0.03
 STUCK_SECONDS = 30.0  # how long a line that did not move is not waited for
 
 
