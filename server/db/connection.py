@@ -36,6 +36,7 @@ LOCK_PAUSE_SECONDS = 0.002  # between two looks for a write lock that another pr
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
 CHECKPOINT_COMMITS = 256
+WAL_HEADER_BYTES = 32
 LOOK_COMMITS = 8  # between two looks at the size of the WAL
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 WAL_WARNING_BYTES = 64 * 1024 * 1024
@@ -235,6 +236,7 @@ class Database(Reader):
         self._checkpointing: asyncio.Task[None] | None = None
         self._commits = 0
         self._wal_size = 0
+        self._wal_header = b""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
@@ -323,9 +325,19 @@ class Database(Reader):
             self._clock.at_least(datetime.fromisoformat(last))
 
     def _checkpoint_is_due(self) -> bool:
-        if self._commits % LOOK_COMMITS:
-            return self._commits >= CHECKPOINT_COMMITS
-        return self.wal_size() >= self._wal_size + CHECKPOINT_BYTES or self._commits >= CHECKPOINT_COMMITS
+        self._wal_header = self._wal_header or self._header()
+        is_long = not self._commits % LOOK_COMMITS and self.wal_size() >= self._wal_size + CHECKPOINT_BYTES
+        if is_long and self._wal_header != (header := self._header()):
+            self._wal_header, self._wal_size, is_long = header, self.wal_size(), False  # another process has copied it
+        return is_long or self._commits >= CHECKPOINT_COMMITS
+
+    def _header(self) -> bytes:
+        """Return what changes whenever the WAL is begun anew, as the first write after a whole checkpoint does."""
+        try:
+            with Path(f"{self.path}-wal").open("rb") as log:
+                return log.read(WAL_HEADER_BYTES)
+        except FileNotFoundError:
+            return b""
 
     def wal_size(self) -> int:
         """Return the size of the write-ahead log in bytes."""
@@ -354,7 +366,7 @@ class Database(Reader):
         finally:
             with anyio.CancelScope(shield=True):
                 await self._writer.rollback()
-        self._commits, self._wal_size = 0, self.wal_size()
+        self._commits, self._wal_size, self._wal_header = 0, self.wal_size(), b""
         if copied < frames and self._wal_size > WAL_WARNING_BYTES:
             logger.warning("a long reader keeps the WAL from shrinking: %d bytes", self._wal_size)
 

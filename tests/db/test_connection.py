@@ -433,3 +433,17 @@ def test_a_defect_of_ours_stays_what_it_is() -> None:
     error = failure(sqlite3.SQLITE_ERROR, "no such table: x")
 
     assert translate(error) is error
+
+
+async def test_a_long_log_that_another_process_has_copied_makes_no_checkpoint(bare: Database) -> None:
+    other = await open_database(bare.path)
+    await insert(bare, "first")
+    for number in range(5):
+        await insert(other, f"{number}", "x" * 1_000_000)
+    await other.checkpoint_if_dirty()
+    for number in range(7):
+        await insert(bare, f"small {number}")
+    await other.close()
+
+    assert bare.wal_size() > connection.CHECKPOINT_BYTES
+    assert bare._checkpointing is None
