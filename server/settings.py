@@ -72,6 +72,13 @@ class Settings:
     def database(self) -> Path:
         return self.data_root / DATABASE_NAME
 
+    def require_database(self) -> None:
+        """Refuse, for commands that would be of no use on a new one."""
+        if not self.database.is_file():
+            raise InvalidArguments(
+                f"There is no database in {str(self.data_root)!r}. Name its folder with --data-root."
+            )
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:

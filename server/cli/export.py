@@ -9,7 +9,7 @@ import anyio
 
 from server.db import exports, workspaces
 from server.db.connection import Reader
-from server.errors import InvalidArguments, NotFound
+from server.errors import NotFound
 from server.exporters import documents, folder, legacy, markdown
 from server.exporters.folder import File, Written
 from server.settings import Flags, Settings, load
@@ -37,10 +37,7 @@ def run(wanted: Wanted, flags: Flags, *, as_json: bool = False) -> int:
 
 def give_back(wanted: Wanted, settings: Settings, *, as_json: bool = False) -> int:
     """Export from the database of `settings`, as `run` does."""
-    if not settings.database.is_file():
-        raise InvalidArguments(
-            f"There is no database in {str(settings.data_root)!r}. Name its folder with --data-root."
-        )
+    settings.require_database()
     folder.check(wanted.destination, force=wanted.force)
     done = anyio.run(_export, settings, wanted)
     if as_json:

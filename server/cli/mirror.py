@@ -19,8 +19,7 @@ def run(flags: Flags, *, check: bool) -> int:
     settings.configure_logging(chosen)
     if chosen.mirror is None:
         raise InvalidArguments("There is no mirror: name its folder with --mirror or PM_MIRROR.")
-    if not chosen.database.is_file():
-        raise InvalidArguments(f"There is no database in {str(chosen.data_root)!r}. Name its folder with --data-root.")
+    chosen.require_database()
     work = _check if check else _write
     return anyio.run(work, chosen, Folder(chosen.mirror))
 

@@ -4,7 +4,6 @@ import anyio
 
 from server.db import search_repair
 from server.db.search_repair import Report
-from server.errors import InvalidArguments
 from server.settings import Flags, load
 from server.store import Store
 
@@ -12,10 +11,7 @@ from server.store import Store
 def run(flags: Flags, *, rebuild: bool) -> int:
     """Check the search of the chosen database, after a rebuild if one is wanted; return the exit code."""
     settings = load(flags)
-    if not settings.database.is_file():
-        raise InvalidArguments(
-            f"There is no database in {str(settings.data_root)!r}. Name its folder with --data-root."
-        )
+    settings.require_database()
     report = anyio.run(_look, Store(settings), rebuild)
     print("\n".join(_told(report)))
     return 0 if report.is_sound else 1

@@ -19,6 +19,8 @@ def run(path: Path, report_to: Path | None, as_json: bool, flags: Flags) -> int:
     async def work(db: Database, ask: Ask, told: Told) -> Report:
         return await verify_path(db, meant(path), Options(), ask, told)
 
-    report = anyio.run(with_database, settings.load(flags), work)
+    chosen = settings.load(flags)
+    chosen.require_database()
+    report = anyio.run(with_database, chosen, work)
     tell(report, report_to, as_json)
     return report.exit_code

@@ -110,7 +110,7 @@ def line(finding: Finding) -> dict[str, Any]:
 def text(report: Report) -> Iterator[str]:
     """Yield the report line by line, problems first; harmless lines, and those beyond MOST_LINES, are only counted."""
     if report.layout is None:
-        yield "Nothing was imported."
+        yield "Nothing was compared." if report.compared else "Nothing was imported."
         yield from map(sentence, report.findings)
         return
     done = "Compared" if report.compared else "Would import" if report.dry_run else "Imported"

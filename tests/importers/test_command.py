@@ -52,6 +52,18 @@ def test_nothing_to_import_makes_no_database_and_says_why(
     assert not bare.database.exists()
 
 
+def test_verify_without_a_database_makes_none_and_compares_nothing(bare: Settings, root: Path) -> None:
+    run = command(bare, "verify", str(root))
+    assert (run.returncode, "no database" in run.stderr) == (2, True)
+    assert not bare.database.exists()
+
+
+def test_verify_of_nothing_says_that_nothing_was_compared(settings: Settings, tmp_path: Path) -> None:
+    run = command(settings, "verify", str(tmp_path / "nowhere"))
+    assert run.returncode == 2
+    assert run.stdout.startswith("Nothing was compared.")
+
+
 def test_a_dry_run_makes_no_database_and_leaves_one_as_it_is(bare: Settings, root: Path) -> None:
     dry = command(bare, "import", str(root), "--dry-run", "--json", "--read-only")
     assert not bare.database.exists()
