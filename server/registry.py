@@ -79,7 +79,8 @@ class Action:
     """One verb of a tool, read off the signature and docstring of its handler.
 
     `shared` are parameters that the call object carries for many actions; `one_of` are alternatives of which the
-    caller must complete one, such as `(("step_id",), ("plan_id", "step_index"))`.
+    caller must complete one, such as `(("step_id",), ("plan_id", "step_index"))`. `lists` are lists by name that only
+    its help shows.
     """
 
     tool: str
@@ -90,6 +91,9 @@ class Action:
     shared: tuple[Param, ...] = ()
     one_of: Alternatives = ()
     aliases: tuple[str, ...] = ()
+    lists: Mapping[str, Sequence[Mapping[str, object]]] = field(
+        default_factory=dict[str, Sequence[Mapping[str, object]]]
+    )
 
     @cached_property
     def doc(self) -> str:
@@ -213,10 +217,11 @@ class Tool:
         one_of: Alternatives = (),
         aliases: tuple[str, ...] = (),
         presets: Mapping[str, Mapping[str, object]] | None = None,
+        lists: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function under its own name; a trailing underscore is dropped.
 
-        `presets` are further aliases, each with the arguments that it stands for.
+        `presets` are further aliases, each with the arguments that it stands for; `lists` are shown by its help.
         """
         aliases = (*aliases, *(presets or ()))
         self.presets.update(presets or {})
@@ -227,7 +232,9 @@ class Tool:
                 raise ValueError(f"{self.name} already has an action {taken}")
             bundles = (*self.always, *(self.on_read if read_only else self.on_write), *takes)
             shared = tuple(param for bundle in bundles for param in self.groups[bundle])
-            self.actions[name] = Action(self.name, name, handler, read_only, destructive, shared, one_of, aliases)
+            self.actions[name] = Action(
+                self.name, name, handler, read_only, destructive, shared, one_of, aliases, lists or {}
+            )
             self.aliases.update(dict.fromkeys(aliases, name))
             return handler
 
@@ -313,6 +320,7 @@ class Tool:
             "required": action.required,
             "params": [param.describe() for param in action.params.values()],
             "example": action.example,
+            **action.lists,
         }
 
 

@@ -97,6 +97,16 @@ async def page(db: Reader, wanted: Wanted, *, after_id: int, limit: int) -> tupl
     return [LoggedEvent.of(row) for row in rows], total
 
 
+async def logged_types(db: Reader, workspace_id: str, types: Sequence[str]) -> set[str]:
+    """Return those of `types` that the log of a workspace holds."""
+    held = "SELECT 1 FROM event_log WHERE workspace_id = :workspace_id AND type = value"
+    rows = await db.all(
+        f"SELECT value FROM json_each(:types) WHERE EXISTS ({held})",
+        {"types": encode(list(types)), "workspace_id": workspace_id},
+    )
+    return {row["value"] for row in rows}
+
+
 async def wait_for(db: Database, wanted: Wanted, seconds: float) -> None:
     """Return as soon as any process has committed a matching event, or after `seconds`."""
     with anyio.move_on_after(seconds):

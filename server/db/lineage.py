@@ -166,7 +166,7 @@ async def lost_by(db: Reader, session: Session) -> list[StepRow]:
             SELECT 1 FROM event_log e
             WHERE e.plan_id = s.plan_id AND e.event_id > mine.event_id AND e.entity_id = s.step_id
               AND e.session_id = :session_id AND e.type IN ('step_released', 'step_updated', 'step_passed')
-              AND e.data ->> 'to' IS NOT 'active')
+              AND (e.type <> 'step_updated' OR e.data ->> 'to' <> 'active'))
         ORDER BY s.plan_id, s.order_index
         """,
         {"session_id": session.session_id, "started_at": session.started_at},

@@ -1,5 +1,6 @@
 """What the logs hold: who did what to which entity."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,76 @@ class Origin:
         return self.session_id or self.agent
 
 
+# Every type of event: the entities it is about, any of whose names stands for it in a filter, and what it means.
+TYPES: dict[str, tuple[tuple[str, ...], str]] = {
+    "workspace_registered": (("workspace",), "a folder became a workspace"),
+    "workspace_updated": (("workspace",), "its name or profile changed"),
+    "workspace_linked": (("workspace",), "it became parent or child of another workspace"),
+    "workspace_unlinked": (("workspace",), "it is parent or child of that workspace no more"),
+    "files_reserved": (("workspace",), "somebody says on which files they work"),
+    "files_released": (("workspace",), "reservations of files ended"),
+    "legacy_store_noticed": (("legacy_store", "workspace"), "somebody was told of an older store"),
+    "imported": (("import", "workspace"), "files of another store were taken over"),
+    "plan_created": (("plan",), "a plan was made, cloned or imported"),
+    "plan_updated": (("plan",), "its facts or status changed; data.changed says which"),
+    "plan_archived": (("plan",), "it was archived"),
+    "plan_unarchived": (("plan",), "it came back from the archive"),
+    "plan_deleted": (("plan",), "it went to the trash"),
+    "plan_restored": (("plan",), "it came back from the trash"),
+    "note_added": (("note", "plan"), "a note was written on a plan"),
+    "note_acknowledged": (("note", "plan"), "an instruction note was read"),
+    "phase_added": (("phase",), "a phase was added"),
+    "phase_updated": (("phase",), "it was renamed or changed; data.changed says how"),
+    "phase_deleted": (("phase", "step"), "it went to the trash, its steps with it or to another phase"),
+    "phase_restored": (("phase", "step"), "it came back from the trash"),
+    "phases_reordered": (("plan", "phase", "step"), "phases changed places, their steps with them"),
+    "phase_confirmed": (("phase",), "later phases may begin"),
+    "confirmation_revoked": (("phase", "step"), "a confirmation was taken back"),
+    "steps_added": (("plan", "step"), "steps were added"),
+    "steps_reordered": (("plan", "step"), "steps changed places"),
+    "steps_replaced": (("plan", "step"), "new steps took the place of old ones"),
+    "steps_deleted": (("plan", "step"), "steps went to the trash"),
+    "step_restored": (("step",), "a step came back from the trash"),
+    "steps_restored": (("plan", "step"), "steps came back from the trash"),
+    "step_updated": (("step",), "status (data.from, data.to), text, notes, ... changed; data.changed says which"),
+    "step_claimed": (("step",), "somebody works on it now"),
+    "step_reclaimed": (("step",), "it was claimed after the lease of another ran out"),
+    "step_taken_over": (("step",), "a live claim was taken away by force"),
+    "step_passed": (("step",), "its claim was handed to another agent"),
+    "step_released": (("step",), "its claim ended without it being finished"),
+    "lease_renewed": (("step",), "its claim lives on"),
+    "step_confirmed": (("step",), "it may be worked on or finished"),
+    "dependencies_set": (("step", "plan"), "what it waits for changed"),
+    "file_edited": (("file_edit", "step"), "a file was touched for a step or plan"),
+    "message_sent": (("message",), "a message waits for an agent"),
+    "message_acknowledged": (("message",), "its addressee has read it"),
+    "agent_session_started": (("session",), "an agent began to work"),
+    "agent_session_completed": (("session",), "it is done; data and summary say with what"),
+    "agent_session_recovered": (("session",), "it goes on after a crash"),
+    "session_orphaned": (("session",), "nothing was heard of it for long"),
+    "handoff": (("lineage", "session"), "an agent handed its work to another"),
+    "checkpoint_created": (("checkpoint",), "a snapshot was stored"),
+    "context_stored": (("context_item",), "a context item was written"),
+    "context_deleted": (("context_item",), "it went to the trash"),
+    "context_item_restored": (("context_item",), "it came back from the trash"),
+    "research_appended": (("research",), "a research document grew"),
+    "knowledge_stored": (("knowledge",), "an entry was written"),
+    "knowledge_superseded": (("knowledge",), "another entry took its place"),
+    "knowledge_deleted": (("knowledge",), "it went to the trash"),
+    "knowledge_restored": (("knowledge",), "it came back from the trash"),
+    "memory_remembered": (("memory",), "a fact was written"),
+    "memory_forgotten": (("memory",), "it went to the trash"),
+    "memory_restored": (("memory",), "it came back from the trash"),
+}  # fmt: skip
+ENTITIES = frozenset(name for entities, _ in TYPES.values() for name in entities)
+
+
+def types_of(names: Iterable[str]) -> list[str]:
+    """Return types of events: the name of an entity stands for all that are about it, another name for itself."""
+    wanted = {name: [type_ for type_, (about, _) in TYPES.items() if name in about] or [name] for name in names}
+    return list(dict.fromkeys(type_ for types in wanted.values() for type_ in types))
+
+
 @dataclass(frozen=True)
 class Event:
     """One change, logged in the transaction that makes it. `summary` is for people and goes to the update log."""
@@ -33,6 +104,11 @@ class Event:
     plan_id: str | None = None
     summary: str | None = None
     data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        about, _ = TYPES.get(self.type, ((), ""))
+        if self.entity_type not in about:
+            raise ValueError(f"TYPES declares no event {self.type!r} about a {self.entity_type!r}")
 
 
 class LoggedEvent(Row):

@@ -1,5 +1,6 @@
 """What a step may become, who may change it, and what follows when it does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from server.models.text import whole_text
 from server.tools.common import Call, require_actor
 
 LEASE_SECONDS = 900
+BOOKKEEPING = ("claimed_by", "claim_token", "lease_expires_at", "completed_at", "completed_by")
 
 
 @dataclass(frozen=True)
@@ -202,16 +204,25 @@ async def _activate(call: Call, tx: Transaction, where: Target, changes: dict[st
 async def change(call: Call, tx: Transaction, where: Target, changes: dict[str, Any]) -> Outcome:
     """Change columns of a step that leave its status alone."""
     step = where.step
+    told = differing(step, changes)
+    changes = {name: changes[name] for name in told}
     if guard(call, tx, step):
-        changes = {**changes, **await _seize(tx, step)}
+        changes |= await _seize(tx, step)
+    if not changes:
+        return Outcome(step)
     await check_type(tx, step, changes.get("type"))
     changed = await steps.update(tx, step.step_id, changes)
-    summary = f"step {changed.order_index} edited: {changed.task[:120]}"
-    data = {"index": changed.order_index, "changed": sorted(changes)}
-    events.record(tx, Event("step_edited", "step", step.step_id, plan_id=step.plan_id, summary=summary, data=data))
+    summary = f"step {changed.order_index} edited ({', '.join(told) or 'claim'}): {changed.task[:120]}"
+    data = {"index": changed.order_index, "changed": told}
+    events.record(tx, Event("step_updated", "step", step.step_id, plan_id=step.plan_id, summary=summary, data=data))
     moved = changed.phase_id != step.phase_id
     nodes = [("phase", step.phase_id), ("phase", changed.phase_id)]
     return Outcome(changed, await dependencies.refresh(tx, nodes) if moved else [])
+
+
+def differing(step: StepRow, changes: Mapping[str, Any]) -> list[str]:
+    """Return which columns these changes would make different."""
+    return sorted(name for name, value in changes.items() if getattr(step, name) != value)
 
 
 async def _seize(tx: Transaction, step: StepRow) -> dict[str, Any]:
@@ -265,6 +276,7 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
     nodes = [("step", before.step_id), *(("phase", phase_id) for phase_id in phase_ids)]
     rows, refreshed = await tx.batch(steps.updating(tx, before.step_id, changes), dependencies.refreshing(tx, nodes))
     changed = StepRow.of(rows[0])
+    told = [name for name in differing(before, changes) if name not in BOOKKEEPING]
     events.record(
         tx,
         Event(
@@ -273,7 +285,7 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
             changed.step_id,
             plan_id=changed.plan_id,
             summary=f"step {changed.order_index} {before.status} -> {changed.status}: {changed.task[:120]}",
-            data={"index": changed.order_index, "from": before.status, "to": changed.status},
+            data={"index": changed.order_index, "from": before.status, "to": changed.status, "changed": told},
         ),
     )
     return Outcome(changed, await dependencies.freed(tx, refreshed))
@@ -285,4 +297,4 @@ def is_closed(status: str) -> bool:
 
 def appended(old: str | None, new: str) -> str:
     """Return notes with new ones on a line of their own."""
-    return whole_text(f"{old}\n{new}") if old else new
+    return whole_text(f"{old}\n{new}") if old and new else old or new

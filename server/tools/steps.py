@@ -228,7 +228,8 @@ async def update(
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
         step_rules.check_version(call, where.step)
         outcome = await _apply(call, tx, where, edit)
-        await plans.touch(tx, where.plan.plan_id)
+        if tx.events:
+            await plans.touch(tx, where.plan.plan_id)
         return {
             **_changed(outcome.step),
             "workspace_id": where.workspace_id,
@@ -276,7 +277,8 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
                 problems.append({**_named(item), "code": error.code, "problem": str(error)})
         if problems:
             raise _refused(problems, len(updates))
-        await plans.touch(tx, plan_id)
+        if tx.events:
+            await plans.touch(tx, plan_id)
         free = [node for outcome in outcomes for node in outcome.unblocked]
         return {
             "plan_id": plan_id,
@@ -315,8 +317,7 @@ async def _apply(call: Call, tx: Transaction, where: Target, edit: StepEdit) -> 
     changes: dict[str, Any] = {
         name: value for name in ("task", "type", "assignee", "notes") if (value := getattr(edit, name)) is not None
     }
-    if edit.assignee == "":
-        changes["assignee"] = None
+    changes |= {name: None for name in ("assignee", "notes") if changes.get(name) == ""}
     if edit.append_notes is not None:
         changes["notes"] = step_rules.appended(changes.get("notes", where.step.notes), edit.append_notes)
     if edit.phase is not None:

@@ -8,15 +8,18 @@ from server.db import events, plans, restore, stats, trash
 from server.db.connection import Reader
 from server.db.counting import COUNTED
 from server.db.events import Wanted
-from server.models.events import Event
+from server.errors import InvalidArguments
+from server.models.events import ENTITIES, TYPES, Event, types_of
 from server.models.text import Id, Index, Lines, Moment
 from server.models.workspaces import Stats
+from server.registry import MOST_PROBLEMS, NAME_SHOWN, nearest
 from server.tools.common import Agent, Call, Detail
 from server.tools.render import Page, Result
 from server.tools.workspace import TOOL
 
 Wait = Annotated[float, Field(ge=0, le=25, description="seconds to wait for the first one")]
-Types = Annotated[Lines, Field(description="event types")]
+Types = Annotated[Lines, Field(description="event types, or entities: step")]
+EVENT_TYPES = [{"type": type_, "entities": list(about), "means": means} for type_, (about, means) in TYPES.items()]
 
 
 @TOOL.action(read_only=True, takes=("page",))
@@ -54,7 +57,7 @@ async def history(
     return Page("history", rows, total, limit, lambda row: [row.log_id], "history", extra, COUNTED)
 
 
-@TOOL.action(read_only=True, takes=("page",))
+@TOOL.action(read_only=True, takes=("page",), lists={"event_types": EVENT_TYPES})
 async def events_(
     call: Call,
     *,
@@ -67,24 +70,42 @@ async def events_(
 
     To follow what happens, begin with the latest_id of an answer (limit=1 is enough), then pass the event_id of the
     last event you got. While there is a next_cursor, there are more already. Nothing new is an empty list. With
-    wait_seconds (at most 25) it answers as soon as any process has written something that matches.
+    wait_seconds (at most 25) it answers as soon as any process has written something that matches. types are those of
+    event_types (help lists them with their meaning) or entities, each for all types about it: ["step"] is every change
+    of steps.
 
-    Example: {"action":"events","since_id":1234,"types":["step_updated"],"wait_seconds":20}
+    Example: {"action":"events","since_id":1234,"types":["step"],"wait_seconds":20}
     """
     limit = call.shared.limit
     workspace_id = await _workspace_of(call, plan_id)
     after = call.after("events", 1)
     after_id = int(after[0]) if after else since_id
+    wanted_types = await _known_types(call.db, workspace_id, types or [])
     if wait_seconds:
-        await events.wait_for(call.db, Wanted(workspace_id, after_id, types or (), plan_id), wait_seconds)
+        await events.wait_for(call.db, Wanted(workspace_id, after_id, wanted_types, plan_id), wait_seconds)
     latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
-    wanted = Wanted(workspace_id, since_id, types or (), plan_id)
+    wanted = Wanted(workspace_id, since_id, wanted_types, plan_id)
     rows, total = await events.page(call.db, wanted, after_id=after_id, limit=limit + 1)
     if not rows and plan_id and not since_id:
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
     extra = {"workspace_id": workspace_id, "latest_id": latest[0].event_id if latest else 0}
     return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra, COUNTED)
+
+
+async def _known_types(db: Reader, workspace_id: str, named: list[str]) -> list[str]:
+    """Return the types that a filter means, or refuse those that are neither declared nor in the log."""
+    wanted = types_of(named)
+    strange = [name for name in wanted if name not in TYPES]
+    unknown = sorted(set(strange) - await events.logged_types(db, workspace_id, strange)) if strange else []
+    if unknown:
+        near = {name: nearest(name, (*TYPES, *ENTITIES)) for name in unknown}
+        told = [f"{name[:NAME_SHOWN]!r}{f' (did you mean {like!r}?)' if like else ''}" for name, like in near.items()]
+        raise InvalidArguments(
+            f"There is no event type {', '.join(told[:MOST_PROBLEMS])}. memory_workspace action='help' topic='events' "
+            f"lists them; all about an entity: {', '.join(sorted(ENTITIES))}."
+        )
+    return wanted
 
 
 async def _workspace_of(call: Call, plan_id: str | None) -> str:

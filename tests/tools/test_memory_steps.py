@@ -333,7 +333,7 @@ async def test_a_plan_of_another_workspace_is_a_conflict(agent: Agent, plan_id: 
 async def test_an_edit_with_the_status_it_has_already_is_logged(agent: Agent, plan_id: str) -> None:
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="pending", notes="look")
     assert (await at(agent, plan_id, 0))["notes"] == "look"
-    events = await agent("memory_workspace", "events", plan_id=plan_id, types=["step_edited"])
+    events = await agent("memory_workspace", "events", plan_id=plan_id, types=["step_updated"])
     assert [event["data"]["changed"] for event in events["events"]] == [["notes"]]
 
 

@@ -171,7 +171,7 @@ async def test_a_cycle_among_new_steps_is_told_by_their_indices(agent: Agent, wo
 async def test_the_name_of_an_agent_beside_its_session_is_logged(agent: Agent, workspace_id: str, plan_id: str) -> None:
     session = await agent("memory_agent", "init", agent="Executor", plan_id=plan_id)
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, notes="n", agent="helper", **_of(session))
-    logged = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["step_edited"])
+    logged = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["step_updated"])
     assert [(e["session_id"], e["agent"]) for e in logged["events"]] == [(session["session_id"], "helper")]
 
 

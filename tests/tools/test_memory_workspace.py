@@ -725,7 +725,7 @@ async def test_events_can_be_narrowed_by_type_and_plan(agent: Agent, workspace_i
     assert [event["type"] for event in by_type["events"]] == ["workspace_updated"]
     by_plan = await agent(WS, "events", plan_id=plan_id)
     assert {event["plan_id"] for event in by_plan["events"]} == {plan_id}
-    assert (await agent(WS, "events", workspace_id=workspace_id, types=["nothing"]))["total"] == 0
+    assert (await agent(WS, "events", workspace_id=workspace_id, types=["note_added"]))["total"] == 0
     assert (await agent.fails(WS, "events", workspace_id=workspace_id, plan_id="plan_x"))["code"] == "not_found"
     assert (await agent.fails(WS, "events", workspace_id=workspace_id, since_id=-1))["code"] == "invalid_arguments"
 
