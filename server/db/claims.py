@@ -49,7 +49,8 @@ _REASON = """
     WHEN s.type = 'critical' AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
         THEN 'confirmation'
     WHEN :types <> '[]' AND s.type NOT IN (SELECT value FROM json_each(:types)) THEN 'other_type'
-    WHEN :assignee IS NOT NULL AND s.assignee IS NOT NULL AND s.assignee <> :assignee THEN 'other_assignee'
+    WHEN :names <> '[]' AND s.assignee IS NOT NULL
+        AND lower(s.assignee) NOT IN (SELECT lower(value) FROM json_each(:names)) THEN 'other_assignee'
     END
 """
 _OF_ROW = {f"l_{name}": f"l.{name}" for name in ("status", "waits", "gate")}
@@ -62,15 +63,24 @@ FREE = "s.status = 'pending' AND s.waits_for = 0"
 LOST = "s.status = 'active' AND (s.claimed_by IS NULL OR s.lease_expires_at <= :now)"
 
 # Of one plan, each branch stops at the first ones in the order of the index.
-CANDIDATES_IN_PLAN = " UNION ALL ".join(
-    f"""
+_BRANCH = f"""
     SELECT * FROM (
         SELECT s.*, p.name AS phase FROM steps s JOIN phases p ON p.phase_id = s.phase_id
-        WHERE s.plan_id = :plan_id AND s.order_index > :index AND {state} AND ({REASON_IN_PLAN}) IS NULL
+        WHERE s.plan_id = :plan_id AND s.order_index > :index AND {{state}} AND ({REASON_IN_PLAN}) IS NULL
         ORDER BY s.order_index LIMIT :limit
     )
-    """
-    for state in (FREE, LOST)
+"""
+CANDIDATES_IN_PLAN = " UNION ALL ".join(_BRANCH.format(state=state) for state in (FREE, LOST))
+
+# For somebody: what is assigned to others, however much it is, is not looked at.
+NAMES = 3
+_NAMED = ("''", *(f"lower(:names ->> {place})" for place in range(NAMES)))
+CANDIDATES_FOR = " UNION ALL ".join(
+    _BRANCH.format(state=state)
+    for state in (
+        *(f"{FREE} AND lower(coalesce(s.assignee, '')) = {name}" for name in _NAMED),
+        LOST,
+    )
 )
 
 # The many steps that wait for others are counted in their index; the reason of each of the rest is looked at.
@@ -115,6 +125,7 @@ HELD = """
 """
 
 ELIGIBLE_IN_PLAN = f"{SCOPE} {CANDIDATES_IN_PLAN} ORDER BY order_index LIMIT :limit"
+ELIGIBLE_FOR = f"{SCOPE} {CANDIDATES_FOR} ORDER BY order_index LIMIT :limit"
 COUNT_IN_PLAN = f"{SCOPE} SELECT count(*) FROM (SELECT * FROM ({CANDIDATES_IN_PLAN}) LIMIT :limit)"
 
 # Of a whole workspace: its plans in the order of an index, and of each the steps that may be free. What is true of a
@@ -137,22 +148,26 @@ READY_PAGE = f"""
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which steps a caller can take: of some types, and assigned to it or to nobody."""
+    """Which steps a caller can take: of some types, and assigned to nobody or to one of up to NAMES names.
+
+    Without names it does not matter whom they are assigned to.
+    """
 
     types: Sequence[str] = ()
-    assignee: str | None = None
+    names: Sequence[str] = ()
 
 
 ANY = Wanted()
 
 
 def _params(db: Reader, wanted: Wanted, **more: Any) -> dict[str, Any]:
-    return {"now": db.now(), "types": encode(list(wanted.types)), "assignee": wanted.assignee, **more}
+    return {"now": db.now(), "types": encode(list(wanted.types)), "names": encode(list(wanted.names)), **more}
 
 
 async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
     """Return the first eligible steps of a plan, in order."""
-    rows = await db.all(ELIGIBLE_IN_PLAN, _params(db, wanted, plan_id=plan_id, index=-1, limit=limit))
+    query = ELIGIBLE_FOR if wanted.names else ELIGIBLE_IN_PLAN
+    rows = await db.all(query, _params(db, wanted, plan_id=plan_id, index=-1, limit=limit))
     return [StepRow.of(row) for row in rows]
 
 
@@ -177,15 +192,17 @@ async def ready(
     return [(StepRow.of(row), [row[name] for name in PLACE]) for row in rows], total
 
 
-async def first_ready(db: Reader, workspace_id: str, *, limit: int) -> list[StepRow]:
+async def first_ready(db: Reader, workspace_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
     """Return the steps of a workspace that `ready` begins with."""
-    rows = await db.all(READY_PAGE, _ready_params(db, workspace_id, None, limit))
+    rows = await db.all(READY_PAGE, _ready_params(db, workspace_id, None, limit, wanted))
     return [StepRow.of(row) for row in rows]
 
 
-def _ready_params(db: Reader, workspace_id: str, after: Sequence[str | int] | None, limit: int) -> dict[str, Any]:
+def _ready_params(
+    db: Reader, workspace_id: str, after: Sequence[str | int] | None, limit: int, wanted: Wanted = ANY
+) -> dict[str, Any]:
     place = dict(zip(PLACE, after or (-1, "", "", -1), strict=True))
-    return _params(db, ANY, workspace_id=workspace_id, limit=limit, **place)
+    return _params(db, wanted, workspace_id=workspace_id, limit=limit, **place)
 
 
 async def reason(db: Reader, step: StepRow) -> str | None:
@@ -197,6 +214,17 @@ async def reason(db: Reader, step: StepRow) -> str | None:
             JOIN steps s ON s.step_id = :step_id JOIN phases p ON p.phase_id = s.phase_id
         """,
         _params(db, ANY, plan_id=step.plan_id, step_id=step.step_id),
+    )
+
+
+async def gate(db: Reader, plan_id: str) -> str | None:
+    """Return the name of the first phase of a plan that awaits approval, or None."""
+    return await db.value(
+        f"""
+        SELECT p.name FROM plans l JOIN phases p ON p.plan_id = l.plan_id
+        WHERE l.plan_id = :plan_id AND p.order_index = {GATE}
+        """,
+        {"plan_id": plan_id},
     )
 
 

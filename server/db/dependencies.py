@@ -76,6 +76,23 @@ REACHABLE = """
     SELECT from_type, from_id, type, id FROM waits
 """
 
+PENDING_NAMED = """
+    SELECT d.source_type, d.source_id, d.target_type, d.target_id,
+        CASE d.target_type
+        WHEN 'plan' THEN coalesce(
+            (SELECT title FROM plans WHERE plan_id = d.target_id),
+            (SELECT title FROM plans_archive WHERE plan_id = d.target_id))
+        WHEN 'phase' THEN coalesce(
+            (SELECT name FROM phases WHERE phase_id = d.target_id),
+            (SELECT name FROM phases_archive WHERE phase_id = d.target_id))
+        WHEN 'program' THEN (SELECT title FROM programs WHERE program_id = d.target_id)
+        END AS name
+    FROM dependencies d
+    WHERE (d.source_type, d.source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:sources))
+      AND d.dep_type = 'blocks' AND d.dep_status = 'pending'
+    ORDER BY d.dependency_id
+"""
+
 
 async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType = "blocks") -> None:
     """Add edges, or change the type of those that exist. A cycle over `blocks` raises Conflict and prints it.
@@ -185,22 +202,15 @@ async def pending_of(db: Reader, node: Node) -> list[str]:
     return [row["target_id"] for row in rows]
 
 
-async def pending_of_steps(db: Reader, step_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return the ids of what each of these steps still waits for over `blocks`."""
-    if not step_ids:
+async def pending_named(db: Reader, sources: Sequence[Node]) -> dict[Node, list[str]]:
+    """Return what each of `sources` still waits for over `blocks`: steps by id, others by kind, name and id."""
+    if not sources:
         return {}
-    rows = await db.all(
-        """
-        SELECT source_id, target_id FROM dependencies
-        WHERE source_type = 'step' AND source_id IN (SELECT value FROM json_each(:ids))
-          AND dep_type = 'blocks' AND dep_status = 'pending'
-        ORDER BY dependency_id
-        """,
-        {"ids": encode(list(step_ids))},
-    )
-    found: dict[str, list[str]] = {}
+    rows = await db.all(PENDING_NAMED, {"sources": encode([list(source) for source in dict.fromkeys(sources)])})
+    found: dict[Node, list[str]] = {}
     for row in rows:
-        found.setdefault(row["source_id"], []).append(row["target_id"])
+        name = f"{row['target_type']} {row['name']!r} ({row['target_id']})" if row["name"] else row["target_id"]
+        found.setdefault((row["source_type"], row["source_id"]), []).append(name)
     return found
 
 

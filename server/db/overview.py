@@ -29,7 +29,8 @@ PARTS = {
     """,
     "context": """
         SELECT item_id, type, tags, version, updated_at FROM context_items{suffix}
-        WHERE parent_type = 'plan' AND parent_id = :plan_id ORDER BY updated_at DESC, item_id DESC
+        WHERE parent_type = 'plan' AND parent_id = :plan_id AND (expires_at IS NULL OR expires_at > :now)
+        ORDER BY updated_at DESC, item_id DESC
     """,
     "dependencies": """
         SELECT source_type, source_id, target_type, target_id, dep_type, dep_status FROM dependencies{suffix}
@@ -39,7 +40,7 @@ PARTS = {
 }
 JSON_COLUMNS = ("data", "tags")
 
-BRIEF = "s.step_id, s.phase_id, s.order_index, s.task, s.status, s.type, s.claimed_by, s.lease_expires_at"
+BRIEF = "s.step_id, s.phase_id, s.order_index, s.task, s.status, s.type, s.assignee, s.claimed_by, s.lease_expires_at"
 STANDING = f"""
     WITH place AS (
         SELECT min(order_index) AS first_open FROM steps{{suffix}}
@@ -56,7 +57,7 @@ STANDING = f"""
         WHERE s.plan_id = :plan_id AND s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now
     )
     SELECT s.step_id, s.order_index AS "index", p.name AS phase, s.task, s.status, nullif(s.type, 'standard') AS type,
-        s.claimed_by, s.lease_expires_at, s.held, h.agent
+        s.assignee, s.claimed_by, s.lease_expires_at, s.held, h.agent
     FROM (SELECT * FROM near UNION ALL SELECT * FROM held) s
         JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
         LEFT JOIN sessions h ON h.session_id = s.claimed_by

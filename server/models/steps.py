@@ -148,6 +148,7 @@ class StepBrief(Model):
     task: str
     status: str
     type: str | None = None
+    assignee: str | None = None
     claimed_by: str | None = None
     lease_expires_at: str | None = None
 

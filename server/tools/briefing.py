@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db import briefing, claims, lineage, notes, phases
+from server.db.claims import Wanted
 from server.db.connection import Reader
 from server.models.base import Model, encode
 from server.models.plans import PhaseProgress, Plan, PlanNote
@@ -93,7 +94,7 @@ async def compose(
         _held(held, most),
         _handoff(await lineage.last_to(db, agent, workspace_id=workspace_id, plan_id=plan_id), most),
         _listed("plans", around.plans, "memory_plan list"),
-        await _next(db, workspace_id, plan),
+        await _next(db, workspace_id, plan, Wanted(names=actors)),
         standing,
         _listed("messages", around.messages, "memory_session inbox"),
         _listed("context", around.context, "memory_context list"),
@@ -183,13 +184,13 @@ def _handoff(entry: LineageEntry | None, most: int) -> Part:
     return Part("handoff", [first], "memory_agent get_lineage lineage_id", single=True, smaller=others)
 
 
-async def _next(db: Reader, workspace_id: str, plan: Plan | None) -> Part:
-    """Return the steps that can be claimed first: of the plan, or of the whole workspace."""
+async def _next(db: Reader, workspace_id: str, plan: Plan | None, wanted: Wanted) -> Part:
+    """Return the steps that the agent can be given first: of the plan, or of the whole workspace."""
     most = NEXT_STEPS + 1
     if plan:
-        found = await claims.eligible_in_plan(db, plan.plan_id, limit=most)
+        found = await claims.eligible_in_plan(db, plan.plan_id, limit=most, wanted=wanted)
     else:
-        found = await claims.first_ready(db, workspace_id, limit=most)
+        found = await claims.first_ready(db, workspace_id, limit=most, wanted=wanted)
     where = [{} if plan else {"plan_id": step.plan_id} for step in found]
     rows = [_clipped({**_step(step), **place}, task=TASK) for step, place in zip(found, where, strict=True)]
     return Part("next", rows[:NEXT_STEPS], "memory_steps ready", len(found), counted=False)

@@ -6,11 +6,12 @@ from pydantic import Field
 
 from server.db import claims, dependencies, events, plans, steps
 from server.db.claims import Wanted
-from server.db.connection import Transaction
+from server.db.connection import Reader, Transaction
 from server.db.counting import COUNTED
 from server.db.steps import Outlook
 from server.errors import Conflict
 from server.models.events import Event
+from server.models.plans import Plan
 from server.models.steps import Step, StepBrief, StepRow, StepStatus, StepType, brief, view
 from server.models.text import Id, Index, Name, Seconds, Text
 from server.tools import step_rules
@@ -42,23 +43,26 @@ async def next_(
 
     Without a step it finishes nothing: it returns the step you hold, or claims the next eligible one for you. With
     step_id or step_index it first sets that step to `status` (default done), adding `notes` to its notes; repeating the
-    call finishes nothing else. Needs session_id or agent. The claim ends after lease_seconds (default 900) unless you
-    call heartbeat. `types` and `assignee` narrow what you are given; steps assigned to nobody always count. Without a
-    free step, `waiting` says why. `passed_by` names steps before yours that a human has to confirm first. `remaining`
-    counts the open steps of the plan.
+    call finishes nothing else. It is told as `completed` if it is done, else as `updated`. Needs session_id or agent.
+    The claim ends after lease_seconds (default 900) unless you call heartbeat. You are given steps assigned to nobody
+    or to you (your agent name or session); `assignee` adds those of that name, `types` narrows to some types. Without
+    a free step, `waiting` says why. `passed_by` names steps before yours that a human has to confirm first.
+    `remaining` counts the open steps of the plan.
 
     Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
     """
     _refuse_active(status, "The step you are done with")
-    wanted, finished = Wanted(types or (), assignee), None
+    finished = None
     async with call.write() as tx:
         actor = step_rules.require_claimant(tx)
+        wanted = Wanted(types or (), _names(tx.origin.agent, tx.origin.session_id, assignee))
         if step_id or step_index is not None:
             where = await step_rules.target(call, tx, step_id, plan_id, step_index)
-            workspace_id = where.workspace_id
+            plan, workspace_id = where.plan, where.workspace_id
             finished = await _finish(call, tx, where, status, notes)
         else:
-            workspace_id = await call.workspace_id(tx, (await plans.require_live(tx, plan_id)).workspace_id)
+            plan = await plans.require_live(tx, plan_id)
+            workspace_id = await call.workspace_id(tx, plan.workspace_id)
         got = await _held_or_claimed(tx, actor, plan_id, wanted, lease_seconds)
         outlook = await steps.outlook(tx, plan_id, got)
         if tx.events:
@@ -66,13 +70,18 @@ async def next_(
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
-            "completed": _finished(finished.step) if finished else None,
+            **(_finished(finished.step) if finished else {}),
             "next": _given(got, outlook.depends_on) if got else None,
             "remaining": outlook.remaining,
             "passed_by": _passed_by(outlook),
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
-            "waiting": None if got else await _waiting(tx, plan_id, wanted),
+            "waiting": None if got else await _waiting(tx, plan, wanted),
         }
+
+
+def _names(*names: str | None) -> list[str]:
+    """Return the different ones of these names."""
+    return list({name.lower(): name for name in names if name}.values())
 
 
 def _refuse_active(status: str, what: str) -> None:
@@ -120,22 +129,18 @@ def _passed_by(ahead: Outlook) -> list[dict[str, Any]]:
 
 
 def _finished(step: StepRow) -> dict[str, Any]:
-    return {"step_id": step.step_id, "index": step.order_index, "status": step.status}
+    """Return the step that the caller is done with, under a name that does not claim more than its status."""
+    name = "completed" if step.status == "done" else "updated"
+    return {name: {"step_id": step.step_id, "index": step.order_index, "status": step.status}}
 
 
-async def _waiting(tx: Transaction, plan_id: str, wanted: Wanted) -> dict[str, Any] | None:
+async def _waiting(db: Reader, plan: Plan, wanted: Wanted) -> dict[str, Any] | None:
     """Return why nothing is eligible: how many steps for each reason, and the first ones with theirs."""
-    found = await claims.waiting(tx, plan_id, first=FIRST_WAITING, wanted=wanted)
-    waits = await dependencies.pending_of_steps(
-        tx, [step.step_id for step, code in found.first if code == "dependency"]
-    )
+    found = await claims.waiting(db, plan.plan_id, first=FIRST_WAITING, wanted=wanted)
+    reasons = await step_rules.explain(db, plan, found.first)
     first = [
-        {
-            "step_id": step.step_id,
-            "index": step.order_index,
-            "reason": await step_rules.explain(tx, step, code, waits.get(step.step_id)),
-        }
-        for step, code in found.first
+        {"step_id": step.step_id, "index": step.order_index, "reason": reason}
+        for (step, _), reason in zip(found.first, reasons, strict=True)
     ]
     return {"counts": found.counts, "first": first} if found.counts else None
 
@@ -144,21 +149,23 @@ async def _waiting(tx: Transaction, plan_id: str, wanted: Wanted) -> dict[str, A
 async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
     """Every step that could be claimed now; claims nothing.
 
-    Of one plan, or of all active plans of the workspace, by priority of the plan, its age, and position. `total` counts
-    to 1000, then says "1000+".
+    Of one plan, or of all active plans of the workspace, by priority of the plan, its age, and position, whomever they
+    are assigned to. `total` counts to 1000, then says "1000+". Of a plan without any, `waiting` says why.
 
     Example: {"action":"ready","plan_id":"plan_1rqewqexykb7"}
     """
     plan = await plans.require(call.db, plan_id) if plan_id else None
     workspace_id = await call.workspace_id(call.db, plan.workspace_id if plan else None)
     limit = call.shared.limit
-    if plan_id:
+    if plan:
         after = call.after("ready-plan", 1)
         of_plan, total = await claims.ready_in_plan(
-            call.db, plan_id, after=int(after[0]) if after else -1, limit=limit + 1
+            call.db, plan.plan_id, after=int(after[0]) if after else -1, limit=limit + 1
         )
         rows = [brief(step, claimed_by=None) for step in of_plan]
-        return Page("steps", rows, total, limit, _at, "ready-plan", {"plan_id": plan_id}, COUNTED)
+        waiting = None if total or plan.archived_at else await _waiting(call.db, plan, claims.ANY)
+        extra = {"plan_id": plan.plan_id, "waiting": waiting}
+        return Page("steps", rows, total, limit, _at, "ready-plan", extra, COUNTED)
     found, total = await claims.ready(call.db, workspace_id, after=call.after("ready", 4), limit=limit + 1)
     places = {step.step_id: place for step, place in found}
     rows = [brief(step, plan_id=step.plan_id, claimed_by=None) for step, _ in found]
@@ -188,7 +195,7 @@ async def claim(
     """
     async with call.write() as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
-        taken = await step_rules.claim(call, tx, where.step, lease_seconds)
+        taken = await step_rules.claim(call, tx, where, lease_seconds)
         await plans.touch(tx, where.plan.plan_id)
         waits = await dependencies.waits_of(tx, "step", [taken.step_id], target_type="step")
         return _claimed(where, _given(taken, waits.get(taken.step_id)))

@@ -1,6 +1,6 @@
 """What a step may become, who may change it, and what follows when it does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from server.models.text import whole_text
 from server.tools.common import Call, require_actor
 
 LEASE_SECONDS = 900
+NAMED = 3  # of what a step waits for
 BOOKKEEPING = ("claimed_by", "claim_token", "lease_expires_at", "completed_at", "completed_by")
 
 
@@ -102,9 +103,9 @@ def require_claimant(tx: Transaction) -> str:
     return actor
 
 
-async def claim(call: Call, tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:
+async def claim(call: Call, tx: Transaction, where: Target, lease_seconds: int) -> StepRow:
     """Claim one step for the actor, or renew its claim; raise for whatever stands against it."""
-    actor = require_claimant(tx)
+    actor, step = require_claimant(tx), where.step
     forced = guard(call, tx, step)
     if step.status == "active" and step.claimed_by == actor:
         return await claims.renew(tx, step, lease_seconds)
@@ -112,12 +113,13 @@ async def claim(call: Call, tx: Transaction, step: StepRow, lease_seconds: int) 
         raise Conflict(f"{step.step_id} is {step.status} already. memory_steps action='next' gives you an open step.")
     code = await claims.reason(tx, step)
     if code and not (code == "held" and (forced or call.shared.claim_token)):
-        raise await _refusal(tx, step, code)
+        raise await _refusal(tx, where, code)
     return await claims.take(tx, step, actor, lease_seconds, forced=forced)
 
 
-async def _refusal(tx: Transaction, step: StepRow, code: str) -> Conflict | Gated:
-    text = f"{step.step_id} (index {step.order_index}) cannot be claimed: {await explain(tx, step, code)}."
+async def _refusal(tx: Transaction, where: Target, code: str) -> Conflict | Gated:
+    step, [why] = where.step, await explain(tx, where.plan, [(where.step, code)])
+    text = f"{step.step_id} (index {step.order_index}) cannot be claimed: {why}."
     if code == "confirmation":
         return Gated(f"{text} {_ask(step)}", confirm={"confirmation_scope": "step", "step_id": step.step_id})
     if code == "phase_confirmation":
@@ -141,28 +143,47 @@ def _ask(step: StepRow) -> str:
     )
 
 
-async def explain(db: Reader, step: StepRow, code: str, waits: list[str] | None = None) -> str:
-    """Return the reason `code` against a step in words; `waits` is what it waits for, where that is known."""
-    match code:
-        case "held":
-            return f"held by {step.claimed_by} until {step.lease_expires_at}"
-        case "dependency":
-            waits = waits or await dependencies.pending_of(db, ("step", step.step_id))
-            return f"waits for {', '.join(waits[:3])}{' and more' if len(waits) > 3 else ''}"
-        case "phase_dependency":
-            return f"its phase waits for {', '.join(await dependencies.pending_of(db, ('phase', step.phase_id)))}"
-        case _:
-            return REASONS.get(code, code.replace("_", " "))
+async def explain(db: Reader, plan: Plan, found: Sequence[tuple[StepRow, str]]) -> list[str]:
+    """Return the reasons against steps of a plan, given as codes, in words that name what they are about."""
+    sources = [_waits_by(plan, step).get(code, []) for step, code in found]
+    waits = await dependencies.pending_named(db, [node for nodes in sources for node in nodes])
+    gate = await claims.gate(db, plan.plan_id) if any(code == "phase_confirmation" for _, code in found) else None
+    named = [[name for node in nodes for name in waits.get(node, [])] for nodes in sources]
+    return [_in_words(step, code, gate, _some(names)) for (step, code), names in zip(found, named, strict=True)]
+
+
+def _waits_by(plan: Plan, step: StepRow) -> dict[str, list[Node]]:
+    """Return who it is that waits, by the reason."""
+    around: list[Node] = [("program", plan.program_id)] if plan.program_id else []
+    return {
+        "dependency": [("step", step.step_id)],
+        "phase_dependency": [("phase", step.phase_id)],
+        "plan_dependency": [("plan", plan.plan_id), *around],
+    }
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:NAMED])}{' and more' if len(names) > NAMED else ''}"
+
+
+def _in_words(step: StepRow, code: str, gate: str | None, waits: str) -> str:
+    about = {
+        "held": f"held by {step.claimed_by} until {step.lease_expires_at}",
+        "dependency": f"waits for {waits}",
+        "phase_dependency": f"its phase {step.phase!r} waits for {waits}",
+        "plan_dependency": f"its plan waits for {waits}",
+        "phase_confirmation": f"the phase {gate!r} before it needs confirmation (memory_plan action='confirm', scope "
+        "phase)",
+        "other_assignee": f"is assigned to {step.assignee}; assignee={step.assignee!r} takes it",
+    }
+    return about.get(code) or REASONS.get(code, code.replace("_", " "))
 
 
 REASONS = {
-    "plan_dependency": "its plan waits for another plan (memory_plan action='get_plan_dependencies')",
-    "phase_confirmation": "an earlier phase needs confirmation (memory_plan action='confirm', scope phase)",
     "confirmation": "needs confirmation (memory_plan action='confirm', scope step)",
     "blocked": "is blocked; set it to pending when it can go on",
     "failed": "failed; set it to pending to try again",
     "other_type": "its type is none of the types asked for",
-    "other_assignee": "is assigned to someone else",
 }
 
 
@@ -194,7 +215,7 @@ async def _activate(call: Call, tx: Transaction, where: Target, changes: dict[st
         await steps.reopen(tx, step.step_id)
     code = await claims.reason(tx, step)
     if code and not (code == "held" and (forced or call.shared.claim_token)):
-        raise await _refusal(tx, step, code)
+        raise await _refusal(tx, where, code)
     if tx.origin.actor:
         require_claimant(tx)
         await claims.take(tx, step, tx.origin.actor, LEASE_SECONDS, forced=forced)

@@ -70,10 +70,18 @@ async def test_what_names_no_other_row_is_no_way_to_find_rows(db: Database) -> N
 
 @pytest.mark.parametrize("query", [claims.ELIGIBLE_IN_PLAN, claims.COUNT_IN_PLAN, claims.WAITING_COUNTS])
 async def test_steps_that_wait_are_not_looked_at(db: Database, query: str) -> None:
-    params = {"plan_id": "", "now": "", "types": "[]", "assignee": None, "index": -1, "limit": 1}
+    params = {"plan_id": "", "now": "", "types": "[]", "names": "[]", "index": -1, "limit": 1}
     found = [row["detail"] for row in await db.all(f"EXPLAIN QUERY PLAN {query}", params)]
 
-    assert any("INDEX steps_free (plan_id=? AND status=? AND waits_for=?" in line for line in found)
+    assert any("(plan_id=? AND status=? AND waits_for=?" in line for line in found)
+
+
+async def test_steps_that_are_assigned_to_others_are_not_looked_at(db: Database) -> None:
+    params = {"plan_id": "", "now": "", "types": "[]", "names": '["ada"]', "index": -1, "limit": 1}
+    found = [row["detail"] for row in await db.all(f"EXPLAIN QUERY PLAN {claims.ELIGIBLE_FOR}", params)]
+
+    given = "INDEX steps_given (plan_id=? AND status=? AND waits_for=? AND <expr>=? AND order_index>?)"
+    assert sum(given in line for line in found) == claims.NAMES + 1
 
 
 async def test_the_progress_of_phases_is_counted_in_an_index(db: Database) -> None:

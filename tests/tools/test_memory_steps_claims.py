@@ -246,14 +246,68 @@ async def test_a_plan_that_is_not_active_gives_no_work(agent: Agent, plan_id: st
     assert (await agent("memory_steps", "ready", plan_id=plan_id))["steps"] == []
 
 
-async def test_types_and_assignee_narrow_what_next_gives(agent: Agent, workspace_id: str) -> None:
+async def test_next_gives_what_is_assigned_to_nobody_or_to_the_caller(agent: Agent, workspace_id: str) -> None:
     steps = [{"task": "a", "assignee": "Tester"}, {"task": "b", "type": "test"}, "c"]
     plan_id = await plan_of(agent, workspace_id, phase("P", *steps))
     assert (await take(agent, plan_id, "ada", types=["test"]))["next"]["task"] == "b"
-    assert (await take(agent, plan_id, "bob", assignee="Coder"))["next"]["task"] == "c"
-    answer = await take(agent, plan_id, "eve", assignee="Coder")
-    assert answer["waiting"]["counts"] == {"held": 2, "other_assignee": 1}
+    assert (await take(agent, plan_id, "bob"))["next"]["task"] == "c"
+    for arguments in ({}, {"assignee": "Coder"}):
+        waiting = (await take(agent, plan_id, "eve", **arguments))["waiting"]
+        assert waiting["counts"] == {"held": 2, "other_assignee": 1}
+        assert waiting["first"][0]["reason"] == "is assigned to Tester; assignee='Tester' takes it"
     assert (await take(agent, plan_id, "eve", assignee="Tester"))["next"]["task"] == "a"
+
+
+async def test_a_step_may_be_assigned_to_the_name_or_the_session_of_an_agent(agent: Agent, workspace_id: str) -> None:
+    sessions = [await agent("memory_agent", "init", workspace_id=workspace_id, agent="tester") for _ in range(2)]
+    one, two = (session["session_id"] for session in sessions)
+    steps = [{"task": "a", "assignee": two}, {"task": "b", "assignee": "Tester"}, {"task": "c", "assignee": "ada"}]
+    plan_id = await plan_of(agent, workspace_id, phase("P", *steps))
+
+    given = [await agent("memory_steps", "next", plan_id=plan_id, session_id=session) for session in (one, two)]
+    assert [answer["next"]["task"] for answer in given] == ["b", "a"]
+    assert (await take(agent, plan_id, "ada"))["next"]["task"] == "c"
+
+
+async def test_a_briefing_offers_what_next_would_give_and_ready_says_whose_a_step_is(
+    agent: Agent, workspace_id: str
+) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase("P", {"task": "a", "assignee": "Tester"}, "b"))
+    for arguments in ({"plan_id": plan_id}, {"workspace_id": workspace_id}):
+        briefing = await agent("memory_agent", "init", agent="Coder", **arguments)
+        assert [step["task"] for step in briefing["next"]] == ["b"]
+    listed = (await agent("memory_steps", "ready", plan_id=plan_id))["steps"]
+    assert [step.get("assignee") for step in listed] == ["Tester", None]
+
+
+@pytest.mark.parametrize("status", ["failed", "blocked", "cancelled", "pending"])
+async def test_next_calls_completed_only_what_is_done(agent: Agent, plan_id: str, status: str) -> None:
+    step_id = (await take(agent, plan_id, "ada"))["next"]["step_id"]
+    answer = await take(agent, plan_id, "ada", step_id=step_id, status=status)
+    assert "completed" not in answer
+    assert answer["updated"] == {"step_id": step_id, "index": 0, "status": status}
+
+
+async def test_what_waits_for_a_plan_or_a_phase_names_it(agent: Agent, workspace_id: str) -> None:
+    first = await plan_of(agent, workspace_id, phase("Only", "x"))
+    gated = [phase("Design", "a", approval_required=True), phase("Build", "b")]
+    plan_id = await plan_of(agent, workspace_id, *gated, depends_on_plans=[first])
+
+    async def reasons() -> list[str]:
+        answers = [await take(agent, plan_id, "ada"), await agent("memory_steps", "ready", plan_id=plan_id)]
+        told = [[step["reason"] for step in answer["waiting"]["first"]] for answer in answers]
+        assert told[0] == told[1]
+        return told[0]
+
+    assert await reasons() == [f"its plan waits for plan 'Work' ({first})"] * 2
+    refused = await agent.fails("memory_steps", "claim", plan_id=plan_id, step_index=0, agent="ada")
+    assert f"plan 'Work' ({first})" in refused["message"]
+
+    await take(agent, first, "ada", step_index=0, status="cancelled")
+    await agent("memory_plan", "update", plan_id=first, status="completed")
+    await take(agent, plan_id, "ada", step_index=0)
+    [reason] = await reasons()
+    assert reason.startswith("the phase 'Design' before it needs confirmation")
 
 
 @pytest.mark.parametrize(
