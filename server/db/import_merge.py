@@ -17,6 +17,7 @@ from server.models.imports import Finding
 CHUNK = 400
 # They follow every edit, so that both sides moved them says nothing.
 BOOKKEEPING = {"version", "updated_at", "last_seen_at"}
+NUMBERS = ("event_id", "log_id")
 # Rows that are never deleted because a file does not name them any more: too much hangs on them.
 KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
 Columns = dict[str, Any]
@@ -32,11 +33,11 @@ class Decided:
 
 @dataclass(frozen=True)
 class Base:
-    """What an import wrote of a row, and for which workspace."""
+    """What an import wrote of a row, for which workspace, and from which file."""
 
-    columns: Columns
     text: str
     workspace_id: str | None
+    path: str
 
 
 async def generation(db: Reader) -> tuple[int, str | None]:
@@ -57,13 +58,8 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
     stage.change("DELETE FROM gone WHERE unit = :unit", [{"unit": unit}])
     imported_before = await db.value("SELECT 1 FROM import_rows LIMIT 1") is not None
     for table in stage.tables(unit):
-        if table in LOGS and not imported_before:
-            continue
         if table in LOGS:
-            known = set(await known_entries(db, table, unit))
-            for rows in stage.pages(unit, table, CHUNK):
-                same = [{"seq": row["seq"]} for row in rows if short(row["row_key"]) in known]
-                stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", same)
+            await _decide_log(db, stage, unit, table)
             continue
         one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
         for rows in stage.pages(unit, table, CHUNK):
@@ -73,6 +69,27 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
     if imported_before:
         await _vanished(db, stage, unit, decided)
     return decided
+
+
+async def _decide_log(db: Reader, stage: Stage, unit: str, table: str) -> None:
+    """Mark the entries that were imported before, and those that this very database wrote, by all that they say."""
+    known = set(await known_entries(db, table, unit))
+    for rows in stage.pages(unit, table, CHUNK):
+        there = await _logged(db, table, rows)
+        same = [row for row in rows if short(row["row_key"]) in known or _entry(params(row)) in there]
+        stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", [{"seq": row["seq"]} for row in same])
+
+
+async def _logged(db: Reader, table: str, rows: Sequence[sqlite3.Row]) -> set[tuple[Any, ...]]:
+    """Return the entries that the database has of the moments of these."""
+    times = encode(list({row["moment"] for row in rows}))
+    query = f"SELECT * FROM {table} WHERE timestamp IN (SELECT value FROM json_each(:times))"
+    return {_entry(dict(row)) for row in await db.all(query, {"times": times})}
+
+
+def _entry(values: Columns) -> tuple[Any, ...]:
+    """Return an entry without its number, which is its place in one database."""
+    return tuple((name, values[name]) for name in sorted(values) if name not in NUMBERS and values[name] is not None)
 
 
 async def known_entries(db: Reader, table: str, unit: str) -> list[str]:
@@ -129,12 +146,12 @@ class _Table:
     async def bases(self, rows: Sequence[sqlite3.Row]) -> dict[str, Base]:
         found = await self.db.all(
             """
-            SELECT row_key, base, workspace_id FROM import_rows
+            SELECT row_key, base, workspace_id, path FROM import_rows
             WHERE table_name = :table AND row_key IN (SELECT value FROM json_each(:keys))
             """,
             {"table": self.name, "keys": encode([row["row_key"] for row in rows])},
         )
-        return {row["row_key"]: Base({}, row["base"], row["workspace_id"]) for row in found}
+        return {row["row_key"]: Base(row["base"], row["workspace_id"], row["path"]) for row in found}
 
     async def live(self, keys: Iterable[str]) -> dict[str, tuple[str, Columns]]:
         """Return the rows of the database by key, each with the suffix of its table."""
@@ -178,22 +195,34 @@ class _Table:
             return "foreign", None
         if live is None:
             return "insert", None
-        if base is None and self.name == "workspaces":
-            return "update", self._adopted(row, live[1])
+        new = json.loads(row["base"])
+        differing = [name for name in new.keys() - BOOKKEEPING if new[name] != live[1][name]]
+        if not differing and (base is None or base.path != row["path"]):
+            return "same", None  # it was written here, and has come back
         if base is None:
-            self.tell(row, "error", "that id exists already, and no import made it; left out", row["row_key"])
-            return "foreign", None
+            return self._unknown(row, live[1], differing)
         changed = self._merged(row, json.loads(base.text), json.loads(row["base"]), live[1])
         return ("update", changed) if changed else ("rebase", None)
 
-    def _adopted(self, row: sqlite3.Row, live: Columns) -> Columns | None:
+    def _unknown(self, row: sqlite3.Row, live: Columns, differing: Sequence[str]) -> tuple[str, Columns | None]:
+        """Decide on a row that is there though no import made it, and says something else."""
+        if self.name == "workspaces":
+            changed = self._adopted(row, live)
+            return ("update", changed) if changed else ("same", None)
+        told = f"that id exists already, with another {', '.join(sorted(differing)[:5])}; left out"
+        self.tell(row, "error", told, row["row_key"])
+        return "foreign", None
+
+    def _adopted(self, row: sqlite3.Row, live: Columns) -> Columns:
         """Fill in what a workspace that is registered already lacks; what it has stays."""
         new = json.loads(row["base"])
         changed = {name: value for name, value in new.items() if live[name] is None and value is not None}
         meta = json.loads(live["meta"])
         lacking = {name: value for name, value in json.loads(new["meta"]).items() if name not in meta}
-        self.tell(row, "info", "registered already; what it lacked was added", live["path"], row["row_key"])
-        return changed | ({"meta": encode({**meta, **lacking})} if lacking else {})
+        changed |= {"meta": encode({**meta, **lacking})} if lacking else {}
+        what = "registered already; " + ("what it lacked was added" if changed else "it lacked nothing")
+        self.tell(row, "info", what, live["path"], row["row_key"])
+        return changed
 
     def _merged(self, row: sqlite3.Row, base: Columns, new: Columns, live: Columns) -> Columns:
         """Return what the source changed since, less what was edited in the database since."""

@@ -107,7 +107,7 @@ def counted(stage: Stage, unit: str) -> Written:
         found.counts.setdefault(row["table_name"], {})["delete"] = row["n"]
     files = stage.query(
         """
-        SELECT CASE known WHEN 'same' THEN 'unchanged' ELSE status END AS status, count(*) AS n FROM files
+        SELECT CASE WHEN known IS NULL THEN status ELSE 'unchanged' END AS status, count(*) AS n FROM files
         WHERE unit = :unit GROUP BY 1
         """,
         {"unit": unit},
@@ -127,6 +127,20 @@ def left_out(stage: Stage, unit: str) -> None:
                           AND r.action <> 'foreign')
         """,
         [{"unit": unit}],
+    )
+
+
+def come_back(stage: Stage, unit: str) -> None:
+    """Count documents that say what the database has already as unchanged: nothing is remembered of them."""
+    stage.change("UPDATE files SET known = NULL WHERE unit = :unit AND known = 'here'", [{"unit": unit}])
+    stage.change(
+        """
+        UPDATE files AS f SET known = 'here'
+        WHERE unit = :unit AND known IS NULL AND status = 'imported' AND raw IS NULL
+          AND NOT EXISTS (SELECT 1 FROM rows r
+                          WHERE (r.unit = f.unit OR f.unit = :store) AND r.path = f.path AND r.action <> 'same')
+        """,
+        [{"unit": unit, "store": STORE}],  # a workspace takes in what belongs to all
     )
 
 

@@ -207,6 +207,7 @@ async def _make_real(job: Job, stage: Stage, unit: str) -> Part:
     for attempt in range(ATTEMPTS):
         decided = await import_merge.decide(job.db, stage, unit)
         imports.left_out(stage, unit)
+        imports.come_back(stage, unit)
         try:
             written = await _written(job, stage, unit, decided)
         except (Conflict, Busy):

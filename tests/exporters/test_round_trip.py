@@ -20,6 +20,7 @@ from server.store import open_store
 from tests import legacy_store
 from tests.db.test_family import Store, store
 from tests.exporters.test_documents import SHIPPED, fill_the_rest
+from tests.importers.conftest import everything
 from tests.legacy_shapes import SHAPES
 
 __all__ = ["store"]
@@ -137,6 +138,41 @@ async def test_a_changed_plan_changes_its_rows(db: Database, other: Database, st
     row = await other.one("SELECT task FROM steps WHERE step_id = :id", {"id": store.steps[0]})
     assert row is not None
     assert row["task"] == "Another"
+
+
+@pytest.mark.parametrize("archived", [False, True])
+async def test_an_export_imported_into_its_own_database_changes_nothing(
+    db: Database, store: Store, tmp_path: Path, archived: bool
+) -> None:
+    await import_path(db, legacy_store.put(tmp_path / "source", legacy_store.store(5, plans=3)), Options())
+    async with db.transaction() as tx:
+        await fill_the_rest(tx, store)
+        await tx.run("UPDATE steps SET task = task || ' (edited)', version = version + 1")
+        if archived:
+            await family.archive(tx, store.plan_id)
+    before = everything(db.path)
+
+    report = await copied(db, db, tmp_path / "out")
+
+    assert (report.exit_code, report.findings, report.differences) == (0, [], [])
+    assert set(report.files) == {"unchanged"}
+    assert everything(db.path) == before
+
+
+async def test_an_older_export_of_the_same_database_costs_a_line_for_each_row_that_differs(
+    db: Database, store: Store, tmp_path: Path
+) -> None:
+    target = await written(db, tmp_path / "out")
+    async with db.transaction() as tx:
+        await tx.run("UPDATE steps SET task = 'Another', version = 2 WHERE step_id = :id", {"id": store.steps[0]})
+    before = everything(db.path)["steps"]
+
+    report = await import_path(db, target, Options())
+
+    [line] = [finding for finding in report.findings if finding.severity == "error"]
+    assert line.value == store.steps[0]
+    assert "task" in line.what
+    assert everything(db.path)["steps"] == before
 
 
 def edited(path: Path, change: Callable[[dict[str, Any]], None], *, seal: bool = False) -> None:
