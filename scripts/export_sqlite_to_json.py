@@ -1,6 +1,7 @@
 """Write a database as JSON files: `export_sqlite_to_json.py --db FILE --output DIR [--format legacy|json]`.
 
-The same as `python -m server export`: by default the files of the old store, with `--format json` lossless documents.
+By default the files of the old store, and a count of what they have no place for; with `--format json` the lossless
+documents of `python -m server export`.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from server import __version__
 from server.settings import SETTINGS, Flags, Setting
 
 PROGRAM = "project-memory"
-ExportFormat = Literal["legacy", "json", "markdown"]
+ExportFormat = Literal["json", "legacy", "markdown"]
 
 
 def run(words: Sequence[str], flags: Flags) -> None:
@@ -109,12 +109,12 @@ def export_all(
     context: typer.Context,
     destination: Annotated[Path, typer.Argument(help="a new or empty folder")],
     *,
-    format: Annotated[ExportFormat, typer.Option(help="the old files, lossless documents, or pages")] = "legacy",
+    format: Annotated[ExportFormat, typer.Option(help="lossless documents, the old files, or pages")] = "json",
     plan: Annotated[str | None, typer.Option(help="the id of the only plan to export")] = None,
     force: Annotated[bool, typer.Option("--force", help="write into a folder that is not empty")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write everything, or --workspace, or --plan, as files: the old store, JSON documents, or Markdown pages."""
+    """Write everything, or --workspace, or --plan, as files: JSON documents, the old store, or Markdown pages."""
     from server.cli import export
 
     flags: Flags = context.obj

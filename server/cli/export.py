@@ -24,7 +24,7 @@ class Wanted:
     """What to export, and where to."""
 
     destination: Path
-    format: str = "legacy"
+    format: str = "json"
     workspace: str | None = None
     plan_id: str | None = None
     force: bool = False
@@ -51,16 +51,19 @@ async def _export(settings: Settings, wanted: Wanted) -> Written:
     db = await open_store(settings)
     try:
         async with exports.snapshot(db) as reader:
-            files = await _files(reader, wanted)
-            return await folder.write(wanted.destination, files, format=wanted.format, force=wanted.force)
+            workspace_id = await _workspace(reader, wanted.workspace) if wanted.workspace else None
+            files = await _files(reader, wanted, workspace_id)
+            done = await folder.write(wanted.destination, files, format=wanted.format, force=wanted.force)
+            if wanted.format == "legacy":
+                done.left_out = await legacy.left_out(reader, workspace_id, wanted.plan_id)
+            return done
     finally:
         await db.close()
 
 
-async def _files(reader: Reader, wanted: Wanted) -> AsyncIterator[File]:
+async def _files(reader: Reader, wanted: Wanted, workspace_id: str | None) -> AsyncIterator[File]:
     """Return the files that are wanted: of a plan, of a workspace, or of everything."""
     layout = LAYOUTS[wanted.format]
-    workspace_id = await _workspace(reader, wanted.workspace) if wanted.workspace else None
     if wanted.plan_id is None:
         return layout.workspace(reader, workspace_id) if workspace_id else layout.store(reader)
     found = await exports.workspace_of(reader, wanted.plan_id)
@@ -86,4 +89,7 @@ def _told(done: Written) -> list[str]:
         lines.append(f"{len(done.left_over)} files of plans that are not in this export were left as they are:")
         lines += [f"  {path}" for path in done.left_over[:SHOWN]]
         lines += [f"  and {more} more"] if (more := len(done.left_over) - SHOWN) > 0 else []
+    if done.left_out:
+        lines.append("Left out, since the old shape has no place for it (--format json has all of it):")
+        lines += [f"  {number} {what}" for what, number in done.left_out.items()]
     return lines + [f"Note: {note}" for note in done.notes]

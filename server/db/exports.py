@@ -288,6 +288,12 @@ async def imported_programs(db: Reader, workspace_id: str) -> set[str]:
     return {row["row_key"] for row in await db.all(query, {"workspace_id": workspace_id})}
 
 
+async def imported_dependencies(db: Reader, workspace_id: str) -> set[str]:
+    """Return the ids of the dependencies that stood in files of a workspace."""
+    query = f"SELECT row_key FROM import_rows WHERE table_name = 'dependencies' AND {OF_WORKSPACE} AND {KEPT}"
+    return {row["row_key"] for row in await db.all(query, {"workspace_id": workspace_id})}
+
+
 async def plan_folders(db: Reader, workspace_id: str) -> dict[str, str]:
     """Return the paths of the files that the plans of a workspace were imported from, by plan."""
     query = f"SELECT row_key, path FROM import_rows WHERE table_name = 'plans' AND {OF_WORKSPACE} AND {KEPT}"

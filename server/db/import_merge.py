@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -21,6 +22,7 @@ NUMBERS = ("event_id", "log_id")
 # Rows that are never deleted because a file does not name them any more: too much hangs on them.
 KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
 Columns = dict[str, Any]
+Entry = tuple[tuple[str, Any], ...]
 
 
 @dataclass
@@ -74,20 +76,30 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
 async def _decide_log(db: Reader, stage: Stage, unit: str, table: str) -> None:
     """Mark the entries that were imported before, and those that this very database wrote, by all that they say."""
     known = set(await known_entries(db, table, unit))
+    there: dict[str, Counter[Entry]] = {}
     for rows in stage.pages(unit, table, CHUNK):
-        there = await _logged(db, table, rows)
-        same = [row for row in rows if short(row["row_key"]) in known or _entry(params(row)) in there]
-        stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", [{"seq": row["seq"]} for row in same])
+        moments = {row["moment"] for row in rows}
+        there = {moment: there[moment] for moment in moments & there.keys()}  # a moment may be on two pages
+        there |= await _logged(db, table, moments - there.keys())
+        same: list[dict[str, Any]] = []
+        for row in rows:
+            equal, entry = there[row["moment"]], _entry(params(row))
+            if short(row["row_key"]) in known or equal[entry] > 0:
+                equal[entry] -= 1
+                same.append({"seq": row["seq"]})
+        stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", same)
 
 
-async def _logged(db: Reader, table: str, rows: Sequence[sqlite3.Row]) -> set[tuple[Any, ...]]:
-    """Return the entries that the database has of the moments of these."""
-    times = encode(list({row["moment"] for row in rows}))
-    query = f"SELECT * FROM {table} WHERE timestamp IN (SELECT value FROM json_each(:times))"
-    return {_entry(dict(row)) for row in await db.all(query, {"times": times})}
+async def _logged(db: Reader, table: str, moments: Iterable[str]) -> dict[str, Counter[Entry]]:
+    """Return how often the database has each entry of these moments."""
+    found = {moment: Counter[Entry]() for moment in moments}
+    query = f"SELECT * FROM {table} WHERE timestamp IN (SELECT value FROM json_each(:moments))"
+    for row in await db.all(query, {"moments": encode(list(found))}) if found else ():
+        found[row["timestamp"]][_entry(dict(row))] += 1
+    return found
 
 
-def _entry(values: Columns) -> tuple[Any, ...]:
+def _entry(values: Columns) -> Entry:
     """Return an entry without its number, which is its place in one database."""
     return tuple((name, values[name]) for name in sorted(values) if name not in NUMBERS and values[name] is not None)
 

@@ -39,6 +39,7 @@ class Written:
     plans_before: int = 0
     left_over: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
+    left_out: dict[str, int] = field(default_factory=dict[str, int])  # what the format has no place for
 
     def count(self, file: File) -> None:
         self.files += 1

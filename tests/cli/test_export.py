@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.importers.run import Options, import_path
+from server.models.documents import MANIFEST
 from server.settings import PACKAGE, Settings
 from server.store import open_store
 from tests import legacy_store
@@ -36,12 +37,20 @@ def export(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_the_old_store_is_given_back_by_default(settings: Settings, imported: Files, tmp_path: Path) -> None:
-    done = export(settings, str(tmp_path / "out"))
+async def test_everything_is_written_by_default(settings: Settings, imported: Files, tmp_path: Path) -> None:
+    done = export(settings, "--json", str(tmp_path / "out"))
+
+    assert (done.returncode, json.loads(done.stdout)["format"]) == (0, "json")
+    assert (tmp_path / "out" / MANIFEST).is_file()
+
+
+async def test_the_old_store_is_given_back(settings: Settings, imported: Files, tmp_path: Path) -> None:
+    done = export(settings, "--format", "legacy", str(tmp_path / "out"))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 of them plans" in done.stdout
     assert legacy_store.read(tmp_path / "out") == imported
+    assert "  2 entries of the history that no import brought" in done.stdout
 
 
 async def test_a_folder_that_is_not_empty_needs_force(settings: Settings, imported: Files, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest_asyncio
 
 from server.db import exports, family
 from server.db.connection import Database, columns_of_tables
+from server.db.staging import LOGS
 from server.exporters import documents, folder, legacy
+from server.exporters.legacy import unplaced
 from server.importers.report import Report
 from server.importers.run import Options, import_path
 from server.models.documents import digest, text_of
@@ -173,6 +176,55 @@ async def test_an_older_export_of_the_same_database_costs_a_line_for_each_row_th
     assert line.value == store.steps[0]
     assert "task" in line.what
     assert everything(db.path)["steps"] == before
+
+
+LISTED = {*unplaced.PLACED, *unplaced.REMEMBERED, *unplaced.WORDS}
+
+
+def live(tables: Tables) -> dict[str, int]:
+    """Count the rows of each table with those of its archive."""
+    counts = Counter[str]()
+    for table, rows in tables.items():
+        counts[table.removesuffix("_archive")] += len(rows)
+    return counts
+
+
+async def test_every_table_has_a_place_in_old_files_or_is_told_of(db: Database) -> None:
+    kept = {table.removesuffix("_archive") for table in exports.tables()}
+
+    assert kept == LISTED
+
+
+@pytest.mark.parametrize("archived", [False, True])
+async def test_what_an_export_of_old_files_leaves_out_is_what_it_says(
+    db: Database, other: Database, store: Store, tmp_path: Path, archived: bool
+) -> None:
+    async with db.transaction() as tx:
+        await fill_the_rest(tx, store)
+        await tx.run("DELETE FROM import_files")  # it has no bytes that could be given back
+        if archived:
+            await family.archive(tx, store.plan_id)
+    async with exports.snapshot(db) as reader:
+        await folder.write(tmp_path / "out", legacy.store(reader), format="legacy")
+        told = await legacy.left_out(reader, None, None)
+    await import_path(other, tmp_path / "out", Options())
+
+    before, after = live(await tables(db)), live(await tables(other))
+    after = Counter({**after, **dict.fromkeys(LOGS, 0)})  # the import logs itself
+    after["context_items"] += 1  # that of the workspace has a file, which an import keeps as a file
+    lost = {table: before[table] - after[table] for table in LISTED - unplaced.REMEMBERED}
+    assert {unplaced.WORDS.get(table, table): number for table, number in lost.items() if number > 0} == told
+
+
+async def test_what_is_left_out_of_one_plan_is_told_by_plan(db: Database, store: Store) -> None:
+    async with exports.snapshot(db) as reader:
+        everywhere = await legacy.left_out(reader, None, None)
+        one = await legacy.left_out(reader, store.workspace_id, store.plan_id)
+        none = await legacy.left_out(reader, store.workspace_id, store.before_id)
+
+    assert one
+    assert all(number <= everywhere[what] for what, number in one.items())
+    assert none == {}
 
 
 def edited(path: Path, change: Callable[[dict[str, Any]], None], *, seal: bool = False) -> None:

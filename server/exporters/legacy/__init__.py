@@ -7,6 +7,7 @@ logged since has no place in the old shape.
 
 import zlib
 from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -15,8 +16,11 @@ from server.db.connection import Reader
 from server.db.exports import Rows
 from server.exporters.documents import file_name
 from server.exporters.folder import File
-from server.exporters.legacy import beside, entries, programs, states, workspaces
+from server.exporters.legacy import beside, entries, programs, states, unplaced, workspaces
 from server.exporters.legacy.entries import Change
+from server.exporters.legacy.unplaced import counted as left_out
+
+__all__ = ["left_out", "one_plan", "store", "workspace"]
 
 STATE = "state.json"
 ARCHIVED = "plans/_archived/"
@@ -101,6 +105,7 @@ class _Workspace:
         self.plans: set[str] = set()
         self.programs: set[str] = set()
         self.in_programs: set[str] = set()  # dependencies of plans that stand in files of programs
+        self.waits: set[str] = set()  # dependencies that stood in files
 
     @classmethod
     async def read(cls, db: Reader, workspace_id: str) -> "_Workspace":
@@ -112,6 +117,7 @@ class _Workspace:
         found.programs = set(await exports.programs(db, workspace_id))
         listed = await exports.origins(db, workspace_id, "programs/")
         found.in_programs = {row["row_key"] for row in listed if row["table_name"] == "dependencies"}
+        found.waits = await exports.imported_dependencies(db, workspace_id)
         return found
 
     async def files_of(self, folder: str | None, listed: list[Imported]) -> AsyncGenerator[File]:
@@ -148,9 +154,10 @@ class _Workspace:
 
     async def new_plan(self, plan_id: str) -> AsyncGenerator[File]:
         """Yield the files of a plan that was never imported."""
-        known = entries.change([], await exports.plan(self.db, plan_id))
+        rows = await exports.plan(self.db, plan_id)
+        known, note = entries.change([], rows), unplaced.told(rows, self.waits)
         folder = f"{self.root}plans/{file_name(plan_id)}/"
-        yield beside.brand_new(f"{folder}{STATE}", states.new(known), is_plan=True, note=_note(known))
+        yield beside.brand_new(f"{folder}{STATE}", states.new(known), is_plan=True, note=note)
         for file in beside.new_files(folder, known, self.workspace_id, plan_id):
             yield file
 
@@ -164,6 +171,7 @@ class _Workspace:
         if plan_id not in self.plans:
             return
         rows = await exports.plan(self.db, plan_id)
+        note = unplaced.told(rows, self.waits)
         for table in ("dependencies", "dependencies_archive"):
             waits = rows.get(table, [])
             rows[table] = [row for row in waits if row["dependency_id"] not in self.in_programs]
@@ -177,7 +185,7 @@ class _Workspace:
         target = _moved(folder, is_archived=any(row.get("archived_at") for row in known.now["plans"].values()))
         for one in listed:
             if file := await self._file_of_plan(one, known, members, folder, target):
-                yield file
+                yield replace(file, note=file.note or note) if file.is_plan else file
         for file in beside.new_files(f"{self.root}{target}/", known, self.workspace_id, plan_id):
             yield file
 
@@ -193,8 +201,7 @@ class _Workspace:
             state = states.changed(value, known)
             return programs.with_children(state, known, members) if known.now.get("programs") else state
 
-        file = beside.rewritten(path, data, changed, modified_at=one["modified_at"], is_plan=True)
-        return File(file.path, file.content, True, file.note or _note(known), file.modified_at)
+        return beside.rewritten(path, data, changed, modified_at=one["modified_at"], is_plan=True)
 
     async def _program(self, folder: str, listed: list[Imported]) -> AsyncGenerator[File]:
         """Yield the files of a program; none if it was deleted."""
@@ -239,8 +246,3 @@ class _Workspace:
 def _moved(folder: str, *, is_archived: bool) -> str:
     """Return the folder a plan goes to: the one it came from, unless that is the archive's and it left the archive."""
     return folder if is_archived or not folder.startswith(ARCHIVED) else f"plans/{folder.removeprefix(ARCHIVED)}"
-
-
-def _note(known: Change) -> str | None:
-    missing = states.unplaced(known)
-    return f"the old shape has no place for {', '.join(missing)}; --format json has" if missing else None

@@ -119,7 +119,6 @@ class Change:
     before: dict[str, Table] = field(default_factory=dict[str, Table])
     now: dict[str, Table] = field(default_factory=dict[str, Table])
     paths: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
-    counts: dict[str, int] = field(default_factory=dict[str, int])
 
     def table(self, name: str) -> tuple[Table, Table]:
         return self.before.get(name, {}), self.now.get(name, {})
@@ -150,7 +149,6 @@ def change(origins: list[dict[str, Any]], rows: Rows) -> Change:
         found.paths[table, key] = (origin["path"], origin["json_path"])
     for name, some in rows.items():
         table = name.removesuffix("_archive")
-        found.counts[table] = found.counts.get(table, 0) + len(some)
         if key_column := KEYS.get(table):
             found.now.setdefault(table, {}).update((row[key_column], decoded(row)) for row in some)
     return found

@@ -53,29 +53,6 @@ def new(known: Change) -> Entry:
     return found
 
 
-def unplaced(known: Change) -> list[str]:
-    """Return what of a plan the old shape has no place for, in words."""
-    steps = known.now.get("steps", {})
-    [plan_id] = known.now["plans"]
-    waits = [
-        row
-        for key, row in known.now.get("dependencies", {}).items()
-        if key not in known.before.get("dependencies", {})
-        and not (row["dep_type"] == "blocks" and (row["source_id"] in steps and row["target_id"] in steps))
-        and not (row["dep_type"] == "blocks" and row["source_id"] == plan_id and row["target_type"] == "plan")
-    ]
-    inner = [
-        row
-        for table in ("context_items", "research_documents")
-        for row in known.now.get(table, {}).values()
-        if row["parent_type"] != "plan"
-    ]
-    tables = ("step_file_edits", "checkpoints", "memory_entries")
-    counted = {"dependencies": len(waits), "context and research of phases, steps and sessions": len(inner)}
-    counted |= {table.replace("_", " "): known.counts.get(table, 0) for table in tables}
-    return [f"{number} {what}" for what, number in counted.items() if number]
-
-
 def _status(row: Row) -> str:
     return "archived" if row.get("archived_at") else row["status"]
 

@@ -49,6 +49,9 @@ async def changed_meta(db: Reader, workspace_id: str, root: str, data: bytes, kn
             entries.patch(found, "workspaces", before[workspace_id], now[workspace_id])
         entries.listed(found, "workspace_build_scripts", "build_scripts", known)
         _list_plans(found, imported, now_archived)
+        if aliases := known.new("workspace_aliases"):
+            older = as_list(found.get("legacy_workspace_ids"))
+            found["legacy_workspace_ids"] = [*older, *(alias for alias in aliases if alias not in older)]
         return found
 
     return rewritten(f"{root}{META}", data, changed)
