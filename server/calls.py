@@ -63,4 +63,6 @@ async def _attempt(call: Call, arguments: dict[str, Any]) -> object:
 
 
 async def _handled(call: Call, arguments: dict[str, Any]) -> object:
-    return await call.action.handler(call, **arguments)
+    async with call.ending:
+        result = await call.action.handler(call, **arguments)
+    return await call.action.then(call, result) if call.action.then else result

@@ -80,7 +80,8 @@ class Action:
 
     `shared` are parameters that the call object carries for many actions; `one_of` are alternatives of which the
     caller must complete one, such as `(("step_id",), ("plan_id", "step_index"))`. `lists` are lists by name that only
-    its help shows.
+    its help shows; `then` does what is left once the transaction of the handler is committed, with the object of JSON
+    values that the handler returned.
     """
 
     tool: str
@@ -94,6 +95,7 @@ class Action:
     lists: Mapping[str, Sequence[Mapping[str, object]]] = field(
         default_factory=dict[str, Sequence[Mapping[str, object]]]
     )
+    then: Handler | None = None
 
     @cached_property
     def doc(self) -> str:
@@ -218,6 +220,7 @@ class Tool:
         aliases: tuple[str, ...] = (),
         presets: Mapping[str, Mapping[str, object]] | None = None,
         lists: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
+        then: Handler | None = None,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function under its own name; a trailing underscore is dropped.
 
@@ -233,7 +236,7 @@ class Tool:
             bundles = (*self.always, *(self.on_read if read_only else self.on_write), *takes)
             shared = tuple(param for bundle in bundles for param in self.groups[bundle])
             self.actions[name] = Action(
-                self.name, name, handler, read_only, destructive, shared, one_of, aliases, lists or {}
+                self.name, name, handler, read_only, destructive, shared, one_of, aliases, lists or {}, then
             )
             self.aliases.update(dict.fromkeys(aliases, name))
             return handler
@@ -264,7 +267,7 @@ class Tool:
         return Bound(
             action,
             {name: value for name, value in values.items() if name in action.own},
-            {p.name: values[p.name] for p in action.shared if p.name in values},
+            {p.name: values.get(p.name, p.default) for p in action.shared},
         )
 
     def input_schema(self) -> Schema:

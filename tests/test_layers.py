@@ -240,6 +240,20 @@ def test_no_comment_puts_work_off(path: Path) -> None:
     assert [c for c in comments if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", c)] == []
 
 
+def writes(statement: ast.AST) -> bool:
+    return isinstance(statement, ast.AsyncWith) and ast.unparse(statement.items[0].context_expr) == "call.write()"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) == "tools"], ids=by_name)
+def test_an_action_has_one_transaction_and_waits_for_nothing_behind_it(path: Path) -> None:
+    for function in functions(path):
+        places = [place for place, statement in enumerate(function.body) if writes(statement)]
+        behind = [node for rest in function.body[places[0] + 1 :] for node in ast.walk(rest)] if places else []
+
+        assert len(places) == sum(map(writes, ast.walk(function))) <= 1
+        assert [node.lineno for node in behind if isinstance(node, ast.Await | ast.AsyncWith | ast.AsyncFor)] == []
+
+
 def test_no_room_is_called_after_nothing_in_particular() -> None:
     vague = {"utils", "util", "helpers", "services", "managers", "misc", "core"}
 

@@ -16,26 +16,44 @@ from server.models.sessions import LineageBrief, LineageEntry, Session
 from server.models.steps import StepRow
 from server.models.text import Data, Id, Name, SomeText
 from server.tools import briefing
-from server.tools.common import Call, MaxBytes, SessionId, tool
+from server.tools.common import Call, SessionId, tool
 from server.tools.render import Page, lean
 from server.tools.step_rules import LEASE_SECONDS
 
 TOOL = tool("memory_agent", "Agents", "Start with a briefing, hand over, finish, come back after a crash.")
 
-BRIEFING_BYTES = 8_000
 MOST_LOST = 20
 Texts = Annotated[list[SomeText], Field(max_length=1000)]
 WARNING = "No hand-off was recorded in this session. memory_agent action='handoff' tells the next agent what to do."
 
 
-@TOOL.action(takes=("bytes",), one_of=(("agent",), ("agent_type",)))
+async def _briefed(call: Call, start: dict[str, Any]) -> dict[str, Any]:
+    """Return the start of a session with the briefing for it."""
+    told = {name: value for name, value in start.items() if name != "plan_id"}
+    plan = await plans.find(call.db, start["plan_id"]) if start["plan_id"] else None
+    return await briefing.compose(
+        call.db,
+        start=told,
+        workspace_id=start["workspace_id"],
+        plan=plan if plan and not plan.archived_at else None,
+        agent=start["agent"],
+        actors=(start["session_id"], start["agent"]),
+        max_bytes=call.shared.max_bytes,
+    )
+
+
+async def _greeted(call: Call, start: dict[str, Any]) -> dict[str, Any]:
+    legacy = await call.greeting(start["workspace_id"])
+    return await _briefed(call, start | ({"legacy_store": lean(legacy)} if legacy else {}))
+
+
+@TOOL.action(takes=("briefing",), one_of=(("agent",), ("agent_type",)), then=_greeted)
 async def init(
     call: Call,
     *,
     agent_type: Name | None = None,
     plan_id: Id | None = None,
     context: Data | None = None,
-    max_bytes: MaxBytes = BRIEFING_BYTES,
 ) -> dict[str, Any]:
     """Open a session and get your briefing.
 
@@ -71,10 +89,7 @@ async def init(
         events.record(
             tx, Event("agent_session_started", "session", session.session_id, plan_id=plan_id, summary=summary)
         )
-    start = {"session_id": session.session_id, "workspace_id": workspace_id, "agent": agent}
-    if legacy := await call.greeting(workspace_id):
-        start |= {"legacy_store": lean(legacy)}
-    return await _briefing(call, session, plan, start | _named("reclaimed", reclaimed), max_bytes)
+        return _start(session, plan) | _named("reclaimed", reclaimed)
 
 
 async def _arrive(tx: Transaction, plan: Plan, agent: str) -> list[StepRow]:
@@ -84,18 +99,9 @@ async def _arrive(tx: Transaction, plan: Plan, agent: str) -> list[StepRow]:
     return await claims.reclaim_expired(tx, plan.plan_id)
 
 
-async def _briefing(
-    call: Call, session: Session, plan: Plan | None, start: dict[str, Any], max_bytes: int
-) -> dict[str, Any]:
-    return await briefing.compose(
-        call.db,
-        start=start,
-        workspace_id=session.workspace_id,
-        plan=plan,
-        agent=session.agent,
-        actors=(session.session_id, session.agent),
-        max_bytes=max_bytes,
-    )
+def _start(session: Session, plan: Plan | None) -> dict[str, Any]:
+    told = {"session_id": session.session_id, "workspace_id": session.workspace_id, "agent": session.agent}
+    return {**told, "plan_id": plan.plan_id if plan else None}
 
 
 def _name(one: str | None, other: str | None, first: str, second: str) -> str:
@@ -227,8 +233,8 @@ async def plan_of(tx: Transaction, plan_id: str | None, session: Session | None)
     return plan if plan and not plan.archived_at else None
 
 
-@TOOL.action(takes=("bytes",))
-async def recover(call: Call, *, session_id: SessionId, max_bytes: MaxBytes = BRIEFING_BYTES) -> dict[str, Any]:
+@TOOL.action(takes=("briefing",), then=_briefed)
+async def recover(call: Call, *, session_id: SessionId) -> dict[str, Any]:
     """Go on in a session after a crash.
 
     Its claims are renewed, claims that ran out and are free are taken again, and `lost` names those that others took.
@@ -238,7 +244,7 @@ async def recover(call: Call, *, session_id: SessionId, max_bytes: MaxBytes = BR
     """
     async with call.write() as tx:
         session = await sessions.require(tx, session_id)
-        workspace_id = await call.workspace_id(tx, session.workspace_id)
+        await call.workspace_id(tx, session.workspace_id)
         if session.status == "completed":
             raise Conflict(
                 f"The session {session_id} was completed at {session.completed_at}. "
@@ -252,15 +258,12 @@ async def recover(call: Call, *, session_id: SessionId, max_bytes: MaxBytes = BR
         events.record(
             tx, Event("agent_session_recovered", "session", session_id, plan_id=session.plan_id, summary=summary)
         )
-    start = {
-        "session_id": session_id,
-        "workspace_id": workspace_id,
-        "agent": session.agent,
-        **_named("renewed", renewed),
-        **_named("taken_again", taken),
-        **({"lost": [_fate(step) for step in lost[:MOST_LOST]]} if lost else {}),
-    }
-    return await _briefing(call, session, plan, start, max_bytes)
+        return {
+            **_start(session, plan),
+            **_named("renewed", renewed),
+            **_named("taken_again", taken),
+            **({"lost": [_fate(step) for step in lost[:MOST_LOST]]} if lost else {}),
+        }
 
 
 async def _take_again(tx: Transaction, session: Session) -> tuple[list[StepRow], list[StepRow]]:

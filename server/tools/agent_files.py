@@ -78,21 +78,21 @@ def _definition(name: str) -> str:
 
 
 def write(
-    workspace_path: str, role: StoredAgent, prompt: str, context: Mapping[str, Any], *, force: bool = False
+    workspace_path: str, agent: str, definition: str, prompt: str, context: Mapping[str, Any], *, force: bool = False
 ) -> Deployed:
     """Write the files of an agent into its workspace. With `force` those that someone changed as well."""
     done = Deployed()
-    name = file_name(role.name)
+    name = file_name(agent)
     place = f"{FOLDER}/{AGENTS}/{name}"
     try:
         own_folder(workspace_path)
         home = Path(workspace_path) / FOLDER / AGENTS / name
         home.mkdir(parents=True, exist_ok=True)
-        refuse_links(workspace_path, role.name)
+        refuse_links(workspace_path, agent)
         known = _remembered(home / CONTEXT)
-        ours = known if known.get("agent") == role.name else {}
+        ours = known if known.get("agent") == agent else {}
         hashes = dict[str, str](ours.get("files", {}))
-        for file, text in ((_definition(name), definition_text(role)), (PROMPT, prompt)):
+        for file, text in ((_definition(name), definition), (PROMPT, prompt)):
             wanted = _hash(text.encode())
             if force or _hash_of(home / file) in (None, wanted, hashes.get(file)):
                 replace(home / file, text)
@@ -101,7 +101,7 @@ def write(
             else:
                 done.kept.append(f"{place}/{file}")
         if force or ours or not os.path.lexists(home / CONTEXT):
-            replace(home / CONTEXT, _sealed({**context, "agent": role.name, "files": hashes}))
+            replace(home / CONTEXT, _sealed({**context, "agent": agent, "files": hashes}))
             done.written.append(f"{place}/{CONTEXT}")
         else:
             done.kept.append(f"{place}/{CONTEXT}")

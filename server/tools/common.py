@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +22,7 @@ from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
 
 DEFAULT_LIMIT = 20
+BRIEFING_BYTES = 8_000
 MAX_LIMIT = 200
 CURSOR_LENGTH = 10_000  # a position may hold a name of 500 characters
 
@@ -54,7 +55,7 @@ BUNDLES: dict[str, tuple[Param, ...]] = {
     "identity": (SHARED["workspace_id"], SHARED["workspace_path"], SHARED["session_id"]),
     "actor": (SHARED["agent"],),
     "budget": (SHARED["max_bytes"], SHARED["offset"]),
-    "bytes": (SHARED["max_bytes"],),
+    "briefing": (replace(SHARED["max_bytes"], default=BRIEFING_BYTES),),
     "page": (SHARED["limit"], SHARED["cursor"]),
     "version": (SHARED["expected_version"],),
     "claim": (SHARED["claim_token"], SHARED["force"]),
@@ -78,6 +79,7 @@ class Call:
     shared: Shared
     older: Older | None = None
     progress: Progress | None = None
+    ending: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends what has to last until the action returned
 
     @property
     def budget(self) -> Budget:
@@ -93,16 +95,19 @@ class Call:
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction]:
-        """One transaction in the name of the actor: the change and its events, or nothing."""
+        """One transaction in the name of the actor: the change and its events, or nothing.
+
+        It ends when the action has returned. Behind the body an action awaits nothing: it would hold the write lock.
+        """
         session_id, agent = self.shared.session_id, self.shared.agent
-        async with self.db.transaction() as tx:
-            status: str | None = None
-            if session_id:
-                session = await sessions.arrived(tx, session_id)
-                agent, status = agent or session.agent, session.status
-            tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status)
-            yield tx
-            await events.flush(tx)
+        tx = await self.ending.enter_async_context(self.db.transaction())
+        status: str | None = None
+        if session_id:
+            session = await sessions.arrived(tx, session_id)
+            agent, status = agent or session.agent, session.status
+        tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status)
+        yield tx
+        await events.flush(tx)
 
     async def workspace(self, db: Reader, named: str | None = None) -> Workspace:
         """Return the workspace this call is about. `named` is the one of the plan, step, ... that it names."""

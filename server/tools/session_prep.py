@@ -1,6 +1,7 @@
 """memory_session: starting sub-agents."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import anyio
@@ -57,10 +58,17 @@ async def prep(
     """
     async with call.write() as tx:
         launch = await _launch(call, tx, Order(agent_name, prompt, plan_id, scope_boundaries or ScopeBoundaries()))
-        return _result(launch, compose(launch))
+        return Result(_parts(launch, compose(launch)), max_bytes=MAX_BYTES)
 
 
-@TOOL.action(destructive=True, takes=("force",))
+async def _deployed(call: Call, made: dict[str, Any]) -> Result:
+    """Write the files of an agent whose session is open."""
+    done = await anyio.to_thread.run_sync(partial(agent_files.write, **made["files"], force=call.shared.force))
+    told = {"written": done.written, "kept": done.kept, "warnings": done.warnings}
+    return Result({**made["parts"], **told}, max_bytes=MAX_BYTES)
+
+
+@TOOL.action(destructive=True, takes=("force",), then=_deployed)
 async def deploy_and_prep(
     call: Call,
     *,
@@ -68,7 +76,7 @@ async def deploy_and_prep(
     prompt: SomeText,
     plan_id: Id | None = None,
     scope_boundaries: Boundaries | None = None,
-) -> Result:
+) -> dict[str, Any]:
     """Prep, and write the agent's files to the workspace.
 
     What prep does for a role that is defined, and in .projectmemory/active_agents/<agent>/ its definition
@@ -84,14 +92,15 @@ async def deploy_and_prep(
             raise await definitions.missing(tx, agent_name)
         launch = await _launch(call, tx, order)
         agent_files.refuse_links(launch.workspace.path, role.name)
-        text = compose(launch)
-        result = _result(launch, text)
-    force = call.shared.force
-    done = await anyio.to_thread.run_sync(
-        lambda: agent_files.write(launch.workspace.path, role, text, _context(launch), force=force)
-    )
-    parts = {**_parts(launch, text), "written": done.written, "kept": done.kept, "warnings": done.warnings}
-    return Result(parts, result.hint, result.max_bytes)
+        parts = _parts(launch, compose(launch))
+        files = {
+            "workspace_path": launch.workspace.path,
+            "agent": role.name,
+            "definition": agent_files.definition_text(role),
+            "prompt": parts["prompt"],
+            "context": _context(launch),
+        }
+        return {"parts": parts, "files": files}
 
 
 async def _launch(call: Call, tx: Transaction, order: Order) -> Launch:
@@ -127,20 +136,16 @@ async def _launch(call: Call, tx: Transaction, order: Order) -> Launch:
 
 
 def _parts(launch: Launch, text: str) -> dict[str, Any]:
+    """Return the answer with the whole prompt, or refuse one that is too long for an answer."""
     session = launch.session
     parts = {"session_id": session.session_id, "workspace_id": session.workspace_id, "agent_name": session.agent}
-    return {**parts, "plan_id": session.plan_id, "prompt": text}
-
-
-def _result(launch: Launch, text: str) -> Result:
-    """Return the answer with the whole prompt, or refuse one that is too long for an answer."""
-    parts = _parts(launch, text)
+    parts |= {"plan_id": session.plan_id, "prompt": text}
     if length(parts) > MAX_BYTES - ROOM:
         raise TooLarge(
             f"The launch prompt would take {length(parts)} bytes, more than a result holds ({MAX_BYTES - ROOM}). Put "
             "the long part into memory_context store, or a file, and name it in `prompt`."
         )
-    return Result(parts, max_bytes=MAX_BYTES)
+    return parts
 
 
 def _context(launch: Launch) -> dict[str, Any]:

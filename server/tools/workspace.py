@@ -25,8 +25,26 @@ LinkMode = Literal["link", "unlink"]
 TOOL = tool("memory_workspace", "Workspaces", "The projects that own plans and memory.")
 
 
-@TOOL.action(takes=("force",))
-async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | None = None) -> Registered:
+async def _settled(call: Call, made: dict[str, Any]) -> Registered:
+    """Make the folder say which workspace it is, and tell of an older store in it."""
+    folder, workspace = made["folder"], await workspaces.require(call.db, made["workspace_id"])
+    is_worktree = workspace.path != folder
+    warnings = [] if is_worktree else await _identify(call, folder, workspace)
+    legacy = await call.greeting(workspace.workspace_id)
+    return Registered(
+        workspace_id=workspace.workspace_id,
+        name=workspace.label,
+        path=workspace.path,
+        plan_counts=await workspaces.plan_counts(call.db, workspace.workspace_id),
+        first_time=made["first_time"],
+        worktree_of=workspace.path if is_worktree else None,
+        warnings=warnings,
+        legacy_store=legacy,
+    )
+
+
+@TOOL.action(takes=("force",), then=_settled)
+async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | None = None) -> dict[str, Any]:
     """Make a project folder a workspace, or find the one it is.
 
     Idempotent: any spelling of the same folder, and any git worktree of a registered repository, is one workspace.
@@ -42,22 +60,7 @@ async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | No
         workspace, first_time = await _find_or_create(call, tx, place, name)
         await _refuse_other(call, tx, workspace)
         tx.workspace_id = workspace.workspace_id
-        counts = await workspaces.plan_counts(tx, workspace.workspace_id)
-    is_worktree = workspace.path != folder
-    warnings = [] if is_worktree else await _identify(call, place, workspace)
-    legacy = await call.greeting(workspace.workspace_id)
-    if legacy and legacy.status == "imported":
-        counts = await workspaces.plan_counts(call.db, workspace.workspace_id)
-    return Registered(
-        workspace_id=workspace.workspace_id,
-        name=workspace.label,
-        path=workspace.path,
-        plan_counts=counts,
-        first_time=first_time,
-        worktree_of=workspace.path if is_worktree else None,
-        warnings=warnings,
-        legacy_store=legacy,
-    )
+        return {"workspace_id": workspace.workspace_id, "folder": folder, "first_time": first_time}
 
 
 @dataclass(frozen=True)
@@ -90,19 +93,20 @@ async def _refuse_other(call: Call, tx: Transaction, workspace: Workspace) -> No
         )
 
 
-async def _identify(call: Call, place: Place, workspace: Workspace) -> list[str]:
+async def _identify(call: Call, folder: str, workspace: Workspace) -> list[str]:
     """Write the identity file once the workspace is committed; return what the caller should know about it."""
+    known = await anyio.to_thread.run_sync(identity.read, folder)
     fields = {
         "workspace_id": workspace.workspace_id,
-        "workspace_path": place.folder,
+        "workspace_path": folder,
         "created_at": workspace.created_at,
     }
-    known, warnings = place.known, [place.known.problem]
+    warnings = [known.problem]
     if not older_stores.is_led_away(known):
         fields["data_root"] = str(call.settings.data_root)
     if known.workspace_id not in (None, workspace.workspace_id):
         warnings.append(f"The identity file named {known.workspace_id}, which is another workspace; it was corrected.")
-    warnings.append(await anyio.to_thread.run_sync(identity.write, place.folder, known, fields, call.db.now()))
+    warnings.append(await anyio.to_thread.run_sync(identity.write, folder, known, fields, call.db.now()))
     return [warning for warning in warnings if warning]
 
 
