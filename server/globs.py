@@ -6,30 +6,73 @@ for all that is in it, `src/**`. Paths are relative, `\\` is a way to write `/`,
 """
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
-from typing import TypeVar
+from itertools import accumulate, pairwise
 
 from server.errors import InvalidArguments, NotAllowed
 
 LONGEST = 200
 MOST_STARS = 10
 MOST_ALTERNATIVES = 16
+MOST_CHARACTERS = 1000  # of all alternatives together
 CACHED = 8192
 LAST = 0x10FFFF
 SLASH = ord("/")
 STARS = re.compile(r"\*+")
 SPECIAL = re.compile(r"[*?\[{]")
 
-# None stands for any number of items: of characters in a part, of parts in a path.
+# An item of a path is a set of characters, of which it is one, or any number of characters in one part, or of parts.
 Intervals = tuple[tuple[int, int], ...]
-Part = tuple[Intervals | None, ...]
-Path = tuple[Part | None, ...]
-Item = TypeVar("Item")
+STAR, DEEP = "*", "**"
+INSIDE = "/**"  # stands behind each DEEP: who is there has read a slash, and may read anything
+Item = Intervals | str
+Path = tuple[Item, ...]
 
 ANY: Intervals = ((0, SLASH - 1), (SLASH + 1, LAST))
+ROOT: Intervals = ((SLASH, SLASH),)  # stands before every part
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one can be in a glob: its alternatives stand in a row, and bit n is the place in front of the n-th item.
+
+    Each alternative has one more place, its end. `cuts` divide all characters; those between a cut and the next are
+    what the items behind the places `those` can stand for.
+    """
+
+    starts: int
+    ends: int
+    stars: int
+    deep: int
+    inside: int
+    cuts: Sequence[int]
+    those: Sequence[int]
+
+    def reading(self, item: Intervals) -> int:
+        """Return the places in front of items that share a character with this one."""
+        found = 0
+        for first, last in item:
+            for at in range(bisect_right(self.cuts, first) - 1, bisect_right(self.cuts, last)):
+                found |= self.those[at]
+        return found
+
+    def after(self, reached: int, item: Intervals) -> int:
+        """Return where one comes from there by reading such a character."""
+        stays = self.inside if item == ROOT else self.inside | self.stars
+        leads_on = self.reading(item) | (self.deep if item == ROOT else 0)
+        return self.and_on((reached & leads_on) << 1 | reached & stays)
+
+    def after_any(self, reached: int, leads_on: int) -> int:
+        """Return where one comes from there along the places `leads_on`, each of which leads to the next."""
+        return self.and_on(reached | ((leads_on + (reached & leads_on)) ^ leads_on))  # the carry runs on to their end
+
+    def and_on(self, reached: int) -> int:
+        """Return these places and those to which one comes by reading nothing."""
+        reached |= (reached & (self.inside | self.stars)) << 1
+        return reached | (reached & self.deep) << 2
 
 
 @dataclass(frozen=True)
@@ -38,50 +81,48 @@ class Glob:
 
     prefix: str
     paths: tuple[Path, ...]
+    places: Places
 
 
-@lru_cache(CACHED)
 def normal(pattern: str) -> str:
     """Return the one spelling of a relative glob; refuse one that leads out, matches nothing or is too much."""
-    parts = [part for part in pattern.replace("\\", "/").split("/") if part not in ("", ".")]
-    text = "/".join([*parts, "**"] if pattern.endswith(("/", "\\")) or pattern == "." else parts)
-    _compiled(text)
+    text = _spelled(pattern)
+    if sum(map(len, _compiled(text).paths)) > MOST_CHARACTERS:
+        raise InvalidArguments(
+            f"{_shown(text)} is too much for one pattern: with its braces written out it has more than "
+            f"{MOST_CHARACTERS} characters. Send several patterns."
+        )
     return text
 
 
+def _spelled(pattern: str) -> str:
+    parts = [part for part in pattern.replace("\\", "/").split("/") if part not in ("", ".")]
+    return "/".join([*parts, "**"] if pattern.endswith(("/", "\\")) or pattern == "." else parts)
+
+
+@lru_cache(CACHED)
 def overlap(one: str, other: str) -> bool:
     """Return whether some path is matched by both globs."""
-    a, b = _compiled(normal(one)), _compiled(normal(other))
+    a, b = _compiled(_spelled(one)), _compiled(_spelled(other))
     if not (a.prefix.startswith(b.prefix) or b.prefix.startswith(a.prefix)):
         return False
-    return any(_meet(path, its, _parts_meet) for path in a.paths for its in b.paths)
+    return any(_meets(path, b.places) for path in a.paths)
 
 
-def _meet(one: Sequence[Item | None], other: Sequence[Item | None], alike: Callable[[Item, Item], bool]) -> bool:
-    """Return whether two sequences can stand for the same one.
-
-    Bit n of `reached` says that what was read of `one` can end where the first n items of `other` do.
-    """
-    many = sum(1 << at for at, item in enumerate(other) if item is None)
-    everywhere = (1 << len(other) + 1) - 1
-    reached = 1
-    for item in one:
-        reached |= (reached & many) << 1
-        if item is None:
-            reached = everywhere & -(reached & -reached)
-        else:
-            met = [at for at, its in enumerate(other) if its is not None and reached >> at & 1 and alike(item, its)]
-            reached = sum(2 << at for at in met) | (reached & many)
-    reached |= (reached & many) << 1
-    return bool(reached >> len(other) & 1)
-
-
-def _parts_meet(one: Part, other: Part) -> bool:
-    return _meet(one, other, _characters_meet)
-
-
-def _characters_meet(one: Intervals, other: Intervals) -> bool:
-    return one == other or any(a <= b_last and b <= a_last for a, a_last in one for b, b_last in other)
+def _meets(path: Path, its: Places) -> bool:
+    """Return whether some path that this alternative matches leads through the places of a glob to an end."""
+    everywhere = its.ends - its.starts  # all places but the ends: the starts are the first ones, and behind each end
+    reached = its.and_on(its.starts)
+    for item in path:
+        if item == DEEP:
+            reached |= its.after_any(its.after(reached, ROOT), everywhere)
+        elif item == STAR:
+            reached = its.after_any(reached, everywhere & ~(its.deep | its.reading(ROOT)))
+        elif not isinstance(item, str):
+            reached = its.after(reached, item)
+        if not reached:
+            return False
+    return bool(reached & its.ends)
 
 
 @lru_cache(CACHED)
@@ -91,10 +132,29 @@ def _compiled(text: str) -> Glob:
             f"{_shown(text)} is too much for one pattern: at most {LONGEST} characters and {MOST_STARS} stars. "
             "Name a directory (src/) or several patterns."
         )
-    paths = [path for path in (_path(each, text) for each in _alternatives(text)) if path]
+    paths = [path for path in dict.fromkeys(_path(each, text) for each in _alternatives(text)) if path]
     if not paths:
         raise InvalidArguments(f"{_shown(text)} matches no path. Name a file, a directory (src/) or a glob (src/*.py).")
-    return Glob(SPECIAL.split(text, 1)[0].rstrip("/"), tuple(paths))
+    return Glob(SPECIAL.split(text, 1)[0].rstrip("/"), tuple(paths), _places(paths))
+
+
+def _places(paths: Iterable[Path]) -> Places:
+    row = [item for path in paths for item in (*path, "")]
+    ends = _bits(row, "")
+    changed: dict[int, int] = {0: 0}
+    for at, item in enumerate(row):
+        for first, last in () if isinstance(item, str) else item:
+            changed[first] = changed.get(first, 0) ^ 1 << at
+            changed[last + 1] = changed.get(last + 1, 0) ^ 1 << at
+    cuts = sorted(changed)
+    those = list(accumulate((changed[cut] for cut in cuts), int.__xor__))
+    return Places(
+        (ends << 1 | 1) & ~(1 << len(row)), ends, _bits(row, STAR), _bits(row, DEEP), _bits(row, INSIDE), cuts, those
+    )
+
+
+def _bits(row: Sequence[Item], wanted: str) -> int:
+    return sum(1 << at for at, item in enumerate(row) if item == wanted)
 
 
 def _shown(text: str) -> str:
@@ -130,26 +190,27 @@ def _group(text: str, start: int) -> tuple[int, list[int], int] | None:
 
 
 def _path(text: str, pattern: str) -> Path:
-    parts = list[Part | None]()
+    items = list[Item]()
     names = text.split("/")
     if ".." in names:
         raise NotAllowed(f"{_shown(pattern)} leads out with '..'. Name paths inside the workspace.")
     told = [name for name in names if name not in ("", ".")]
     for name in [*told, "**"] if told and not names[-1] else told:
-        part = None if name == "**" else _part(name, pattern)
-        if part is not None or parts[-1:] != [None]:
-            parts.append(part)
-    return tuple(parts)
+        if name != "**":
+            items += [ROOT, *_part(name, pattern)]
+        elif items[-1:] != [INSIDE]:
+            items += [DEEP, INSIDE]
+    return tuple(items)
 
 
-def _part(name: str, pattern: str) -> Part:
+def _part(name: str, pattern: str) -> list[Item]:
     """Return the characters of one part of a path."""
-    found = list[Intervals | None]()
+    found = list[Item]()
     at = 0
     while at < len(name):
         end = _class_end(name, at)
         if name[at] == "*":
-            found += [None] if found[-1:] != [None] else []
+            found += [STAR] if found[-1:] != [STAR] else []
         elif name[at] == "?":
             found.append(ANY)
         elif end:
@@ -158,7 +219,7 @@ def _part(name: str, pattern: str) -> Part:
         else:
             found.append(((ord(name[at]), ord(name[at])),))
         at += 1
-    return tuple(found)
+    return found
 
 
 def _class_end(name: str, start: int) -> int | None:
@@ -174,7 +235,8 @@ def _class(text: str, pattern: str) -> Intervals:
     negated, rest = text[0] in "!^", text[text[0] in "!^" :]
     told = ((ord(found[1]), ord(found[2] or found[1])) for found in re.finditer("(.)(?:-(.))?", rest, re.DOTALL))
     ranges = sorted((first, last) for first, last in told if first <= last)
-    if chosen := _common(_inverted(ranges) if negated else ranges, ANY):
+    chosen = _inverted(ranges)
+    if chosen := _common(chosen if negated else _inverted(chosen), ANY):
         return chosen
     raise InvalidArguments(f"{_shown(pattern)} matches nothing: the set [{text}] is empty. [[] is a bracket itself.")
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 
 import pytest
 from hypothesis import example, given, settings
@@ -120,6 +121,43 @@ def test_the_most_that_is_allowed_is_compared() -> None:
     for pattern in ("x" * 200, "*a" * 10, "{a,b}" * 4, "/".join(["**"] + ["?"] * 90), "[a-z]" * 40):
         assert globs.overlap(pattern, pattern)
         assert globs.overlap(pattern, "**")
+
+
+BRACES = "{a,b}{a,b}{a,b}{a,b}", "{a,c}{a,c}{a,c}{a,c}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"{BRACES[0]}{'?' * 38}x", f"{BRACES[1]}{'*a' * 9}{'?' * 30}y"),
+        (f"{BRACES[0]}{'/?' * 20}x", f"{BRACES[1]}{'/**/a' * 9}{'/?' * 6}y"),
+        (f"{BRACES[0]}{'[!x]' * 40}x", f"{BRACES[1]}*{'[!a]' * 42}y"),
+        ("".join(chr(0x100 + n) for n in range(200)), "*" + "".join(f"[!{chr(0x100 + 3 * n)}]" for n in range(49))),
+        ("?/" * 99 + "?", "?/" * 99 + "b"),
+        ("[a-z]/" * 33 + "x", "**/" + "*?/" * 9 + "[!a]/" * 30 + "y"),
+    ],
+)
+def test_the_worst_pair_costs_little_more_than_its_length(one: str, other: str) -> None:
+    assert (globs.normal(one), globs.normal(other)) == (one, other), "they are legal"
+    counted = 0
+
+    def count(*_: object) -> None:
+        nonlocal counted
+        counted += 1
+
+    sys.setprofile(count)
+    try:
+        globs.overlap(one, other)
+    finally:
+        sys.setprofile(None)
+    assert 0 < counted < 40 * globs.MOST_CHARACTERS
+
+
+def test_alternatives_that_are_too_long_together_are_refused_with_the_limit() -> None:
+    pattern = BRACES[0] + "?" * 60
+    with pytest.raises(InvalidArguments, match=f"more than {globs.MOST_CHARACTERS} characters"):
+        globs.normal(pattern)
+    assert globs.overlap(pattern, pattern), "one that was stored before is still compared"
 
 
 def expression(pattern: str) -> re.Pattern[str]:

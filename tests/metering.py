@@ -1,0 +1,104 @@
+"""What a write costs while it holds the lock: steps of SQLite's machine and calls of Python, not time."""
+
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import aiosqlite
+
+from server import calls
+from server.db.connection import Database
+from server.settings import Settings
+from server.store import Store
+from server.tools import TOOLS
+
+EVERY = 10  # steps of the machine between two looks
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What ran between BEGIN and COMMIT."""
+
+    steps: int
+    calls: int
+
+
+class Meter:
+    """Counts, on the thread that it is made on and all that begin after it, what runs while a transaction is open."""
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._steps = self._calls = 0
+        threading.setprofile(self._called)
+        sys.setprofile(self._called)
+
+    def stop(self) -> None:
+        threading.setprofile(None)
+        sys.setprofile(None)
+
+    async def watch(self, writer: aiosqlite.Connection) -> None:
+        """Look at what runs on a connection."""
+        await writer.set_progress_handler(self._stepped, EVERY)
+        await writer.set_trace_callback(self._began)
+
+    def take(self) -> Cost:
+        """Return what was counted since the last time."""
+        found = Cost(self._steps, self._calls)
+        self._steps = self._calls = 0
+        return found
+
+    def _began(self, statement: str) -> None:
+        verb = statement.split(maxsplit=1)[0]
+        if verb == "BEGIN":
+            self._is_open = True
+        elif verb in ("COMMIT", "ROLLBACK"):
+            self._is_open = False
+
+    def _stepped(self) -> int:
+        self._steps += EVERY if self._is_open else 0
+        return 0
+
+    def _called(self, frame: FrameType, event: str, arg: object) -> None:
+        del frame, arg
+        if self._is_open and event in ("call", "c_call"):
+            self._calls += 1
+
+
+@dataclass(frozen=True)
+class Metered:
+    """A store whose writes are counted. Calling it runs an action and returns the text of its result."""
+
+    store: Store
+    meter: Meter
+
+    async def __call__(self, tool: str, action: str, **arguments: Any) -> str:
+        return await calls.run(self.store, TOOLS, tool, {"action": action, **arguments})
+
+    async def cost(self, tool: str, action: str, **arguments: Any) -> Cost:
+        """Run an action and return what it cost."""
+        self.meter.take()
+        await self(tool, action, **arguments)
+        return self.meter.take()
+
+
+@asynccontextmanager
+async def metered(settings: Settings) -> AsyncGenerator[Metered]:
+    """Open the store of `settings` and count what its writes cost."""
+    store, meter = Store(settings), Meter()
+    try:
+        await meter.watch(_writer(await store.open()))
+        yield Metered(store, meter)
+    finally:
+        meter.stop()
+        await store.close()
+
+
+def _writer(db: Database) -> aiosqlite.Connection:
+    """Return the connection that a database lends to no one: that one's work is what is counted."""
+    [writer] = [its for name, its in vars(db).items() if name == "_writer"]
+    assert isinstance(writer, aiosqlite.Connection)
+    return writer
