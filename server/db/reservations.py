@@ -9,16 +9,48 @@ from server.models.events import Event
 from server.models.reservations import Reservation
 
 
-async def live(db: Reader, workspace_id: str, *, plan_id: str | None = None) -> list[Reservation]:
-    """Return the reservations of a workspace whose lease has not run out, or those for one of its plans."""
+async def paths_of_others(db: Reader, workspace_id: str, holder: str) -> list[str]:
+    """Return the paths in a workspace that somebody but `holder` holds, each once."""
+    rows = await db.all(
+        """
+        SELECT DISTINCT path FROM file_reservations
+        WHERE workspace_id = :workspace_id AND lease_expires_at > :now AND holder <> :holder
+        """,
+        {"workspace_id": workspace_id, "now": db.now(), "holder": holder},
+    )
+    return [row["path"] for row in rows]
+
+
+async def held(db: Reader, holder: str, workspace_id: str) -> list[str]:
+    """Return the paths in a workspace that `holder` holds."""
+    rows = await db.all(
+        """
+        SELECT path FROM file_reservations
+        WHERE holder = :holder AND workspace_id = :workspace_id AND lease_expires_at > :now
+        """,
+        {"holder": holder, "workspace_id": workspace_id, "now": db.now()},
+    )
+    return [row["path"] for row in rows]
+
+
+async def live(
+    db: Reader, workspace_id: str, *, plan_id: str | None = None, paths: Sequence[str] | None = None
+) -> list[Reservation]:
+    """Return the reservations of a workspace whose lease has not run out: those for a plan, or those of `paths`."""
     rows = await db.all(
         """
         SELECT r.*, r.holder AS held_by, s.agent FROM file_reservations r
             LEFT JOIN sessions s ON s.session_id = r.session_id
         WHERE r.workspace_id = :workspace_id AND r.lease_expires_at > :now
           AND (:plan_id IS NULL OR r.plan_id = :plan_id)
+          AND (:paths IS NULL OR r.path IN (SELECT value FROM json_each(:paths)))
         """,
-        {"workspace_id": workspace_id, "plan_id": plan_id, "now": db.now()},
+        {
+            "workspace_id": workspace_id,
+            "plan_id": plan_id,
+            "paths": None if paths is None else encode(list(paths)),
+            "now": db.now(),
+        },
     )
     found = [Reservation.of(row) for row in rows]
     return sorted(found, key=lambda reservation: (reservation.path, reservation.held_by))

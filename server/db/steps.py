@@ -258,7 +258,8 @@ async def set_order(tx: Transaction, plan_id: str, step_ids: Sequence[str]) -> N
     """Put the steps of a plan, all of them, into this order."""
     await tx.run(
         """
-        UPDATE steps SET order_index = n.key FROM (SELECT key, value FROM json_each(:ids)) AS n
+        WITH n (key, value) AS MATERIALIZED (SELECT key, value FROM json_each(:ids))
+        UPDATE steps SET order_index = n.key FROM n
         WHERE steps.step_id = n.value AND steps.plan_id = :plan_id AND steps.order_index <> n.key
         """,
         {"ids": encode(list(step_ids)), "plan_id": plan_id},

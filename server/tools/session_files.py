@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Annotated, Any
 
+import anyio.lowlevel
 from pydantic import Field
 
 from server import globs
 from server.db import plans, reservations, sessions
-from server.db.connection import Transaction
+from server.db.connection import Reader, Transaction
 from server.errors import Conflict, NotAllowed
 from server.models.base import later
 from server.models.reservations import Reservation
@@ -26,6 +27,7 @@ from server.tools.step_rules import LEASE_SECONDS, require_claimant
 MOST_PATHS = 50
 MOST_HELD = 200
 MOST_CLASHES = 20
+AT_ONCE = 8  # patterns that are compared before others get a turn
 LETTERS_ALIKE = sys.platform in ("win32", "darwin")  # where src and SRC are usually one directory
 
 Globs = Annotated[
@@ -55,22 +57,23 @@ async def reserve_files(
 
     Example: {"action":"reserve_files","paths":["src/parser/","tests/test_parser*.py"],"agent":"Executor"}
     """
+    workspace = await _workspace(call, call.db, plan_id)
+    wanted = located(workspace, paths)
+    me = call.shared.session_id or call.shared.agent or ""
+    seen = await _met(wanted, await reservations.paths_of_others(call.db, workspace.workspace_id, me))
     async with call.write() as tx:
         holder = require_claimant(tx)
-        plan = await plans.require_live(tx, plan_id) if plan_id else None
-        workspace = await call.workspace(tx, plan.workspace_id if plan else None)
-        wanted = located(workspace, paths)
-        live = await reservations.live(tx, workspace.workspace_id)
-        clashes = [
-            _clash(path, other)
-            for path in wanted
-            for other in live
-            if other.held_by != holder and (exclusive or other.exclusive) and clash(path, other.path)
-        ]
-        granted = [path for path in wanted if path not in {found["path"] for found in clashes}]
+        await _workspace(call, tx, plan_id)
+        now = await reservations.paths_of_others(tx, workspace.workspace_id, holder)
+        met = {path: seen[path] if path in seen else _those_met(wanted, path) for path in now}
+        near = await reservations.live(tx, workspace.workspace_id, paths=[path for path in now if met[path]])
+        others = [other for other in near if other.held_by != holder and (exclusive or other.exclusive)]
+        clashes = [_clash(path, other) for path in wanted for other in others if path in met[other.path]]
+        taken = {found["path"] for found in clashes}
+        granted = [path for path in wanted if path not in taken]
         if clashes and not (partial and granted):
             raise _refusal(clashes, granted)
-        mine = [other.path for other in live if other.held_by == holder]
+        mine = await reservations.held(tx, holder, workspace.workspace_id)
         _refuse_too_many({*mine, *granted})
         until = later(tx.now(), lease_seconds)
         await reservations.remove_expired(tx, workspace.workspace_id)
@@ -93,6 +96,26 @@ async def reserve_files(
             "lease_expires_at": until,
             "clashes": clashes,
         }
+
+
+async def _workspace(call: Call, db: Reader, plan_id: str | None) -> Workspace:
+    """Return the workspace of a call that may name a plan, which has to be one that can be changed."""
+    plan = await plans.require_live(db, plan_id) if plan_id else None
+    return await call.workspace(db, plan.workspace_id if plan else None)
+
+
+async def _met(wanted: Sequence[str], patterns: Iterable[str]) -> dict[str, set[str]]:
+    """Return which of `wanted` can match a file that a pattern matches, by pattern, letting others work meanwhile."""
+    found: dict[str, set[str]] = {}
+    for pattern in patterns:
+        found[pattern] = _those_met(wanted, pattern)
+        if not len(found) % AT_ONCE:
+            await anyio.lowlevel.checkpoint()
+    return found
+
+
+def _those_met(wanted: Sequence[str], pattern: str) -> set[str]:
+    return {path for path in wanted if clash(path, pattern)}
 
 
 async def _plan_of_session(tx: Transaction) -> str | None:
@@ -168,7 +191,8 @@ async def list_reservations(call: Call, *, paths: Globs | None = None, plan_id: 
     workspace = await call.workspace(call.db, plan.workspace_id if plan else None)
     wanted = located(workspace, paths) if paths else None
     live = await reservations.live(call.db, workspace.workspace_id, plan_id=plan_id)
-    found = [row for row in live if wanted is None or any(clash(path, row.path) for path in wanted)]
+    met = await _met(wanted, {row.path for row in live}) if wanted else {}
+    found = [row for row in live if wanted is None or met[row.path]]
     after = [str(value) for value in call.after("reservations", 2) or ()]
     rows = [row for row in found if _position(row) > after]
     extra = {"workspace_id": workspace.workspace_id}
