@@ -26,6 +26,7 @@ from bench_store import AGENTS, LARGE, SEED, SMALL, STEPS, Prose, Shape, build, 
 
 from server.calls import offered, run
 from server.db.connection import Connection, Statement
+from server.db.named import FUNCTIONS
 from server.errors import NotFound
 from server.registry import Tool
 from server.settings import DATABASE_NAME, Settings
@@ -437,6 +438,8 @@ def _of_file(size: str, path: Path, shape: Shape) -> Iterator[Figure]:
 
 def _of_calls(size: str, path: Path, timings: Mapping[str, Timing], base: Mapping[str, Timing]) -> Iterator[Figure]:
     db = sqlite3.connect(path)
+    for name, function in FUNCTIONS.items():
+        db.create_function(name, 1, function, deterministic=True)
     scans = 0
     for name, timing in timings.items():
         plans = dict.fromkeys(line for statement in timing.statements for line in plan_of(db, statement))

@@ -23,7 +23,7 @@ PLANS = f"""
         (SELECT count(*) FROM plans WHERE workspace_id = :workspace_id AND status = 'active') AS total
     FROM (
         SELECT plan_id, title, priority, category, recommended_next_agent, updated_at,
-            lower(coalesce(recommended_next_agent, '')) <> lower(:agent) AS for_others,
+            folded(coalesce(recommended_next_agent, '')) <> folded(:agent) AS for_others,
             CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END AS rank
         FROM plans WHERE :plan_id IS NULL AND workspace_id = :workspace_id AND status = 'active'
         ORDER BY for_others, rank, updated_at DESC, plan_id LIMIT {MOST_PLANS}

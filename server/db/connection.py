@@ -22,6 +22,7 @@ from server.db.clock import Clock
 from server.db.failures import BUSY_TIMEOUT_MS, translate
 from server.db.line import LINGER_SECONDS, Line
 from server.db.lock_holder import describe, holder
+from server.db.named import teach
 from server.errors import Busy, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
 from server.models.events import Event, Origin
@@ -415,6 +416,7 @@ async def connect(path: Path, synchronous: str = "full", *more: str) -> Connecti
         await connection
     connection.row_factory = sqlite3.Row
     try:
+        await teach(connection)
         await _batch(
             connection,
             f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -472,8 +474,7 @@ async def _enter_wal(writer: Connection, path: Path) -> None:
     """Switch to WAL. While another process does the same SQLite answers `locked` at once, without waiting."""
     for attempt in range(OPEN_ATTEMPTS):
         try:
-            [[(foreign,)]] = await _batch(writer, FOREIGN)
-            if foreign:
+            if (await _batch(writer, FOREIGN))[0][0][0]:
                 raise Storage(f"{str(path)!r} is an SQLite database of another program. Choose another --data-root.")
             [[(mode,)]] = await _batch(writer, "PRAGMA journal_mode = WAL")
         except Busy:

@@ -34,7 +34,10 @@ NEAR = {
 }
 LIVE = "(expires_at IS NULL OR expires_at > :now)"
 PLACED, BEHIND = "parent_type, parent_id, type", ":after_kind, :after_parent, :after_type"
-HAS_TAGS = "NOT EXISTS (SELECT 1 FROM json_each(:tags) t WHERE t.value NOT IN (SELECT value FROM json_each(tags)))"
+HAS_TAGS = """
+    NOT EXISTS (SELECT 1 FROM json_each(:tags) t WHERE composed(t.value) NOT IN
+        (SELECT composed(value) FROM json_each(tags)))
+"""
 COLUMNS = (
     "item_id", "workspace_id", "parent_type", "parent_id", "type", "data", "tags", "created_by", "expires_at",
     "created_at", "updated_at", "version",

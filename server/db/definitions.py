@@ -6,13 +6,14 @@ from server.db.connection import Reader
 from server.db.near import MOST
 from server.errors import NotFound
 from server.models.content import StoredAgent
+from server.names import folded
 
 
 async def find(db: Reader, name: str) -> StoredAgent | None:
     """Return the definition of a role by its name, in capitals or not."""
     row = await db.one(
         """
-        SELECT * FROM agent_definitions WHERE lower(name) = lower(:name) ORDER BY name <> :name, name LIMIT 1
+        SELECT * FROM agent_definitions WHERE folded(name) = folded(:name) ORDER BY name <> :name, name LIMIT 1
         """,
         {"name": name},
     )
@@ -22,8 +23,8 @@ async def find(db: Reader, name: str) -> StoredAgent | None:
 async def missing(db: Reader, name: str) -> NotFound:
     """Return the error for a role that has no definition, with up to five near ones."""
     rows = await db.all("SELECT name, description FROM agent_definitions ORDER BY name")
-    told = {row["name"].lower(): row for row in rows}
-    near = difflib.get_close_matches(name.lower(), list(told), MOST, 0.5)
+    told = {folded(row["name"]): row for row in rows}
+    near = difflib.get_close_matches(folded(name), list(told), MOST, 0.5)
     return NotFound(
         f"There is no agent definition {name!r}. Defined are: {', '.join(row['name'] for row in rows) or 'none'}. "
         "memory_session action='prep' needs no definition.",

@@ -8,6 +8,7 @@ from server.db.connection import Reader, Transaction
 from server.errors import NotFound
 from server.models.base import encode, new_id
 from server.models.knowledge import Knowledge, KnowledgeBrief
+from server.names import folded
 
 CURRENT = "superseded_by IS NULL"
 LINKS = """
@@ -38,7 +39,7 @@ async def require(db: Reader, workspace_id: str, slug: str) -> Knowledge:
         {"workspace_id": workspace_id, "most": NEAREST},
     )
     titles = {row["slug"]: row["title"] for row in rows}
-    likely = [name for name, title in titles.items() if slug in name or title.lower() == slug.lower()]
+    likely = [name for name, title in titles.items() if slug in name or folded(title) == folded(slug)]
     likely += difflib.get_close_matches(slug, list(titles), 5, 0.5)
     near = [{"slug": name, "title": titles[name]} for name in list(dict.fromkeys(likely or titles))[:5]]
     raise NotFound(
@@ -142,7 +143,8 @@ async def list_(
     where = """
         workspace_id = :workspace_id AND (:category IS NULL OR category = :category)
         AND (:superseded OR superseded_by IS NULL) AND substr(slug, 1, length(:prefix)) = :prefix
-        AND NOT EXISTS (SELECT 1 FROM json_each(:tags) t WHERE t.value NOT IN (SELECT value FROM json_each(tags)))
+        AND NOT EXISTS (SELECT 1 FROM json_each(:tags) t WHERE composed(t.value) NOT IN
+            (SELECT composed(value) FROM json_each(tags)))
     """
     updated_at, knowledge_id = after or (None, None)
     params = {

@@ -112,7 +112,8 @@ async def last_to(db: Reader, agent: str, *, workspace_id: str, plan_id: str | N
     row = await db.one(
         f"""
         SELECT * FROM lineage
-        WHERE {"plan_id = :plan_id" if plan_id else "workspace_id = :workspace_id"} AND lower(to_agent) = lower(:agent)
+        WHERE {"plan_id = :plan_id" if plan_id else "workspace_id = :workspace_id"}
+            AND folded(to_agent) = folded(:agent)
         ORDER BY created_at DESC, lineage_id DESC LIMIT 1
         """,
         {"plan_id": plan_id, "workspace_id": workspace_id, "agent": agent},
@@ -141,7 +142,7 @@ async def passed_to(db: Reader, agent: str, *, workspace_id: str, plan_id: str |
         SELECT DISTINCT s.*, p.name AS phase
         FROM lineage l JOIN json_each(l.extra, '$.passed') passed
             JOIN steps s ON s.step_id = passed.value JOIN phases p ON p.phase_id = s.phase_id
-        WHERE l.workspace_id = :workspace_id AND lower(l.to_agent) = lower(:agent) AND s.claimed_by = l.to_agent
+        WHERE l.workspace_id = :workspace_id AND folded(l.to_agent) = folded(:agent) AND s.claimed_by = l.to_agent
           AND s.status = 'active' AND s.lease_expires_at > :now AND (:plan_id IS NULL OR s.plan_id = :plan_id)
         """,
         {"workspace_id": workspace_id, "agent": agent, "plan_id": plan_id, "now": db.now()},

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db.connection import Reader, Transaction
+from server.db.named import same, starts
 from server.errors import NotFound
 from server.models.base import encode, later, new_id
 from server.models.context import Fact, FactBrief, Scope
@@ -24,8 +25,24 @@ class Where:
     workspace_id: str | None
 
 
+async def spelled(db: Reader, where: Where, namespace: str, key: str) -> tuple[str, str]:
+    """Return namespace and key in the characters in which the fact is stored, if there is one: NFC or not."""
+    if (namespace + key).isascii():
+        return namespace, key
+    row = await db.one(
+        f"""
+        SELECT namespace, key FROM memory_entries
+        WHERE {WITHIN} AND composed(namespace) = composed(:namespace) AND composed(key) = composed(:key)
+        ORDER BY namespace <> :namespace, key <> :key LIMIT 1
+        """,
+        {**vars(where), "namespace": namespace, "key": key},
+    )
+    return (row["namespace"], row["key"]) if row else (namespace, key)
+
+
 async def put(tx: Transaction, where: Where, *, namespace: str, key: str, value: str, ttl_seconds: int | None) -> Fact:
     """Set a fact, in place of the one that is there."""
+    namespace, key = await spelled(tx, where, namespace, key)
     row = await tx.one(
         """
         INSERT INTO memory_entries (entry_id, workspace_id, scope, scope_id, namespace, key, value, created_by,
@@ -57,9 +74,10 @@ async def put(tx: Transaction, where: Where, *, namespace: str, key: str, value:
 
 async def require(db: Reader, where: Where, namespace: str, key: str) -> Fact:
     """Return a fact, or raise NotFound with the nearest keys."""
+    stored_namespace, stored_key = await spelled(db, where, namespace, key)
     row = await db.one(
         f"SELECT * FROM memory_entries WHERE {WITHIN} AND namespace = :namespace AND key = :key AND {LIVE}",
-        {**vars(where), "namespace": namespace, "key": key, "now": db.now()},
+        {**vars(where), "namespace": stored_namespace, "key": stored_key, "now": db.now()},
     )
     if row is None:
         raise await _missing(db, where, namespace, key)
@@ -92,8 +110,8 @@ async def list_(
 ) -> tuple[list[FactBrief], int]:
     """Return facts by namespace and key, from behind `after` on, and how many there are."""
     matching = f"""
-        {WITHIN} AND {LIVE} AND (:namespace IS NULL OR namespace = :namespace)
-        AND substr(key, 1, length(:prefix)) = :prefix
+        {WITHIN} AND {LIVE} AND (:namespace IS NULL OR {same("namespace", "namespace", namespace)})
+        AND {starts("key", "prefix")}
     """
     after_namespace, after_key = after or ("", "")
     params: dict[str, Any] = {

@@ -13,7 +13,7 @@ Found = tuple[list[tuple[Message, list[str | int]]], int]  # messages with their
 
 SHOWN = 2000  # characters of a message in a list
 RANK = "CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END"
-FOR_ONE_OF = "lower(to_agent) IN (SELECT lower(value) FROM json_each(:names))"
+FOR_ONE_OF = "folded(to_agent) IN (SELECT folded(value) FROM json_each(:names))"
 YOURS = f"acknowledged_at IS NULL AND {FOR_ONE_OF}"
 WAITING = f"workspace_id = :workspace_id AND {YOURS}"
 COLUMNS = """
@@ -152,7 +152,7 @@ MAIL = f"""
 """
 NOTES = """
     SELECT 'note' AS kind, n.note_id AS entity_id, p.workspace_id, n.plan_id, n.deliver_to AS to_agent, n.note_type,
-        n.deliver_to IS NULL OR lower(n.deliver_to) IN (SELECT lower(value) FROM json_each(:names)) AS mine,
+        n.deliver_to IS NULL OR folded(n.deliver_to) IN (SELECT folded(value) FROM json_each(:names)) AS mine,
         {archived} AS archived, n.acknowledged_at
     FROM plan_notes{suffix} n JOIN plans{suffix} p ON p.plan_id = n.plan_id
     WHERE n.note_id IN (SELECT value FROM json_each(:note_ids))

@@ -5,6 +5,7 @@ from typing import Any
 
 from server.db.connection import Reader
 from server.errors import NotFound
+from server.names import folded
 
 LOOKED_AT = 100  # ids on either side of the wanted one, and of the newest ones
 MOST = 5
@@ -26,7 +27,7 @@ async def not_found(
     )
     rows = await db.all(" UNION ".join(found) + " ORDER BY key DESC", {**params, "near_to": wanted})
     labels = {row["key"]: row["label"] for row in rows}
-    likely = [name for name in labels if name.startswith(wanted) or labels[name] == wanted]
+    likely = [name for name in labels if name.startswith(wanted) or folded(labels[name]) == folded(wanted)]
     likely += difflib.get_close_matches(wanted, list(labels), MOST, 0.6)
     near = [{key: name, label: labels[name]} for name in list(dict.fromkeys(likely or labels))[:MOST]]
     return NotFound(

@@ -42,7 +42,7 @@ async def page(
     """Return notes of a plan, newest first, from behind (created_at, note_id) on, and how many match in all."""
     where = """
         plan_id = :plan_id AND (:note_type IS NULL OR note_type = :note_type)
-        AND (:deliver_to IS NULL OR lower(deliver_to) = lower(:deliver_to))
+        AND (:deliver_to IS NULL OR folded(deliver_to) = folded(:deliver_to))
     """
     created_at, note_id = after or (None, None)
     params = {
@@ -73,7 +73,7 @@ async def waiting(db: Reader, plan_id: str, agent: str) -> list[PlanNote]:
         """
         SELECT * FROM plan_notes
         WHERE plan_id = :plan_id AND note_type = 'instruction' AND acknowledged_at IS NULL
-          AND (deliver_to IS NULL OR lower(deliver_to) = lower(:agent))
+          AND (deliver_to IS NULL OR folded(deliver_to) = folded(:agent))
         ORDER BY created_at, note_id
         """,
         {"plan_id": plan_id, "agent": agent},

@@ -8,6 +8,7 @@ from server.db.plans import stored
 from server.errors import NotFound
 from server.models.base import new_id
 from server.models.plans import NewPhase, Phase, PhaseProgress
+from server.names import folded
 
 BELONGS = {
     "phases": "phase_id = :phase_id",
@@ -73,21 +74,37 @@ async def of_plan(db: Reader, plan_id: str, *, suffix: str = "") -> list[Phase]:
     return [Phase.of(row) for row in rows]
 
 
+async def count(db: Reader, plan_id: str) -> int:
+    return await db.value("SELECT count(*) FROM phases WHERE plan_id = :plan_id", {"plan_id": plan_id})
+
+
 async def ensure(tx: Transaction, plan_id: str, names: Sequence[str]) -> dict[str, str]:
     """Return the phase id of each name, appending phases that the plan does not have yet."""
-    known = {phase.name: phase.phase_id for phase in await of_plan(tx, plan_id)}
+    present, ids = await of_plan(tx, plan_id), dict[str, str]()
     for name in dict.fromkeys(names):
-        if name not in known:
-            known[name] = (await insert(tx, plan_id, name, order_index=len(known))).phase_id
-    return known
+        phase = named(present, name)
+        if phase is None:
+            phase = await insert(tx, plan_id, name, order_index=len(present))
+            present.append(phase)
+        ids[name] = phase.phase_id
+    return ids
+
+
+def named(phases: Sequence[Phase], name: str) -> Phase | None:
+    """Return the phase of this name, the one in this very spelling first."""
+    alike = [phase for phase in phases if folded(phase.name) == folded(name)]
+    return next((phase for phase in alike if phase.name == name), next(iter(alike), None))
+
+
+def by_name_or_id(phases: Sequence[Phase], name_or_id: str) -> Phase | None:
+    return named(phases, name_or_id) or next((phase for phase in phases if phase.phase_id == name_or_id), None)
 
 
 async def require(db: Reader, plan_id: str, name_or_id: str, *, suffix: str = "") -> Phase:
     """Return a phase by its name or id, or raise NotFound with the names there are."""
     phases = await of_plan(db, plan_id, suffix=suffix)
-    for phase in phases:
-        if name_or_id in (phase.name, phase.phase_id):
-            return phase
+    if found := by_name_or_id(phases, name_or_id):
+        return found
     near = [{"phase_id": phase.phase_id, "name": phase.name} for phase in phases[:5]]
     raise NotFound(f"The plan {plan_id} has no phase {name_or_id[:80]!r}.", **({"near": near} if near else {}))
 

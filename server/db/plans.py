@@ -23,7 +23,7 @@ FILTERS = """
     workspace_id = :workspace_id
     AND (:category IS NULL OR category = :category)
     AND (:priority IS NULL OR priority = :priority)
-    AND (:query IS NULL OR instr(lower(title), lower(:query)) > 0)
+    AND (:query IS NULL OR instr(folded(title), folded(:query)) > 0)
     AND (:status IN ('any', 'archived') OR status = :status)
 """
 TOTAL = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id)"
@@ -145,7 +145,7 @@ async def page(
 def _listed(suffix: str, where: str = FILTERS) -> str:
     status = "'archived' AS status, status AS last_status" if suffix else "status, NULL AS last_status"
     return f"""
-        SELECT {LISTED}, {status}, {WEIGHT} AS weight, lower(title) AS folded FROM plans{suffix} WHERE {where}
+        SELECT {LISTED}, {status}, {WEIGHT} AS weight, folded(title) AS folded FROM plans{suffix} WHERE {where}
     """
 
 

@@ -66,7 +66,7 @@ PHASE = (
     "("
     + " OR ".join(
         f"""EXISTS (
-        SELECT 1 FROM phases{suffix} h WHERE (h.name = :phase COLLATE NOCASE OR h.phase_id = :phase)
+        SELECT 1 FROM phases{suffix} h WHERE (folded(h.name) = folded(:phase) OR h.phase_id = :phase)
         AND h.phase_id IN (d.entity_id, (SELECT phase_id FROM steps{suffix} WHERE step_id = d.entity_id))
     )"""
         for suffix in ("", "_archive")

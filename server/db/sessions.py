@@ -126,7 +126,7 @@ async def list_(
     """
     where = "workspace_id = :workspace_id"
     where += " AND plan_id = :plan_id" if plan_id else ""
-    where += " AND lower(agent) = lower(:agent)" if agent else ""
+    where += " AND folded(agent) = folded(:agent)" if agent else ""
     source = f"SELECT * FROM sessions WHERE {where}"
     source += f" UNION ALL SELECT * FROM sessions_archive WHERE {where}" if plan_id else ""
     matching = f"{STATUS} = :status" if status else "1"

@@ -6,6 +6,7 @@ from typing import Any
 
 from server.db import dependencies, phases, plans
 from server.db.connection import Reader, Statement, Transaction
+from server.db.named import same
 from server.db.near import not_found
 from server.db.plans import stored
 from server.errors import InvalidArguments, NotFound
@@ -15,7 +16,6 @@ from server.models.steps import NewStep, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
 DEFAULT_PHASE = "Steps"
-IN_PHASE = "SELECT phase_id FROM phases{suffix} WHERE plan_id = :plan_id AND (name = :phase OR phase_id = :phase)"
 # The name of the first phase before that of step s which awaits approval.
 GATE = """
     SELECT g.name FROM phases g JOIN plans l ON l.plan_id = g.plan_id
@@ -135,7 +135,7 @@ async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, 
     ids = [row["step_id"] for row in rows]
     after = [s.step_id for s in before[:at]] + ids + [s.step_id for s in before[at:]]
     await _wait(tx, after, {step_id: step.depends_on for step_id, step in zip(ids, new, strict=True)})
-    await _refresh_around(tx, phase_ids, phase_names)
+    await _refresh_around(tx, phase_ids.values())
     found = await by_ids(tx, ids)
     return [found[step_id] for step_id in ids]
 
@@ -175,9 +175,9 @@ async def _shift(tx: Transaction, plan_id: str, at: int, by: int) -> None:
     )
 
 
-async def _refresh_around(tx: Transaction, phase_ids: Mapping[str, str], names: Sequence[str]) -> None:
+async def _refresh_around(tx: Transaction, phase_ids: Iterable[str]) -> None:
     """New open steps reopen the phases they join."""
-    await dependencies.refresh(tx, [("phase", phase_ids[name]) for name in dict.fromkeys(names)])
+    await dependencies.refresh(tx, [("phase", phase_id) for phase_id in dict.fromkeys(phase_ids)])
 
 
 async def _wait(tx: Transaction, order: Sequence[str], wanted: Mapping[str, Sequence[int | str]]) -> None:
@@ -271,7 +271,7 @@ async def page(
     plan_id: str,
     *,
     status: str | None,
-    phase: str | None,
+    phase_id: str | None,
     assignee: str | None,
     after: Sequence[str | int] | None,
     limit: int,
@@ -280,12 +280,12 @@ async def page(
     """Return steps of a plan in order, from behind (index, step_id) on, and how many match in all."""
     where = "s.plan_id = :plan_id"
     where += " AND s.status = :status" if status else ""
-    where += f" AND s.phase_id IN ({IN_PHASE.format(suffix=suffix)})" if phase else ""
-    where += " AND s.assignee = :assignee" if assignee else ""
+    where += " AND s.phase_id = :phase_id" if phase_id else ""
+    where += f" AND {same('s.assignee', 'assignee', assignee)}" if assignee else ""
     params = {
         "plan_id": plan_id,
         "status": status,
-        "phase": phase,
+        "phase_id": phase_id,
         "assignee": assignee,
         "after": after[0] if after else -1,
         "after_id": after[1] if after else None,

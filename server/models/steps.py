@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from server.models.base import JsonObject, Model, Row
-from server.models.text import Id, Index, Line, Name, NameOrEmpty, Task, Text
+from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
 
 StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
 StepType = Literal[
@@ -30,7 +30,7 @@ class NewStep(Model):
     type: StepType = "standard"
     status: StepStatus = "pending"
     section: Line | None = None
-    assignee: Name | None = None
+    assignee: AgentName | None = None
     notes: Text | None = None
     depends_on: list[int | str] = Field(default_factory=list[int | str])
     requires_validation: bool = False
@@ -53,7 +53,7 @@ class StepEdit(Model):
     status: StepStatus | None = None
     task: Task | None = None
     type: StepType | None = None
-    assignee: NameOrEmpty | None = None
+    assignee: AgentNameOrEmpty | None = None
     notes: Text | None = None
     append_notes: Text | None = None
     phase: Line | None = None

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from server.errors import TooLarge
 from server.models.base import encode, timestamp
+from server.names import composed
 
 VALUE_BYTES = 1024 * 1024
 DATA_DEPTH = 100
@@ -79,7 +80,8 @@ def _too_large() -> TooLarge:
 
 Line = Annotated[str, Field(max_length=LINE_LENGTH), AfterValidator(_one_line)]
 Name = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
-NameOrEmpty = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
+AgentName = Annotated[Name, AfterValidator(composed)]  # in one form, so that claims are found by it
+AgentNameOrEmpty = Annotated[str, Field(max_length=64), AfterValidator(_printable), AfterValidator(composed)]
 Id = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Text = Annotated[str, AfterValidator(whole_text)]
 SomeText = Annotated[str, AfterValidator(_some_text)]

@@ -14,7 +14,8 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.sessions import LineageBrief, LineageEntry, Session
 from server.models.steps import StepRow
-from server.models.text import Data, Id, Name, SomeText
+from server.models.text import AgentName, Data, Id, SomeText
+from server.names import folded
 from server.tools import briefing
 from server.tools.common import Call, SessionId, tool
 from server.tools.render import Page, lean
@@ -51,7 +52,7 @@ async def _greeted(call: Call, start: dict[str, Any]) -> dict[str, Any]:
 async def init(
     call: Call,
     *,
-    agent_type: Name | None = None,
+    agent_type: AgentName | None = None,
     plan_id: Id | None = None,
     context: Data | None = None,
 ) -> dict[str, Any]:
@@ -94,7 +95,7 @@ async def init(
 
 async def _arrive(tx: Transaction, plan: Plan, agent: str) -> list[StepRow]:
     """Free the claims of a plan that ran out, and take the recommendation of the one who arrives as followed."""
-    if plan.recommended_next_agent and plan.recommended_next_agent.lower() == agent.lower():
+    if plan.recommended_next_agent and folded(plan.recommended_next_agent) == folded(agent):
         await plans.update(tx, plan.plan_id, {"recommended_next_agent": None})
     return await claims.reclaim_expired(tx, plan.plan_id)
 
@@ -170,9 +171,9 @@ async def _touch(tx: Transaction, changed: Sequence[StepRow]) -> None:
 async def handoff(
     call: Call,
     *,
-    to_agent: Name,
+    to_agent: AgentName,
     reason: SomeText,
-    from_agent: Name | None = None,
+    from_agent: AgentName | None = None,
     plan_id: Id | None = None,
     data: Data | None = None,
     pass_claims: bool = False,

@@ -13,7 +13,7 @@ from server.db import events, sessions, workspaces
 from server.db.connection import Database, Reader, Transaction
 from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
-from server.models.text import Id, Name, Text
+from server.models.text import AgentName, Id, Text
 from server.models.workspaces import LegacyStore, Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
@@ -27,7 +27,7 @@ MAX_LIMIT = 200
 CURSOR_LENGTH = 10_000  # a position may hold a name of 500 characters
 
 WorkspacePath = Annotated[Text, Field(description="absolute path of the project")]
-Agent = Annotated[Name, Field(description="who you are, without a session")]
+Agent = Annotated[AgentName, Field(description="who you are, without a session")]
 SessionId = Annotated[Id, Field(description="from memory_agent init")]
 MaxBytes = Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)]
 Detail = Annotated[Literal["brief", "full"], Field(description="brief|full")]

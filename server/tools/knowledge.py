@@ -10,7 +10,7 @@ from server.db.plans import check_version
 from server.errors import Conflict, InvalidArguments, TooLarge
 from server.models.events import Event
 from server.models.knowledge import CONTENT_BYTES, MOST, Category, Knowledge, KnowledgeBrief, KnowledgeStored, Slug
-from server.models.text import Id, Line, Lines, Name, SomeText
+from server.models.text import AgentName, Id, Line, Lines, SomeText
 from server.tools.common import Call
 from server.tools.context import CONFIRM, TOOL, Prefix
 from server.tools.render import Page
@@ -28,7 +28,7 @@ async def knowledge_store(
     category: Category | None = None,
     tags: Lines | None = None,
     supersedes: Older | None = None,
-    created_by_agent: Name | None = None,
+    created_by_agent: AgentName | None = None,
     created_by_plan: Id | None = None,
 ) -> KnowledgeStored:
     """Keep what is true of the workspace under a slug.

@@ -50,7 +50,7 @@ async def remember(
         )
         _record(tx, "memory_remembered", fact, None)
         return {
-            "key": key,
+            "key": fact.key,
             "workspace_id": workspace_id,
             "scope": scope,
             "namespace": fact.namespace,
@@ -129,13 +129,13 @@ async def forget(
             tx,
             entity_type="memory",
             entity_id=fact.entry_id,
-            title=f"{fact.namespace}: {key}",
+            title=f"{fact.namespace}: {fact.key}",
             workspace_id=workspace_id,
             plan_id=_plan_id(fact),
-            rows={"memory_entries": [await memories.delete(tx, where, fact.namespace, key)]},
+            rows={"memory_entries": [await memories.delete(tx, where, fact.namespace, fact.key)]},
         )
-        _record(tx, "memory_forgotten", fact, f"forgot {key!r} ({fact.namespace})")
-        return {"key": key, "workspace_id": workspace_id, "deleted": True, "trash_id": trash_id}
+        _record(tx, "memory_forgotten", fact, f"forgot {fact.key!r} ({fact.namespace})")
+        return {"key": fact.key, "workspace_id": workspace_id, "deleted": True, "trash_id": trash_id}
 
 
 async def _where(call: Call, db: Reader, scope: AnyScope, plan_id: str | None) -> Where:

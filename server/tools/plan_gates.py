@@ -8,7 +8,7 @@ from server.db.dependencies import Node
 from server.errors import InvalidArguments, NotAllowed, NotFound
 from server.models.events import Event, Origin
 from server.models.plans import Confirmation, ConfirmationScope, OpenClaim
-from server.models.text import Id, Index, Line, Name
+from server.models.text import AgentName, Id, Index, Line
 from server.tools import step_rules
 from server.tools.common import Call
 from server.tools.plan import TOOL
@@ -26,7 +26,7 @@ async def confirm(
     confirm_phase: Line | None = None,
     step_id: Id | None = None,
     step_index: Index | None = None,
-    confirmed_by: Name | None = None,
+    confirmed_by: AgentName | None = None,
     revoke: bool = False,
 ) -> dict[str, Any]:
     """Open a gate: a human's yes to a phase or a step.

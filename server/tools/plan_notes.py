@@ -6,7 +6,7 @@ from server.db import events as event_log
 from server.db import notes, overview, plans
 from server.models.events import Event
 from server.models.plans import NoteType
-from server.models.text import Id, Name, SomeText
+from server.models.text import AgentName, Id, SomeText
 from server.tools.common import Call
 from server.tools.plan import TOOL
 from server.tools.render import Page
@@ -15,7 +15,7 @@ from server.tools.steps import live
 
 @TOOL.action()
 async def add_note(
-    call: Call, *, plan_id: Id, note: SomeText, note_type: NoteType = "info", deliver_to: Name | None = None
+    call: Call, *, plan_id: Id, note: SomeText, note_type: NoteType = "info", deliver_to: AgentName | None = None
 ) -> dict[str, Any]:
     """Add a note for people and agents to a plan.
 
@@ -44,7 +44,7 @@ async def add_note(
 
 @TOOL.action(read_only=True, takes=("page",))
 async def list_notes(
-    call: Call, *, plan_id: Id, note_type: NoteType | None = None, deliver_to: Name | None = None
+    call: Call, *, plan_id: Id, note_type: NoteType | None = None, deliver_to: AgentName | None = None
 ) -> Page:
     """The notes on a plan, newest first.
 

@@ -27,13 +27,13 @@ def _record(tx: Transaction, kind: str, phase: Phase, plan: Plan, summary: str, 
 
 
 async def _refuse_same_name(db: Reader, plan_id: str, name: str, *, but: str | None = None) -> None:
-    for phase in await phases.of_plan(db, plan_id):
-        if phase.name == name and phase.phase_id != but:
-            raise Conflict(
-                f"The plan {plan_id} has a phase {name!r} already ({phase.phase_id}). Choose another name, or change "
-                "that one with action='update_phase'.",
-                phase_id=phase.phase_id,
-            )
+    others = [phase for phase in await phases.of_plan(db, plan_id) if phase.phase_id != but]
+    if phase := phases.named(others, name):
+        raise Conflict(
+            f"The plan {plan_id} has a phase {phase.name!r} already ({phase.phase_id}). Choose another name, or change "
+            "that one with action='update_phase'.",
+            phase_id=phase.phase_id,
+        )
 
 
 @TOOL.action(takes=("version",))
@@ -148,10 +148,10 @@ async def reorder_phases(call: Call, *, plan_id: Id, phase_order: Lines) -> dict
 
 def _resolved(present: list[Phase], named: list[str]) -> list[Phase]:
     """Return the phases in the order named; every phase that is missing, unknown or named twice is told at once."""
-    by_name = {key: phase for phase in present for key in (phase.phase_id, phase.name)}
-    found = [by_name[key] for key in named if key in by_name]
+    by_name = {key: phases.by_name_or_id(present, key) for key in named}
+    found = [phase for key in named if (phase := by_name[key])]
     ids = [phase.phase_id for phase in found]
-    problems = [f"there is no phase {key!r}" for key in named if key not in by_name]
+    problems = [f"there is no phase {key!r}" for key in named if by_name[key] is None]
     problems += [f"{p.name!r} is missing" for p in present if p.phase_id not in ids]
     problems += [f"{p.name!r} is named twice" for p in present if ids.count(p.phase_id) > 1]
     if problems:

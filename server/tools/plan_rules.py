@@ -19,6 +19,7 @@ from server.models.plans import (
     PlanBrief,
 )
 from server.models.steps import NewStep, StepRow, brief
+from server.names import folded
 from server.tools.common import Call
 from server.tools.render import Result
 from server.tools.steps import live, refuse_gated
@@ -44,13 +45,14 @@ class Draft:
 
 def check(draft: Draft) -> None:
     """Refuse a draft that contradicts itself; all that is wrong with it at once."""
-    names = [phase.name for phase in draft.phases]
-    problems = [f"two phases are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
+    names = [folded(phase.name) for phase in draft.phases]
+    twice = {key: phase.name for key, phase in zip(names, draft.phases, strict=True) if names.count(key) > 1}
+    problems = [f"two phases are called {name!r}" for name in twice.values()]
     problems += [
         f"a step in phase {phase.name!r} says phase {step.phase!r}"
         for phase in draft.phases
         for step in phase.steps
-        if step.phase not in (None, phase.name)
+        if step.phase and folded(step.phase) != folded(phase.name)
     ]
     if (total := len(draft.all_steps)) > STEPS_LIMIT:
         problems.append(f"{total} steps are more than {STEPS_LIMIT}: make several plans, or add the rest later")

@@ -6,7 +6,7 @@ from server.db import family, plans
 from server.db.connection import Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.plans import Category, PauseReason, Plan, PlanStatus, Priority, WorkflowMode
-from server.models.text import Id, Index, Line, Lines, NameOrEmpty, Text
+from server.models.text import AgentNameOrEmpty, Id, Index, Line, Lines, Text
 from server.tools import plan_rules
 from server.tools.common import Call
 from server.tools.plan import TOOL
@@ -29,8 +29,8 @@ async def update(
     goals: Lines | None = None,
     success_criteria: Lines | None = None,
     workflow_mode: WorkflowMode | None = None,
-    recommended_next_agent: NameOrEmpty | None = None,
-    owner: NameOrEmpty | None = None,
+    recommended_next_agent: AgentNameOrEmpty | None = None,
+    owner: AgentNameOrEmpty | None = None,
     phase_gates: bool | None = None,
 ) -> dict[str, Any]:
     """Change fields or the status of a plan.

@@ -5,6 +5,7 @@ from typing import Any
 
 from server.errors import InvalidArguments
 from server.models.plans import Template
+from server.names import folded
 from server.registry import nearest
 from server.settings import ASSETS
 from server.tools.plan_rules import Draft
@@ -21,8 +22,8 @@ def load() -> dict[str, Template]:
 def require(name: str) -> Template:
     """Return a template by its name, or refuse with the names there are."""
     known = load()
-    if name in known:
-        return known[name]
+    if found := next((template for key, template in known.items() if folded(key) == folded(name)), None):
+        return found
     near = nearest(name, known)
     raise InvalidArguments(
         f"There is no template {name!r}.{f' Did you mean {near!r}?' if near else ''} Templates: {', '.join(known)}."

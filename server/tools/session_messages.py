@@ -13,7 +13,7 @@ from server.models.events import Event
 from server.models.messages import Mail, Message, NewMessage, Sent
 from server.models.plans import Priority
 from server.models.sessions import Session
-from server.models.text import Id, Name, SomeText
+from server.models.text import AgentName, Id, SomeText
 from server.tools.common import Agent, Call, require_actor
 from server.tools.render import Page
 from server.tools.session import TOOL
@@ -21,7 +21,7 @@ from server.tools.session import TOOL
 MOST = 200
 NEAR = 5
 SESSION_PREFIX = "sess_"
-Addressee = Annotated[Name, Field(description="agent or session_id")]
+Addressee = Annotated[AgentName, Field(description="agent or session_id")]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST)]
 
 

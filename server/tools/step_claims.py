@@ -13,7 +13,7 @@ from server.errors import Conflict
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import Step, StepBrief, StepRow, StepStatus, StepType, brief, view
-from server.models.text import Id, Index, Name, Seconds, Text
+from server.models.text import AgentName, Id, Index, Seconds, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call
 from server.tools.render import Page
@@ -37,7 +37,7 @@ async def next_(
     status: ClosingStatus = "done",
     lease_seconds: Seconds = LEASE_SECONDS,
     types: Types | None = None,
-    assignee: Name | None = None,
+    assignee: AgentName | None = None,
 ) -> dict[str, Any]:
     """Finish the step you name (if any), get the next one.
 

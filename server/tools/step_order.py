@@ -10,11 +10,12 @@ from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.plans import Plan
 from server.models.steps import NewStep, StepRow
 from server.models.text import Id, Index, Lines
+from server.names import folded
 from server.tools import step_rules
 from server.tools.common import STEP, Call
 from server.tools.render import Result
 from server.tools.step_rules import Target
-from server.tools.steps import TOOL, StepSpecs, edited, log, refuse_gated, refuse_in_completed, unblocked
+from server.tools.steps import TOOL, StepSpecs, created_phase, edited, log, refuse_gated, refuse_in_completed, unblocked
 
 Direction = Annotated[Literal["up", "down"], Field(description="up|down")]
 Order = Annotated[list[int], Field(description="every current index once, in the new order")]
@@ -178,10 +179,10 @@ async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> 
         order = await steps.of_plan(tx, plan_id)
         if not order:
             raise Conflict(f"The plan {plan_id} has no steps to sort. memory_steps action='add' adds some.")
-        wanted = {name.lower(): place for place, name in enumerate(phase_order or ())}
+        wanted = {folded(name): place for place, name in enumerate(phase_order or ())}
         known = await phases.of_plan(tx, plan_id)
         _check_phases(phase_order or [], [phase.name for phase in known])
-        ranked = sorted(known, key=lambda phase: (wanted.get(phase.name.lower(), len(wanted)), phase.order_index))
+        ranked = sorted(known, key=lambda phase: (wanted.get(folded(phase.name), len(wanted)), phase.order_index))
         await phases.set_order(tx, [phase.phase_id for phase in ranked])
         places = {phase.phase_id: place for place, phase in enumerate(ranked)}
         after = sorted(order, key=lambda step: (places[step.phase_id], step.order_index))
@@ -189,8 +190,8 @@ async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> 
 
 
 def _check_phases(wanted: list[str], known: list[str]) -> None:
-    lower = {name.lower() for name in known}
-    if unknown := [name for name in wanted if name.lower() not in lower]:
+    there = {folded(name) for name in known}
+    if unknown := [name for name in wanted if folded(name) not in there]:
         raise NotFound(f"'phase_order' names no phase of the plan: {unknown[:20]}. It has {known[:20]}. Nothing moved.")
 
 
@@ -244,12 +245,14 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
         for step in gone:
             step_rules.guard(call, tx, step)
         trash_id, free = await _remove(tx, plan, workspace_id, gone) if gone else (None, [])
+        phases_before = await phases.count(tx, plan_id)
         after = await _rebuild(tx, plan_id, replacement_steps, kept)
         summary = f"steps replaced: {len(kept)} kept, {len(after) - len(kept)} new, {len(gone)} removed"
         log(tx, plan_id, "steps_replaced", summary, trash_id=trash_id)
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
+            "created_phase": await created_phase(tx, plan_id, phases_before),
             "kept": len(kept),
             "added": [{"step_id": step.step_id, "index": step.order_index} for step in _new(after, kept)],
             "removed": len(gone),
@@ -269,11 +272,15 @@ def _matched(before: list[StepRow], wanted: list[NewStep]) -> dict[int, str]:
     for exact in (True, False):
         for place, new in enumerate(wanted):
             for step in free.values() if place not in found else ():
-                if step.task.strip() == new.task and (not exact or new.phase in (None, step.phase)):
+                if step.task.strip() == new.task and not (exact and _is_elsewhere(step, new)):
                     found[place] = step.step_id
                     del free[step.step_id]
                     break
     return found
+
+
+def _is_elsewhere(step: StepRow, new: NewStep) -> bool:
+    return bool(new.phase) and folded(new.phase) != folded(step.phase)
 
 
 async def _rebuild(tx: Transaction, plan_id: str, wanted: list[NewStep], kept: dict[int, str]) -> list[StepRow]:
@@ -312,6 +319,6 @@ async def _said(tx: Transaction, plan_id: str, wanted: NewStep, row: StepRow) ->
     """Return the columns of a kept step that the caller's description changes."""
     given = {name: getattr(wanted, name) for name in ("type", "assignee", "section") if name in wanted.model_fields_set}
     changes = {name: value for name, value in given.items() if value != getattr(row, name)}
-    if wanted.phase and wanted.phase != row.phase:
+    if wanted.phase and _is_elsewhere(row, wanted):
         changes["phase_id"] = (await phases.ensure(tx, plan_id, [wanted.phase]))[wanted.phase]
     return changes

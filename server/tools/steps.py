@@ -22,7 +22,7 @@ from server.models.steps import (
     brief,
     view,
 )
-from server.models.text import Id, Index, Line, Name, NameOrEmpty, Task, Text
+from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call, Detail, tool
 from server.tools.render import Page, Result
@@ -79,7 +79,7 @@ async def add(call: Call, *, plan_id: Id, steps: StepSpecs) -> Result:
 
     Each is {task, phase?, type?, status?, section?, assignee?, notes?, depends_on?, requires_validation?,
     requires_confirmation?}. Without a phase it joins the phase of the step before it; a new phase name makes a new
-    phase. depends_on names step ids, or indices of the plan as it is afterwards.
+    phase, and `created_phase` says so. depends_on names step ids, or indices of the plan as it is afterwards.
 
     Example: {"action":"add","plan_id":"plan_1rqewqexykb7","steps":[{"task":"Write the test","phase":"Tests"}]}
     """
@@ -106,12 +106,20 @@ async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], 
     if at is not None and at > total:
         raise InvalidArguments(f"'at_index' is {at}; the plan has {total} steps, so it takes 0 to {total}.")
     refuse_gated(new)
+    phases_before = await phases.count(tx, plan_id)
     rows = await steps.insert_many(tx, plan_id, new, at=at)
     await plans.touch(tx, plan_id)
     log(tx, plan_id, "steps_added", f"{len(rows)} steps added to {plan.title!r}", step_ids=[r.step_id for r in rows])
     added = [{"step_id": row.step_id, "index": row.order_index, "phase": row.phase} for row in rows]
-    parts = {"plan_id": plan_id, "workspace_id": workspace_id, "steps_total": total + len(rows), "added": added}
+    parts: dict[str, Any] = {"plan_id": plan_id, "workspace_id": workspace_id, "steps_total": total + len(rows)}
+    parts |= {"created_phase": await created_phase(tx, plan_id, phases_before), "added": added}
     return Result(parts, f"memory_steps action='list' plan_id={plan_id!r} shows all steps")
+
+
+async def created_phase(tx: Transaction, plan_id: str, before: int) -> str | list[str] | None:
+    """Return the name, or names, of phases that were made because a step named a new one: the plan had `before`."""
+    made = [phase.name for phase in (await phases.of_plan(tx, plan_id))[before:]]
+    return made[0] if len(made) == 1 else made or None
 
 
 def refuse_gated(new: list[NewStep]) -> None:
@@ -162,7 +170,7 @@ async def list_(
     plan_id: Id,
     status: Status | None = None,
     phase: Line | None = None,
-    assignee: Name | None = None,
+    assignee: AgentName | None = None,
     detail: Detail = "brief",
 ) -> Page:
     """The steps of a plan in order; detail=full for all.
@@ -172,13 +180,12 @@ async def list_(
     plan = await plans.require(call.db, plan_id)
     workspace_id = await call.workspace_id(call.db, plan.workspace_id)
     suffix = "_archive" if plan.archived_at else ""
-    if phase:
-        await phases.require(call.db, plan_id, phase, suffix=suffix)
+    wanted = await phases.require(call.db, plan_id, phase, suffix=suffix) if phase else None
     rows, total = await steps.page(
         call.db,
         plan_id,
         status=status,
-        phase=phase,
+        phase_id=wanted.phase_id if wanted else None,
         assignee=assignee,
         after=call.after("steps", 2),
         limit=call.shared.limit + 1,
@@ -206,7 +213,7 @@ async def update(
     status: Status | None = None,
     task: Task | None = None,
     type: StepType | None = None,
-    assignee: NameOrEmpty | None = None,
+    assignee: AgentNameOrEmpty | None = None,
     notes: Text | None = None,
     append_notes: Text | None = None,
     phase: Line | None = None,
@@ -215,7 +222,7 @@ async def update(
 
     Only the given fields change. status=done records when and who; re-opening clears that and its confirmation.
     status=active claims the step for you, under the rules of a claim. `notes` replaces, `append_notes` adds a line;
-    assignee "" clears it.
+    assignee "" clears it. A phase is found in any case; a new name makes a phase, and `created_phase` says so.
 
     Example: {"action":"update","step_id":"step_1rqewqexykb7","status":"done","append_notes":"all green"}
     """
@@ -227,12 +234,14 @@ async def update(
     async with call.write() as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
         step_rules.check_version(call, where.step)
+        phases_before = await phases.count(tx, where.plan.plan_id)
         outcome = await _apply(call, tx, where, edit)
         if tx.events:
             await plans.touch(tx, where.plan.plan_id)
         return {
             **_changed(outcome.step),
             "workspace_id": where.workspace_id,
+            "created_phase": await created_phase(tx, where.plan.plan_id, phases_before),
             "unblocked": await unblocked(tx, outcome.unblocked),
             "warnings": await _warnings(tx, outcome.step) if status == "done" else None,
         }
@@ -268,6 +277,7 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
     """
     async with call.write() as tx:
         _, workspace_id = await live(call, tx, plan_id)
+        phases_before = await phases.count(tx, plan_id)
         outcomes: list[Outcome] = []
         problems: list[dict[str, Any]] = []
         for item in updates:
@@ -283,6 +293,7 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
+            "created_phase": await created_phase(tx, plan_id, phases_before),
             "updated": [_changed(outcome.step) for outcome in outcomes],
             "unblocked": await unblocked(tx, free),
         }

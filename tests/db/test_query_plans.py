@@ -11,6 +11,7 @@ from bench_scale import Things, Timing
 
 from server.db import claims, phases
 from server.db.connection import Database, Statement
+from server.db.named import FUNCTIONS
 from server.settings import DATABASE_NAME
 
 SHAPE = bench_store.Shape(2, 5, crowd=15)
@@ -23,7 +24,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[sqlite3.Connecti
     """The store, and the statements of one call of every kind."""
     root = tmp_path_factory.mktemp("store")
     asyncio.run(bench_store.build(root, SHAPE))
-    return sqlite3.connect(root / DATABASE_NAME), asyncio.run(bench_scale.measure(root, rounds=0))
+    db = sqlite3.connect(root / DATABASE_NAME)
+    for name, function in FUNCTIONS.items():
+        db.create_function(name, 1, function, deterministic=True)
+    return db, asyncio.run(bench_scale.measure(root, rounds=0))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,15 @@
+"""Names as people compare them. Pure: text in, the form to compare out; what is stored is what was given."""
+
+import unicodedata
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode NFC: for what programs name, such as agents and keys of facts."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def folded(name: str) -> str:
+    """Return a name in Unicode NFC and without case: for what people name, such as phases, titles and templates."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
