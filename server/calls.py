@@ -13,7 +13,7 @@ from server.store import Store
 from server.tools import TOOLS
 from server.tools.common import Call, Shared
 from server.tools.older_stores import Older, Progress
-from server.tools.render import MAX_BYTES, Budget, render
+from server.tools.render import MAX_BYTES, Budget, noticed, render
 
 logger = logging.getLogger(__name__)
 
@@ -64,5 +64,5 @@ async def _attempt(call: Call, arguments: dict[str, Any]) -> object:
 
 async def _handled(call: Call, arguments: dict[str, Any]) -> object:
     async with call.ending:
-        result = await call.action.handler(call, **arguments)
+        result = noticed(await call.action.handler(call, **arguments), call.notices)
     return await call.action.then(call, result) if call.action.then else result

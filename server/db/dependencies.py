@@ -7,7 +7,7 @@ from typing import Any
 from server.db.connection import Reader, Statement, Transaction
 from server.errors import Conflict
 from server.models.base import Columns, encode, new_id
-from server.models.plans import DependencyType
+from server.models.plans import DependencyType, Plan
 
 Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
 Edge = tuple[Node, Node]  # (source, target)
@@ -157,6 +157,11 @@ async def put_back(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[dict
 
 def edge_of(row: Mapping[str, Any] | sqlite3.Row) -> Edge:
     return (row["source_type"], row["source_id"]), (row["target_type"], row["target_id"])
+
+
+def of_plan(plan: Plan) -> list[Node]:
+    """Return what opens and closes with a plan: itself, and its program if it has one."""
+    return [("plan", plan.plan_id), *([("program", plan.program_id)] if plan.program_id else [])]
 
 
 async def clear(tx: Transaction, source: Node, target_type: str) -> None:

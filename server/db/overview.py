@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sqlite3 import Row
 from typing import Any
 
@@ -73,6 +73,11 @@ ALL_STEPS = """
         LEFT JOIN confirmations{suffix} c ON c.step_id = s.step_id
     WHERE s.plan_id = :plan_id ORDER BY s.order_index
 """
+WAITS = """
+    SELECT target_id FROM dependencies{suffix}
+    WHERE source_type = 'plan' AND source_id = :plan_id AND dep_type = 'blocks' AND dep_status = 'pending'
+    ORDER BY dependency_id
+"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class Overview:
     claims: list[OpenClaim] = field(default_factory=list[OpenClaim])
     every: list[Step] = field(default_factory=list[Step])
     parts: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    waiting_for: list[str] = field(default_factory=list[str])
 
 
 def suffix_of(plan: Plan) -> str:
@@ -107,16 +113,18 @@ async def _read(db: Reader, plan_id: str, wanted: Collection[str], suffix: str) 
         (f"SELECT * FROM plans{suffix} WHERE plan_id = :plan_id", params),
         (phases.PROGRESS.format(suffix=suffix), params),
         ((ALL_STEPS if "steps" in wanted else STANDING).format(suffix=suffix), params),
+        (WAITS.format(suffix=suffix), params),
         *((PARTS[name].format(suffix=each), params) for name in names for each in suffixes),
     ]
-    plan, progress, steps, *more = await db.batch(*statements)
+    plan, progress, steps, waits, *more = await db.batch(*statements)
     if not plan:
         return None
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number, rows in enumerate(more):
         found[names[number // len(suffixes)]] += map(_shown, rows)
     whole = Plan.of(plan[0]), [PhaseProgress.of(row) for row in progress]
-    return _whole(*whole, steps, found) if "steps" in wanted else _brief(*whole, steps, found)
+    seen = _whole(*whole, steps, found) if "steps" in wanted else _brief(*whole, steps, found)
+    return replace(seen, waiting_for=[row["target_id"] for row in waits])
 
 
 def _brief(

@@ -220,6 +220,32 @@ async def update(tx: Transaction, plan_id: str, changes: Mapping[str, Any]) -> P
     return Plan.of(row)
 
 
+async def reopen(tx: Transaction, plan_id: str) -> Plan | None:
+    """Make a completed plan active again and return it, or None if it is not completed."""
+    row = await tx.one(
+        """
+        UPDATE plans SET status = 'active', completed_at = NULL, updated_at = :now, version = version + 1
+        WHERE plan_id = :plan_id AND status = 'completed' RETURNING *
+        """,
+        {"plan_id": plan_id, "now": tx.now()},
+    )
+    return Plan.of(row) if row else None
+
+
+async def status_when_finished(db: Reader, plan_id: str) -> str | None:
+    """Return the status of a live plan that has steps, none of them open; else None."""
+    return await db.value(
+        """
+        SELECT status FROM plans p
+        WHERE plan_id = :plan_id AND EXISTS (SELECT 1 FROM steps WHERE plan_id = p.plan_id)
+          AND NOT EXISTS (
+            SELECT 1 FROM steps
+            WHERE plan_id = p.plan_id AND status IN ('pending', 'active', 'blocked', 'failed'))
+        """,
+        {"plan_id": plan_id},
+    )
+
+
 async def touch(tx: Transaction, plan_id: str) -> None:
     """Note that something in the plan changed."""
     await tx.run("UPDATE plans SET updated_at = :now WHERE plan_id = :plan_id", {"plan_id": plan_id, "now": tx.now()})

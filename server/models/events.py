@@ -35,6 +35,7 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "imported": (("import", "workspace"), "files of another store were taken over"),
     "plan_created": (("plan",), "a plan was made, cloned or imported"),
     "plan_updated": (("plan",), "its facts or status changed; data.changed says which"),
+    "plan_reopened": (("plan",), "it was completed, and a step of it is open again"),
     "plan_archived": (("plan",), "it was archived"),
     "plan_unarchived": (("plan",), "it came back from the archive"),
     "plan_deleted": (("plan",), "it went to the trash"),

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from server.models.text import AgentName, Id, Text
 from server.models.workspaces import LegacyStore, Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
+from server.tools import plan_progress
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
@@ -80,6 +81,7 @@ class Call:
     older: Older | None = None
     progress: Progress | None = None
     ending: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends what has to last until the action returned
+    notices: dict[str, Any] = field(default_factory=dict[str, Any])  # what the answer has to say besides
 
     @property
     def budget(self) -> Budget:
@@ -107,6 +109,8 @@ class Call:
             agent, status = agent or session.agent, session.status
         tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status)
         yield tx
+        self.notices.clear()
+        self.notices.update(await plan_progress.notices(tx))
         await events.flush(tx)
 
     async def workspace(self, db: Reader, named: str | None = None) -> Workspace:

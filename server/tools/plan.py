@@ -115,9 +115,9 @@ async def list_templates(call: Call, *, detail: Detail = "brief") -> dict[str, A
 async def get(call: Call, *, plan_id: Id, detail: Detail = "brief", include: Parts | None = None) -> Result:
     """A plan: where it stands and who holds what.
 
-    brief: the facts, phases with counts, the open steps around the current one, live claims. detail=full: everything
-    but context. include adds parts to brief: steps, sessions, lineage, notes, context (which items there are),
-    dependencies. Archived plans can be read too.
+    brief: the facts, phases with counts, the plans it waits for, the open steps around the current one, live claims.
+    detail=full: everything but context. include adds parts to brief: steps, sessions, lineage, notes, context (which
+    items there are), dependencies. Archived plans can be read too.
 
     Example: {"action":"get","plan_id":"plan_1rqewqexykb7","include":["notes"]}
     """
@@ -131,6 +131,7 @@ async def get(call: Call, *, plan_id: Id, detail: Detail = "brief", include: Par
         **plan_rules.facts(plan, found.phases, found.current_phase),
         **(_all_facts(plan) if detail == "full" else {"paused_at_snapshot": plan.paused_at_snapshot}),
         "phases": found.phases if detail == "full" else plan_rules.counts_only(found.phases),
+        "waiting_for": found.waiting_for,
         "claims": found.claims,
         "current_steps": found.steps,
         "steps": found.every,

@@ -196,8 +196,7 @@ async def set_free(tx: Transaction, before: Plan, after: Plan) -> list[Node]:
     """Bring what waits for a plan, or for its program, up to date when it was completed or re-opened."""
     if (before.status == "completed") == (after.status == "completed"):
         return []
-    program: list[Node] = [("program", after.program_id)] if after.program_id else []
-    return await dependencies.refresh(tx, [("plan", after.plan_id), *program])
+    return await dependencies.refresh(tx, dependencies.of_plan(after))
 
 
 def waiting_on(rows: Iterable[Mapping[str, Any]], gone: Collection[Node]) -> list[Node]:

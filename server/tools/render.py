@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from server.errors import InvalidArguments
@@ -76,6 +76,15 @@ def lean(value: object) -> Any:
     if isinstance(value, list | tuple):
         return [lean(item) for item in cast(Sequence[object], value)]
     return value
+
+
+def noticed(result: object, notices: Mapping[str, object]) -> object:
+    """Return a result that says something more."""
+    if not notices:
+        return result
+    if isinstance(result, Result):
+        return replace(result, parts={**lean(result.parts), **notices})
+    return {**lean(cast(Model | dict[str, Any], result)), **notices}
 
 
 def render(result: object, budget: Budget) -> str:

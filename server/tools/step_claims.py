@@ -14,7 +14,7 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import Step, StepBrief, StepRow, StepStatus, StepType, brief, view
 from server.models.text import AgentName, Id, Index, Seconds, Text
-from server.tools import step_rules
+from server.tools import plan_progress, step_rules
 from server.tools.common import STEP, Call
 from server.tools.render import Page
 from server.tools.step_rules import LEASE_SECONDS, Outcome, Target
@@ -76,6 +76,7 @@ async def next_(
             "passed_by": _passed_by(outlook),
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
             "waiting": None if got else await _waiting(tx, plan, wanted),
+            **({} if outlook.remaining else await plan_progress.completable(tx, plan_id)),
         }
 
 

@@ -13,6 +13,7 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import CLOSED, StepRow
 from server.models.text import whole_text
+from server.tools import plan_progress
 from server.tools.common import Call, require_actor
 
 LEASE_SECONDS = 900
@@ -154,11 +155,10 @@ async def explain(db: Reader, plan: Plan, found: Sequence[tuple[StepRow, str]]) 
 
 def _waits_by(plan: Plan, step: StepRow) -> dict[str, list[Node]]:
     """Return who it is that waits, by the reason."""
-    around: list[Node] = [("program", plan.program_id)] if plan.program_id else []
     return {
         "dependency": [("step", step.step_id)],
         "phase_dependency": [("phase", step.phase_id)],
-        "plan_dependency": [("plan", plan.plan_id), *around],
+        "plan_dependency": dependencies.of_plan(plan),
     }
 
 
@@ -197,6 +197,8 @@ async def set_status(
         return await change(call, tx, where, changes) if changes else Outcome(step)
     await check_type(tx, step, changes.get("type"))
     await _check_gate(tx, step, status)
+    if step.closed and not is_closed(status):
+        await plan_progress.reopen(tx, step.plan_id)
     if status == "active":
         return await _activate(call, tx, where, changes, forced=forced)
     if forced:

@@ -10,9 +10,11 @@ from server.db.counting import COUNTED
 from server.db.events import Wanted
 from server.errors import InvalidArguments
 from server.models.events import ENTITIES, TYPES, Event, types_of
+from server.models.steps import OPEN
 from server.models.text import Id, Index, Lines, Moment
 from server.models.workspaces import Stats
 from server.registry import MOST_PROBLEMS, NAME_SHOWN, nearest
+from server.tools import plan_progress
 from server.tools.common import Agent, Call, Detail
 from server.tools.render import Page, Result
 from server.tools.workspace import TOOL
@@ -151,11 +153,13 @@ async def restore_(call: Call, *, trash_id: Id) -> Result:
         warnings = await restore.put_back(tx, entry.data)
         if entry.plan_id and entry.entity_type != "plan":
             await plans.touch(tx, entry.plan_id)
+            if any(step["status"] in OPEN for step in entry.data.get("steps", ())):
+                await plan_progress.reopen(tx, entry.plan_id)
         events.record(
             tx,
             Event(
                 f"{entry.entity_type}_restored",
-                entry.entity_type,
+                "plan" if entry.entity_type == "steps" else entry.entity_type,
                 entry.entity_id,
                 workspace_id=workspace_id,
                 plan_id=entry.plan_id,

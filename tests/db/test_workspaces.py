@@ -89,7 +89,7 @@ async def test_folders_below_are_told_from_neighbours(db: Database) -> None:
 async def test_an_alias_finds_its_workspace_and_an_unknown_id_none(db: Database) -> None:
     workspace_id = await insert(db, "/srv/app")
     async with db.transaction() as tx:
-        await tx.run("INSERT INTO workspace_aliases VALUES ('old-1', :id, 'now')", {"id": workspace_id})
+        await tx.run("INSERT INTO workspace_aliases VALUES ('old-1', :id, 'now', 'id')", {"id": workspace_id})
     assert (await workspaces.require(db, "old-1")).workspace_id == workspace_id
     assert await workspaces.aliases(db, workspace_id) == ["old-1"]
     assert await workspaces.find(db, "old-2") is None

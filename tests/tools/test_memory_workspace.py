@@ -468,7 +468,7 @@ async def test_an_old_id_stands_for_the_workspace_everywhere(
 ) -> None:
     async with store.transaction() as tx:
         await tx.run(
-            "INSERT INTO workspace_aliases VALUES ('project-0123456789ab', :workspace_id, 'now')",
+            "INSERT INTO workspace_aliases VALUES ('project-0123456789ab', :workspace_id, 'now', 'id')",
             {"workspace_id": workspace_id},
         )
     found = await agent(WS, "info", workspace_id="project-0123456789ab")
