@@ -2,17 +2,22 @@
 
 What counts: the nearest `##` heading above a checkbox (else the `#`) is its phase, deeper headings are its section,
 list items with a checkbox are steps, wherever they are nested. Code fences, comments and block quotes hold no steps.
+The mark in the checkbox is any one character: STATUSES says what it means, and one that is not there means pending.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 TAB = 4
 NESTING = 2  # columns of indentation that make a child; CommonMark wants up to five under a number, people write two
 DEEPEST = 50  # list markers on one line, one in the other
 PREFIX_LENGTH = 200
 MARKER = re.compile(r"([-*+]|\d{1,9}[.)])(?:[ \t]+|$)")
-CHECKBOX = re.compile(r"\[([ xX])\](?:[ \t]+|$)")
+MARK = r"[^\s\[\]\x00-\x1f\x7f][\u0300-\u036f\ufe0e\ufe0f]*|[^\s\[\]\w\x00-\x7f]{2,8}"  # a character, as people count
+CHECKBOX = re.compile(rf"\[([ \t]|{MARK})\](?:[ \t]+|$)")
+NUMBERED = re.compile(r"\*\*(\d+)\.\*\*[ \t]+(?=\S)")  # how an export begins a task
+STATUSES = {" ": "pending", "x": "done", "X": "done", "-": "cancelled", "~": "cancelled"}
+BEGUN = ("/", ">")  # pending, but more than that: the mark is kept with the notes
 FENCE = re.compile(r"(`{3,}|~{3,})(.*)$")
 HEADING = re.compile(r"(#{1,6})(?:[ \t]+|$)")
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -21,13 +26,21 @@ EMPTY_END = re.compile(r"\s*:\s*([*_]*)$")
 
 @dataclass(frozen=True)
 class ParsedStep:
-    """A checkbox. `phase` is None above the first heading; `notes` are the lines that belong to the list item."""
+    """A checkbox with its mark. `phase` is None above the first heading; `notes` are the lines of the list item."""
 
     phase: str | None
     section: str | None
     task: str
-    done: bool
+    mark: str = " "
     notes: str | None = None
+
+    @property
+    def status(self) -> str:
+        return STATUSES.get(self.mark, "pending")
+
+    @property
+    def is_marked_strangely(self) -> bool:
+        return self.mark not in STATUSES and self.mark not in BEGUN
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,15 @@ def parse(text: str) -> ParsedPlan:
     parser = _Parser()
     for line in _body(LINE_END.split(text.removeprefix("\ufeff"))):
         parser.feed(line)
-    return ParsedPlan(parser.title, [draft.finish() for draft in parser.drafts])
+    return ParsedPlan(parser.title, _without_numbers([draft.finish() for draft in parser.drafts]))
+
+
+def _without_numbers(steps: list[ParsedStep]) -> list[ParsedStep]:
+    """Return steps without the numbers that an export gives them, if all of them have theirs."""
+    found = [NUMBERED.match(step.task) for step in steps]
+    if [number and int(number[1]) for number in found] != list(range(1, len(steps) + 1)):
+        return steps
+    return [replace(step, task=step.task[number.end() :]) for step, number in zip(steps, found, strict=True) if number]
 
 
 def _body(lines: list[str]) -> list[str]:
@@ -61,12 +82,12 @@ class _Draft:
     phase: str | None
     section: str | None
     task: str
-    done: bool
+    mark: str
     lines: list[str] = field(default_factory=list[str])
 
     def finish(self) -> ParsedStep:
         notes = "\n".join(self.lines).strip("\n").rstrip()
-        return ParsedStep(self.phase, self.section, self.task, self.done, notes or None)
+        return ParsedStep(self.phase, self.section, self.task, self.mark, notes or None)
 
 
 @dataclass
@@ -174,7 +195,7 @@ class _Parser:
         own = "" if nested else (rest[checkbox.end() :] if checkbox else rest).strip()
         whole = _under(parent.text, own) if parent else own
         if checkbox and own:
-            draft = self._draft(whole, done=checkbox[1] != " ")
+            draft = self._draft(whole, checkbox[1].replace("\t", " "))
         else:
             self._keep(" " * indent + text)
             draft = parent.draft if parent else None
@@ -184,10 +205,10 @@ class _Parser:
         elif opened := _fence(rest):
             self._fence = _Fence(opened, content)
 
-    def _draft(self, task: str, *, done: bool) -> _Draft:
+    def _draft(self, task: str, mark: str) -> _Draft:
         deeper = [self._headings[level] for level in sorted(self._headings) if level > 2]
         phase = self._headings.get(2) or self._headings.get(1)
-        self.drafts.append(_Draft(phase, " / ".join(deeper) or None, task, done))
+        self.drafts.append(_Draft(phase, " / ".join(deeper) or None, task, mark))
         return self.drafts[-1]
 
     def _keep(self, line: str) -> None:

@@ -20,18 +20,19 @@ def tasks(text: str) -> list[str]:
 
 @pytest.mark.parametrize("mark", ["- [ ]", "* [ ]", "+ [ ]", "1. [ ]", "12. [ ]", "3) [ ]", "-   [ ]", "-\t[ ]"])
 def test_every_kind_of_checkbox_is_an_open_step(mark: str) -> None:
-    assert steps(f"{mark} do it") == [ParsedStep(None, None, "do it", done=False)]
+    assert steps(f"{mark} do it") == [ParsedStep(None, None, "do it")]
 
 
 @pytest.mark.parametrize("mark", ["- [x]", "* [X]", "1. [x]", "1) [X]"])
 def test_a_ticked_checkbox_is_a_done_step(mark: str) -> None:
-    assert steps(f"{mark} did it") == [ParsedStep(None, None, "did it", done=True)]
+    assert steps(f"{mark} did it") == [ParsedStep(None, None, "did it", "x" if "x" in mark else "X")]
 
 
 @pytest.mark.parametrize(
     "line",
     ["- plain", "- []", "- [] no space in it", "- [x]glued", "-[ ] glued", "[ ] bare", "text - [ ] inside", "- [ ]",
-     "- [-] half", "> - [ ] quoted", "`- [ ] code`", "| [ ] | cell |", "* * *", "1.[ ] glued"],
+     "- [ab] two", "- [a](b) link", "- [-]glued",
+     "> - [ ] quoted", "`- [ ] code`", "| [ ] | cell |", "* * *", "1.[ ] glued"],
 )  # fmt: skip
 def test_what_only_looks_like_a_checkbox_is_no_step(line: str) -> None:
     assert steps(line) == []
@@ -133,9 +134,9 @@ def test_comments_front_matter_and_quotes_hold_no_steps() -> None:
 
 def test_windows_and_old_line_ends_a_byte_order_mark_and_odd_spaces_are_taken() -> None:
     assert steps("\ufeff## P\r\n- [ ] a  \r\n\r\n- [x]\tb\r- [ ] c") == [
-        ParsedStep("P", None, "a", done=False),
-        ParsedStep("P", None, "b", done=True),
-        ParsedStep("P", None, "c", done=False),
+        ParsedStep("P", None, "a"),
+        ParsedStep("P", None, "b", "x"),
+        ParsedStep("P", None, "c"),
     ]
 
 
@@ -154,7 +155,7 @@ def test_the_demo_plan_has_its_steps_and_not_the_one_in_the_fence() -> None:
     text = (ASSETS / "catalog" / "demo-plan.md").read_text(encoding="utf-8")
     parsed = parse(text)
     assert parsed.title == "Add a dry run to the log rotation script"
-    assert [s.done for s in parsed.steps].count(True) == 1
+    assert [s.status for s in parsed.steps].count("done") == 1
     assert len(parsed.steps) == 11
     assert {s.section for s in parsed.steps} == {None, "Errors"}
     assert not [s for s in parsed.steps if "app.log.31.gz" in s.task]
@@ -180,5 +181,32 @@ def test_a_written_checklist_reads_back_in_order(plan: list[tuple[str, list[tupl
         f"## {phase}\n" + "\n".join(f"- [{'x' if done else ' '}] {task}" for task, done in items)
         for phase, items in plan
     )
-    found = [(s.phase, s.task, s.done) for s in steps(text)]
+    found = [(s.phase, s.task, s.status == "done") for s in steps(text)]
     assert found == [(" ".join(phase.split()), task, done) for phase, items in plan for task, done in items]
+
+
+@pytest.mark.parametrize(
+    ("mark", "status", "strange"),
+    [(" ", "pending", False), ("x", "done", False), ("X", "done", False), ("-", "cancelled", False),
+     ("~", "cancelled", False), ("/", "pending", False), (">", "pending", False), ("?", "pending", True),
+     ("1", "pending", True), ("é", "pending", True), ("✔️", "pending", True), ("👩‍💻", "pending", True)],
+)  # fmt: skip
+def test_the_mark_of_a_checkbox_says_how_far_the_step_is(mark: str, status: str, strange: bool) -> None:
+    [step] = steps(f"- [{mark}] do it")
+    assert (step.task, step.mark, step.status, step.is_marked_strangely) == ("do it", mark, status, strange)
+
+
+MARKS = st.characters(categories=("L", "N", "P", "S", "Mn"), exclude_characters="[]")
+
+
+@given(st.lists(st.tuples(MARKS, WORDS), min_size=1, max_size=6))
+def test_no_checkbox_is_dropped_whatever_its_mark(items: list[tuple[str, str]]) -> None:
+    found = steps("\n".join(f"- [{mark}] {task}" for mark, task in items))
+    assert [(step.mark, step.task) for step in found] == items
+    assert all(step.status in ("pending", "done", "cancelled") for step in found)
+
+
+def test_the_numbers_of_an_export_are_taken_off_again_and_no_others() -> None:
+    assert tasks("- [ ] **1.** a\n- [x] **2.** b") == ["a", "b"]
+    assert tasks("- [ ] **2.** a\n- [x] **1.** b") == ["**2.** a", "**1.** b"]
+    assert tasks("- [ ] **1.** a\n- [x] b") == ["**1.** a", "b"]

@@ -15,7 +15,7 @@ from server.exporters.folder import File
 Row = Mapping[str, Any]
 Lines = Iterator[str]
 
-MARKS = {"done": "x", "cancelled": "-"}
+MARKS = {"done": "x", "cancelled": "-", "active": "/"}
 FENCE = re.compile(r"`{3,}")
 
 

@@ -23,6 +23,7 @@ from server.tools.render import Result
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 UNTITLED = "Imported plan"
+MOST_TOLD = 20
 
 
 @TOOL.action(one_of=(("plan_file_path",), ("content",)))
@@ -38,10 +39,11 @@ async def import_(
     """Make a plan of a Markdown checklist.
 
     The file has to be in the workspace (absolute, or relative to it) and stays as it is; pass the text of any other as
-    content. Steps are list items with a checkbox: - [ ] open, * [x] done, 1. [ ] numbered, at any depth; a nested one
-    gets the text of its parent before its own. Phases are ## headings (else #); deeper headings are the section of a
-    step; the same heading twice is one phase. Indented text below a step becomes its notes. Code fences, block quotes
-    and comments hold no steps. title is the first # heading unless given. At most 1 MiB and 2000 steps.
+    content. Steps are list items with a checkbox: - [ ] open, * [x] done, [-] or [~] cancelled, 1. [ ] numbered, at any
+    depth; any other mark ([/], [>]) is pending and kept in the notes. A nested one gets the text of its parent first.
+    Phases are ## headings (else #); deeper headings are the section of a step; the same heading twice is one phase.
+    Indented text below a step becomes its notes. Code fences, block quotes and comments hold no steps. title is the
+    first # heading unless given. At most 1 MiB and 2000 steps.
 
     Example: {"action":"import","plan_file_path":"docs/plan.md","priority":"high"}
     """
@@ -55,7 +57,7 @@ async def import_(
     _refuse_empty(parsed)
     named = title or _line(parsed.title or (Path(source).stem if source else "")) or UNTITLED
     columns = {"category": category, "priority": priority, "source": source}
-    draft = Draft(named, columns, steps=[_step(step) for step in parsed.steps])
+    draft = Draft(named, columns, steps=[_step(step) for step in parsed.steps], warnings=_strange_marks(parsed))
     async with call.write() as tx:
         workspace_id = await call.workspace_id(tx)
         if source and (other := await plans.from_source(tx, workspace_id, source)):
@@ -74,9 +76,24 @@ def _refuse_empty(parsed: ParsedPlan) -> None:
         )
 
 
+def _strange_marks(parsed: ParsedPlan) -> list[str]:
+    """Return a warning for each mark that no checkbox is known to have, with the steps that have it."""
+    marked: dict[str, list[str]] = {}
+    for index, step in enumerate(parsed.steps):
+        if step.is_marked_strangely:
+            marked.setdefault(step.mark, []).append(str(index))
+    return [
+        f"[{mark}] is no known mark, so these steps are pending, with the mark in their notes: "
+        f"{', '.join(indices[:MOST_TOLD])}{f' and {len(indices) - MOST_TOLD} more' if len(indices) > MOST_TOLD else ''}"
+        for mark, indices in list(marked.items())[:MOST_TOLD]
+    ]
+
+
 def _step(parsed: ParsedStep) -> NewStep:
     """Return a parsed step as one to insert; a task that is too long goes on in the notes."""
     task, notes = parsed.task, parsed.notes
+    if parsed.mark not in markdown.STATUSES:
+        notes = "\n".join(filter(None, [f"marked [{parsed.mark}] where it was imported from", notes]))
     if len(task) > TASK_LENGTH:
         task, notes = task[: TASK_LENGTH - 1] + "…", "\n\n".join(filter(None, [task, notes]))
     given: dict[str, Any] = {
@@ -84,7 +101,7 @@ def _step(parsed: ParsedStep) -> NewStep:
         "phase": _line(parsed.phase or "") or None,
         "section": _line(parsed.section or "") or None,
         "notes": notes,
-        "status": "done" if parsed.done else "pending",
+        "status": parsed.status,
     }
     return NewStep.model_validate(given)
 

@@ -167,3 +167,41 @@ async def test_more_steps_than_a_plan_takes_at_once_are_refused(agent: Agent, wo
     assert "2000" in error["message"]
     too_large = await refused(agent, workspace_id, content="- [ ] a\n" * 140_000)
     assert too_large["code"] == "too_large"
+
+
+MARKED = "## P\n- [-] gone\n- [~] gone too\n- [/] begun\n  how far\n- [>] sent on\n- [?] open\n- [x] done\n- [?] too\n"
+
+
+async def test_no_mark_of_a_checkbox_is_dropped_silently(agent: Agent, workspace_id: str) -> None:
+    plan = await agent("memory_plan", "import", workspace_id=workspace_id, content=MARKED)
+    steps = (await agent("memory_steps", "list", plan_id=plan["plan_id"], detail="full"))["steps"]
+    assert [(step["task"], step["status"]) for step in steps] == [
+        ("gone", "cancelled"),
+        ("gone too", "cancelled"),
+        ("begun", "pending"),
+        ("sent on", "pending"),
+        ("open", "pending"),
+        ("done", "done"),
+        ("too", "pending"),
+    ]
+    assert steps[2]["notes"] == "marked [/] where it was imported from\nhow far"
+    assert "[>]" in steps[3]["notes"]
+    assert "[?]" in steps[4]["notes"]
+    [warning] = [text for text in plan["warnings"] if "mark" in text]
+    assert warning.startswith("[?] is no known mark")
+    assert warning.endswith("4, 6")
+
+
+async def test_the_markdown_of_a_plan_can_be_imported_again(agent: Agent, workspace_id: str) -> None:
+    statuses = ["pending", "done", "cancelled", "active", "blocked", "failed"]
+    new = [{"task": f"a {status} one", "phase": "Build", "status": status} for status in statuses]
+    plan = await agent("memory_plan", "create", workspace_id=workspace_id, title="There and back", steps=new)
+    text = (await agent("memory_plan", "export_plan", plan_id=plan["plan_id"], format="markdown", max_bytes=40_000))[
+        "content"
+    ]
+    again = await agent("memory_plan", "import", workspace_id=workspace_id, content=text)
+    steps = (await agent("memory_steps", "list", plan_id=again["plan_id"], detail="full"))["steps"]
+    told = {"pending": "pending", "done": "done", "cancelled": "cancelled"}
+    assert [(step["task"], step["phase"]) for step in steps] == [(step["task"], "Build") for step in new]
+    assert [step["status"] for step in steps] == [told.get(status, "pending") for status in statuses]
+    assert all(status in step["notes"] for status, step in zip(statuses, steps, strict=True))
