@@ -5,8 +5,10 @@ from typing import Any
 
 from server.db.connection import Reader, Transaction
 from server.db.counting import counting
-from server.models.base import new_id
+from server.models.base import encode, new_id
 from server.models.steps import FileEdit
+
+PATHS = "(SELECT value FROM json_each(:file_paths))"
 
 
 async def insert(tx: Transaction, *, workspace_id: str, plan_id: str, step_id: str | None, **columns: Any) -> FileEdit:
@@ -39,7 +41,7 @@ async def page(
     workspace_id: str,
     plan_id: str | None,
     step_id: str | None,
-    file_path: str | None,
+    file_paths: Sequence[str],
     after: Sequence[str | int] | None,
     limit: int,
 ) -> tuple[list[FileEdit], int]:
@@ -49,12 +51,12 @@ async def page(
     """
     named = [name for name, value in (("step_id", step_id), ("plan_id", plan_id)) if value] or ["workspace_id"]
     where = " AND ".join(f"{name} = :{name}" for name in named)
-    where += " AND (file_path = :file_path OR previous_path = :file_path)" if file_path else ""
+    where += f" AND (file_path IN {PATHS} OR previous_path IN {PATHS})" if file_paths else ""
     params = {
         "workspace_id": workspace_id,
         "plan_id": plan_id,
         "step_id": step_id,
-        "file_path": file_path,
+        "file_paths": encode(list(file_paths)),
         "created_at": after[0] if after else None,
         "edit_id": after[1] if after else None,
         "limit": limit,

@@ -2,10 +2,11 @@
 
 import os
 import sys
-from pathlib import Path
+import unicodedata
+from pathlib import Path, PurePath, PurePosixPath
 
-from server.errors import InvalidArguments
-from server.models.workspaces import Checkout
+from server.errors import InvalidArguments, NotAllowed
+from server.models.workspaces import Checkout, Workspace
 
 
 def expanded(text: str) -> Path:
@@ -95,3 +96,39 @@ def _common_dir(entry: Path) -> str | None:
         return normal_path(gitdir / common.read_text(encoding="utf-8").strip() if common.is_file() else gitdir)
     except (OSError, ValueError):
         return None
+
+
+def inside(workspace: Workspace, folder: str) -> str | None:
+    """Return where in a workspace a path lies, git worktrees of it included, or None if it does not."""
+    if PurePath(folder).is_relative_to(workspace.path):
+        return PurePath(folder).relative_to(workspace.path).as_posix()
+    tree = checkout(folder)
+    home = tree.place_of(workspace) if tree else None
+    if tree is None or home is None or not PurePosixPath(tree.prefix).is_relative_to(home):
+        return None
+    return PurePosixPath(tree.prefix).relative_to(home).as_posix()
+
+
+def outside(workspace: Workspace, text: str) -> NotAllowed:
+    return NotAllowed(
+        f"{text[:200]!r} is outside the workspace {workspace.workspace_id} ({workspace.path}). Send a path in it, "
+        "best one relative to it."
+    )
+
+
+def file_in(workspace: Workspace, text: str, name: str) -> str:
+    """Return a file's path relative to the workspace, as edits are stored: `/` between parts, Unicode in NFC.
+
+    A directory that is a link out of the workspace is outside; the file itself may be a link, or gone.
+    """
+    base = Path(workspace.path)
+    wanted = Path(os.path.normpath(base / expanded(text)))
+    place = PurePosixPath(wanted.relative_to(base)) if wanted.is_relative_to(base) else None
+    if place == PurePosixPath("."):
+        raise InvalidArguments(f"{name} {text[:200]!r} is the project folder, and no file in it.")
+    if base.is_absolute():  # a workspace of another platform has no folder here to look into
+        home = inside(workspace, normal_path(wanted.parent))
+        place = None if home is None else place or PurePosixPath(home, wanted.name)
+    if place is None:
+        raise outside(workspace, text)
+    return unicodedata.normalize("NFC", str(place))

@@ -4,7 +4,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import anyio.lowlevel
@@ -13,13 +13,13 @@ from pydantic import Field
 from server import globs
 from server.db import plans, reservations, sessions
 from server.db.connection import Reader, Transaction
-from server.errors import Conflict, NotAllowed
+from server.errors import Conflict
 from server.models.base import later
 from server.models.reservations import Reservation
 from server.models.text import Id, Line, Seconds
 from server.models.workspaces import Workspace
 from server.tools.common import Call, require_actor
-from server.tools.paths import absolute, checkout, expanded, normal_path
+from server.tools.paths import absolute, expanded, inside, normal_path, outside
 from server.tools.render import Page
 from server.tools.session import TOOL
 from server.tools.step_rules import LEASE_SECONDS, require_claimant
@@ -217,21 +217,7 @@ def _located(workspace: Workspace, text: str) -> str:
         return globs.normal(path.relative_to(workspace.path).as_posix() + slash)
     names = path.parts
     fixed = next((at for at, name in enumerate(names) if globs.SPECIAL.search(name) or name == ".."), len(names))
-    inside = _inside(workspace, normal_path(Path(*names[:fixed])))
-    if inside is None:
-        raise NotAllowed(
-            f"{text[:200]!r} is outside the workspace {workspace.workspace_id} ({workspace.path}). Send a path in it, "
-            "best one relative to it."
-        )
-    return globs.normal(PurePosixPath(inside, *names[fixed:]).as_posix() + slash)
-
-
-def _inside(workspace: Workspace, folder: str) -> str | None:
-    """Return where in a workspace a path lies, git worktrees of it included, or None if it does not."""
-    if PurePath(folder).is_relative_to(workspace.path):
-        return PurePath(folder).relative_to(workspace.path).as_posix()
-    tree = checkout(folder)
-    home = tree.place_of(workspace) if tree else None
-    if tree is None or home is None or not PurePosixPath(tree.prefix).is_relative_to(home):
-        return None
-    return PurePosixPath(tree.prefix).relative_to(home).as_posix()
+    home = inside(workspace, normal_path(Path(*names[:fixed])))
+    if home is None:
+        raise outside(workspace, text)
+    return globs.normal(PurePosixPath(home, *names[fixed:]).as_posix() + slash)

@@ -4,14 +4,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.db import events, file_edits, plans, steps
+from server.db import events, file_edits, plans, steps, workspaces
 from server.db.counting import COUNTED
-from server.errors import InvalidArguments
+from server.errors import InvalidArguments, NotAllowed
 from server.models.events import Event
 from server.models.steps import ChangeType, FileEdit
 from server.models.text import Id, Index, Line, Text
 from server.tools import step_rules
 from server.tools.common import Call
+from server.tools.paths import file_in
 from server.tools.render import Page
 from server.tools.steps import TOOL, live
 
@@ -32,7 +33,7 @@ async def record_edit(
 ) -> dict[str, Any]:
     """Record that a file was touched for a step or plan.
 
-    A rename needs previous_path.
+    Paths are relative to the workspace, or absolute in it; they are kept relative. A rename needs previous_path.
 
     Example: {"action":"record_edit","step_id":"step_1rqewqexykb7","file_path":"src/app.py","change_type":"edit"}
     """
@@ -45,19 +46,27 @@ async def record_edit(
         else:
             plan, workspace_id = await live(call, tx, plan_id or "")
             step = None
+        workspace = await workspaces.require(tx, workspace_id)
         edit = await file_edits.insert(
             tx,
             workspace_id=workspace_id,
             plan_id=plan.plan_id,
             step_id=step.step_id if step else None,
-            file_path=file_path,
-            previous_path=previous_path,
+            file_path=file_in(workspace, file_path, "file_path"),
+            previous_path=file_in(workspace, previous_path, "previous_path") if previous_path else None,
             change_type=change_type,
             notes=notes,
         )
-        data = {"file_path": file_path, "change_type": change_type}
+        data = {"file_path": edit.file_path, "change_type": change_type}
         events.record(tx, Event("file_edited", "file_edit", edit.edit_id, plan_id=plan.plan_id, data=data))
-        return {"edit_id": edit.edit_id, "workspace_id": workspace_id, "plan_id": plan.plan_id, "step_id": edit.step_id}
+        return {
+            "edit_id": edit.edit_id,
+            "workspace_id": workspace_id,
+            "plan_id": plan.plan_id,
+            "step_id": edit.step_id,
+            "file_path": edit.file_path,
+            "previous_path": edit.previous_path,
+        }
 
 
 @TOOL.action(read_only=True, takes=("page",))
@@ -65,6 +74,8 @@ async def list_edits(
     call: Call, *, file_path: Line | None = None, plan_id: Id | None = None, step_id: Id | None = None
 ) -> Page:
     """Who touched which file, newest first.
+
+    file_path is relative to the workspace, or absolute; a renamed file is found by both of its names.
 
     Example: {"action":"list_edits","file_path":"src/app.py"}
     """
@@ -77,12 +88,22 @@ async def list_edits(
         workspace_id=workspace_id,
         plan_id=plan_id,
         step_id=step_id,
-        file_path=file_path,
+        file_paths=await _spellings(call, workspace_id, file_path) if file_path else (),
         after=call.after("edits", 2),
         limit=call.shared.limit + 1,
     )
     extra = {"workspace_id": workspace_id}
     return Page("edits", rows, total, call.shared.limit, _position, "edits", extra, COUNTED)
+
+
+async def _spellings(call: Call, workspace_id: str, file_path: str) -> list[str]:
+    """Return how a file may be stored: relative; or in full or as it is given, by an older store."""
+    workspace = await workspaces.require(call.db, workspace_id)
+    try:
+        inside = file_in(workspace, file_path, "file_path")
+    except NotAllowed:
+        return [file_path]
+    return list({inside, f"{workspace.path}/{inside}", file_path})
 
 
 def _position(row: FileEdit) -> list[str | int]:

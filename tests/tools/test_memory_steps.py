@@ -1,9 +1,12 @@
 """memory_steps: reading, changing and ordering steps."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
+from server.db.connection import Database
 from tests.conftest import Agent
 
 Plan = dict[str, Any]
@@ -343,3 +346,60 @@ async def test_a_step_that_moves_while_it_is_reopened_reopens_both_phases(agent:
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="pending", phase="Build")
     phases = (await agent("memory_plan", "get", plan_id=plan_id))["phases"]
     assert [(phase["name"], phase["status"]) for phase in phases] == [("Design", "done"), ("Build", "pending")]
+
+
+EDIT = {"change_type": "edit", "agent": "a"}
+
+
+@pytest.fixture
+def elsewhere(project: Path) -> Path:
+    """A folder beside the project, with a link to it inside the project."""
+    folder = project.parent / "elsewhere"
+    folder.mkdir()
+    (project / "link").symlink_to(folder)
+    return folder
+
+
+@pytest.mark.parametrize("path", ["src/app.py", "./src/app.py", "src/../src//app.py", "{project}/src/app.py"])
+async def test_the_path_of_an_edit_is_kept_relative_to_the_workspace(
+    agent: Agent, plan_id: str, project: Path, path: str
+) -> None:
+    spelled = path.format(project=project)
+    made = await agent("memory_steps", "record_edit", plan_id=plan_id, file_path=spelled, **EDIT)
+    assert made["file_path"] == "src/app.py"
+    for wanted in ("src/app.py", str(project / "src" / "app.py"), spelled):
+        [row] = (await agent("memory_steps", "list_edits", plan_id=plan_id, file_path=wanted))["edits"]
+        assert row["file_path"] == "src/app.py"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "link/x", "{elsewhere}/x"])
+async def test_an_edit_outside_of_the_workspace_is_not_allowed(
+    agent: Agent, plan_id: str, elsewhere: Path, path: str
+) -> None:
+    spelled = path.format(elsewhere=elsewhere)
+    error = await agent.fails("memory_steps", "record_edit", plan_id=plan_id, file_path=spelled, **EDIT)
+    assert error["code"] == "not_allowed"
+    rename = {"file_path": "a", "previous_path": spelled, "change_type": "rename", "agent": "a"}
+    assert (await agent.fails("memory_steps", "record_edit", plan_id=plan_id, **rename))["code"] == "not_allowed"
+    assert (await agent("memory_steps", "list_edits", plan_id=plan_id, file_path=spelled))["total"] == 0
+
+
+async def test_the_old_name_of_a_renamed_file_is_kept_relative_too(agent: Agent, plan_id: str, project: Path) -> None:
+    rename = {"file_path": "b", "previous_path": str(project / "a"), "change_type": "rename", "agent": "a"}
+    assert (await agent("memory_steps", "record_edit", plan_id=plan_id, **rename))["previous_path"] == "a"
+    assert (await agent("memory_steps", "list_edits", plan_id=plan_id, file_path="a"))["total"] == 1
+
+
+async def test_the_project_folder_is_no_file_that_was_edited(agent: Agent, plan_id: str, project: Path) -> None:
+    error = await agent.fails("memory_steps", "record_edit", plan_id=plan_id, file_path=str(project), **EDIT)
+    assert error["code"] == "invalid_arguments"
+
+
+async def test_an_edit_that_an_older_store_kept_in_full_is_found(
+    agent: Agent, plan_id: str, project: Path, db: Database
+) -> None:
+    await agent("memory_steps", "record_edit", plan_id=plan_id, file_path="a.py", **EDIT)
+    async with db.transaction() as tx:
+        await tx.run("UPDATE step_file_edits SET file_path = :path", {"path": str(project / "a.py")})
+    for wanted in ("a.py", str(project / "a.py")):
+        assert (await agent("memory_steps", "list_edits", plan_id=plan_id, file_path=wanted))["total"] == 1
