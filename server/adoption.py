@@ -14,6 +14,7 @@ from anyio.to_thread import run_sync
 
 from server import calls
 from server.errors import ProjectMemoryError, Storage
+from server.files import copy, make_folder, replace
 from server.importers import recognise
 from server.importers.report import NOTHING, Report
 from server.importers.run import Options, import_path
@@ -88,11 +89,10 @@ def _copy_aside(layout: Layout, source: Source, settings: Settings) -> Path:
 
 
 def _copy(files: list[SourceFile], folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True)
+    make_folder(folder)
     for file in files:
         place = folder / _name(file.owner) / file.path if file.owner is not None else folder / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file.location, place, follow_symlinks=False)
+        copy(file.location, place)
 
 
 def _told_apart(files: list[SourceFile]) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _name(owner: str) -> str:
 
 def _keep(report: Report, path: Path) -> Path:
     try:
-        path.write_text(json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        replace(path, json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n")
     except OSError as error:
         raise Storage(f"The report cannot be written to {str(path)!r}: {error.strerror}.") from error
     return path

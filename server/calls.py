@@ -46,8 +46,9 @@ async def run(
     bound = tools[name].bind(arguments)
     if bound.action.name == HELP:
         return render(await bound.action.handler(None, **bound.arguments), Budget(MAX_BYTES))
-    if store.settings.read_only and not bound.action.read_only:
-        raise NotAllowed("This server was started with --read-only (PM_READ_ONLY); it refuses every write.")
+    if store.settings.read_only and bound.action.writes(bound.arguments):
+        without = f"; without {bound.action.writes_with} this call writes nothing" if bound.action.writes_with else ""
+        raise NotAllowed(f"This server was started with --read-only (PM_READ_ONLY); it refuses every write{without}.")
     call = Call(await store.open(), store.settings, bound.action, Shared(**bound.shared), older, progress)
     return render(await _attempt(call, bound.arguments), call.budget)
 

@@ -96,6 +96,11 @@ class Action:
         default_factory=dict[str, Sequence[Mapping[str, object]]]
     )
     then: Handler | None = None
+    writes_with: str | None = None  # the parameter without which it only reads
+
+    def writes(self, arguments: Mapping[str, object]) -> bool:
+        """Return whether a call with these arguments changes anything."""
+        return not self.read_only and (self.writes_with is None or arguments.get(self.writes_with) is not None)
 
     @cached_property
     def doc(self) -> str:
@@ -221,10 +226,12 @@ class Tool:
         presets: Mapping[str, Mapping[str, object]] | None = None,
         lists: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
         then: Handler | None = None,
+        writes_with: str | None = None,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function under its own name; a trailing underscore is dropped.
 
-        `presets` are further aliases, each with the arguments that it stands for; `lists` are shown by its help.
+        `presets` are further aliases, each with the arguments that it stands for; `lists` are shown by its help;
+        without the parameter `writes_with` it only reads.
         """
         aliases = (*aliases, *(presets or ()))
         self.presets.update(presets or {})
@@ -236,7 +243,7 @@ class Tool:
             bundles = (*self.always, *(self.on_read if read_only else self.on_write), *takes)
             shared = tuple(param for bundle in bundles for param in self.groups[bundle])
             self.actions[name] = Action(
-                self.name, name, handler, read_only, destructive, shared, one_of, aliases, lists or {}, then
+                self.name, name, handler, read_only, destructive, shared, one_of, aliases, lists or {}, then, writes_with
             )
             self.aliases.update(dict.fromkeys(aliases, name))
             return handler

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import anyio
 
-from server import catalog, content
+from server import catalog, content, files
 from server.db import indexing, search_upkeep, seed
 from server.db.connection import Database, open_database
 from server.db.migrate import migrate
 from server.errors import ProjectMemoryError
-from server.settings import ASSETS, Settings
+from server.settings import ASSETS, Settings, is_ours
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 async def open_store(settings: Settings) -> Database:
     """Return the open, migrated and seeded database of `settings`. The caller closes it."""
+    if not settings.read_only:
+        files.narrow(settings.data_root, is_ours)
     db = await open_database(settings.database, synchronous=settings.synchronous)
     try:
         await migrate(db, ASSETS / "migrations", allowed=not settings.read_only)

@@ -18,11 +18,25 @@ SERVER = ROOT / "server"
 FILES = sorted(SERVER.rglob("*.py"))
 
 # What each room of server/ may import from the others.
-CALLS = {"errors", "settings", "models", "registry", "catalog", "content", "markdown", "globs", "db", "tools", "store"}
+CALLS = {
+    "errors",
+    "settings",
+    "files",
+    "models",
+    "registry",
+    "catalog",
+    "content",
+    "markdown",
+    "globs",
+    "db",
+    "tools",
+    "store",
+}
 PROTOCOL = CALLS | {"calls"}
 ROOMS = {
     "errors": set[str](),
     "settings": {"errors"},
+    "files": set[str](),
     "models": {"errors", "names"},
     "registry": {"errors"},
     "catalog": {"registry"},
@@ -35,6 +49,7 @@ ROOMS = {
     "tools": {
         "errors",
         "settings",
+        "files",
         "models",
         "registry",
         "content",
@@ -46,8 +61,8 @@ ROOMS = {
         "exporters",
     },
     "importers": {"errors", "settings", "models", "db"},
-    "exporters": {"errors", "models", "importers", "db"},
-    "store": {"errors", "settings", "catalog", "content", "db"},
+    "exporters": {"errors", "files", "models", "importers", "db"},
+    "store": {"errors", "settings", "files", "catalog", "content", "db"},
     "calls": CALLS,
     "resources": PROTOCOL,
     "prompts": PROTOCOL,

@@ -13,7 +13,7 @@ import anyio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from server import calls, settings
+from server import calls, files, settings
 from server.db.connection import Database
 from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError
 from server.importers.report import Report, text
@@ -74,7 +74,7 @@ def meant(path: Path) -> Path:
 def _refuse_unwritable(report_to: Path | None) -> None:
     try:
         if report_to:
-            report_to.open("a").close()
+            os.close(os.open(report_to, os.O_WRONLY | os.O_CREAT | os.O_APPEND, files.PRIVATE))
     except OSError as error:
         raise _no_report(report_to, error) from error
 
@@ -124,7 +124,7 @@ def tell(report: Report, report_to: Path | None, as_json: bool) -> None:
     """Print the report, and write the whole of it to a file if one is named."""
     if report_to:
         try:
-            report_to.write_text(json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            _keep(report_to, json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n")
         except OSError as error:
             raise _no_report(report_to, error) from error
     if as_json:
@@ -132,3 +132,11 @@ def tell(report: Report, report_to: Path | None, as_json: bool) -> None:
         return
     for line in text(report):
         print(line)
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a report; what is no regular file, such as a pipe, is written to and not replaced."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        files.replace(path, text)

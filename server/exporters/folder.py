@@ -1,13 +1,12 @@
 """The folder an export goes to: nothing in it is overwritten unasked, nothing beside it is touched."""
 
 import os
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from server.errors import Conflict, InvalidArguments, NotAllowed, Storage
+from server.files import make_folder, replace
 
 # What a plan's file is called in each format.
 PLAN_FILES = {
@@ -65,9 +64,9 @@ async def write(folder: Path, files: AsyncIterator[File], *, format: str, force:
     before = _plan_files(folder, format)
     done = Written(str(folder), plans_before=len(before))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         async for file in files:
-            replace(inside(folder, file.path), file.content, file.modified_at)
+            replace(inside(folder, file.path), file.content, modified_at=file.modified_at)
             before.discard(file.path)
             done.count(file)
     except OSError as error:
@@ -86,21 +85,6 @@ def inside(folder: Path, path: str) -> Path:
     if odd or not parts or not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(folder)):
         raise NotAllowed(f"The path {path[:200]!r} leads out of {str(folder)!r}.")
     return target
-
-
-def replace(path: Path, content: bytes, modified_at: str | None = None) -> None:
-    """Write a file whole or not at all. What had its name, a link too, is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        draft.write_bytes(content)
-        if modified_at:
-            seconds = datetime.fromisoformat(modified_at).timestamp()
-            os.utime(draft, (seconds, seconds))
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _plan_files(folder: Path, format: str) -> set[str]:

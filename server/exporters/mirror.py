@@ -6,7 +6,6 @@ far it got, and in `removed/` the documents of what the database no longer has. 
 
 import json
 import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from server.errors import Conflict
 from server.exporters.folder import File, inside
+from server.files import make_folder, replace
 from server.models.documents import MANIFEST
 
 try:
@@ -71,10 +71,9 @@ class Folder:
 
         Where there are no such locks every process writes for itself: that costs more, and ends with the same files.
         """
-        self.own.mkdir(parents=True, exist_ok=True)
         ignored = self.own / ".gitignore"
         if not ignored.exists():
-            ignored.write_text("*\n", encoding="utf-8")
+            replace(ignored, "*\n")
         handle = os.open(self.own / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             yield self._is_mine(handle)
@@ -100,7 +99,7 @@ class Folder:
             return None
 
     def keep(self, cursor: Cursor) -> None:
-        self._put(self.own / "cursor.json", json.dumps(asdict(cursor)).encode())
+        replace(self.own / "cursor.json", json.dumps(asdict(cursor)))
 
     def sweep(self) -> None:
         """Remove what one who died was writing."""
@@ -132,26 +131,16 @@ class Folder:
         """Make a document be as it should; return whether it was not."""
         if self.read(file.path) == file.content:
             return False
-        self._put(inside(self.path, file.path), file.content)
+        replace(inside(self.path, file.path), file.content, scratch=self.own)
         return True
 
     def remove(self, name: str) -> None:
         """Move a document out of the way, where it stays."""
         source = inside(self.path, name)
         home = self.aside / PurePosixPath(name).parent
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         target, copies = home / source.name, 1
         while target.exists():
             copies += 1
             target = home / f"{source.stem}-{copies}{source.suffix}"
         source.rename(target)
-
-    def _put(self, path: Path, content: bytes) -> None:
-        """Write a file whole or not at all, on the disk when it has its name."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.own / f"{secrets.token_hex(8)}.tmp"
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)

@@ -38,6 +38,7 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "plan_reopened": (("plan",), "it was completed, and a step of it is open again"),
     "plan_archived": (("plan",), "it was archived"),
     "plan_unarchived": (("plan",), "it came back from the archive"),
+    "plan_exported": (("plan",), "it was written to a file of the project; data.path says which"),
     "plan_deleted": (("plan",), "it went to the trash"),
     "plan_restored": (("plan",), "it came back from the trash"),
     "note_added": (("note", "plan"), "a note was written on a plan"),

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from server.errors import InvalidArguments, NotAllowed
+from server.files import make_folder, replace
 from server.models.base import encode
 from server.models.content import StoredAgent
-from server.tools.files import replace
 from server.tools.identity import FOLDER, LARGEST, OPEN_FLAGS, own_folder
 from server.tools.paths import normal_path
 
@@ -87,7 +87,7 @@ def write(
     try:
         own_folder(workspace_path)
         home = Path(workspace_path) / FOLDER / AGENTS / name
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         refuse_links(workspace_path, agent)
         known = _remembered(home / CONTEXT)
         ours = known if known.get("agent") == agent else {}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from server.files import SHARED, replace
 from server.models.base import encode
-from server.tools.files import replace
 from server.tools.paths import normal_path
 
 FOLDER = ".projectmemory"
@@ -80,7 +80,7 @@ def write(folder: str, known: Identity, fields: Mapping[str, str], now: str) -> 
         if home is None:
             return f"{FOLDER} is a symbolic link, so no identity file was written. The workspace is registered."
         if wanted != known.fields:
-            replace(home / FILE, encode({**wanted, "updated_at": now}) + "\n")
+            replace(home / FILE, encode({**wanted, "updated_at": now}) + "\n", mode=SHARED)
     except OSError as error:
         return f"No identity file was written ({error.strerror}). The workspace is registered."
     return None
@@ -93,5 +93,5 @@ def own_folder(folder: str) -> Path | None:
     if home.is_symlink():
         return None
     if not os.path.lexists(home / ".gitignore"):
-        replace(home / ".gitignore", "*\n")
+        replace(home / ".gitignore", "*\n", mode=SHARED)
     return home

@@ -1,17 +1,20 @@
 """memory_plan: a plan as a document or a page."""
 
 import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from server.db import plans, workspaces
+from server.db import events, plans, workspaces
 from server.errors import Conflict, InvalidArguments, NotAllowed, Storage
 from server.exporters import documents, markdown
+from server.files import drafted
+from server.models.events import Event
 from server.models.text import Id, Line
 from server.tools.common import Call
-from server.tools.files import replace
 from server.tools.paths import normal_path
 from server.tools.plan import TOOL
 
@@ -20,7 +23,7 @@ OutputPath = Annotated[Line, Field(description="in the workspace")]
 SUFFIXES = {"json": (".json",), "markdown": (".md", ".markdown")}
 
 
-@TOOL.action(read_only=True, takes=("force",))
+@TOOL.action(writes_with="output_path", takes=("budget", "force"))
 async def export_plan(
     call: Call, *, plan_id: Id, format: Format = "json", output_path: OutputPath | None = None
 ) -> dict[str, Any]:
@@ -28,8 +31,8 @@ async def export_plan(
 
     Everything that belongs to it is in it, archived or not: phases, steps, notes, sessions, context, research. Without
     output_path the text is `content`, in pieces if need be (`next_offset`). With it the text is written to that file,
-    relative to the project folder and inside of it; its name ends in .json or .md. A file that is there is replaced
-    only with force=true. `python -m server import FILE` takes the JSON into another database.
+    relative to the project folder and inside of it, readable by its owner alone; its name ends in .json or .md. A file
+    that is there is replaced only with force=true. `python -m server import FILE` takes the JSON into another database.
 
     Example: {"action":"export_plan","plan_id":"plan_1rqewqexykb7","format":"markdown","output_path":"docs/plan.md"}
     """
@@ -41,11 +44,15 @@ async def export_plan(
     told: dict[str, Any] = {"workspace_id": workspace_id, "plan_id": plan_id, "format": format}
     if output_path is None:
         return {**told, "content": text}
-    if call.settings.read_only:
-        raise NotAllowed("This server was started with --read-only (PM_READ_ONLY); leave out output_path.")
     folder = (await workspaces.require(db, workspace_id)).path
     target = _inside(folder, output_path, format)
-    _write(target, text, force=call.shared.force)
+    with _drafted(target, text, force=call.shared.force) as put:
+        async with call.write() as tx:
+            data = {"path": str(target), "format": format, "bytes": len(text.encode())}
+            summary = f"Exported plan {plan.title} to {target}"
+            events.record(tx, Event("plan_exported", "plan", plan_id, workspace_id, plan_id, summary, data))
+            await events.flush(tx)
+            put()
     return {**told, "output_path": str(target), "bytes": len(text.encode())}
 
 
@@ -64,11 +71,13 @@ def _inside(folder: str, output_path: str, format: str) -> Path:
     return home / path.name
 
 
-def _write(path: Path, text: str, *, force: bool) -> None:
+@contextmanager
+def _drafted(path: Path, text: str, *, force: bool) -> Generator[Callable[[], None]]:
+    """Yield what gives the file its name; what is there already needs force."""
     if os.path.lexists(path) and not force:
         raise Conflict(f"{str(path)!r} is there already. Nothing was written. Name another file, or send force=true.")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, text)
+        with drafted(path, text) as put:
+            yield put
     except OSError as error:
         raise Storage(f"{str(path)!r} cannot be written: {error.strerror}. Nothing was written.") from error

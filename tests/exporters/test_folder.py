@@ -92,6 +92,6 @@ async def test_what_fails_leaves_no_draft_behind(tmp_path: Path) -> None:
 
 async def test_a_file_gets_the_time_it_had(tmp_path: Path) -> None:
     path = tmp_path / "old"
-    folder.replace(path, b"x", "2020-01-02T03:04:05.678Z")
+    folder.replace(path, b"x", modified_at="2020-01-02T03:04:05.678Z")
 
     assert path.stat().st_mtime == pytest.approx(1577934245.678, abs=0.01)

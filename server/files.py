@@ -1,0 +1,101 @@
+"""Files that are written: whole or not at all, and readable by their owner alone, whatever the umask says."""
+
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
+SHARED = 0o666  # as the umask says: of a project, and no secret
+WIDER = 0o077
+FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def replace(
+    path: Path,
+    content: bytes | str,
+    *,
+    mode: int = PRIVATE,
+    modified_at: str | None = None,
+    scratch: Path | None = None,
+) -> None:
+    """Write a file whole or not at all. What had its name, a link too, is replaced.
+
+    `modified_at` is the time that it gets, if not now; `scratch` a folder of the same file system to write it in first.
+    """
+    with drafted(path, content, mode=mode, modified_at=modified_at, scratch=scratch) as put:
+        put()
+
+
+@contextmanager
+def drafted(
+    path: Path,
+    content: bytes | str,
+    *,
+    mode: int = PRIVATE,
+    modified_at: str | None = None,
+    scratch: Path | None = None,
+) -> Generator[Callable[[], None]]:
+    """Yield what gives a file its name, once it is on the disk under another. Without that nothing of it stays."""
+    make_folder(path.parent)
+    draft = (scratch or path.parent) / f".{secrets.token_hex(8)}.tmp"
+    try:
+        with os.fdopen(os.open(draft, FLAGS, mode), "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if modified_at:
+            seconds = datetime.fromisoformat(modified_at).timestamp()
+            os.utime(draft, (seconds, seconds))
+        yield lambda: _named(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _named(draft: Path, path: Path) -> None:
+    draft.replace(path)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file and its times. A link is not followed."""
+    make_folder(target.parent)
+    reading = os.open(source, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(reading, "rb") as found, os.fdopen(os.open(target, FLAGS, PRIVATE), "wb") as file:
+        shutil.copyfileobj(found, file)
+        times = os.fstat(reading)
+    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing. The mode of one that is there is its owner's business."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def narrow(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Take everybody else's rights from what is ours in a folder, and say so."""
+    if os.name == "nt" or not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if is_ours(path.name) and (found := _narrowed(path)):
+            logger.warning("%s was open to others (%s); it is its owner's alone now", path, found)
+
+
+def _narrowed(path: Path) -> str | None:
+    """Narrow a file, or a folder with all that is in it, and return the mode that it had; None if that was narrow."""
+    mode = path.lstat().st_mode
+    if path.is_symlink() or not mode & WIDER:
+        return None
+    if path.is_dir():
+        for inside in path.iterdir():
+            _narrowed(inside)
+    path.chmod(mode & ~WIDER & 0o7777)
+    return f"{mode & 0o7777:o}"
