@@ -243,7 +243,17 @@ class Tool:
             bundles = (*self.always, *(self.on_read if read_only else self.on_write), *takes)
             shared = tuple(param for bundle in bundles for param in self.groups[bundle])
             self.actions[name] = Action(
-                self.name, name, handler, read_only, destructive, shared, one_of, aliases, lists or {}, then, writes_with
+                self.name,
+                name,
+                handler,
+                read_only,
+                destructive,
+                shared,
+                one_of,
+                aliases,
+                lists or {},
+                then,
+                writes_with,
             )
             self.aliases.update(dict.fromkeys(aliases, name))
             return handler

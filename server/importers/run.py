@@ -26,6 +26,7 @@ from server.models.imports import Draft, Finding, of
 
 ATTEMPTS = 5
 NEAR = 4  # folders around a path that may be meant, if they have a file of a store
+MARKDOWN = (".md", ".markdown")
 MARKS = ("state.json", "workspace.meta.json", "workspace-registry.json")
 KNOWN_LAYOUTS = (
     "neither a data root (whose folders have a workspace.meta.json) nor one of its folders, the folder of a plan (with "
@@ -77,6 +78,11 @@ def nothing_at(path: Path) -> Finding | None:
 def _why(path: Path) -> str:
     if not os.path.lexists(path):
         return "there is nothing at this path"
+    if path.suffix.lower() in MARKDOWN:
+        return (
+            "a Markdown file, which is no store. A plan is made of its checklist by the tool memory_plan, "
+            "action='import' with plan_file_path (a file of the workspace) or content (the text of any other)"
+        )
     if not path.is_dir():
         return "a file; give the folder of the store"
     try:

@@ -32,10 +32,12 @@ def test_nothing_to_import_makes_no_database_and_says_why(
 ) -> None:
     (tmp_path / "deep" / "er" / "empty").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "file").write_text("x")
+    (tmp_path / "deep" / "plan.md").write_text("# Plan\n- [ ] step\n")
     expected = {
         tmp_path / "deep" / "er" / "nowhere": "there is nothing at this path",
         tmp_path / "deep" / "er" / "empty": "an empty folder",
         tmp_path / "deep" / "er" / "file": "a file; give the folder",
+        tmp_path / "deep" / "plan.md": "memory_plan, action='import' with plan_file_path",
         plan / "state.json": f"Did you mean {plan}?",
         plan.parent: f"Did you mean {root / WORKSPACE}?",
         root / "workspace-registry.json": f"Did you mean {root}?",
