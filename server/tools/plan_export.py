@@ -46,13 +46,13 @@ async def export_plan(
         return {**told, "content": text}
     folder = (await workspaces.require(db, workspace_id)).path
     target = _inside(folder, output_path, format)
-    with _drafted(target, text, force=call.shared.force) as put:
-        async with call.write() as tx:
-            data = {"path": str(target), "format": format, "bytes": len(text.encode())}
-            summary = f"Exported plan {plan.title} to {target}"
-            events.record(tx, Event("plan_exported", "plan", plan_id, workspace_id, plan_id, summary, data))
-            await events.flush(tx)
-            put()
+    put = call.ending.enter_context(_drafted(target, text, force=call.shared.force))
+    async with call.write() as tx:
+        data = {"path": str(target), "format": format, "bytes": len(text.encode())}
+        summary = f"Exported plan {plan.title} to {target}"
+        events.record(tx, Event("plan_exported", "plan", plan_id, workspace_id, plan_id, summary, data))
+        await events.flush(tx)
+        put()
     return {**told, "output_path": str(target), "bytes": len(text.encode())}
 
 

@@ -140,3 +140,28 @@ async def test_an_unknown_plan_names_near_ones(agent: Agent, plan_id: str) -> No
 
     assert error["code"] == "not_found"
     assert plan_id in json.dumps(error)
+
+
+async def test_a_file_leaves_an_event_with_who_wrote_it(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    before = await agent("memory_workspace", "events", workspace_id=workspace_id, limit=1)
+    await agent("memory_plan", "export_plan", plan_id=plan_id, agent="Scribe")
+    assert await agent("memory_workspace", "events", workspace_id=workspace_id, limit=1) == before
+
+    written = await agent("memory_plan", "export_plan", plan_id=plan_id, output_path="plan.json", agent="Scribe")
+    refused = await agent.fails("memory_plan", "export_plan", plan_id=plan_id, output_path="plan.json", agent="Scribe")
+
+    found = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["plan_exported"])
+    [event] = found["events"]
+    assert (event["agent"], event["plan_id"], event["data"]["path"]) == ("Scribe", plan_id, written["output_path"])
+    assert refused["code"] == "conflict"
+
+
+async def test_a_file_that_cannot_be_written_leaves_no_event(
+    agent: Agent, plan_id: str, workspace_id: str, project: Path
+) -> None:
+    (project / "docs.json").mkdir()
+    refused = await agent.fails("memory_plan", "export_plan", plan_id=plan_id, output_path="docs.json", force=True)
+
+    found = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["plan_exported"])
+    assert (refused["code"], found["events"]) == ("storage", [])
+    assert sorted(path.name for path in project.iterdir()) == [".projectmemory", "docs.json"]
