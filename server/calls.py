@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.db.failures import IdCollision
-from server.db.hosting import movable
 from server.errors import InvalidArguments, NotAllowed, UnknownAction
 from server.registry import HELP, NAME_SHOWN, Tool, nearest
 from server.settings import Settings
@@ -57,10 +56,10 @@ async def _attempt(call: Call, arguments: dict[str, Any]) -> object:
     """Run the action, again when a generated id was taken: the failed attempt was rolled back whole."""
     for _ in range(ID_ATTEMPTS - 1):
         try:
-            return await movable(_handled(call, arguments))
+            return await _handled(call, arguments)
         except IdCollision:
             logger.info("a generated id was taken; running %s again", call.action.name)
-    return await movable(_handled(call, arguments))
+    return await _handled(call, arguments)
 
 
 async def _handled(call: Call, arguments: dict[str, Any]) -> object:

@@ -289,7 +289,6 @@ async def test_a_database_with_data_is_copied_whole_before_it_is_migrated(
     assert str(copy) in caplog.text
     assert {path.name for path in unused.data_root.iterdir()} == {
         "project-memory.db",
-        "project-memory.db-line",
         copy.name,
     }
     with closing(sqlite3.connect(copy)) as old:
@@ -303,7 +302,7 @@ async def test_a_new_database_is_not_copied(unused: Settings) -> None:
     db = await open_store(unused)
     await db.close()
 
-    assert {path.name for path in unused.data_root.iterdir()} == {"project-memory.db", "project-memory.db-line"}
+    assert {path.name for path in unused.data_root.iterdir()} == {"project-memory.db"}
 
 
 @pytest.mark.parametrize(

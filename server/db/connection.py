@@ -4,11 +4,11 @@ import asyncio
 import json
 import logging
 import os
+import random
 import sqlite3
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +17,11 @@ from typing import Any
 import aiosqlite
 import anyio
 
-from server.db import hosting
 from server.db.clock import Clock
 from server.db.failures import BUSY_TIMEOUT_MS, translate
-from server.db.line import LINGER_SECONDS, Line
 from server.db.lock_holder import describe, holder
 from server.db.named import teach
+from server.db.wal import LIMIT_BYTES, Wal
 from server.errors import Busy, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
 from server.models.events import Event, Origin
@@ -33,14 +32,10 @@ Params = Mapping[str, Any]
 Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
 NO_PARAMS: Params = {}
 BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
-LOCK_PAUSE_SECONDS = 0.002  # between two looks for a write lock that another program holds
+LOCK_PAUSE_SECONDS = (0.0002, 0.002)  # between two looks for a write lock that another process holds
+LEAST_PATIENCE_SECONDS = 0.25  # that a write waits for the lock, however long it waited for other writes of ours
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
-CHECKPOINT_COMMITS = 256
-WAL_HEADER_BYTES = 32
-LOOK_COMMITS = 8  # between two looks at the size of the WAL
-CHECKPOINT_BYTES = 4 * 1024 * 1024
-WAL_WARNING_BYTES = 64 * 1024 * 1024
 FOREIGN = """
     SELECT count(*) FROM sqlite_master
     WHERE name NOT LIKE 'sqlite_%' AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_migrations')
@@ -52,44 +47,35 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, path: Path) -> None:
         super().__init__(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
-        self._line = Line(path)
-        self._is_eager = False  # who has had its turn in line waits for other programs only, and looks often
-        self.lingers = False  # it has kept its turn to write, and has to give way soon
+        self._is_closing = False
+        self._patience = 0.0  # seconds that the next BEGIN waits for the write lock
         self.before_commit: Callable[[sqlite3.Connection], None] | None = None  # work for the same transaction
 
     async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         """Run statements in order, up to the first that fails, and return the rows of each."""
-        if not self._running:
+        if self._is_closing:
             raise Busy(
-                "The database is being opened anew, because its file was replaced. Nothing was written. "
+                "The database is being closed, because the server ends or its file is gone. Nothing was written. "
                 "Send the same call again."
             )
-        if self._is_here():
-            return self._run(statements)
         return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
 
+    async def begin(self, seconds: float) -> None:
+        """Take the write lock, waiting for so long at the most. A `rollback` ends the wait."""
+        self._patience = seconds
+        await self.batch([(BEGIN, NO_PARAMS)])
+
     async def rollback(self) -> None:
-        """End the transaction, if there is one."""
-        if self._is_here():
-            self._end()
-        elif self._running:
+        """End the transaction, if there is one, and the wait for it."""
+        self._patience = 0.0
+        if not self._is_closing:
             with anyio.CancelScope(shield=True):
-                await self._execute(self._end)  # pyright: ignore[reportUnknownMemberType] - untyped there
+                await super().rollback()
 
     async def close(self) -> None:
+        """Run what was asked before, and refuse what is asked from now on."""
+        self._is_closing = True
         await super().close()
-        self._line.close()
-
-    def give_way(self) -> None:
-        """Let other processes write, if this one does not."""
-        self._line.give_way()
-
-    def submit(self, future: asyncio.Future[Any], function: Callable[[], Any]) -> None:
-        """Call `function` on the thread and set `future` to what it returns."""
-        self._tx.put_nowait((future, function))  # pyright: ignore[reportUnknownMemberType] - untyped there
-
-    def _is_here(self) -> bool:
-        return threading.get_ident() == self._thread.ident
 
     def _run(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         return [self._run_one(sql, params) for sql, params in statements]
@@ -103,35 +89,22 @@ class Connection(aiosqlite.Connection):
             return []
         if sql == COMMIT and self.before_commit:
             self.before_commit(self._conn)
-        rows = self._conn.execute(sql, params).fetchall()
-        if sql == COMMIT:
-            self.lingers = self._line.leave(linger=True)
-        return rows
+        return self._conn.execute(sql, params).fetchall()
 
     def _begin(self) -> None:
-        """Take the write lock; one that is taken is waited for as long as `busy_timeout` says."""
-        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-        self._line.enter(BUSY_TIMEOUT_MS / 1000)
-        if not self._is_eager:
-            self._conn.execute("PRAGMA busy_timeout = 0")
-            self._is_eager = True
-        while not self._is_begun(deadline):
-            time.sleep(LOCK_PAUSE_SECONDS)
+        """Look for the write lock often and at random: SQLite's own way sleeps ever longer, and starves who waits."""
+        began = time.monotonic()
+        while not self._is_begun(began):
+            time.sleep(random.uniform(*LOCK_PAUSE_SECONDS))
 
-    def _is_begun(self, deadline: float) -> bool:
+    def _is_begun(self, began: float) -> bool:
         try:
             self._conn.execute(BEGIN)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() - began > self._patience:
                 raise
             return False
         return True
-
-    def _end(self) -> None:
-        try:
-            self._conn.rollback()
-        finally:
-            self._line.leave()
 
 
 class Reader:
@@ -233,19 +206,18 @@ class Database(Reader):
         self._writer = writer
         self._synchronous = synchronous
         self._turn = anyio.Lock()
-        self._gives_way: asyncio.TimerHandle | None = None
+        self._wal = Wal(path)
         self._checkpointing: asyncio.Task[None] | None = None
-        self._commits = 0
-        self._wal_size = 0
-        self._wal_header = b""
+        self._is_dirty = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
-        async with self._turn, self._lingering(), hosting.on(self._writer):
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        async with self._turn:
             committed = False
             try:
-                await self._begin()
+                await self._begin(max(deadline - time.monotonic(), LEAST_PATIENCE_SECONDS))
                 tx = Transaction(self._writer, self._clock)
                 yield tx
                 await tx.batch((COMMIT, NO_PARAMS))
@@ -254,29 +226,13 @@ class Database(Reader):
                 # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
                 if not committed:
                     await self._writer.rollback()
-        self._commits += 1
-        if self._checkpoint_is_due() and (self._checkpointing is None or self._checkpointing.done()):
-            self._checkpointing = asyncio.create_task(self.checkpoint_if_dirty())  # whoever wrote need not wait for it
-
-    @asynccontextmanager
-    async def _lingering(self) -> AsyncGenerator[None]:
-        """Give way a moment after the body, unless another one follows at once."""
-        if self._gives_way:
-            self._gives_way.cancel()
-        try:
-            yield
-        finally:
-            if self._writer.lingers:
-                loop = asyncio.get_running_loop()
-                self._gives_way = loop.call_later(LINGER_SECONDS, self._writer.give_way)
+        self._is_dirty = True
+        if self._checkpointing is None:
+            self._checkpointing = asyncio.create_task(self._checkpoint_if_due())  # who wrote need not wait for it
 
     def before_commit(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Let `work` be done at the end of every transaction, as a part of it."""
         self._writer.before_commit = work
-
-    def reading(self) -> AbstractAsyncContextManager[None]:
-        """Run the body on the reader's thread: for several reads, one after the other, and nothing else."""
-        return hosting.on(self._connection)
 
     async def version(self) -> int:
         """Return a number that moves with every commit, of whichever process."""
@@ -292,9 +248,13 @@ class Database(Reader):
             return True
         return False
 
+    def wal_size(self) -> int:
+        """Return the size of the write-ahead log in bytes."""
+        return self._wal.size()
+
     async def checkpoint_if_dirty(self) -> None:
         """Copy the WAL into the database file, as far as readers allow, if this process wrote since it last did."""
-        if self._commits:
+        if self._is_dirty:
             async with self._turn:
                 await self._checkpoint_quietly()
 
@@ -308,15 +268,12 @@ class Database(Reader):
                 await self._writer.close()
             await self._connection.close()
 
-    async def _begin(self) -> None:
-        try:
-            _, [(version,)], [(last,)] = await Reader(self._writer, self._clock).batch(
-                (BEGIN, NO_PARAMS),
-                ("PRAGMA user_version", NO_PARAMS),
-                ("SELECT max(timestamp) FROM event_log", NO_PARAMS),
-            )
-        except Busy as error:
-            raise _blamed(error, self.path) from error
+    async def _begin(self, patience: float) -> None:
+        await self._lock(patience)
+        [(version,)], [(last,)] = await Reader(self._writer, self._clock).batch(
+            ("PRAGMA user_version", NO_PARAMS),
+            ("SELECT max(timestamp) FROM event_log", NO_PARAMS),
+        )
         if version != self.schema_version:
             raise SchemaTooNew(
                 f"The database has schema version {version} since another server changed it; this process knows "
@@ -325,34 +282,30 @@ class Database(Reader):
         if last and isinstance(self._clock, Clock):
             self._clock.at_least(datetime.fromisoformat(last))
 
-    def _checkpoint_is_due(self) -> bool:
-        self._wal_header = self._wal_header or self._header()
-        is_long = not self._commits % LOOK_COMMITS and self.wal_size() >= self._wal_size + CHECKPOINT_BYTES
-        if is_long and self._wal_header != (header := self._header()):
-            self._wal_header, self._wal_size, is_long = header, self.wal_size(), False  # another process has copied it
-        return is_long or self._commits >= CHECKPOINT_COMMITS
-
-    def _header(self) -> bytes:
-        """Return what changes whenever the WAL is begun anew, as the first write after a whole checkpoint does."""
+    async def _lock(self, patience: float) -> None:
         try:
-            with Path(f"{self.path}-wal").open("rb") as log:
-                return log.read(WAL_HEADER_BYTES)
-        except FileNotFoundError:
-            return b""
+            await self._writer.begin(patience)
+        except sqlite3.Error as error:
+            told = translate(error)
+            raise (_blamed(told, self.path) if isinstance(told, Busy) else told) from error
 
-    def wal_size(self) -> int:
-        """Return the size of the write-ahead log in bytes."""
+    async def _checkpoint_if_due(self) -> None:
         try:
-            return Path(f"{self.path}-wal").stat().st_size
-        except FileNotFoundError:
-            return 0
+            if self._wal.is_due():
+                await self.checkpoint_if_dirty()
+        except OSError as error:
+            logger.warning("no look at the WAL: %s", error)
+        finally:
+            self._checkpointing = None
 
     async def _checkpoint_quietly(self) -> None:
         """Checkpoint; a failure is logged, since what was committed is safe in the WAL."""
         try:
             await self._checkpoint()
-        except (ProjectMemoryError, sqlite3.Error) as error:
+        except (ProjectMemoryError, sqlite3.Error, OSError) as error:
             logger.warning("no checkpoint: %s", error)
+        finally:
+            self._wal.looked_after()
 
     async def _checkpoint(self) -> None:
         """Run a PASSIVE checkpoint while the write lock is ours.
@@ -361,15 +314,15 @@ class Database(Reader):
         BEGIN IMMEDIATE, writes nothing, and another connection does the work.
         """
         try:
-            await _batch(self._writer, BEGIN)
+            await self._lock(BUSY_TIMEOUT_MS / 1000)
             async with connected(self.path, self._synchronous) as other:
                 [[(_, frames, copied)]] = await _batch(other, "PRAGMA wal_checkpoint(PASSIVE)")
         finally:
             with anyio.CancelScope(shield=True):
                 await self._writer.rollback()
-        self._commits, self._wal_size, self._wal_header = 0, self.wal_size(), b""
-        if copied < frames and self._wal_size > WAL_WARNING_BYTES:
-            logger.warning("a long reader keeps the WAL from shrinking: %d bytes", self._wal_size)
+        self._is_dirty = False
+        if copied < frames:
+            self._wal.warn_of_reader()
 
 
 async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
@@ -423,6 +376,7 @@ async def connect(path: Path, synchronous: str = "full", *more: str) -> Connecti
             "PRAGMA foreign_keys = ON",
             f"PRAGMA synchronous = {synchronous}",
             "PRAGMA wal_autocheckpoint = 0",
+            f"PRAGMA journal_size_limit = {LIMIT_BYTES}",
             *more,
         )
     except BaseException:
@@ -451,6 +405,7 @@ async def open_database(
     writer = await connect(path, synchronous)
     try:
         await _enter_wal(writer, path)
+        await _batch(writer, "PRAGMA busy_timeout = 0")  # it waits for the write lock in its own way
         reader = await connect(path, synchronous, "PRAGMA query_only = ON")
     except BaseException:
         with anyio.CancelScope(shield=True):

@@ -29,8 +29,7 @@ Parent = tuple[str | None, str | None]
 async def hits(call: Call, query: str, scope: Scope) -> Page:
     """Return one page of what a query finds."""
     offset, limit = place(call), call.shared.limit
-    async with call.db.reading():
-        found = await search.find(call.db, query, scope, limit=limit + 1, offset=offset)
+    found = await search.find(call.db, query, scope, limit=limit + 1, offset=offset)
     return page("hits", [hit(match) for match in found.matches], found, offset, limit)
 
 

@@ -1,10 +1,12 @@
 """Transactions are all or nothing, readers see only what was committed, and no checkpoint runs beside a commit."""
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from server import calls
 from server.db import connection
 from server.db.connection import Database, open_database
 from server.db.failures import translate
+from server.db.wal import LIMIT_BYTES, WARNING_BYTES
 from server.errors import Busy, InvalidArguments, Storage
 from server.models import base
 from server.settings import Settings
@@ -223,15 +226,6 @@ async def test_a_lock_that_is_given_back_in_time_is_waited_for(bare: Database) -
     assert await notes(bare) == ["a"]
 
 
-async def test_a_line_that_cannot_be_formed_stops_nobody(bare: Database) -> None:
-    line = Path(f"{bare.path}-line")
-    line.unlink(missing_ok=True)
-    line.mkdir()
-    await insert(bare, "a")
-
-    assert await notes(bare) == ["a"]
-
-
 async def test_nothing_is_copied_into_the_file_before_a_checkpoint(bare: Database, tmp_path: Path) -> None:
     await insert(bare, "a")
 
@@ -262,19 +256,8 @@ async def test_closing_makes_a_checkpoint_while_others_go_on(bare: Database, tmp
 
 async def checkpoint_of(db: Database) -> None:
     """Wait for the checkpoint that a write has made due, and did not wait for."""
-    assert db._checkpointing
-    await db._checkpointing
-
-
-async def test_many_commits_make_a_checkpoint(bare: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CHECKPOINT_COMMITS", 3)
-    await insert(bare, "a")
-    await insert(bare, "b")
-    before = in_the_file_alone(bare, tmp_path)
-    await insert(bare, "c")
-
-    await checkpoint_of(bare)
-    assert (before, in_the_file_alone(bare, tmp_path)) == (0, 3)
+    if db._checkpointing:
+        await db._checkpointing
 
 
 async def test_a_long_log_makes_a_checkpoint_and_is_used_again(bare: Database, tmp_path: Path) -> None:
@@ -283,7 +266,130 @@ async def test_a_long_log_makes_a_checkpoint_and_is_used_again(bare: Database, t
 
     await checkpoint_of(bare)
     assert in_the_file_alone(bare, tmp_path) >= 4
-    assert bare.wal_size() < 2 * connection.CHECKPOINT_BYTES
+    assert bare.wal_size() < 2 * LIMIT_BYTES
+
+
+async def test_the_log_stays_bounded_however_much_is_written(bare: Database) -> None:
+    longest = 0
+    for number in range(60):
+        await insert(bare, f"{number}", "x" * 1_000_000)
+        await checkpoint_of(bare)
+        longest = max(longest, bare.wal_size())
+
+    assert longest < 2 * LIMIT_BYTES
+
+
+async def test_a_long_reader_is_told_of_once_and_the_log_shrinks_after_it(
+    bare: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(sqlite3.connect(bare.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM notes").fetchone()
+        for number in range(40):
+            await insert(bare, f"{number}", "x" * 1_000_000)
+            await checkpoint_of(bare)
+        assert bare.wal_size() > WARNING_BYTES
+    for number in range(6):
+        await insert(bare, f"after {number}", "x" * 1_000_000)
+        await checkpoint_of(bare)
+    await insert(bare, "last")
+
+    assert bare.wal_size() < 2 * LIMIT_BYTES
+    assert caplog.text.count("keeps the write-ahead log from shrinking") == 1
+
+
+@pytest.mark.parametrize("broken", ["stat", "open"])
+async def test_a_write_that_is_stored_succeeds_when_nobody_can_look_at_the_log(
+    bare: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    await insert(bare, "long", "x" * 5_000_000)
+    await checkpoint_of(bare)
+    real = getattr(Path, broken)
+
+    def refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name.endswith("-wal"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, broken, refuse)
+    for number in range(6):
+        await insert(bare, f"{number}", "x" * 1_000_000)
+        await checkpoint_of(bare)
+    monkeypatch.undo()
+
+    assert len(await notes(bare)) == 7
+    assert "Too many open files" in caplog.text
+
+
+async def test_what_is_asked_of_a_database_that_closes_is_refused_at_once(bare: Database) -> None:
+    inside, go_on = anyio.Event(), anyio.Event()
+
+    async def hold() -> None:
+        async with bare.transaction() as tx:
+            await tx.run("INSERT INTO notes VALUES ('a', 'one')")
+            inside.set()
+            await go_on.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hold)
+        await inside.wait()
+        tasks.start_soon(bare.close)
+        waiting = [asyncio.create_task(insert(bare, f"{number}")) for number in range(3)]
+        await anyio.lowlevel.checkpoint()
+        go_on.set()
+        with anyio.fail_after(4):
+            refused = await asyncio.gather(*waiting, return_exceptions=True)
+    with pytest.raises(Busy):
+        await insert(bare, "late")
+    with pytest.raises(Busy):
+        await notes(bare)
+
+    assert [type(answer) for answer in refused] == [Busy] * 3
+    with closing(sqlite3.connect(bare.path)) as other:
+        assert other.execute("SELECT note_id FROM notes").fetchall() == [("a",)]
+
+
+async def test_who_waits_for_the_lock_can_be_cancelled(bare: Database) -> None:
+    with locked(bare.path):
+        with anyio.fail_after(connection.BUSY_TIMEOUT_MS / 2000):
+            with anyio.move_on_after(0.05) as scope:
+                await insert(bare, "a")
+    await insert(bare, "b")
+
+    assert scope.cancelled_caught
+    assert await notes(bare) == ["b"]
+
+
+async def test_a_lock_that_does_not_come_costs_no_thread_and_no_descriptor(
+    bare: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr(connection, "LEAST_PATIENCE_SECONDS", 0.01)
+    await insert(bare, "a")
+    await checkpoint_of(bare)
+    before = threading.active_count(), descriptors()
+    with locked(bare.path):
+        for _ in range(5):
+            with pytest.raises(Busy):
+                await insert(bare, "b")
+        assert descriptors() - before[1] <= 3  # those of the connection that holds the lock
+
+    assert (threading.active_count(), descriptors()) == before
+
+
+async def test_those_who_wait_behind_a_write_that_is_busy_are_told_with_it(
+    bare: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 1000)
+    with locked(bare.path), anyio.fail_after(5):
+        answers = await asyncio.gather(*(insert(bare, f"{n}") for n in range(8)), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [Busy] * 8
+
+
+def descriptors() -> int:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
 
 
 async def test_no_checkpoint_runs_while_another_process_may_commit(
@@ -352,7 +458,7 @@ async def test_the_data_root_is_its_owners_alone(tmp_path: Path) -> None:
     await store.close()
 
     name = "project-memory.db"
-    assert files.keys() == {name, f"{name}-wal", f"{name}-shm", f"{name}-line"}
+    assert files.keys() == {name, f"{name}-wal", f"{name}-shm"}
     if sys.platform != "win32":  # which has no such modes
         assert folder == 0o700
         assert set(files.values()) == {0o600}
@@ -435,7 +541,7 @@ def test_a_defect_of_ours_stays_what_it_is() -> None:
     assert translate(error) is error
 
 
-async def test_a_long_log_that_another_process_has_copied_makes_no_checkpoint(bare: Database) -> None:
+async def test_a_long_log_that_another_process_has_copied_makes_no_checkpoint(bare: Database, tmp_path: Path) -> None:
     other = await open_database(bare.path)
     await insert(bare, "first")
     for number in range(5):
@@ -445,5 +551,5 @@ async def test_a_long_log_that_another_process_has_copied_makes_no_checkpoint(ba
         await insert(bare, f"small {number}")
     await other.close()
 
-    assert bare.wal_size() > connection.CHECKPOINT_BYTES
-    assert bare._checkpointing is None
+    assert bare.wal_size() == LIMIT_BYTES
+    assert in_the_file_alone(bare, tmp_path) == 6

@@ -95,7 +95,7 @@ async def test_the_end_of_input_ends_the_server_and_leaves_no_write_ahead_log(
     await registered(server, project)
 
     assert await server.end() == (0, [])
-    assert {path.name for path in data_root.iterdir()} == {"project-memory.db", "project-memory.db-line"}
+    assert {path.name for path in data_root.iterdir()} == {"project-memory.db"}
     assert server.logged == ""
 
 
