@@ -8,8 +8,9 @@ import anyio
 from server import catalog, content, files
 from server.db import indexing, search_upkeep, seed
 from server.db.connection import Database, open_database
+from server.db.failures import Unreadable
 from server.db.migrate import migrate
-from server.errors import ProjectMemoryError
+from server.errors import ProjectMemoryError, Storage
 from server.settings import ASSETS, Settings, is_ours
 
 logger = logging.getLogger(__name__)
@@ -25,17 +26,19 @@ class Store:
         self._opening = anyio.Lock()
 
     async def open(self) -> Database:
-        """Return the open database. One whose file was replaced or deleted since is closed, and the new file opened."""
-        if self._db and self._file == _identity(self.settings.database):
-            return self._db
-        async with self._opening:
-            if self._db and self._file != _identity(self.settings.database):
-                logger.warning("%s was replaced; opening it anew", self.settings.database)
-                await self.close(checkpoint=False)  # its name leads to another file now
-            if self._db is None:
-                self._db = await open_store(self.settings)
-                self._file = _identity(self.settings.database)
-            return self._db
+        """Return the open database. One whose file is gone since, or another one, is an error until it is back."""
+        if self._db is None:
+            async with self._opening:
+                if self._db is None:
+                    self._db = await open_store(self.settings)
+                    self._file = _identity(self.settings.database)
+        if not self._is_in_place():
+            raise Storage(
+                f"{str(self.settings.database)!r} was moved away, deleted, emptied or replaced while this server used "
+                "it. Nothing was written. Put that very file back, and the same call works again; to go on with what "
+                "is there now, restart this server."
+            )
+        return self._db
 
     async def keep(self, interval: float) -> None:
         """Open the database ahead of the first call, then tidy up what was written whenever `interval` s passed."""
@@ -45,30 +48,41 @@ class Store:
             logger.warning("the database does not open yet: %s", error)
         while True:
             await anyio.sleep(interval)
-            if self._db:
+            if self._db and self._is_in_place():
                 if not self.settings.read_only:
                     await search_upkeep.merge(self._db)
                 await self._db.checkpoint_if_dirty()
 
-    async def close(self, *, checkpoint: bool = True) -> None:
+    async def close(self) -> None:
         if self._db:
             db, self._db = self._db, None
-            await db.close(checkpoint=checkpoint)
+            await db.close(checkpoint=self._is_in_place())
+
+    def _is_in_place(self) -> bool:
+        return self._file is not None and _identity(self.settings.database) == self._file
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one that takes its name later."""
+    """Return what tells a file from another one that takes its name later; None for none, and an empty one."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if found.st_size else None
 
 
 async def open_store(settings: Settings) -> Database:
     """Return the open, migrated and seeded database of `settings`. The caller closes it."""
     if not settings.read_only:
         files.narrow(settings.data_root, is_ours)
+    try:
+        return await _opened(settings)
+    except Unreadable as error:
+        logger.warning("opening once more: %s", error)
+        return await _opened(settings)
+
+
+async def _opened(settings: Settings) -> Database:
     db = await open_database(settings.database, synchronous=settings.synchronous)
     try:
         await migrate(db, ASSETS / "migrations", allowed=not settings.read_only)

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +14,8 @@ import anyio
 import pytest
 
 from server import calls
-from server.db.connection import Database
-from server.errors import Busy, Storage
+from server.db.connection import Database, open_database
+from server.errors import Storage
 from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
@@ -54,50 +56,117 @@ async def test_a_failure_is_told_to_each_caller_and_tried_again(unused: Settings
     await store.close()
 
 
-async def test_a_file_that_was_replaced_is_opened_anew(settings: Settings, project: Path) -> None:
+def put_back(settings: Settings) -> None:
+    for file in settings.data_root.glob("old-project-memory.db*"):
+        file.replace(file.with_name(file.name.removeprefix("old-")))
+
+
+def nothing(settings: Settings) -> None:
+    """Leave the place of the database empty."""
+
+
+def an_empty_file(settings: Settings) -> None:
+    settings.database.touch()
+
+
+def another_database(settings: Settings) -> None:
+    with closing(sqlite3.connect(settings.database)) as other:
+        other.execute("CREATE TABLE other (name TEXT)")
+
+
+@pytest.mark.parametrize("instead", [nothing, an_empty_file, another_database])
+async def test_a_database_that_is_gone_is_an_error_until_it_is_back(
+    settings: Settings, project: Path, instead: Callable[[Settings], None]
+) -> None:
     store = Store(settings)
     await call(store, "memory_workspace", "register", workspace_path=str(project))
     move_away(settings)
+    instead(settings)
+    before = {file.name: file.read_bytes() for file in settings.data_root.glob("project-memory.db*")}
 
-    assert (await call(store, "memory_workspace", "list"))["total"] == 0
-    await call(store, "memory_workspace", "register", workspace_path=str(project))
+    for _ in range(2):
+        with pytest.raises(Storage, match="Put that very file back"):
+            await call(store, "memory_workspace", "list")
+        with pytest.raises(Storage, match="Nothing was written"):
+            await call(store, "memory_workspace", "register", workspace_path=str(project), name="other")
+    assert {file.name: file.read_bytes() for file in settings.data_root.glob("project-memory.db*")} == before
+    put_back(settings)
     assert (await call(store, "memory_workspace", "list"))["total"] == 1
+    await call(store, "memory_workspace", "register", workspace_path=str(project), name="other")
     await store.close()
+    anew = Store(settings)
+    assert (await call(anew, "memory_workspace", "list"))["workspaces"][0]["name"] == "other"
+    await anew.close()
+
+
+async def test_a_server_that_ends_while_its_database_is_gone_leaves_what_is_there_alone(
+    settings: Settings, project: Path
+) -> None:
+    store = Store(settings)
+    await call(store, "memory_workspace", "register", workspace_path=str(project))
+    move_away(settings)
+    another = Store(settings)
+    await call(another, "memory_workspace", "register", workspace_path=str(project))
+    await store.close()
+    await another.close()
     with closing(sqlite3.connect(settings.data_root / "old-project-memory.db")) as old:
         assert old.execute("SELECT count(*) FROM workspaces").fetchone() == (1,)
+    with closing(sqlite3.connect(settings.database)) as new:
+        assert new.execute("SELECT count(*) FROM workspaces").fetchone() == (1,)
+        assert new.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_who_is_at_work_when_the_file_is_replaced_finishes_or_is_told_to_try_again(settings: Settings) -> None:
+async def test_a_database_that_was_emptied_in_its_place_is_an_error(settings: Settings, project: Path) -> None:
     store = Store(settings)
-    old = await store.open()
-    inside, go_on = anyio.Event(), anyio.Event()
+    await call(store, "memory_workspace", "register", workspace_path=str(project))
+    os.truncate(settings.database, 0)
 
-    async def write() -> None:
-        async with old.transaction() as tx:
-            await tx.run("DELETE FROM tools")
-            inside.set()
-            await go_on.wait()
-
-    writing = asyncio.create_task(write())
-    await inside.wait()
-    waiting = asyncio.create_task(old.wait_for_change(await old.version(), 60))
-    move_away(settings)
-    opening = asyncio.create_task(store.open())
-    go_on.set()
-    await writing
-    new = await opening
-    with pytest.raises(Busy, match="Send the same call again"):
-        await waiting
-    with pytest.raises(Busy, match="Send the same call again"):
-        await old.value("SELECT 1")
-    with pytest.raises(Busy, match="Send the same call again"):
-        await write()
-
-    assert new is not old
-    assert await new.value("SELECT count(*) FROM tools") == len(TOOLS)
+    with pytest.raises(Storage, match="emptied"):
+        await call(store, "memory_workspace", "list")
     await store.close()
-    with closing(sqlite3.connect(settings.data_root / "old-project-memory.db")) as file:
-        assert file.execute("SELECT count(*) FROM tools").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+async def test_a_log_without_its_database_is_not_thrown_away(
+    settings: Settings, project: Path, *, is_empty: bool
+) -> None:
+    store = Store(settings)
+    await call(store, "memory_workspace", "register", workspace_path=str(project))
+    copies = {file.name: file.read_bytes() for file in settings.data_root.glob("project-memory.db*")}
+    await store.close()
+    for name, content in copies.items():
+        (settings.data_root / name).write_bytes(content)
+    settings.database.unlink()
+    if is_empty:
+        settings.database.touch()
+    anew = Store(settings)
+    with pytest.raises(Storage, match=r"its log project-memory\.db-wal is there"):
+        await anew.open()
+    settings.database.write_bytes(copies["project-memory.db"])
+
+    assert (await call(anew, "memory_workspace", "list"))["total"] == 1
+    await anew.close()
+
+
+if sys.platform != "win32":
+
+    async def test_a_pipe_in_place_of_the_database_is_told(unused: Settings) -> None:
+        unused.data_root.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(unused.database)
+
+        with pytest.raises(Storage, match="is no file"):
+            await Store(unused).open()
+
+
+async def test_opening_a_database_drops_no_lock_that_this_process_has_on_it(settings: Settings, project: Path) -> None:
+    store = Store(settings)
+    await call(store, "memory_workspace", "register", workspace_path=str(project))
+    await (await open_database(settings.database)).close()
+    taken = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('PRAGMA journal_mode = DELETE')"
+    asked = await anyio.run_process([sys.executable, "-c", taken, str(settings.database)], check=False)
+    await store.close()
+
+    assert b"locked" in asked.stderr
 
 
 async def test_the_database_is_opened_ahead_of_the_first_call(settings: Settings) -> None:

@@ -6,9 +6,10 @@ import logging
 import os
 import random
 import sqlite3
+import stat
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ import aiosqlite
 import anyio
 
 from server.db.clock import Clock
-from server.db.failures import BUSY_TIMEOUT_MS, translate
+from server.db.failures import BUSY_TIMEOUT_MS, Unreadable, translate
 from server.db.lock_holder import describe, holder
 from server.db.named import teach
 from server.db.wal import LIMIT_BYTES, Wal
@@ -36,6 +37,7 @@ LOCK_PAUSE_SECONDS = (0.0002, 0.002)  # between two looks for a write lock that 
 LEAST_PATIENCE_SECONDS = 0.25  # that a write waits for the lock, however long it waited for other writes of ours
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
+CLOSING = "The database is being closed, because the server ends. Nothing was written. Send the same call again."
 FOREIGN = """
     SELECT count(*) FROM sqlite_master
     WHERE name NOT LIKE 'sqlite_%' AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_migrations')
@@ -54,10 +56,7 @@ class Connection(aiosqlite.Connection):
     async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         """Run statements in order, up to the first that fails, and return the rows of each."""
         if self._is_closing:
-            raise Busy(
-                "The database is being closed, because the server ends or its file is gone. Nothing was written. "
-                "Send the same call again."
-            )
+            raise Busy(CLOSING)
         return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
 
     async def begin(self, seconds: float) -> None:
@@ -208,13 +207,15 @@ class Database(Reader):
         self._turn = anyio.Lock()
         self._wal = Wal(path)
         self._checkpointing: asyncio.Task[None] | None = None
-        self._is_dirty = False
+        self._is_dirty = self._is_closing = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
         deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
         async with self._turn:
+            if self._is_closing:
+                raise Busy(CLOSING)
             committed = False
             try:
                 await self._begin(max(deadline - time.monotonic(), LEAST_PATIENCE_SECONDS))
@@ -229,6 +230,13 @@ class Database(Reader):
         self._is_dirty = True
         if self._checkpointing is None:
             self._checkpointing = asyncio.create_task(self._checkpoint_if_due())  # who wrote need not wait for it
+
+    async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
+        try:
+            return await super().batch(*statements)
+        except Unreadable as error:
+            logger.warning("reading once more: %s", error)
+            return await super().batch(*statements)
 
     def before_commit(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Let `work` be done at the end of every transaction, as a part of it."""
@@ -254,11 +262,12 @@ class Database(Reader):
 
     async def checkpoint_if_dirty(self) -> None:
         """Copy the WAL into the database file, as far as readers allow, if this process wrote since it last did."""
-        if self._is_dirty:
-            async with self._turn:
+        async with self._turn:
+            if self._is_dirty:
                 await self._checkpoint_quietly()
 
     async def close(self, *, checkpoint: bool = True) -> None:
+        self._is_closing = True  # who waits for its turn is refused
         with anyio.CancelScope(shield=True):
             if self._checkpointing:
                 await self._checkpointing
@@ -365,8 +374,11 @@ async def shape_of(db: Reader, table: str) -> Shape:
 async def connect(path: Path, synchronous: str = "full", *more: str) -> Connection:
     """Open one connection with the settings that every connection of ours has, and `more` of them."""
     connection = Connection(path)
-    with anyio.CancelScope(shield=True):  # a connection that is half open cannot be closed
-        await connection
+    try:
+        with anyio.CancelScope(shield=True):  # a connection that is half open cannot be closed
+            await connection
+    except sqlite3.Error as error:
+        raise translate(error) from error
     connection.row_factory = sqlite3.Row
     try:
         await teach(connection)
@@ -417,12 +429,36 @@ async def open_database(
 def _create_private(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if not _is_there(path):
+            with suppress(FileExistsError):  # another process was faster
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise Storage(
             f"The data root {str(path.parent)!r} cannot be used: {error.strerror}. "
             "Choose another one with --data-root or PM_DATA_ROOT, or repair its permissions."
         ) from error
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether there is a database, or raise Storage for what none can be made of without a loss.
+
+    A file that is there is not opened here: closing it would drop the locks that this process has on it.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        found = None
+    if found and not stat.S_ISREG(found.st_mode):
+        raise Storage(
+            f"The data root {str(path.parent)!r} cannot be used: {path.name!r} in it is no file. Move it away, or "
+            "choose another one with --data-root or PM_DATA_ROOT."
+        )
+    if (found is None or not found.st_size) and Wal(path).size():
+        raise Storage(
+            f"{str(path)!r} is {'empty' if found else 'gone'}, but its log {path.name}-wal is there, with what was "
+            "written last. Put the database back beside it; or, if it is lost, move the log and -shm away."
+        )
+    return found is not None
 
 
 async def _enter_wal(writer: Connection, path: Path) -> None:

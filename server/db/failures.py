@@ -13,6 +13,10 @@ class IdCollision(ProjectMemoryError):
     """A generated id was taken already: nothing was written, and the same call again draws another one."""
 
 
+class Unreadable(Storage):
+    """What was read makes no sense: because the disk failed this once, or because the file is damaged."""
+
+
 def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exception:
     """Turn a driver error into ours; a defect of ours stays what it is."""
     if isinstance(error, OverflowError):
@@ -26,18 +30,25 @@ def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exce
             "Nothing was written. Send the same call again."
         )
     if code in STORAGE_ADVICE:
-        return Storage(f"The database failed: {error}. Nothing was written. {STORAGE_ADVICE[code]}")
+        kind = Unreadable if code in UNREADABLE else Storage
+        return kind(f"The database failed: {error}. Nothing was written. {STORAGE_ADVICE[code]}")
     if GENERATED_KEY.search(str(error)):
         return IdCollision(str(error))
     return error
 
 
+# SQLite tells of a page that the disk did not give as of one that is damaged.
+UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR)
 STORAGE_ADVICE = {
     sqlite3.SQLITE_FULL: "The disk is full: free some space, then send the same call again.",
     sqlite3.SQLITE_IOERR: "The disk refused: free some space or check the disk, then send the same call again.",
     sqlite3.SQLITE_READONLY: "It is read-only: repair its permissions or choose another --data-root.",
     sqlite3.SQLITE_CANTOPEN: "The file cannot be opened: check --data-root and its permissions.",
     sqlite3.SQLITE_PERM: "Repair the permissions of the data root or choose another --data-root.",
-    sqlite3.SQLITE_CORRUPT: "The file is damaged: stop every server, keep a copy of it, and restore a backup.",
+    sqlite3.SQLITE_CORRUPT: (
+        "Send the same call again: the disk may have failed this once. If it goes on, the file is damaged: stop every "
+        "server, move it away together with its -wal and -shm, and only then restore a backup; an old -wal beside "
+        "another file destroys that too."
+    ),
     sqlite3.SQLITE_NOTADB: "The file is not an SQLite database: move it away or choose another --data-root.",
 }

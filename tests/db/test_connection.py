@@ -330,15 +330,14 @@ async def test_what_is_asked_of_a_database_that_closes_is_refused_at_once(bare: 
             inside.set()
             await go_on.wait()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(hold)
-        await inside.wait()
-        tasks.start_soon(bare.close)
-        waiting = [asyncio.create_task(insert(bare, f"{number}")) for number in range(3)]
-        await anyio.lowlevel.checkpoint()
-        go_on.set()
-        with anyio.fail_after(4):
-            refused = await asyncio.gather(*waiting, return_exceptions=True)
+    holding = asyncio.create_task(hold())
+    await inside.wait()
+    closing_ = asyncio.create_task(bare.close())
+    waiting = [asyncio.create_task(insert(bare, f"{number}")) for number in range(3)]
+    await anyio.lowlevel.checkpoint()
+    go_on.set()
+    refused = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 4)
+    await asyncio.gather(holding, closing_)
     with pytest.raises(Busy):
         await insert(bare, "late")
     with pytest.raises(Busy):

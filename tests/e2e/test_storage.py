@@ -144,7 +144,7 @@ async def test_a_database_that_is_damaged_in_the_middle(start: Start, data_root:
     (data_root / "good.db").replace(database)
     for rest in ("-wal", "-shm"):
         (data_root / f"project-memory.db{rest}").unlink(missing_ok=True)
-    await check_that_it_works(server, project)
+    await check_that_it_works(await start(), project)
     assert sound(data_root)
 
 
@@ -186,13 +186,16 @@ async def test_a_server_that_runs_when_a_newer_one_migrates(start: Start, data_r
     assert [found["name"] for found in listed["workspaces"]] == ["project"]
 
 
-async def test_a_data_root_that_vanishes_is_made_anew(start: Start, data_root: Path, project: Path) -> None:
+async def test_a_data_root_that_vanishes_is_told_until_the_server_is_started_again(
+    start: Start, data_root: Path, project: Path
+) -> None:
     server = await start()
     await server.call("memory_workspace", "register", workspace_path=str(project))
     shutil.rmtree(data_root)
+    await check_that_everything_is_told(server, project, "storage", str(data_root), "restart this server")
+    assert not data_root.exists()
 
-    assert (await server.call("memory_workspace", "list"))["total"] == 0
-    await check_that_it_works(server, project)
+    await check_that_it_works(await start(), project)
 
 
 @contextmanager
@@ -247,6 +250,31 @@ if resource:
         return await server.call(
             "memory_plan", "create", workspace_id=workspace_id, title="A", description="x" * 90_000
         )
+
+    async def test_a_server_out_of_descriptors_stores_what_it_says_it_stored(
+        start: Start, data_root: Path, project: Path
+    ) -> None:
+        server = await start()
+        registered = await server.call("memory_workspace", "register", workspace_path=str(project))
+        plan = await server.call("memory_plan", "create", workspace_id=registered["workspace_id"], title="A")
+        pid = server.process.pid
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        lowest_free = next(number for number in range(max(used) + 2) if number not in used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
+        answers = [
+            await server.call(
+                "memory_context", "store", plan_id=plan["plan_id"], type=f"t{number}", data={"text": "x" * 40_000}
+            )
+            for number in range(300)
+        ]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+
+        assert [answer["error"] for answer in answers if "error" in answer] == []
+        listed = await server.call("memory_context", "list", plan_id=plan["plan_id"], limit=1)
+        assert listed["total"] == 300
+        await check_that_it_works(server, project)
+        assert sound(data_root)
 
     async def test_a_disk_that_is_full_from_the_start(start: Start, project: Path) -> None:
         unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
