@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from typing import Any
 
-from server.db import dependencies, knowledge, phases, steps
+from server.db import dependencies, knowledge, phases, steps, trash
 from server.db.connection import Shape, Transaction, shape_of
 from server.db.trash import Rows
 from server.errors import Conflict
@@ -24,6 +24,7 @@ EXPIRING = {
     "context_items": ("parent_type", "parent_id", "type"),
     "memory_entries": ("scope", "scope_id", "namespace", "key"),
 }
+LATER = "~"  # than any timestamp
 KINDS = ("workspace", "program", "plan", "phase", "step", "session")
 ARCHIVABLE = ("plans", "phases", "steps")
 EDGES = ("dependencies", "dependencies_archive")
@@ -33,9 +34,10 @@ async def put_back(tx: Transaction, rows: Rows) -> list[str]:
     """Insert whole rows by table, as they were, and return warnings about what could not come along.
 
     Whatever exists again in their place, and a parent that is gone, is a Conflict. Dependencies whose other end is
-    gone are left out. Steps and phases go back to their old index.
+    in the trash too come back with it. Steps and phases go back to their old index.
     """
     wanted = {table: [dict(row) for row in found] for table, found in rows.items() if found}
+    expired = _leave_out_expired(wanted, tx.now())
     edges = [row for table in EDGES for row in wanted.pop(table, [])]
     await _leave_out_programs(tx, wanted)
     for row in wanted.get("steps", ()):
@@ -48,7 +50,19 @@ async def put_back(tx: Transaction, rows: Rows) -> list[str]:
         await _insert(tx, table, wanted[table])
     await _place(tx, wanted)
     await knowledge.relink(tx, wanted.get("knowledge", ()))
-    return await _reconnect(tx, edges, wanted)
+    return [*expired, *await _reconnect(tx, edges, wanted)]
+
+
+def _leave_out_expired(wanted: dict[str, Table], now: str) -> list[str]:
+    """Take away what expired meanwhile; where nothing else is left, that is a Conflict."""
+    over = [row for table in EXPIRING for row in wanted.get(table, ()) if (row.get("expires_at") or LATER) <= now]
+    for table in EXPIRING.keys() & wanted.keys():
+        wanted[table] = [row for row in wanted[table] if row not in over]
+        if not wanted[table]:
+            del wanted[table]
+    if over and not wanted:
+        raise Conflict(f"It cannot come back: it was to be kept until {over[0]['expires_at']}, which is over.")
+    return [f"{len(over)} rows were left out: they expired meanwhile."] if over else []
 
 
 async def _leave_out_programs(tx: Transaction, wanted: dict[str, Table]) -> None:
@@ -103,16 +117,7 @@ async def _orphaned(tx: Transaction, table: str, key: str, parent_id: str) -> Co
     archive = f"{table}_archive"
     if table in ARCHIVABLE and await _known(tx, [archive], key, [parent_id]):
         return Conflict(missing + "is archived. memory_plan action='unarchive' brings its plan back; then restore.")
-    trash_id = await tx.value(
-        """
-        SELECT t.trash_id FROM trash t WHERE EXISTS (
-            SELECT 1 FROM json_each(t.data) part, json_each(part.value) r
-            WHERE part.key IN (:table, :archive) AND r.value ->> :key = :id)
-        ORDER BY t.created_at DESC LIMIT 1
-        """,
-        {"table": table, "archive": archive, "key": key, "id": parent_id},
-    )
-    if trash_id:
+    if trash_id := await trash.holding(tx, table, key, parent_id):
         return Conflict(f"{missing}is in the trash too. Restore trash_id={trash_id!r} first.", trash_id=trash_id)
     return Conflict(missing + "does not exist any more, so it cannot come back.")
 
@@ -209,5 +214,25 @@ async def _reconnect(tx: Transaction, edges: Table, wanted: dict[str, Table]) ->
     programs = [("program", row["program_id"]) for row in wanted.get("program_plans", ())]
     targets = [(row["target_type"], row["target_id"]) for row in back]
     await dependencies.refresh(tx, [*nodes, *joined, *programs, *targets])
-    lost = len(edges) - len(back)
-    return [f"{lost} dependencies were left out: what they name is gone."] if lost else []
+    there = {row["dependency_id"] for row in back}
+    return await _hand_on(tx, [row for row in edges if row["dependency_id"] not in there])
+
+
+async def _hand_on(tx: Transaction, edges: Table) -> list[str]:
+    """Let dependencies come back with their other end, where that is in the trash, or warn that they are lost."""
+    later: dict[str, Table] = {}
+    for row in edges:
+        if trash_id := await _other_end(tx, row):
+            later.setdefault(trash_id, []).append(row)
+    for trash_id, rows in later.items():
+        await trash.add(tx, trash_id, "dependencies", rows)
+    lost = len(edges) - sum(map(len, later.values()))
+    told = [f"{len(rows)} dependencies come back when trash_id={trash_id!r} does." for trash_id, rows in later.items()]
+    return [*told, *([f"{lost} dependencies were left out: what they name is gone."] if lost else [])]
+
+
+async def _other_end(tx: Transaction, edge: dict[str, Any]) -> str | None:
+    for kind, node_id in dependencies.edge_of(edge):
+        if trash_id := await trash.holding(tx, f"{kind}s", f"{kind}_id", node_id):
+            return trash_id
+    return None

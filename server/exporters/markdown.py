@@ -9,6 +9,7 @@ from urllib.parse import quote
 from server.db import exports
 from server.db.connection import Reader
 from server.db.exports import Rows
+from server.db.stats import EXPIRING
 from server.exporters.documents import file_name
 from server.exporters.folder import File
 
@@ -31,11 +32,13 @@ async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
     root = file_name(workspace_id)
     plans: list[Row] = []
     for plan_id in await exports.plans(db, workspace_id):
-        rows = await exports.plan(db, plan_id)
+        rows = unexpired(await exports.plan(db, plan_id), db.now())
         plans.append(_summary(rows))
         yield _page(f"{root}/plans/{file_name(plan_id)}.md", plan(rows), is_plan=True)
-    programs = [await exports.program(db, program_id) for program_id in await exports.programs(db, workspace_id)]
-    yield _page(f"{root}/README.md", _workspace(await exports.workspace(db, workspace_id), programs, plans))
+    ids = await exports.programs(db, workspace_id)
+    programs = [unexpired(await exports.program(db, program_id), db.now()) for program_id in ids]
+    own = unexpired(await exports.workspace(db, workspace_id), db.now())
+    yield _page(f"{root}/README.md", _workspace(own, programs, plans))
 
 
 async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
@@ -45,7 +48,7 @@ async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
 
 async def plan_page(db: Reader, plan_id: str) -> File:
     """Return the page of one plan."""
-    rows = await exports.plan(db, plan_id)
+    rows = unexpired(await exports.plan(db, plan_id), db.now())
     return _page(f"{file_name(plan_id)}.md", plan(rows), is_plan=True)
 
 
@@ -69,6 +72,14 @@ def plan(rows: Rows) -> Lines:
     for title, section in SECTIONS.items():
         yield from _titled(title, section(parts))
     yield from _others(parts)
+
+
+def unexpired(rows: Rows, now: str) -> Rows:
+    """Return rows without those whose time is over: they are for no reader."""
+    return {
+        table: [row for row in some if not (until := row.get(EXPIRING.get(table, ""))) or until > now]
+        for table, some in rows.items()
+    }
 
 
 def live(rows: Rows) -> Rows:

@@ -69,8 +69,10 @@ def timestamp(moment: datetime) -> str:
 
 
 def later(moment: str, seconds: float) -> str:
-    """Return the timestamp `seconds` after the timestamp `moment`."""
-    return timestamp(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
+    """Return the timestamp `seconds` after the timestamp `moment`, which may come from a clock that was far wrong."""
+    start = datetime.fromisoformat(moment)
+    room = datetime.max.replace(tzinfo=start.tzinfo) - start
+    return timestamp(start + min(timedelta(seconds=seconds), room))
 
 
 class _IdSource:

@@ -116,7 +116,10 @@ class TrashSummary(Row):
 
 
 class Stats(Model):
-    """What `stats` answers. `rows` counts by table and leaves empty ones out."""
+    """What `stats` answers. `rows` counts by table and leaves empty ones, and what expired, out.
+
+    `expiring` tells by table how many rows expired, which may go for good now, and when the next one does.
+    """
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset({"wal_bytes"})
 
@@ -127,6 +130,7 @@ class Stats(Model):
     schema_version: int
     oldest_open_claim: HeldClaim | None = None
     trash: TrashSummary | None = None
+    expiring: dict[str, dict[str, int | str]] = Field(default_factory=dict[str, dict[str, int | str]])
 
 
 class LegacyStore(Model):

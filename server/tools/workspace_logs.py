@@ -125,7 +125,7 @@ async def _require_known(db: Reader, plan_id: str) -> None:
 async def trash_(call: Call) -> Page:
     """What was deleted and can come back, newest first.
 
-    Everything stays at least until its expires_at, 30 days after it was deleted; restore takes its trash_id.
+    Everything stays until its expires_at, 30 days after it was deleted; restore takes its trash_id.
 
     Example: {"action":"trash"}
     """
@@ -143,7 +143,8 @@ async def restore_(call: Call, *, trash_id: Id) -> Result:
     """Bring back what was deleted, with its ids.
 
     All of it or nothing: a conflict says what is in its place now, or which parent is gone or archived. Steps return
-    to their old index, and later ones move up. Dependencies on what no longer exists are left out, with a warning.
+    to their old index, and later ones move up. Dependencies on what is in the trash too come back with it; those on
+    what no longer exists, and what expired meanwhile, are left out, with a warning.
 
     Example: {"action":"restore","trash_id":"trash_1rqewqexykb7"}
     """
@@ -185,8 +186,9 @@ async def stats_(call: Call, *, detail: Detail = "brief") -> Stats:
     """Row counts, sizes, schema version, oldest claim, trash.
 
     Of the whole database; workspace_id or workspace_path narrows rows, claim and trash to one workspace. A table of
-    more than 10,000 rows is told as "10000+"; detail=full counts them all. Trash may go for good from
-    trash.may_go_from on. Logs are kept.
+    more than 10,000 rows is told as "10000+"; detail=full counts them all. What expired is not counted. expiring tells
+    by table how much of it there still is, which may go for good, and when the next expires; the oldest trash goes
+    from trash.may_go_from on. Logs are kept.
 
     Example: {"action":"stats"}
     """

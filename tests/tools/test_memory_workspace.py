@@ -815,11 +815,15 @@ async def test_what_waits_for_a_restored_step_waits_again(agent: Agent, workspac
     assert step["depends_on"] == [steps[1]]
 
 
-async def test_a_dependency_on_what_is_gone_is_left_out_with_a_warning(agent: Agent, workspace_id: str) -> None:
+async def test_a_dependency_on_what_is_gone_is_left_out_with_a_warning(
+    agent: Agent, workspace_id: str, db: Database
+) -> None:
     plan_id, steps = await make_plan(agent, workspace_id)
     await agent("memory_steps", "set_dependencies", step_id=steps[0], depends_on=[steps[1]])
     waiting = await delete(agent, "memory_steps", step_id=steps[0])
-    await delete(agent, "memory_steps", step_id=steps[1])
+    target = await delete(agent, "memory_steps", step_id=steps[1])
+    async with db.transaction() as tx:
+        await tx.run("DELETE FROM trash WHERE trash_id = :id", {"id": target})
     restored = await agent(WS, "restore", trash_id=waiting)
     assert "1 dependencies were left out" in restored["warnings"][0]
     assert (await agent("memory_steps", "ready", plan_id=plan_id))["total"] == 3
