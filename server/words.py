@@ -13,6 +13,7 @@ from functools import lru_cache
 
 WORD_LENGTH = 64  # characters of a word that count; what is longer is data, not language
 WORDS_OF_CHAIN = 12
+REMEMBERED = 256  # characters of a chain, or of a word, up to which what becomes of it is kept
 MOST_TERMS = 16
 QUERY_LENGTH = 4_000
 SNIPPET_LENGTH = 200
@@ -62,6 +63,7 @@ UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "
 LIGATURES = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "\u0131": "i"}
 )  # letters that Unicode does not take apart
+BLANKS, MARKS = " \t\r\n", "#*_"  # of Markdown
 SIGNS = {"+": "plus", "#": "sharp"}
 
 
@@ -84,7 +86,8 @@ class Term:
 
 def indexed(text: str) -> tuple[str, set[str]]:
     """Return the words of a text as they are indexed, and those that queries are completed and corrected by."""
-    pieces = [_piece(chain) for chain in CHAIN.findall(_spaced(text))]
+    chains = CHAIN.findall(_spaced(text))
+    pieces = [_piece(chain) if len(chain) <= REMEMBERED else _piece_of(chain) for chain in chains]
     return " ".join([stems for stems, _ in pieces if stems]), {word for _, words in set(pieces) for word in words}
 
 
@@ -127,6 +130,29 @@ def shortened(text: str, length: int) -> str:
     """Return the beginning of a text on one line."""
     line = tidy(text[: 4 * length])
     return line if len(line) <= length else line[: _edge(line, length - 1)].rstrip() + MORE
+
+
+def beyond(text: str, shown: str) -> str:
+    """Return a text without what a title in front of it shows of its beginning, a mark of a heading included."""
+    told = shown.removesuffix(MORE).split()
+    if not told:
+        return text
+    at = _behind(BLANKS, text, 0)
+    at = at if text.startswith(told[0], at) else _behind(BLANKS + MARKS, text, at)
+    for word in told:
+        at = _behind(BLANKS, text, at)
+        if not text.startswith(word, at):
+            return text
+        at += len(word)
+    if shown.endswith(MORE):
+        return MORE + text[at:]
+    return text if text[at : at + 1].isalnum() else text[_behind(BLANKS + MARKS + ".:", text, at) :]
+
+
+def _behind(some: str, text: str, at: int) -> int:
+    while at < len(text) and text[at] in some:
+        at += 1
+    return at
 
 
 def slips(word: str) -> set[str]:
@@ -184,11 +210,15 @@ def _visible(char: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _piece(chain: str) -> tuple[str, tuple[str, ...]]:
+    return _piece_of(chain)
+
+
+def _piece_of(chain: str) -> tuple[str, tuple[str, ...]]:
     """Return the indexed words of a chain, and its words as a vocabulary holds them."""
     apart = _apart(chain)
     words = [word for word in map(_fold, apart) if word]
-    other = _respelled(apart)
-    words += [more for more in (_whole(chain), *other, _joined(other)) if more and more not in words]
+    known, other = set(words), _respelled(apart)
+    words += [more for more in (_whole(chain), *other, _joined(other)) if more and more not in known]
     return " ".join(map(_stem, words)), tuple(words)
 
 
@@ -243,8 +273,12 @@ def _joined(words: Sequence[str]) -> str:
     return whole if len(whole) <= WORD_LENGTH and not UNSPACED.search(whole) else ""
 
 
-@lru_cache(maxsize=16_384)
 def _fold(word: str) -> str:
+    return _folded_start(word[:REMEMBERED])
+
+
+@lru_cache(maxsize=16_384)
+def _folded_start(word: str) -> str:
     if word.isascii():
         return word.lower()[:WORD_LENGTH]
     if unicodedata.category(word[0])[0] == "S":  # no accent makes ≠ of =

@@ -157,3 +157,28 @@ def test_no_hidden_message_is_shown() -> None:
 def test_only_a_match_is_between_the_marks() -> None:
     assert words.snippet("il dit «bonjour» au port", {"port"}) == "il dit \u2039bonjour\u203a au «port»"
     assert words.OPEN not in words.snippet("il dit «bonjour»", {"nothing"})
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "beyond"),
+    [
+        ("# A title\n\nAnd more", "A title", "And more"),
+        ("**A  title**: and more", "A title", "and more"),
+        ("#77 is fixed", "#77 is fixed", ""),
+        ("A title", "Another", "A title"),
+        ("Another title", "A", "Another title"),
+        ("A title", "", "A title"),
+        ("One two three", "One tw…", "…o three"),
+        ("", "A title", ""),
+    ],
+)
+def test_what_a_title_shows_is_not_told_again(text: str, title: str, beyond: str) -> None:
+    assert words.beyond(text, title) == beyond
+
+
+def test_data_without_blanks_is_one_name_of_very_many_words_and_none_is_lost() -> None:
+    chain = "-".join(f"v{number}" for number in range(40_000))  # each is found with its v, and without
+    indexed, seen = words.indexed(chain)
+
+    assert set(indexed.split()) >= {form for number in range(40_000) for form in (f"v{number}", str(number))}
+    assert {"v39999", "39999"} <= seen

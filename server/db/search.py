@@ -1,52 +1,37 @@
 """Finds anything by words: one query, one ranking, for all who search.
 
-The index yields the newest documents with the wanted words, a bounded number of them however many there are; the code
-ranks those. FTS5's own bm25 looks at every match of every word, which takes ever longer as the store grows.
+The index yields documents with the wanted words, a bounded number of them however many there are; of those the best are
+chosen roughly in SQL and ranked. FTS5's own bm25 looks at every match of every word, which takes ever longer as the
+store grows.
 """
 
 import difflib
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Any
 
 from server import words
+from server.db import ranking
 from server.db.connection import Reader, Statement
 from server.db.indexing import SOURCES, also_of, facet, text_of
+from server.db.ranking import ENOUGH, RARE, REQUIRED, Query, Ranked
 from server.models.base import encode
 from server.models.search import Found, Kind, Match
 from server.words import Term
 
-CANDIDATES = 200  # documents that are ranked
-TITLED = 100  # and those more that have all words in their title
-ENOUGH = 10  # hits with all words, besides which no others are looked for
-PARTIAL = 50  # of those others, for each choice of words
+WINDOW = 1_000  # matches that are roughly weighed, the newest of them; `total` counts no further
+CANDIDATES = 200  # of them, that are ranked
+TITLED = 100  # and those more that have all words in their title, or that very name
+PARTIAL = 50  # hits without all words, for each choice of words
+SOME = 500  # that are weighed of them, and of those with all words in the title
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
 FAR = 200_000  # and those more, where that was in vain though all words are common
-COUNTED = 1_000  # how far `total` counts the matches of one word; those of several, no further than they are ranked
-REQUIRED = 6  # words that must match; more of them only rank
 COMPLETIONS, COMPLETED_FROM = 24, 1_000
 NEAR_WORDS, RESPELLED = 100, 4
-RARE = 1_000  # documents from which on a word is common
 
 TITLE_SHOWN = 160
 MOST_PLACES = 500
-
-TITLE_WEIGHT, TITLE_LENGTH = 3.0, 8
-BODY_LENGTH = 60
-SATURATION, LENGTH_SHARE = 1.2, 0.6
-COMPLETION_WEIGHT = 0.5
-WHOLE_WEIGHT = 2.0  # a name as it is written in the query, not only the words it is made of
-TOGETHER = 1.15  # words of a query that stand side by side
-ELSEWHERE = 0.2  # a word in the part of a long text that is not ranked by
-RECENCY, HALF_LIFE_DAYS = 0.25, 30.0
-EXACT = 100.0
-NEAR_BEST = 0.35  # the share of the best score from which on a hit without all words is worth its bytes
-KIND_WEIGHTS = {
-    "plan": 1.15, "session": 0.9, "message": 0.8, "action": 0.8, "agent": 0.5, "instruction": 0.5, "skill": 0.5,
-}  # fmt: skip
 
 ANYWHERE = "{title body rest}"
 TOLD = ("workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug", "status")
@@ -124,56 +109,8 @@ class Scope:
         return {**told, "now": now, "parent_type": self.parent[0] if self.parent else None}
 
 
-@dataclass(slots=True)
-class Ranked:
-    """A candidate, what its name adds to its score, and whether it has all words of the query."""
-
-    row: Row
-    bonus: float = 0.0
-    whole: bool = True
-    score: float = 0.0
-
-
-@dataclass(frozen=True)
-class Sought:
-    """What is counted in the texts of a candidate for one term, and how much it weighs."""
-
-    weight: float
-    ways: tuple[tuple[str, ...], ...]
-    also: tuple[str, ...]
-    only: str = ""  # when there is one way, of one word
-
-    def count(self, text: str) -> float:
-        if self.only:
-            return text.count(self.only)
-        made, *named = (min(map(text.count, way)) for way in self.ways)
-        exact = max(made, WHOLE_WEIGHT * max(named)) if named else made
-        return exact + COMPLETION_WEIGHT * sum(map(text.count, self.also)) if self.also else exact
-
-
-@dataclass(frozen=True)
-class Query:
-    """A parsed query: its terms, the rarest first, and in how many documents each of them is, up to a bound."""
-
-    text: str
-    terms: Sequence[Term]
-    counts: Mapping[str, int] = field(default_factory=dict[str, int])
-
-    @property
-    def stems(self) -> frozenset[str]:
-        return frozenset[str]().union(*(term.stems for term in self.terms))
-
-    @property
-    def counted_to(self) -> int:
-        return COUNTED if len(self.terms) == 1 else CANDIDATES
-
-    @property
-    def rare_first(self) -> list[Term]:
-        return sorted(self.terms, key=lambda term: self.counts[term.word])
-
-
 async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int = 0) -> Found:
-    """Return the best matches from `offset` on. `total` counts to one more than `counted_to` at the most.
+    """Return the best matches from `offset` on. `total` counts to one more than `WINDOW` at the most.
 
     Where few have all words of the query, those that have some and fit nearly as well are among them.
     """
@@ -186,13 +123,13 @@ async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int 
         found, total = await _matching(db, other, scope)
         if found:
             asked, meant = other, " ".join(term.raw for term in other.terms)
-    if len(found) < ENOUGH:
+    if sum(not one.is_shipped for one in found) < ENOUGH:
         found += await _matching_some(db, asked, scope, {one.row["doc"] for one in found})
-    ranked = _near_the_best(_rank(found, asked, db.now()))
+    ranked = ranking.rank(found, asked, db.now())
     page = ranked[offset : offset + limit]
     matches = await _shown(db, page, asked.stems)
     total = total if total > CANDIDATES else len(ranked)
-    return Found(matches=matches, total=total, counted_to=asked.counted_to, did_you_mean=meant)
+    return Found(matches=matches, total=total, counted_to=WINDOW, did_you_mean=meant)
 
 
 async def _understood(db: Reader, text: str) -> Query:
@@ -270,25 +207,23 @@ async def _nearest(db: Reader, word: str) -> str | None:
 
 
 async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked], int]:
-    """Return the newest candidates that have all terms, and those of that very name; and how many there are.
+    """Return the best candidates that have all terms, and those of that very name; and how many have all terms.
 
-    Of many also those that have them in the title.
+    Where there are more than are weighed, also the best of those that have them in the title, however old.
     """
     named = f'facets : ("{facet("x", words.exact(asked.text))}" OR "{facet("x", asked.text.strip())}")'
     terms = " AND ".join(map(_of_term, asked.rare_first[:REQUIRED]))
     anywhere = f"{ANYWHERE} : ({terms})"
-    most = asked.counted_to + 1
-    exact, newest = await db.batch(
-        _candidates(named, scope, db.now(), TITLED), _candidates(anywhere, scope, db.now(), CANDIDATES, most)
-    )
-    titled, total = list[Row](), newest[0]["total"] if newest else 0
+    choice = _Choice(scope, asked, db.now())
+    exact, best = await db.batch(choice.of(named, TITLED, TITLED), choice.of(anywhere, CANDIDATES, WINDOW))
+    titled, total = list[Row](), best[0]["total"] if best else 0
     if total < ENOUGH and min(asked.counts.values()) >= RARE:
-        [older] = await db.batch(_candidates(anywhere, scope, db.now(), CANDIDATES, most, among=(FAR, SCANNED)))
-        newest, total = [*newest, *older], total + (older[0]["total"] if older else 0)
-    if total > CANDIDATES:
-        [titled] = await db.batch(_candidates(f"title : ({terms})", scope, db.now(), TITLED))
-    found = {row["doc"]: Ranked(row) for row in (*titled, *newest)}
-    found |= {row["doc"]: Ranked(row, EXACT) for row in exact}
+        [older] = await db.batch(choice.of(anywhere, CANDIDATES, WINDOW, among=(FAR, SCANNED)))
+        best, total = [*best, *older], total + (older[0]["total"] if older else 0)
+    if total > WINDOW:
+        [titled] = await db.batch(choice.of(f"title : ({terms})", TITLED, SOME))
+    found = {row["doc"]: Ranked(row) for row in (*titled, *best)}
+    found |= {row["doc"]: Ranked(row, named=True) for row in exact}
     return list(found.values()), total
 
 
@@ -300,34 +235,49 @@ async def _matching_some(db: Reader, asked: Query, scope: Scope, besides: Collec
     most = len(known) - (len(known) == len(asked.terms))
     together = [" AND ".join(known[:count]) for count in range(most, 1, -1)][:2]
     matches = [f"{ANYWHERE} : ({terms})" for terms in together]
-    matches += [f"{where} : ({' OR '.join(known)})" for where in ("title", ANYWHERE) if known]
-    rows = await db.batch(*(_candidates(match, scope, db.now(), PARTIAL) for match in matches))
+    either = " OR ".join(known)
+    choice = _Choice(scope, asked, db.now())
+
+    def of(match: str) -> Statement:
+        return choice.of(match, PARTIAL, SOME)
+
+    rows = await db.batch(*map(of, [*matches, f"{ANYWHERE} : ({either})"])) if known else []
+    if rows and rows[-1] and rows[-1][0]["total"] > SOME:
+        rows += await db.batch(of(f"title : ({either})"))
     found = {row["doc"]: Ranked(row, whole=False) for some in rows for row in some if row["doc"] not in besides}
     return list(found.values())
 
 
-def _candidates(
-    match: str, scope: Scope, now: str, most: int, counted: int = 0, *, among: tuple[int, int] | None = None
-) -> Statement:
-    """Return the statement for the newest documents that match, with how many there are, up to a bound.
+class _Choice:
+    """Chooses among the documents that match, those that fit a query best."""
 
-    `among` how many, and behind how many, bounds what filters may refuse. The index is gone through once for both.
-    """
-    limit, offset = among or (SCANNED, 0)
-    sql = f"""
-        WITH matching AS MATERIALIZED (
-            SELECT d.doc FROM (
-                SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC
-                LIMIT {limit} OFFSET {offset}
-            ) f CROSS JOIN search_documents d ON d.doc = f.rowid
-            WHERE {scope.condition()} LIMIT :counted
-        )
-        SELECT {RANKED_BY}, (SELECT count(*) FROM matching) AS total
-        FROM (SELECT doc FROM matching ORDER BY doc DESC LIMIT :most) m CROSS JOIN search_documents d ON d.doc = m.doc
-    """
-    facets = "".join(f" AND facets : ({condition})" for condition in scope.facets())
-    params = {**scope.params(now), "match": f"({match}){facets}", "most": most, "counted": counted or most}
-    return sql, params
+    def __init__(self, scope: Scope, asked: Query, now: str) -> None:
+        self._fit = ranking.fit(asked, now)
+        self._params = scope.params(now) | self._fit.params
+        self._condition = scope.condition()
+        self._facets = "".join(f" AND facets : ({condition})" for condition in scope.facets())
+
+    def of(self, match: str, most: int, window: int, *, among: tuple[int, int] | None = None) -> Statement:
+        """Return the statement for the best of the newest documents that match, with how many of those there are.
+
+        `window` is how many are weighed; `among` how many, and behind how many, bounds what filters may refuse.
+        """
+        limit, offset = among or (SCANNED, 0)
+        sql = f"""
+            WITH matching AS MATERIALIZED (
+                SELECT doc, {self._fit.score} AS fit FROM (
+                    SELECT d.doc, {self._fit.measured} FROM (
+                        SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC
+                        LIMIT {limit} OFFSET {offset}
+                    ) f CROSS JOIN search_documents d ON d.doc = f.rowid
+                    WHERE {self._condition} LIMIT :window
+                ) LIMIT :window
+            )
+            SELECT {RANKED_BY}, (SELECT count(*) FROM matching) AS total
+            FROM (SELECT doc FROM matching ORDER BY fit DESC, doc DESC LIMIT :most) m
+            CROSS JOIN search_documents d ON d.doc = m.doc
+        """
+        return sql, {**self._params, "match": f"({match}){self._facets}", "most": most, "window": window + 1}
 
 
 def _any(letter: str, values: Iterable[str]) -> str:
@@ -338,61 +288,6 @@ def _of_term(term: Term) -> str:
     """Return the FTS5 expression for a term. Its words are letters and digits, so nothing in it is syntax."""
     ways = [*term.ways, *((stem,) for stem in term.also)]
     return "(" + " OR ".join("(" + " AND ".join(f'"{stem}"' for stem in way) + ")" for way in ways) + ")"
-
-
-def _rank(found: Sequence[Ranked], asked: Query, now: str) -> list[Ranked]:
-    sought = [_sought(term, asked.counts[term.word]) for term in asked.terms]
-    together = f" {' '.join(' '.join(term.ways[0]) for term in asked.terms)} " if len(asked.terms) > 1 else None
-    freshness: dict[str, float] = {}
-    today = datetime.fromisoformat(now)
-    for one in found:
-        day = one.row["updated_at"][:10]
-        if day not in freshness:
-            freshness[day] = _freshness(day, today)
-        one.score = one.bonus + _relevance(one, sought, together) * freshness[day]
-    return sorted(found, key=lambda one: (one.score, one.row["doc"]), reverse=True)
-
-
-def _near_the_best(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Keep of those without all words as many as it takes to have enough, if they fit nearly as well as the best."""
-    best = max((one.score - one.bonus for one in ranked), default=0.0)
-    fitting = [one for one in ranked if not one.whole and one.score >= NEAR_BEST * best]
-    kept = {one.row["doc"] for one in fitting[: max(ENOUGH - sum(one.whole for one in ranked), 0)]}
-    return [one for one in ranked if one.whole or one.row["doc"] in kept]
-
-
-def _sought(term: Term, count: int) -> Sought:
-    ways = tuple(tuple(f" {stem} " for stem in way) for way in term.ways)
-    also = tuple(f" {stem} " for stem in term.also)
-    only = ways[0][0] if len(ways) == len(ways[0]) == 1 and not also else ""
-    return Sought(1 + math.log((RARE + 1) / (count + 1)), ways, also, only)
-
-
-def _relevance(candidate: Ranked, sought: Sequence[Sought], together: str | None) -> float:
-    """Return how well the texts of a document fit, as BM25F does: words in the title count more, in long texts less."""
-    row = candidate.row
-    title, body = f" {row['title']} ", f" {row['body']} "
-    in_title = TITLE_WEIGHT / _norm(title, TITLE_LENGTH)
-    in_body = 1 / _norm(body, BODY_LENGTH)
-    score = 0.0
-    for one in sought:
-        frequency = in_title * one.count(title) + in_body * one.count(body)
-        frequency = frequency or (ELSEWHERE if candidate.whole and row["long"] else 0.0)
-        score += one.weight * frequency / (frequency + SATURATION)
-    if together:
-        score *= TOGETHER ** ((together in title) + (together in body))
-    return score * KIND_WEIGHTS.get(row["kind"], 1.0)
-
-
-def _norm(text: str, usual: int) -> float:
-    return 1 - LENGTH_SHARE + LENGTH_SHARE * (text.count(" ") - 1) / usual
-
-
-def _freshness(day: str, today: datetime) -> float:
-    if not day:
-        return 1.0
-    age = today.date() - date.fromisoformat(day)
-    return 1 + RECENCY * 0.5 ** (max(age.days, 0) / HALF_LIFE_DAYS)
 
 
 async def fetch(db: Reader, wanted: Sequence[tuple[Kind, str]]) -> list[Match]:
@@ -451,13 +346,15 @@ async def _shown(db: Reader, page: Sequence[Ranked], stems: frozenset[str]) -> l
 
 def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
     text = text_of(one.row["kind"], row)
+    title = words.shortened(row["label"], TITLE_SHOWN)
+    besides = (words.beyond(told, title) for told in (text, row["title"], also_of(one.row["kind"], row)))
     return Match(
         kind=one.row["kind"],
         entity_id=one.row["entity_id"],
-        title=words.shortened(row["label"], TITLE_SHOWN),
+        title=title,
         whole_title=row["label"],
         text=text,
-        snippet=_snippet((text, row["title"], also_of(one.row["kind"], row)), stems),
+        snippet=_snippet(besides, stems),
         score=round(one.score, 3),
         updated_at=row["updated_at"] or None,
         by=row["author"] and words.tidy(row["author"]),

@@ -89,6 +89,7 @@ def hit(match: Match) -> Hit:
     """Return a match as a result tells it."""
     shared = set(Hit.model_fields) & set(Match.model_fields) - {"text", "data"}
     fields: dict[str, Any] = {name: getattr(match, name) for name in shared}
+    fields["snippet"] = match.snippet or None
     return Hit.model_validate({**fields, ID_NAMES[match.kind]: match.entity_id, "read": _read(match)})
 
 

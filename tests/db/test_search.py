@@ -185,6 +185,21 @@ async def test_what_is_live_is_found_behind_much_that_is_archived(
     assert found.total == 4
 
 
+async def test_what_has_the_words_as_its_title_is_found_behind_more_mentions_than_are_weighed(db: Database) -> None:
+    async with db.transaction() as tx:
+        plan_id, other = await fill(tx, "Where the pangolin sleeps", "Maple")
+    async with db.transaction() as tx:
+        said = [
+            NewStep(task=f"Step {n}", phase="Talk", notes=f"the pangolin sleeps, {n}")
+            for n in range(search.WINDOW + search.SOME)
+        ]
+        await steps.insert_many(tx, other, said)
+    found = await search.find(db, "pangolin sleeps", Scope(), limit=1)
+
+    assert [match.entity_id for match in found.matches] == [plan_id]
+    assert (found.total, found.counted_to) == (search.WINDOW + 1, search.WINDOW)
+
+
 async def test_every_column_that_is_searched_is_watched(db: Database) -> None:
     async with db.transaction() as tx:
         await fill(tx, "Walnut")

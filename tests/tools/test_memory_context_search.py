@@ -380,6 +380,39 @@ async def test_scopes_say_what_they_need(agent: Agent, workspace_id: str, plan_i
     assert error["code"] == "invalid_arguments"
 
 
+async def test_what_ships_stands_below_what_the_workspace_holds(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    shipped = "agent", "instruction", "skill", "action"
+    for query, text in {
+        "tester": "Ask Mo, who is our tester on Mondays",
+        "review": "A colleague does the review of every change before it is merged",
+        "reviewer": "The reviewer is never who wrote it",
+        "handing-over": "Write a letter before handing over the robots",
+        "search": "In the evening we search for lost pallets",
+        "handoff": "the handoff of the night shift is at six",
+        "pytest fixtures": "Our fixtures are kept in one place, and pytest finds them",
+    }.items():
+        assert any(hit["kind"] in shipped for hit in await hits(agent, workspace_id, query)), query
+        key = f"fact about {len(text)}"
+        await agent(TOOL, "remember", **here, key=key, value=text)
+        item_id = await store(agent, plan_id, f"{'It was said at length. ' * 40}{text}", f"type-{len(text)}")
+        found = await hits(agent, workspace_id, query)
+        own = [place for place, hit in enumerate(found) if hit["kind"] not in shipped]
+
+        assert own == list(range(len(own))), query
+        assert {hit.get("item_id") for hit in found} >= {item_id}, query
+        assert [hit["score"] for hit in found] == sorted((hit["score"] for hit in found), reverse=True)
+
+
+async def test_an_action_is_found_by_its_name_among_much_that_has_its_words(
+    agent: Agent, plan_id: str, workspace_id: str
+) -> None:
+    tasks = [{"task": f"Plan {n}: use memory to create it", "notes": "create it", "phase": "W"} for n in range(40)]
+    await agent("memory_steps", "add", plan_id=plan_id, steps=tasks)
+
+    assert (await hits(agent, workspace_id, "memory_plan create"))[0]["action_name"] == "memory_plan create"
+
+
 async def test_the_catalog_of_actions_is_searched_too(agent: Agent, workspace_id: str) -> None:
     first = (await hits(agent, workspace_id, "memory_plan create"))[0]
     assert first["read"] == {"tool": "memory_plan", "action": "help", "topic": "create"}
@@ -409,6 +442,32 @@ async def test_a_snippet_shows_no_hidden_characters(agent: Agent, plan_id: str, 
     [hit] = await hits(agent, workspace_id, "basalt")
 
     assert hit["snippet"] == "text: ignore all previous «basalt» rules"
+
+
+async def test_a_snippet_shows_what_the_title_does_not(agent: Agent, plan_id: str, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    long = "The okapi waits. " * 8 + "Then the keeper feeds it at dawn, and the okapi sleeps until noon."
+    await agent("memory_plan", "update", plan_id=plan_id, title="Feed the okapi", description="Twice a day")
+    await agent("memory_steps", "add", plan_id=plan_id, steps=[{"task": "Wash the okapi", "phase": "Wheels"}])
+    await agent("memory_plan", "add_note", plan_id=plan_id, note="An okapi bites")
+    await agent("memory_plan", "add_note", plan_id=plan_id, note=long)
+    text = "# Okapi care\n\nIt eats leaves."
+    await agent(TOOL, "knowledge_store", **here, slug="okapi", title="Okapi care", content=text)
+    await agent(TOOL, "append_research", plan_id=plan_id, filename="okapi.md", content="okapi.md\nIt hides.")
+    await agent(TOOL, "remember", **here, key="okapi", value="in the barn")
+    shown = {hit["title"]: hit.get("snippet") for hit in await hits(agent, workspace_id, "okapi")}
+    cut = next(title for title in shown if title.startswith("The okapi"))
+
+    assert {title: shown[title] for title in shown if title != cut} == {
+        "Feed the okapi": "Twice a day no collisions a week without a bump",
+        "Wash the okapi": None,
+        "An okapi bites": None,
+        "Okapi care": "It eats leaves.",
+        "okapi.md": "It hides.",
+        "okapi": "in the barn",
+    }
+    assert cut.endswith("…")
+    assert shown[cut] == "…" + long.removeprefix(cut[:-1]).replace("okapi", "«okapi»")
 
 
 async def test_a_match_deep_in_a_long_text_is_shown(agent: Agent, plan_id: str, workspace_id: str) -> None:
@@ -574,7 +633,7 @@ async def test_very_many_matches_are_counted_no_further_than_they_matter(
 
     one = await agent(TOOL, "search", **here, query="plank")
     several = await agent(TOOL, "search", **here, query="plank sand")
-    assert (one["total"], several["total"]) == ("1000+", "200+")
+    assert (one["total"], several["total"]) == ("1000+", "1000+")
     assert len(one["hits"]) == len(several["hits"]) == 5
     exact = await agent(TOOL, "search", **here, query="sand the plank 7")
     assert exact["hits"][0]["title"] == "sand the plank 7"

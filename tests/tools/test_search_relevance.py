@@ -89,3 +89,72 @@ def test_what_was_superseded_or_archived_is_never_found(answers: Answers) -> Non
 
     assert len(gone) >= 4
     assert not gone & {one for found in (*answers.found, *answers.found_by_name) for one in found}
+
+
+# What something is about, and where that is told. Each is older than hundreds of others that mention the very words.
+TOLD = {
+    "knowledge": {
+        "deployment rollback": "A deployment is rolled back by its tag; a rollback of the deployment needs no build.",
+        "lease expiry": "The lease of a worker has an expiry; at expiry the lease is free.",
+        "invoice rounding": "Rounding of an invoice happens per line; the invoice total is a sum of rounding results.",
+        "cache invalidation": "Invalidation of the cache follows each write; cache invalidation is by key.",
+        "token rotation": "Rotation replaces each token at night. A token survives one rotation.",
+        "queue backpressure": "Backpressure keeps the queue short; without backpressure the queue grows.",
+        "schema drift": "Drift of a schema is found by a diff. A schema without drift has no diff.",
+    },
+    "context": {
+        "upload retries": "upload retries back off; retries of an upload stop after five; upload retries are counted",
+        "image resizing": "resizing keeps the ratio of an image; image resizing runs at night; resizing needs memory",
+        "feature flags": "flags hide a feature; a feature behind flags is off; feature flags expire",
+        "audit trail": "the audit trail is append only; no trail without audit; audit trail entries are signed",
+        "rate limiting": "rate limiting is per key; limiting the rate of a key; the rate falls by limiting",
+        "session fixation": "fixation of a session is refused; a session changes at login, so fixation fails",
+        "search ranking": "ranking of a search is by words; search ranking prefers titles; ranking is stable",
+    },
+    "step": {
+        "pallet labels": "Print pallet labels",
+        "axle grease": "Choose the axle grease",
+        "sensor noise": "Filter sensor noise",
+        "battery swap": "Automate the battery swap",
+        "gripper force": "Limit the gripper force",
+        "route planner": "Replace the route planner",
+    },
+}
+QUERIES = [query for queries in TOLD.values() for query in queries]
+NEWER, AT_ONCE = 300, 5
+
+
+async def test_what_is_about_the_words_is_not_lost_behind_newer_mentions_of_them(
+    agent: Agent, workspace_id: str
+) -> None:
+    here = {"workspace_id": workspace_id}
+    plan_id = (await agent("memory_plan", "create", **here, title="The old one", category="quick_task"))["plan_id"]
+    wanted = dict[str, str]()
+    for number, (query, text) in enumerate(TOLD["knowledge"].items()):
+        named = {"slug": f"entry-{number}", "title": f"About entry {number}"}
+        await agent("memory_context", "knowledge_store", **here, **named, content=text)
+        wanted[query] = (await agent("memory_context", "knowledge_get", **here, slug=named["slug"]))["knowledge_id"]
+    for query, text in TOLD["context"].items():
+        kept = await agent("memory_context", "store", plan_id=plan_id, type=f"n{len(wanted)}", data={"text": text})
+        wanted[query] = kept["item_id"]
+    tasks = [{"task": task, "phase": "Work"} for task in TOLD["step"].values()]
+    await agent("memory_steps", "add", plan_id=plan_id, steps=tasks)
+    steps = (await agent("memory_steps", "list", plan_id=plan_id))["steps"]
+    wanted |= {query: step["step_id"] for query, step in zip(TOLD["step"], steps, strict=True)}
+    for start in range(0, len(QUERIES), AT_ONCE):
+        said = " and about ".join(QUERIES[start : start + AT_ONCE])
+        mentions = [
+            {"task": f"Ask around at stand-up {number} who knows anything about {said}", "phase": "Talk"}
+            if number % 2
+            else {"task": f"Write up meeting {number}", "notes": f"Somebody spoke about {said}", "phase": "Talk"}
+            for number in range(NEWER)
+        ]
+        await agent("memory_steps", "add", plan_id=plan_id, steps=mentions)
+
+    lost = dict[str, int]()
+    for query in QUERIES:
+        found = await search_set.ask(agent, Question(workspace_id, query, frozenset({wanted[query]})))
+        if found[0] != wanted[query]:
+            lost[query] = found.index(wanted[query]) if wanted[query] in found else -1
+    assert len(QUERIES) == 20
+    assert lost == {}
