@@ -33,9 +33,8 @@ def _serve(chosen: settings.Settings) -> None:
     gc.enable()
     gc.freeze()
     settings.configure_logging(chosen)
-    # The SDK's stdin thread would outlive a KeyboardInterrupt.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    anyio.run(serve, chosen)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it is served: no traceback for who gives up the start
+    sys.exit(anyio.run(serve, chosen))
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.Ca
             own = partial(run, older=state.background, progress=ctx.session.report_progress)
             return _result(await own(state.store, state.tools, params.name, params.arguments or {}))
     except ProjectMemoryError as error:
-        return _failure(error)
+        return failure(error)
 
 
 async def list_resources(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListResourcesResult:
@@ -211,8 +211,7 @@ async def _protocol_errors(method: str, **named: str) -> AsyncGenerator[None]:
         async with boundary(method):
             yield
     except ProjectMemoryError as error:
-        code = wire.INTERNAL_ERROR if error.code in OUR_SIDE else wire.INVALID_PARAMS
-        raise MCPError(code, str(error), {**named, "code": error.code}) from error
+        raise protocol_error(error, **named) from error
 
 
 def _wire_tool(entry: Mapping[str, Any]) -> wire.Tool:
@@ -226,12 +225,20 @@ def _wire_tool(entry: Mapping[str, Any]) -> wire.Tool:
 
 
 def _result(text: str, *, is_error: bool = False) -> wire.CallToolResult:
-    return wire.CallToolResult(content=[wire.TextContent(type="text", text=text)], is_error=is_error)
+    # An error quotes what was sent, and another program may have stored a lone surrogate: the wire does not carry one.
+    carried = text.encode("utf-8", "backslashreplace").decode()
+    return wire.CallToolResult(content=[wire.TextContent(type="text", text=carried)], is_error=is_error)
 
 
-def _failure(error: ProjectMemoryError) -> wire.CallToolResult:
-    # A message may quote a name with a lone surrogate, which the wire does not carry.
-    text = encode(error.payload()).encode("utf-8", "replace")
-    if len(text) > MAX_BYTES:
-        text = encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}}).encode()
-    return _result(text.decode(), is_error=True)
+def failure(error: ProjectMemoryError) -> wire.CallToolResult:
+    """Return the result that tells a model of an error."""
+    text = encode(error.payload())
+    if len(text.encode("utf-8", "backslashreplace")) > MAX_BYTES:
+        text = encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}})
+    return _result(text, is_error=True)
+
+
+def protocol_error(error: ProjectMemoryError, **named: str) -> MCPError:
+    """Return the error that tells a client of a failed request that is no tool call."""
+    code = wire.INTERNAL_ERROR if error.code in OUR_SIDE else wire.INVALID_PARAMS
+    return MCPError(code, str(error), {**named, "code": error.code})

@@ -16,6 +16,7 @@ from server.tools import older_stores
 from server.tools.common import cwd
 from server.tools.older_stores import Found, Progress
 from server.tools.paths import normal_path
+from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Background:
 
     def _want(self, found: Found) -> "Import":
         if found.folder not in self._wanted:
-            self._wanted[found.folder] = Import(found)
+            self._wanted[found.folder] = Import(found, self._store.waits)
             self._has_more.set()
         return self._wanted[found.folder]
 
@@ -122,8 +123,9 @@ class Background:
 class Import:
     """An import that was asked for, and those who wait for it."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, waits: Waits) -> None:
         self.result = LegacyStore(path=found.folder, status="importing")
+        self._waits = waits
         self._done = anyio.Event()
         self._waiting: list[Progress] = []
 
@@ -136,7 +138,7 @@ class Import:
         if progress:
             self._waiting.append(progress)
         try:
-            with anyio.move_on_after(PATIENCE_SECONDS):
+            with self._waits.at_most(PATIENCE_SECONDS):
                 await self._done.wait()
         finally:
             if progress:

@@ -48,7 +48,8 @@ async def run(
     if store.settings.read_only and bound.action.writes(bound.arguments):
         without = f"; without {bound.action.writes_with} this call writes nothing" if bound.action.writes_with else ""
         raise NotAllowed(f"This server was started with --read-only (PM_READ_ONLY); it refuses every write{without}.")
-    call = Call(await store.open(), store.settings, bound.action, Shared(**bound.shared), older, progress)
+    shared = Shared(**bound.shared)
+    call = Call(await store.open(), store.settings, bound.action, shared, store.waits, older, progress)
     return render(await _attempt(call, bound.arguments), call.budget)
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -49,6 +49,8 @@ class Param:
         """Return the value and no problems, or None and what is wrong with it."""
         if isinstance(value, bool) and self.schema["type"] in ("integer", "number"):
             return None, [{"param": self.name, "problem": "Input should be a number, not true or false"}]
+        if broken := broken_text(value):
+            return None, [{"param": _location(self.name, broken.path), "problem": broken.problem}]
         try:
             return _adapter(self.annotation).validate_python(value), []
         except ValidationError as error:
@@ -364,6 +366,35 @@ def params_of(fields: type[Any]) -> dict[str, Param]:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like `name`, or None."""
     return next(iter(difflib.get_close_matches(name[:NAME_SHOWN].lower(), list(known), 1, 0.6)), None)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Where a value holds text that is none, and what is wrong with it."""
+
+    path: tuple[str, ...]
+    problem: str
+
+
+def broken_text(value: object, path: tuple[str, ...] = ()) -> Broken | None:
+    """Return the first half of a surrogate pair that stands alone in the texts and names of a JSON value."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(value[error.start]):04x}"
+            return Broken(path, f"holds {half}, half of a surrogate pair, which is no character. Send valid Unicode")
+        return None
+    if isinstance(value, dict):
+        items = [*cast(dict[str, object], value).items()]
+    else:
+        items = (
+            [(str(at), item) for at, item in enumerate(cast(list[object], value))] if isinstance(value, list) else []
+        )
+    for name, item in items:
+        if broken := broken_text(name, path) or broken_text(item, (*path, name)):
+            return broken
+    return None
 
 
 @cache

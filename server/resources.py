@@ -105,6 +105,10 @@ class Watch:
         self._sessions.pop(params.uri, None)
         return wire.EmptyResult()
 
+    def end_streams(self) -> None:
+        """Let every stream end with its result, the way a client is told that a server stops."""
+        self._serve.close()
+
     async def _start(self) -> None:
         """Note the newest event before the subscription is answered, so that nothing after it is missed."""
         if self._seen is None:

@@ -12,6 +12,7 @@ from server.db.failures import Unreadable
 from server.db.migrate import migrate
 from server.errors import ProjectMemoryError, Storage
 from server.settings import ASSETS, Settings, is_ours
+from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ class Store:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.waits = Waits()
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
         self._opening = anyio.Lock()

@@ -1,10 +1,9 @@
 """Tables `event_log` and `update_log`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import anyio
 
 from server.db.connection import Database, Reader, Transaction
 from server.db.counting import counting
@@ -107,14 +106,12 @@ async def logged_types(db: Reader, workspace_id: str, types: Sequence[str]) -> s
     return {row["value"] for row in rows}
 
 
-async def wait_for(db: Database, wanted: Wanted, seconds: float) -> None:
-    """Return as soon as any process has committed a matching event, or after `seconds`."""
-    with anyio.move_on_after(seconds):
-        while True:
-            mark = await db.version()
-            if await db.value(f"SELECT 1 FROM event_log WHERE {wanted.where} LIMIT 1", wanted.params()):
-                return
-            await db.wait_for_change(mark, seconds)
+async def wait_for(db: Database, wanted: Wanted) -> None:
+    """Return as soon as any process has committed a matching event."""
+    mark = await db.version()
+    while not await db.value(f"SELECT 1 FROM event_log WHERE {wanted.where} LIMIT 1", wanted.params()):
+        await db.wait_for_change(mark, math.inf)
+        mark = await db.version()
 
 
 async def latest(db: Reader, workspace_id: str, *, limit: int) -> list[LoggedEvent]:

@@ -21,6 +21,7 @@ from server.tools import plan_progress
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
+from server.waiting import Waits
 
 DEFAULT_LIMIT = 20
 BRIEFING_BYTES = 8_000
@@ -78,6 +79,7 @@ class Call:
     settings: Settings
     action: Action
     shared: Shared
+    waits: Waits
     older: Older | None = None
     progress: Progress | None = None
     ending: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends what has to last until the action returned

@@ -84,7 +84,8 @@ async def events_(
     after_id = int(after[0]) if after else since_id
     wanted_types = await _known_types(call.db, workspace_id, types or [])
     if wait_seconds:
-        await events.wait_for(call.db, Wanted(workspace_id, after_id, wanted_types, plan_id), wait_seconds)
+        with call.waits.at_most(wait_seconds):
+            await events.wait_for(call.db, Wanted(workspace_id, after_id, wanted_types, plan_id))
     latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
     wanted = Wanted(workspace_id, since_id, wanted_types, plan_id)
     rows, total = await events.page(call.db, wanted, after_id=after_id, limit=limit + 1)

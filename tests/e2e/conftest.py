@@ -13,11 +13,17 @@ import anyio
 import pytest
 import pytest_asyncio
 from mcp import Client, StdioServerParameters
+from mcp.types import PROTOCOL_VERSION_META_KEY
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINE_LIMIT = 64 * 1024 * 1024
 PATIENCE = 60  # seconds until a test that waits for a process gives up
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+ENVELOPE = {
+    PROTOCOL_VERSION_META_KEY: "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
 
 Message = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import HELLO, Message, RawServer, Start
+from tests.e2e.conftest import ENVELOPE, HELLO, Message, RawServer, Start
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 MEBIBYTE = 1024 * 1024
@@ -37,20 +37,35 @@ NO_JSON = [
     b"\x00",
     call_line('{"action":"list","query":"\x01"}'),
 ]
-NO_REQUEST: list[tuple[bytes, object]] = [
-    (b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":[]}', 7),
-    (b'{"jsonrpc":"2.0","id":"seven","method":"tools/list","params":[1]}', "seven"),
-    (b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":"x"}', 7),
-    (b'{"jsonrpc":"2.0","id":7,"method":5}', 7),
-    (b'{"jsonrpc":"1.0","id":7,"method":"tools/list"}', 7),
-    (b'{"id":7,"method":"tools/list"}', 7),
-    (b'{"jsonrpc":"2.0","id":7}', 7),
-    (b"{}", None),
-    (b"[]", None),
-    (b'[{"jsonrpc":"2.0","id":7,"method":"tools/list"}]', None),
-    (b"5", None),
-    (b"null", None),
-    (b'"text"', None),
+PARAMS, METHOD, ID = '"params" must be an object', '"method" must be a string', '"id" must be a string or an integer'
+NO_REQUEST: list[tuple[bytes, object, str]] = [
+    (b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":[]}', 7, f"{PARAMS}, but it is an array"),
+    (b'{"jsonrpc":"2.0","id":"seven","method":"tools/list","params":[1]}', "seven", PARAMS),
+    (b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":"x"}', 7, f'{PARAMS}, but it is "x"'),
+    (b'{"jsonrpc":"2.0","method":"tools/list","params":7}', None, f"{PARAMS}, but it is 7"),
+    (b'{"jsonrpc":"2.0","id":7,"method":5}', 7, f"{METHOD}, but it is 5"),
+    (b'{"jsonrpc":"1.0","id":7,"method":"tools/list"}', 7, '"jsonrpc" must be "2.0", but it is "1.0"'),
+    (b'{"id":7,"method":"tools/list"}', 7, '"jsonrpc" must be "2.0", but there is none'),
+    (b'{"jsonrpc":"2.0","id":7}', 7, f"{METHOD}, but there is none"),
+    (b'{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}', None, f"{ID}, but it is 1.5"),
+    (b'{"jsonrpc":"2.0","id":1.0,"method":"tools/list"}', None, f"{ID}, but it is 1.0"),
+    (b'{"jsonrpc":"2.0","id":null,"method":"tools/list"}', None, f"{ID}, but it is null"),
+    (b'{"jsonrpc":"2.0","id":true,"method":"tools/list"}', None, f"{ID}, but it is true"),
+    (b'{"jsonrpc":"2.0","id":{},"method":"tools/list"}', None, f"{ID}, but it is an object"),
+    (b'{"jsonrpc":"2.0","id":[7],"method":"tools/list"}', None, f"{ID}, but it is an array"),
+    (b'{"jsonrpc":"2.0","id":NaN,"method":"tools/list"}', None, f"{ID}, but it is NaN"),
+    (b'{"jsonrpc":"2.0","id":1.5,"method":"notifications/initialized"}', None, ID),
+    (b'{"jsonrpc":"2.0","id":7,"result":[]}', 7, '"result" must be an object'),
+    (b'{"jsonrpc":"2.0","id":7,"error":"x"}', 7, '"error" must be an object'),
+    (b'{"jsonrpc":"2.0","result":{}}', None, 'needs the "id"'),
+    (b"{}", None, f'"jsonrpc" must be "2.0", but there is none; {METHOD}'),
+    (b"[]", None, "a batch"),
+    (b'[{"jsonrpc":"2.0","id":7,"method":"tools/list"}]', None, "a batch"),
+    (b"5", None, "This one is 5"),
+    (b"null", None, "This one is null"),
+    (b'"text"', None, 'This one is "text"'),
+    (rb'{"jsonrpc":"2.0","id":"\ud800","method":"tools/list"}', None, r"'id' holds \ud800"),
+    (rb'{"jsonrpc":"2.0","id":7,"method":"tools/\udc00"}', 7, r"'method' holds \udc00"),
 ]
 
 
@@ -65,16 +80,16 @@ async def test_a_line_that_is_no_json_is_a_parse_error(start: Start) -> None:
 
 async def test_json_that_is_no_request_is_an_invalid_one(start: Start) -> None:
     server = await start()
-    for line, request_id in NO_REQUEST:
+    for line, request_id, problem in NO_REQUEST:
         answer = await answer_to(server, line)
 
-        assert (answer["error"]["code"], answer.get("id")) == (INVALID_REQUEST, request_id), line
+        assert (answer["error"]["code"], answer["id"]) == (INVALID_REQUEST, request_id), line
+        assert problem in answer["error"]["message"], answer
         assert await server.is_alive(), line
 
 
 async def test_numbers_that_are_none_do_no_harm(start: Start) -> None:
     server = await start()
-    await server.send(b'{"jsonrpc":"2.0","id":NaN,"method":"tools/list"}')
     for value in ("NaN", "-Infinity", "1e999", "9" * 400):
         answer = await answer_to(server, call_line(f'{{"action":"list","limit":{value},"query":{value}}}'))
 
@@ -127,14 +142,77 @@ async def test_a_lone_surrogate_is_answered_wherever_it_stands(start: Start, pro
         assert await server.is_alive()
 
 
-async def test_a_lone_surrogate_becomes_the_replacement_character(start: Start, project: Path) -> None:
+HALF = "half of a surrogate pair, which is no character. Send valid Unicode"
+SURROGATES = [
+    (r'{"action":"create","title":"a\ud800b"}', "title", "d800"),
+    (r'{"action":"create","title":"a","goals":["b","\ude00c"]}', "goals.1", "de00"),
+    (r'{"action":"create","title":"a","steps":[{"task":"b","\ud800":1}]}', "steps.0", "d800"),
+    (r'{"action":"create","title":"a","steps":"[{\"task\":\"\\ud800\"}]"}', "steps.0.task", "d800"),
+    (r'{"action":"create","title":"a","goals":"[\"\\udfff\"]"}', "goals.0", "dfff"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "param", "half"), SURROGATES)
+async def test_half_a_character_is_refused_and_nothing_is_stored(
+    start: Start, project: Path, arguments: str, param: str, half: str
+) -> None:
     server = await start(cwd=project)
     await server.call("memory_workspace", "register", workspace_path=str(project))
-    answer = told(await answer_to(server, call_line(r'{"action":"create","title":"a\ud800b \ud83d\udca5"}')))
-    pair = told(await answer_to(server, call_line(r'{"action":"create","title":"\ud83d\udca5"}')))
+    error = told(await answer_to(server, call_line(arguments)))["error"]
+    listed = await server.call("memory_plan", "list")
 
-    assert answer["title"] == "a\ufffdb 💥"
-    assert pair["title"] == "💥"
+    assert error["code"] == "invalid_arguments"
+    assert {"param": param, "problem": f"holds \\u{half}, {HALF}"} in error["invalid"]
+    assert listed["total"] == 0
+
+
+async def test_half_a_character_beside_the_arguments_is_an_error_of_the_protocol(start: Start) -> None:
+    server = await start()
+    for line, code, path in (
+        (rb'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"\ud800"}}', INVALID_PARAMS, "params.name"),
+        (
+            rb'{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"\ud800"}}',
+            INVALID_PARAMS,
+            "params.uri",
+        ),
+        (rb'{"jsonrpc":"2.0","id":7,"method":"tools/list","\ud800":1}', INVALID_REQUEST, ""),
+    ):
+        answer = await answer_to(server, line)
+
+        assert (answer["error"]["code"], answer["id"]) == (code, 7)
+        assert answer["error"]["message"].startswith(f"'{path}' holds \\ud800")
+        assert await server.is_alive()
+
+
+async def test_two_halves_are_a_character(start: Start, project: Path) -> None:
+    server = await start(cwd=project)
+    await server.call("memory_workspace", "register", workspace_path=str(project))
+    plan = told(await answer_to(server, call_line(r'{"action":"create","title":"\ud83d\udca5"}')))
+
+    assert (await server.call("memory_plan", "get", plan_id=plan["plan_id"]))["title"] == "💥"
+
+
+async def test_bytes_that_are_no_text_are_refused_not_mended(start: Start) -> None:
+    server = await start()
+    answer = await answer_to(server, call_line('{"action":"create","title":"X"}').replace(b"X", b"\xff"))
+
+    assert (answer["error"]["code"], answer["id"]) == (PARSE_ERROR, "x")
+    assert "no UTF-8" in answer["error"]["message"]
+
+
+async def test_a_byte_order_mark_does_no_harm(start: Start) -> None:
+    server = await start()
+    answer = await answer_to(server, b"\xef\xbb\xbf" + call_line('{"action":"help"}'))
+
+    assert not answer["result"].get("isError")
+
+
+async def test_requests_that_share_an_id_are_all_answered(start: Start) -> None:
+    server = await start()
+    await server.send(b"\n".join([call_line('{"action":"help"}')] * 3))
+
+    assert [(await server.receive())["id"] for _ in range(3)] == ["x"] * 3
+    assert await server.end() == (0, [])
 
 
 @pytest.mark.parametrize("character", ["x", "\n", "💥"])
@@ -182,27 +260,56 @@ async def test_control_characters_are_refused_in_a_line(start: Start, project: P
     assert await server.is_alive()
 
 
-NONSENSE: list[tuple[str, object, int]] = [
-    ("tools/nothing", None, METHOD_NOT_FOUND),
-    ("", {}, METHOD_NOT_FOUND),
-    ("prompts/nothing", None, METHOD_NOT_FOUND),
-    ("tools/call", {}, INVALID_PARAMS),
-    ("tools/call", {"name": 5}, INVALID_PARAMS),
-    ("tools/call", {"name": "memory_plan", "arguments": [1]}, INVALID_PARAMS),
-    ("tools/call", {"name": "memory_plan", "arguments": "{}"}, INVALID_PARAMS),
-    ("resources/read", {"uri": "memory://nothing"}, INVALID_PARAMS),
-    ("resources/read", {}, INVALID_PARAMS),
+Nonsense = tuple[str, dict[str, Any] | None, int, str]
+NONSENSE: list[Nonsense] = [
+    ("tools/nothing", None, METHOD_NOT_FOUND, ""),
+    ("", {}, METHOD_NOT_FOUND, ""),
+    ("prompts/nothing", None, METHOD_NOT_FOUND, ""),
+    ("prompts/get", {"name": 5}, INVALID_PARAMS, ""),
+    ("completion/complete", {"ref": 5}, INVALID_PARAMS, ""),
+    ("tools/call", {}, INVALID_PARAMS, '"name" must be a string, but there is none'),
+    ("tools/call", {"name": 5, "arguments": "{}"}, INVALID_PARAMS, '"name" must be a string, but it is 5; "arguments"'),
+    ("tools/call", {"name": "memory_plan", "arguments": [1]}, INVALID_PARAMS, '"arguments" must be an object'),
+    ("tools/list", {"cursor": 5}, INVALID_PARAMS, '"cursor" must be a string, but it is 5'),
+    ("resources/list", {"cursor": {}}, INVALID_PARAMS, '"cursor" must be a string'),
+    ("resources/templates/list", {"cursor": []}, INVALID_PARAMS, '"cursor" must be a string'),
+    ("resources/read", {"uri": "memory://nothing"}, INVALID_PARAMS, "There is no resource 'memory://nothing'"),
+    ("resources/read", {}, INVALID_PARAMS, '"uri" must be a string, but there is none'),
+    ("resources/read", {"uri": ["a"]}, INVALID_PARAMS, '"uri" must be a string, but it is an array'),
 ]
+OLDER_NONSENSE: list[Nonsense] = [
+    ("tools/call", {"name": "memory_plan", "_meta": 5}, INVALID_PARAMS, '"_meta" must be an object'),
+    ("resources/subscribe", {"uri": 5}, INVALID_PARAMS, '"uri" must be a string'),
+    ("resources/subscribe", {"uri": "memory://nothing"}, INVALID_PARAMS, "There is no resource"),
+    ("resources/unsubscribe", {}, INVALID_PARAMS, '"uri" must be a string'),
+    ("initialize", {"protocolVersion": 5}, INVALID_PARAMS, '"protocolVersion" must be a string, but it is 5'),
+]
+NEWER_NONSENSE: list[Nonsense] = [
+    ("subscriptions/listen", {}, INVALID_PARAMS, '"notifications" must be an object'),
+    ("subscriptions/listen", {"notifications": {"resourceSubscriptions": 5}}, INVALID_PARAMS, "nested value"),
+]
+OF_OTHERS = ("Traceback", "pydantic", "Invalid request parameters", "validation error", "ValidationError", "mcp.types")
 
 
 async def test_a_request_that_asks_for_nonsense_gets_the_error_of_the_protocol(start: Start) -> None:
     server = await start()
-    for method, params, code in NONSENSE:
+    for method, params, code, problem in NONSENSE + OLDER_NONSENSE:
         answer = await server.request(method, params)
 
         assert answer["error"]["code"] == code, (method, params)
-        assert "Traceback" not in json.dumps(answer)
+        assert problem in answer["error"]["message"], answer
+        assert not [words for words in OF_OTHERS if words in json.dumps(answer)], answer
         assert await server.is_alive()
+
+
+async def test_nonsense_is_answered_in_the_newer_era_too(start: Start) -> None:
+    server = await start(greet=False)
+    for method, params, code, problem in NONSENSE + NEWER_NONSENSE:
+        answer = await server.request(method, {"_meta": ENVELOPE, **(params or {})})
+
+        assert answer["error"]["code"] == code, (method, params, answer)
+        assert problem in answer["error"]["message"], answer
+        assert not [words for words in OF_OTHERS if words in json.dumps(answer)], answer
 
 
 async def test_any_id_comes_back(start: Start) -> None:

@@ -1,0 +1,30 @@
+"""What waits for something that may never come ends when the server does."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import anyio
+
+
+class Waits:
+    """The waits of one server."""
+
+    def __init__(self) -> None:
+        self._scopes: set[anyio.CancelScope] = set()
+        self._are_over = False
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Generator[None]:
+        """Run the body for so long at the most; it is left at once when the server ends."""
+        with anyio.move_on_after(0 if self._are_over else seconds) as scope:
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+
+    def end(self) -> None:
+        """End all that wait now, and whoever would begin to."""
+        self._are_over = True
+        for scope in self._scopes:
+            scope.cancel()
