@@ -46,6 +46,7 @@ GROWING = frozenset({
     "plans", "phases", "steps", "plan_notes", "confirmations", "dependencies", "sessions", "lineage", "messages",
     "file_reservations", "checkpoints", "step_file_edits", "context_items", "research_documents", "knowledge",
     "memory_entries", "event_log", "update_log", "trash", "search_documents", "search_words",
+    "requests",
 })  # fmt: skip
 TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+(?:AS\s+)?(?!WHERE|JOIN|ON|SET|USING|ORDER|GROUP)(\w+))?")
 SCAN = re.compile(r"SCAN (\w+)(?! VIRTUAL)")
@@ -270,6 +271,9 @@ def writes(got: Things) -> list[Kind]:
     def agent() -> Json:
         return {"agent": f"{got.rng.choice(AGENTS)}-{next(got.fresh)}"}
 
+    def asked() -> Json:
+        return {"note": "seen", "request_id": f"request {next(got.fresh)}"}
+
     def back(arguments: Json) -> tuple[str, Json]:
         return "memory_plan", {"action": "unarchive", "plan_id": arguments["plan_id"]}
 
@@ -289,6 +293,7 @@ def writes(got: Things) -> list[Kind]:
         ("context store", "memory_context", "store", lambda: {**got.plan(), "type": "bench", **item, **agent()}, None),
         ("context store on step", "memory_context", "store", lambda: _on_step(got.step(), item), None),
         ("steps update", "memory_steps", "update", lambda: {**got.step(), "notes": "seen", "force": True}, None),
+        ("plan note, request_id", "memory_plan", "add_note", lambda: {**got.plan(), **asked(), **agent()}, None),
         ("plan archive", "memory_plan", "archive", lambda: {"plan_id": next(live), "force": True}, back),
         ("plan unarchive", "memory_plan", "unarchive", lambda: {"plan_id": next(archived)}, again),
     ]

@@ -1,18 +1,23 @@
 """One tool call from its arguments to the text of its result, whatever carries it."""
 
+import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from server.db import requests, sessions
+from server.db.connection import Database
 from server.db.failures import IdCollision
 from server.errors import InvalidArguments, NotAllowed, UnknownAction
-from server.registry import HELP, NAME_SHOWN, Tool, nearest
+from server.models.base import encode
+from server.registry import HELP, NAME_SHOWN, Bound, Tool, nearest
 from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
-from server.tools.common import Call, Shared
+from server.tools.common import Call, Shared, nobody
 from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, noticed, render
+from server.tools.requests import PINNING, Answered, Request, hash_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +53,26 @@ async def run(
     if store.settings.read_only and bound.action.writes(bound.arguments):
         without = f"; without {bound.action.writes_with} this call writes nothing" if bound.action.writes_with else ""
         raise NotAllowed(f"This server was started with --read-only (PM_READ_ONLY); it refuses every write{without}.")
-    shared = Shared(**bound.shared)
-    call = Call(await store.open(), store.settings, bound.action, shared, store.waits, older, progress)
-    return render(await _attempt(call, bound.arguments), call.budget)
+    db, shared = await store.open(), Shared(**bound.shared)
+    request = await _request(db, bound, shared, store.settings.session_timeout)
+    call = Call(db, store.settings, bound.action, shared, store.waits, older, progress, request)
+    return await _attempt(call, bound.arguments)
 
 
-async def _attempt(call: Call, arguments: dict[str, Any]) -> object:
+async def _request(db: Database, bound: Bound, shared: Shared, session_timeout: int) -> Request | None:
+    """Return the request that the caller can send again, if it named one."""
+    if shared.request_id is None:
+        return None
+    session = await sessions.get(db, shared.session_id, session_timeout) if shared.session_id else None
+    agent = shared.agent or (session.agent if session else None)
+    if agent is None:
+        raise nobody()
+    key = requests.Key(shared.request_id, agent, bound.action.tool, bound.action.name)
+    told = {**bound.shared, **bound.arguments}
+    return Request(key, hash_of(told), is_pinned=any(name in told for name in PINNING))
+
+
+async def _attempt(call: Call, arguments: dict[str, Any]) -> str:
     """Run the action, again when a generated id was taken: the failed attempt was rolled back whole."""
     for _ in range(ID_ATTEMPTS - 1):
         try:
@@ -63,7 +82,38 @@ async def _attempt(call: Call, arguments: dict[str, Any]) -> object:
     return await _handled(call, arguments)
 
 
-async def _handled(call: Call, arguments: dict[str, Any]) -> object:
+async def _handled(call: Call, arguments: dict[str, Any]) -> str:
+    try:
+        result = await _written(call, arguments)
+    except Answered as earlier:
+        if call.action.then is None:
+            return earlier.answer
+        result = json.loads(earlier.answer)
+    if call.action.then:
+        result = await call.action.then(call, result)
+    return render(result, call.budget)
+
+
+async def _written(call: Call, arguments: dict[str, Any]) -> object:
+    """Run the action in its transaction, and keep its answer there if the caller may ask for it again."""
+    if call.request:
+        await _recall(call, call.request)
     async with call.ending:
         result = noticed(await call.action.handler(call, **arguments), call.notices)
-    return await call.action.then(call, result) if call.action.then else result
+        if call.request and not _is_preview(result):
+            await call.request.keep(encode(result) if call.action.then else render(result, call.budget))
+    return result
+
+
+async def _recall(call: Call, request: Request) -> None:
+    """Raise Answered if the request was answered before, though what it names may be gone since."""
+    kept = await requests.kept(call.db, request.key)
+    if same := {home: earlier for home, earlier in kept.items() if request.is_same(earlier)}:
+        home = await call.told(call.db) or (next(iter(same)) if request.is_pinned else await call.usual(call.db))
+        if home in same:
+            raise Answered(same[home].answer)
+
+
+def _is_preview(result: object) -> bool:
+    """Return whether nothing was done yet: the call is meant to be sent again, with `confirm`."""
+    return isinstance(result, dict) and "preview" in cast(dict[str, object], result)

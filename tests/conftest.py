@@ -17,6 +17,7 @@ from server.app import build
 from server.db.connection import Database
 from server.settings import Settings
 from server.store import open_store
+from tests.world import World, populate
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -130,3 +131,17 @@ async def workspace_id(agent: Agent, project: Path) -> str:
     """The id of the registered project folder."""
     registered = await agent("memory_workspace", "register", workspace_path=str(project))
     return registered["workspace_id"]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "project").mkdir()
+    return World(folder / "data", asyncio.run(populate(folder / "data", folder / "project")))
+
+
+@pytest.fixture
+def copy(world: World, tmp_path: Path) -> World:
+    """A world of its own for a test that may change it."""
+    shutil.copytree(world.data_root, tmp_path / "data")
+    return World(tmp_path / "data", world.arguments)

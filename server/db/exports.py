@@ -19,8 +19,8 @@ from server.errors import ProjectMemoryError
 Rows = dict[str, list[dict[str, Any]]]  # table -> whole rows
 Source = tuple[str, str, Params]  # table, condition, its values
 
-# Made from the code or from other tables, so they are never exported.
-DERIVED = {"_migrations", "seeds", "tools", "tool_actions", "tool_action_params"}
+# Made from the code or from other tables, or of use for a day, so they are never exported.
+DERIVED = {"_migrations", "seeds", "tools", "tool_actions", "tool_action_params", "requests"}
 DERIVED_PREFIX = "search_"
 PAGE = 1000
 

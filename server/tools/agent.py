@@ -48,7 +48,7 @@ async def _greeted(call: Call, start: dict[str, Any]) -> dict[str, Any]:
     return await _briefed(call, start | ({"legacy_store": lean(legacy)} if legacy else {}))
 
 
-@TOOL.action(takes=("briefing",), one_of=(("agent",), ("agent_type",)), then=_greeted)
+@TOOL.action(takes=("briefing", "request"), one_of=(("agent",), ("agent_type",)), then=_greeted)
 async def init(
     call: Call,
     *,
@@ -167,7 +167,7 @@ async def _touch(tx: Transaction, changed: Sequence[StepRow]) -> None:
         await plans.touch(tx, plan_id)
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def handoff(
     call: Call,
     *,

@@ -13,7 +13,7 @@ from server.db import events, sessions, workspaces
 from server.db.connection import Database, Reader, Transaction
 from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
-from server.models.text import AgentName, Id, Text
+from server.models.text import AgentName, Id, Name, Text
 from server.models.workspaces import LegacyStore, Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
@@ -21,6 +21,7 @@ from server.tools import plan_progress
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
+from server.tools.requests import Request
 from server.waiting import Waits
 
 DEFAULT_LIMIT = 20
@@ -31,6 +32,7 @@ CURSOR_LENGTH = 10_000  # a position may hold a name of 500 characters
 WorkspacePath = Annotated[Text, Field(description="absolute path of the project")]
 Agent = Annotated[AgentName, Field(description="who you are, without a session")]
 SessionId = Annotated[Id, Field(description="from memory_agent init")]
+RequestId = Annotated[Name, Field(description="your UUID: the same call sent again is answered, not repeated")]
 MaxBytes = Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)]
 Detail = Annotated[Literal["brief", "full"], Field(description="brief|full")]
 
@@ -43,6 +45,7 @@ class Shared:
     workspace_path: WorkspacePath | None = None
     session_id: SessionId | None = None
     agent: Agent | None = None
+    request_id: RequestId | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor: Annotated[str, Field(max_length=CURSOR_LENGTH)] | None = None
     max_bytes: MaxBytes = DEFAULT_BYTES
@@ -56,6 +59,7 @@ SHARED = params_of(Shared)
 BUNDLES: dict[str, tuple[Param, ...]] = {
     "identity": (SHARED["workspace_id"], SHARED["workspace_path"], SHARED["session_id"]),
     "actor": (SHARED["agent"],),
+    "request": (SHARED["request_id"],),
     "budget": (SHARED["max_bytes"], SHARED["offset"]),
     "briefing": (replace(SHARED["max_bytes"], default=BRIEFING_BYTES),),
     "page": (SHARED["limit"], SHARED["cursor"]),
@@ -82,6 +86,7 @@ class Call:
     waits: Waits
     older: Older | None = None
     progress: Progress | None = None
+    request: Request | None = None
     ending: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends what has to last until the action returned
     notices: dict[str, Any] = field(default_factory=dict[str, Any])  # what the answer has to say besides
 
@@ -105,6 +110,8 @@ class Call:
         """
         session_id, agent = self.shared.session_id, self.shared.agent
         tx = await self.ending.enter_async_context(self.db.transaction())
+        if self.request:
+            self.request.tx = tx
         status: str | None = None
         if session_id:
             session = await sessions.arrived(tx, session_id)
@@ -127,12 +134,18 @@ class Call:
                 f"The call says workspace {told!r}, but what it names belongs to {named!r}. Leave out workspace_id and "
                 "workspace_path, or name something of that workspace."
             )
-        found = told or named or await self._of_session(db) or await self._fallback(db)
+        found = told or named or await self.usual(db)
         if found is None:
             raise await self._ambiguous(db)
         if isinstance(db, Transaction):
+            if self.request and db.workspace_id is None:
+                await self.request.refuse_repetition(db, found)
             db.workspace_id = found
         return found
+
+    async def usual(self, db: Reader) -> str | None:
+        """Return the workspace that a call is about if it does not say."""
+        return await self._of_session(db) or await self._fallback(db)
 
     async def told(self, db: Reader) -> str | None:
         """Return the workspace that the arguments name, or None if they name none."""
@@ -195,7 +208,11 @@ def require_actor(tx: Transaction) -> str:
     """Return who acts, or refuse: a claim, a lease or a message has to say whose it is."""
     if actor := tx.origin.actor:
         return actor
-    raise InvalidArguments(
+    raise nobody()
+
+
+def nobody() -> InvalidArguments:
+    return InvalidArguments(
         "Say who you are: send session_id (from memory_agent action='init') or agent='your-name'.",
         missing=["session_id or agent"],
     )

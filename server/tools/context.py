@@ -40,7 +40,7 @@ INITIAL = "original_request"
 CONFIRM = "send the same call with confirm=true to do it; it goes to the trash for 30 days"
 
 
-@TOOL.action(takes=("version",))
+@TOOL.action(takes=("version", "request"))
 async def store(
     call: Call,
     *,
@@ -74,7 +74,7 @@ async def store(
         return (await context_rules.put(call, tx, [(told, item)], call.shared.expected_version))[0]
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def batch_store(
     call: Call,
     *,

@@ -36,7 +36,7 @@ CANDIDATES = 5
 FULL: frozenset[str] = frozenset({"steps", "sessions", "lineage", "notes", "dependencies"})
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def create(
     call: Call,
     *,
@@ -79,7 +79,7 @@ async def create(
         return await plan_rules.made(tx, draft, plan, rows)
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def create_from_template(
     call: Call,
     *,

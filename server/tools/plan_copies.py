@@ -20,7 +20,7 @@ KEPT = (
 TITLE_LENGTH = 500
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def clone_plan(call: Call, *, plan_id: Id, new_title: Line | None = None, reset_steps: bool = True) -> Result:
     """Copy a plan with its phases, steps and goals.
 

@@ -26,7 +26,7 @@ UNTITLED = "Imported plan"
 MOST_TOLD = 20
 
 
-@TOOL.action(one_of=(("plan_file_path",), ("content",)))
+@TOOL.action(takes=("request",), one_of=(("plan_file_path",), ("content",)))
 async def import_(
     call: Call,
     *,

@@ -13,7 +13,7 @@ from server.tools.render import Page
 from server.tools.steps import live
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def add_note(
     call: Call, *, plan_id: Id, note: SomeText, note_type: NoteType = "info", deliver_to: AgentName | None = None
 ) -> dict[str, Any]:

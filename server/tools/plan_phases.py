@@ -36,7 +36,7 @@ async def _refuse_same_name(db: Reader, plan_id: str, name: str, *, but: str | N
         )
 
 
-@TOOL.action(takes=("version",))
+@TOOL.action(takes=("version", "request"))
 async def add_phase(
     call: Call,
     *,

@@ -13,7 +13,7 @@ from server.tools.context import TOOL, Kind
 from server.tools.render import Page
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def append_research(
     call: Call,
     *,

@@ -20,7 +20,7 @@ UNNAMED = "unnamed"
 Filter = Annotated[StatusFilter, Field(description="active|completed|orphaned|all")]
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def session_start(call: Call, *, plan_id: Id | None = None, parent_session_id: Id | None = None) -> Session:
     """Open a session without a briefing.
 

@@ -19,7 +19,7 @@ from server.tools.session import TOOL
 TASK = 200  # characters of the task of a step that is held
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def checkpoint(call: Call, *, name: Name, data: Data | None = None, plan_id: Id | None = None) -> dict[str, Any]:
     """Keep a snapshot that you can come back to.
 

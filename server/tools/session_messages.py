@@ -25,7 +25,7 @@ Addressee = Annotated[AgentName, Field(description="agent or session_id")]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST)]
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def send_message(
     call: Call,
     *,

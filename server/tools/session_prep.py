@@ -38,7 +38,7 @@ class Order:
     boundaries: ScopeBoundaries = field(default_factory=ScopeBoundaries)
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def prep(
     call: Call,
     *,
@@ -68,7 +68,7 @@ async def _deployed(call: Call, made: dict[str, Any]) -> Result:
     return Result({**made["parts"], **told}, max_bytes=MAX_BYTES)
 
 
-@TOOL.action(destructive=True, takes=("force",), then=_deployed)
+@TOOL.action(destructive=True, takes=("force", "request"), then=_deployed)
 async def deploy_and_prep(
     call: Call,
     *,

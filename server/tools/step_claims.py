@@ -100,8 +100,7 @@ async def _finish(call: Call, tx: Transaction, where: Target, status: str, notes
                 "Call next without it to get another step."
             )
         return Outcome(step)
-    changes = {"notes": step_rules.appended(step.notes, notes)} if notes else {}
-    return await step_rules.set_status(call, tx, where, status, changes)
+    return await step_rules.set_status(call, tx, where, status, step_rules.parting(step, notes))
 
 
 async def _held_or_claimed(
@@ -267,8 +266,7 @@ async def release(
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
         if not call.shared.force:
             _require_holder(call, tx, where.step)
-        changes = {"notes": step_rules.appended(where.step.notes, reason)} if reason else {}
-        outcome = await step_rules.set_status(call, tx, where, status, changes)
+        outcome = await step_rules.set_status(call, tx, where, status, step_rules.parting(where.step, reason))
         events.record(tx, Event("step_released", "step", where.step.step_id, data={"reason": reason}))
         await plans.touch(tx, where.plan.plan_id)
         return {

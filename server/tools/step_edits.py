@@ -19,7 +19,7 @@ from server.tools.steps import TOOL, live
 Change = Annotated[ChangeType, Field(description="create|edit|delete|rename")]
 
 
-@TOOL.action(one_of=(("step_id",), ("plan_id",)))
+@TOOL.action(takes=("request",), one_of=(("step_id",), ("plan_id",)))
 async def record_edit(
     call: Call,
     *,

@@ -22,7 +22,7 @@ Order = Annotated[list[int], Field(description="every current index once, in the
 MOST_SHOWN = 20
 
 
-@TOOL.action(destructive=True, takes=("version", "claim"), one_of=STEP)
+@TOOL.action(destructive=True, takes=("version", "claim", "request"), one_of=STEP)
 async def delete(
     call: Call,
     *,
@@ -112,7 +112,7 @@ def _moved(order: list[StepRow], from_index: int, to_index: int) -> list[StepRow
     return [*rest[:to_index], order[from_index], *rest[to_index:]]
 
 
-@TOOL.action(takes=("version", "claim"), one_of=STEP)
+@TOOL.action(takes=("version", "claim", "request"), one_of=STEP)
 async def reorder(
     call: Call,
     *,
@@ -133,7 +133,7 @@ async def reorder(
         return await _move(call, tx, where, to_index)
 
 
-@TOOL.action(takes=("version", "claim"), one_of=(("step_id",), ("plan_id", "from_index")))
+@TOOL.action(takes=("version", "claim", "request"), one_of=(("step_id",), ("plan_id", "from_index")))
 async def move(
     call: Call,
     *,
@@ -195,7 +195,7 @@ def _check_phases(wanted: list[str], known: list[str]) -> None:
         raise NotFound(f"'phase_order' names no phase of the plan: {unknown[:20]}. It has {known[:20]}. Nothing moved.")
 
 
-@TOOL.action(takes=("version",))
+@TOOL.action(takes=("version", "request"))
 async def set_order(call: Call, *, plan_id: Id, new_order: Order) -> Result:
     """Put all steps into a given order of indices.
 
@@ -222,7 +222,7 @@ def _check_permutation(new_order: list[int], total: int) -> None:
         )
 
 
-@TOOL.action(destructive=True, takes=("version", "force"))
+@TOOL.action(destructive=True, takes=("version", "force", "request"))
 async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, confirm: bool = False) -> dict[str, Any]:
     """Replace all steps; those with the same text stay.
 

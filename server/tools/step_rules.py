@@ -321,3 +321,10 @@ def is_closed(status: str) -> bool:
 def appended(old: str | None, new: str) -> str:
     """Return notes with new ones on a line of their own."""
     return whole_text(f"{old}\n{new}") if old and new else old or new
+
+
+def parting(step: StepRow, said: str | None) -> dict[str, Any]:
+    """Return the notes of a step with what its holder says on leaving it: once, however often the call is sent."""
+    if not said or f"\n{step.notes or ''}".endswith(f"\n{said}"):
+        return {}
+    return {"notes": appended(step.notes, said)}

@@ -73,7 +73,7 @@ async def unblocked(db: Reader, nodes: list[Node]) -> list[dict[str, Any]]:
     return found + [{f"{kind}_id": node_id} for kind, node_id in nodes if kind != "step"]
 
 
-@TOOL.action(takes=("version",))
+@TOOL.action(takes=("version", "request"))
 async def add(call: Call, *, plan_id: Id, steps: StepSpecs) -> Result:
     """Append steps to a plan.
 
@@ -87,7 +87,7 @@ async def add(call: Call, *, plan_id: Id, steps: StepSpecs) -> Result:
         return await _added(call, tx, plan_id, steps, None)
 
 
-@TOOL.action(takes=("version",))
+@TOOL.action(takes=("version", "request"))
 async def insert(call: Call, *, plan_id: Id, at_index: Index, step: StepSpec) -> Result:
     """Insert a step at an index; later ones move down.
 
@@ -203,7 +203,7 @@ async def _shown(db: Reader, rows: list[StepRow], detail: str, suffix: str) -> l
     return [view(row, depends_on=waits.get(row.step_id), version=row.version) for row in rows]
 
 
-@TOOL.action(takes=("version", "claim"), one_of=STEP)
+@TOOL.action(takes=("version", "claim", "request"), one_of=STEP)
 async def update(
     call: Call,
     *,
@@ -266,7 +266,7 @@ async def _warnings(tx: Transaction, step: StepRow) -> list[str]:
     return [f"done before what it waits for: {', '.join(waits[:5])}"] if waits else []
 
 
-@TOOL.action(takes=("claim",))
+@TOOL.action(takes=("claim", "request"))
 async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str, Any]:
     """Change several steps at once: all or nothing.
 

@@ -139,7 +139,7 @@ async def trash_(call: Call) -> Page:
     return Page("trash", rows, total, limit, lambda row: [row.created_at, row.trash_id], "trash", extra)
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def restore_(call: Call, *, trash_id: Id) -> Result:
     """Bring back what was deleted, with its ids.
 
@@ -152,6 +152,7 @@ async def restore_(call: Call, *, trash_id: Id) -> Result:
     async with call.write() as tx:
         entry = await trash.take(tx, trash_id)
         workspace_id = await (call.workspace_id(tx, entry.workspace_id) if entry.workspace_id else call.told(tx))
+        tx.workspace_id = workspace_id
         warnings = await restore.put_back(tx, entry.data)
         if entry.plan_id and entry.entity_type != "plan":
             await plans.touch(tx, entry.plan_id)
