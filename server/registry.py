@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from server.errors import InvalidArguments, UnknownAction
+from server.problems import NAME_SHOWN, place_of, told
 
 Schema = dict[str, Any]
 Handler = Callable[..., Awaitable[Any]]
@@ -21,7 +22,6 @@ DESCRIPTION_LIMIT = 2048
 SCALAR_TYPES = ("string", "integer", "number", "boolean")
 HELP = "help"
 MOST_PROBLEMS = 20
-NAME_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -48,31 +48,23 @@ class Param:
     def validate(self, value: object) -> tuple[Any, list[dict[str, str]]]:
         """Return the value and no problems, or None and what is wrong with it."""
         if isinstance(value, bool) and self.schema["type"] in ("integer", "number"):
-            return None, [{"param": self.name, "problem": "Input should be a number, not true or false"}]
+            return None, [{"param": self.name, "problem": "must be a number, not true or false"}]
         if broken := broken_text(value):
-            return None, [{"param": _location(self.name, broken.path), "problem": broken.problem}]
+            return None, [{"param": place_of(self.name, value, broken.path), "problem": broken.problem}]
         try:
             return _adapter(self.annotation).validate_python(value), []
         except ValidationError as error:
             decoded = _json_text(value)
             if decoded is not value:
                 return self.validate(decoded)
-            problems = error.errors(include_url=False)
-            return None, [{"param": _location(self.name, e["loc"]), "problem": self._words(e)} for e in problems]
-
-    def _words(self, problem: Mapping[str, Any]) -> str:
-        """Return what is wrong with one value; for an unknown field of a nested object, the nearest known one."""
-        if problem["type"] != "extra_forbidden":
-            return problem["msg"].removeprefix("Value error, ")
-        shapes = [self.full_schema, *self.full_schema.get("$defs", {}).values()]
-        known = [name for shape in shapes for name in shape.get("properties", ())]
-        near = nearest(str(problem["loc"][-1]), known)
-        return f"unknown, did you mean '{near}'?" if near else f"unknown; known are {', '.join(known)}"
+            shapes = [self.full_schema, *self.full_schema.get("$defs", {}).values()]
+            known = [name for shape in shapes for name in shape.get("properties", ())]
+            return None, told(self.name, value, error.errors(include_url=False, include_input=False), known)
 
     def describe(self) -> dict[str, Any]:
         """Return what `help` says about it: type, values, limits, default and nested shape."""
-        told = _portable(self.full_schema, self.full_schema.get("$defs", {}), nested=True)
-        said: dict[str, Any] = {"name": self.name, **({"required": True} if self.required else {}), **told}
+        shown = _portable(self.full_schema, self.full_schema.get("$defs", {}), nested=True)
+        said: dict[str, Any] = {"name": self.name, **({"required": True} if self.required else {}), **shown}
         return said if self.required or self.default in (None, (), False) else {**said, "default": self.default}
 
 
@@ -400,10 +392,6 @@ def broken_text(value: object, path: tuple[str, ...] = ()) -> Broken | None:
 @cache
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
     return TypeAdapter(annotation)
-
-
-def _location(name: str, path: Sequence[int | str]) -> str:
-    return ".".join(str(part)[:NAME_SHOWN] for part in (name, *path) if part != "function-after")
 
 
 def _json_text(value: object) -> object:

@@ -179,14 +179,14 @@ def test_all_problems_are_told_at_once() -> None:
         "missing": ["title"],
         "unknown": {"titel": "title", "zzz": None},
         "invalid": [
-            {"param": "colour", "problem": "Input should be 'red' or 'green'"},
-            {"param": "index", "problem": "Input should be greater than or equal to 0"},
+            {"param": "colour", "problem": "must be 'red' or 'green'"},
+            {"param": "index", "problem": "must be at least 0"},
         ],
         "usage": {"required": ["title"], "optional": ["colour", "parts", "data", "index", "who", "force"]},
     }
     assert str(error) == (
         "things create: 'title' is required; 'titel': did you mean 'title'?; 'zzz' is no parameter of this action; "
-        "'colour': Input should be 'red' or 'green'; 'index': Input should be greater than or equal to 0. "
+        "'colour': must be 'red' or 'green'; 'index': must be at least 0. "
         "action='help' topic='create' shows types, limits and an example."
     )
 
@@ -238,7 +238,7 @@ def test_an_object_may_come_as_json_text_and_a_text_that_looks_like_json_stays_a
 def test_a_problem_inside_a_list_is_told_with_its_place() -> None:
     [problem] = refused(action="create", title="A", parts=[{"task": "a"}, {"task": 5}]).details["invalid"]  # pyright: ignore[reportGeneralTypeIssues]
 
-    assert problem == {"param": "parts.1.task", "problem": "Input should be a valid string"}
+    assert problem == {"param": "parts[1].task", "problem": "must be text"}
 
 
 @pytest.mark.parametrize("number", ["7", 7, 7.0])

@@ -46,7 +46,10 @@ def _some_text(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    found = datetime.fromisoformat(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("must be a time such as 2030-01-31 or 2030-01-31T12:00:00Z") from error
     try:
         return timestamp(found if found.tzinfo else found.replace(tzinfo=UTC))
     except OverflowError as error:

@@ -435,7 +435,7 @@ async def test_a_batch_of_bad_shape_names_every_bad_field(agent: Agent, plan_id:
     error = await agent.fails(TOOL, "batch_store", plan_id=plan_id, items=items)
     params = [problem["param"] for problem in error["invalid"]]
     assert error["code"] == "invalid_arguments"
-    for wanted in ("items.0.data", "items.1.type", "items.2.data", "items.2.mode", "items.3.type", "items.3.typ"):
+    for wanted in ("items[0].data", "items[1].type", "items[2].data", "items[2].mode", "items[3].type", "items[3].typ"):
         assert any(param.startswith(wanted) for param in params), (wanted, params)
     assert (await agent.fails(TOOL, "batch_store", plan_id=plan_id, items=[]))["code"] == "invalid_arguments"
 

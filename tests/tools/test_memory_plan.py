@@ -123,9 +123,9 @@ async def test_arrays_sent_as_json_text_and_nulls_are_taken(agent: Agent, worksp
         ({"titel": "x"}, "did you mean 'title'"),
         ({"title": "x", "category": "bug"}, "'category'"),
         ({"title": "x", "goals": "not a list"}, "'goals'"),
-        ({"title": "x", "steps": [{"task": ""}]}, "'steps.0.task'"),
+        ({"title": "x", "steps": [{"task": ""}]}, "'steps[0].task'"),
         ({"title": "x", "steps": [{"task": "t", "phaze": "P"}]}, "did you mean 'phase'"),
-        ({"title": "x", "steps": [{"task": "t", "status": "finished"}]}, "'steps.0.status'"),
+        ({"title": "x", "steps": [{"task": "t", "status": "finished"}]}, "'steps[0].status'"),
         ({"title": "x", "phases": [{"name": "P", "step": []}]}, "did you mean 'steps'"),
         ({"title": "x", "phases": [{"name": "P"}, {"name": "P"}]}, "two phases are called 'P'"),
         ({"title": "x", "phases": [{"name": "P", "steps": [{"task": "t", "phase": "Q"}]}]}, "says phase 'Q'"),
@@ -150,7 +150,7 @@ async def test_all_problems_of_a_plan_are_told_at_once(agent: Agent, workspace_i
     )
     assert error["missing"] == ["title"]
     told = {problem["param"] for problem in error["invalid"]}
-    assert {"goals", "phases.0.name", "phases.0.steps.0.task", "phases.0.steps.0.typ"} <= told
+    assert {"goals", "phases[0].name", "phases[0].steps[0].task", "phases[0].steps[0].typ"} <= told
 
 
 @pytest.mark.parametrize("where", ["description", "notes"])

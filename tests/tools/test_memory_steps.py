@@ -122,7 +122,7 @@ async def test_steps_may_be_sent_as_json_text(agent: Agent, plan_id: str) -> Non
 
 async def test_an_unknown_field_of_a_step_is_named_with_the_nearest_one(agent: Agent, plan_id: str) -> None:
     error = await agent.fails("memory_steps", "add", plan_id=plan_id, steps=[{"task": "f", "asignee": "x"}])
-    assert error["invalid"] == [{"param": "steps.0.asignee", "problem": "unknown, did you mean 'assignee'?"}]
+    assert error["invalid"] == [{"param": "steps[0].asignee", "problem": "unknown, did you mean 'assignee'?"}]
 
 
 async def test_inserted_steps_shift_the_others_and_dependencies_follow(agent: Agent, plan_id: str) -> None:
