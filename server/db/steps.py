@@ -201,13 +201,16 @@ async def resolve(db: Reader, order: Sequence[str], named: Sequence[int | str]) 
     return ids
 
 
-async def set_dependencies(tx: Transaction, step: StepRow, named: Sequence[int | str]) -> list[str]:
-    """Make the named steps all that `step` waits for, and return their ids."""
+async def set_dependencies(tx: Transaction, step: StepRow, named: Sequence[int | str]) -> tuple[list[str], bool]:
+    """Make the named steps all that `step` waits for; return their ids, and whether that is anything new."""
     order = [s.step_id for s in await of_plan(tx, step.plan_id)]
-    ids = await resolve(tx, order, named)
+    ids = list(dict.fromkeys(await resolve(tx, order, named)))
+    before = await dependencies.waits_of(tx, "step", [step.step_id], target_type="step")
+    if set(ids) == set(before.get(step.step_id, ())):
+        return ids, False
     await dependencies.clear(tx, ("step", step.step_id), "step")
     await dependencies.add(tx, [(("step", step.step_id), ("step", target)) for target in ids])
-    return ids
+    return ids, True
 
 
 async def update(tx: Transaction, step_id: str, changes: Mapping[str, Any]) -> StepRow:

@@ -117,10 +117,13 @@ async def update_phase(
         plans.check_version(before.version, call.shared.expected_version, f"The phase {before.name!r}")
         if name:
             await _refuse_same_name(tx, plan_id, name, but=before.phase_id)
-        after = await phases.update(tx, before.phase_id, changes)
-        await plans.touch(tx, plan_id)
-        changed = [field for field in changes if getattr(before, field) != getattr(after, field)]
-        _record(tx, "phase_updated", after, plan, f"Phase {before.name!r} of {plan.title!r} changed", changed=changed)
+        changed = [field for field, value in changes.items() if getattr(before, field) != value]
+        after = before
+        if changed:
+            after = await phases.update(tx, before.phase_id, {field: changes[field] for field in changed})
+            await plans.touch(tx, plan_id)
+            summary = f"Phase {before.name!r} of {plan.title!r} changed"
+            _record(tx, "phase_updated", after, plan, summary, changed=changed)
         parts = {"phase_id": after.phase_id, "name": after.name, "plan_id": plan_id, "workspace_id": workspace_id}
         return {**parts, "changed": changed, "version": after.version}
 
@@ -138,10 +141,11 @@ async def reorder_phases(call: Call, *, plan_id: Id, phase_order: Lines) -> dict
         plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
         before = await phases.of_plan(tx, plan_id)
         order = _resolved(before, phase_order)
-        await _place(tx, plan_id, [phase.phase_id for phase in order])
-        await phases.group_steps(tx, plan_id)
-        names = [phase.name for phase in order]
-        plan_rules.record(tx, plan, "phases_reordered", f"Phases of {plan.title!r} reordered", order=names)
+        if order != before:
+            await _place(tx, plan_id, [phase.phase_id for phase in order])
+            await phases.group_steps(tx, plan_id)
+            names = [phase.name for phase in order]
+            plan_rules.record(tx, plan, "phases_reordered", f"Phases of {plan.title!r} reordered", order=names)
         parts = {"plan_id": plan_id, "workspace_id": workspace_id}
         return {**parts, "phases": plan_rules.counts_only(await phases.progress(tx, plan_id))}
 

@@ -93,17 +93,25 @@ async def _remove(
     return trash_id, await unblocked(tx, free)
 
 
-async def _reordered(call: Call, tx: Transaction, plan: Plan, workspace_id: str, after: list[StepRow]) -> Result:
-    """Store a new order of all steps of a plan and say which steps moved."""
-    await steps.set_order(tx, plan.plan_id, [step.step_id for step in after])
-    await plans.touch(tx, plan.plan_id)
-    moved = [
-        {"step_id": step.step_id, "index": index, "was": step.order_index}
-        for index, step in enumerate(after)
-        if step.order_index != index
-    ]
-    log(tx, plan.plan_id, "steps_reordered", f"{len(moved)} of {len(after)} steps moved", action=call.action.name)
-    parts = {"plan_id": plan.plan_id, "workspace_id": workspace_id, "moved": moved}
+async def _reordered(
+    call: Call, tx: Transaction, plan: Plan, workspace_id: str, after: list[StepRow], *, named: StepRow | None = None
+) -> Result:
+    """Store a new order of all steps of a plan; say how many moved, and whereto: the named one, or the first."""
+    moved = [(index, step) for index, step in enumerate(after) if step.order_index != index]
+    if moved:
+        await steps.set_order(tx, plan.plan_id, [step.step_id for step in after])
+        await plans.touch(tx, plan.plan_id)
+        log(tx, plan.plan_id, "steps_reordered", f"{len(moved)} of {len(after)} steps moved", action=call.action.name)
+    parts = {
+        "plan_id": plan.plan_id,
+        "workspace_id": workspace_id,
+        "steps_moved": len(moved),
+        "moved": [
+            {"step_id": step.step_id, "index": index, "was": step.order_index}
+            for index, step in moved
+            if named in (None, step)
+        ][:MOST_SHOWN],
+    }
     return Result(parts, f"memory_steps action='list' plan_id={plan.plan_id!r} shows the order")
 
 
@@ -144,7 +152,8 @@ async def move(
 ) -> Result:
     """Move a step to another index.
 
-    The steps between make room: that is how to reorder one step; set_order does it for all of them.
+    The steps between make room, and are counted in `steps_moved`: that is how to reorder one step; set_order does it
+    for all of them. Moving it to where it is changes nothing.
 
     Example: {"action":"move","plan_id":"plan_1rqewqexykb7","from_index":5,"to_index":0}
     """
@@ -157,12 +166,13 @@ async def _move(call: Call, tx: Transaction, where: Target, to_index: int) -> Re
     step_rules.guard(call, tx, where.step)
     order = await steps.of_plan(tx, where.plan.plan_id)
     from_index = where.step.order_index
-    if to_index == from_index or not 0 <= to_index < len(order):
+    if not 0 <= to_index < len(order):
         raise InvalidArguments(
             f"The step at index {from_index} cannot go to index {to_index}: the plan has the indices 0 to "
-            f"{len(order) - 1}, and it has to be another one. Nothing moved."
+            f"{len(order) - 1}. Nothing moved."
         )
-    return await _reordered(call, tx, where.plan, where.workspace_id, _moved(order, from_index, to_index))
+    after = _moved(order, from_index, to_index)
+    return await _reordered(call, tx, where.plan, where.workspace_id, after, named=order[from_index])
 
 
 @TOOL.action(takes=("version",))
@@ -183,7 +193,8 @@ async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> 
         known = await phases.of_plan(tx, plan_id)
         _check_phases(phase_order or [], [phase.name for phase in known])
         ranked = sorted(known, key=lambda phase: (wanted.get(folded(phase.name), len(wanted)), phase.order_index))
-        await phases.set_order(tx, [phase.phase_id for phase in ranked])
+        if ranked != known:
+            await phases.set_order(tx, [phase.phase_id for phase in ranked])
         places = {phase.phase_id: place for place, phase in enumerate(ranked)}
         after = sorted(order, key=lambda step: (places[step.phase_id], step.order_index))
         return await _reordered(call, tx, plan, workspace_id, after)

@@ -34,6 +34,7 @@ StepSpec = Annotated[NewStep, Field(description="{task, phase?, type?, status?, 
 StepSpecs = Annotated[list[NewStep], Field(min_length=1, max_length=2000, description="[{task, phase?, ...}]")]
 DependsOn = Annotated[list[str | int], Field(description="step ids or indices")]
 Updates = Annotated[list[StepUpdate], Field(min_length=1, max_length=500, description="[{step_index, status?, ...}]")]
+MOST_TOLD = 5
 Status = Annotated[StepStatus, Field(description="pending|active|done|blocked|failed|cancelled")]
 
 
@@ -271,7 +272,7 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
     """Change several steps at once: all or nothing.
 
     Each update is {step_id or step_index, status?, task?, type?, assignee?, notes?, append_notes?, phase?}. If one of
-    them cannot be done, none is, and every problem is named.
+    them cannot be done, none is, and every problem is named. A step is named once.
 
     Example: {"action":"batch_update","plan_id":"plan_1rqewqexykb7","updates":[{"step_index":0,"status":"done"}]}
     """
@@ -280,11 +281,14 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
         phases_before = await phases.count(tx, plan_id)
         outcomes: list[Outcome] = []
         problems: list[dict[str, Any]] = []
-        for item in updates:
+        places: dict[str, int] = {}
+        for place, item in enumerate(updates):
             try:
-                outcomes.append(await _update_one(call, tx, plan_id, item))
+                outcomes.append(await _update_one(call, tx, plan_id, item, place=place, places=places))
             except ProjectMemoryError as error:
-                problems.append({**_named(item), "code": error.code, "problem": str(error)})
+                problems.append(
+                    {"update": f"updates[{place}]", **_named(item), "code": error.code, "problem": str(error)}
+                )
         if problems:
             raise _refused(problems, len(updates))
         if tx.events:
@@ -299,18 +303,24 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
         }
 
 
-async def _update_one(call: Call, tx: Transaction, plan_id: str, item: StepUpdate) -> Outcome:
-    if item.step_id is None and item.step_index is None:
-        raise InvalidArguments("names no step: send step_id or step_index.")
-    where = await step_rules.target(call, tx, item.step_id, plan_id, item.step_index)
+async def _update_one(
+    call: Call, tx: Transaction, plan_id: str, item: StepUpdate, *, place: int, places: dict[str, int]
+) -> Outcome:
+    """Make one of several edits. `places` are those of the steps that earlier ones named."""
     edit = StepEdit(**{name: getattr(item, name) for name in StepEdit.model_fields})
-    if edit == StepEdit():
-        raise InvalidArguments(f"changes nothing: send at least one of {', '.join(StepEdit.model_fields)}.")
+    lacking = [] if item.step_id or item.step_index is not None else ["names no step: send step_id or step_index"]
+    lacking += [f"changes nothing: send at least one of {', '.join(StepEdit.model_fields)}"] * (edit == StepEdit())
+    if lacking:
+        raise InvalidArguments(f"{'; '.join(lacking)}.")
+    where = await step_rules.target(call, tx, item.step_id, plan_id, item.step_index)
+    if (first := places.setdefault(where.step.step_id, place)) != place:
+        raise InvalidArguments(f"names the step that updates[{first}] names: send one update a step.")
     return await _apply(call, tx, where, edit)
 
 
 def _named(item: StepUpdate) -> dict[str, Any]:
-    return {"step_id": item.step_id} if item.step_id else {"step_index": item.step_index}
+    given = {"step_id": item.step_id, "step_index": item.step_index}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _refused(problems: list[dict[str, Any]], total: int) -> ProjectMemoryError:
@@ -318,7 +328,9 @@ def _refused(problems: list[dict[str, Any]], total: int) -> ProjectMemoryError:
     codes = {problem["code"] for problem in problems}
     kind = kinds.get(codes.pop(), InvalidArguments) if len(codes) == 1 else InvalidArguments
     return kind(
-        f"{len(problems)} of {total} updates cannot be done, so none was. First: {problems[0]['problem']}",
+        f"{len(problems)} of {total} updates cannot be done, so none was. "
+        + " ".join(f"{problem['update']}: {problem['problem']}" for problem in problems[:MOST_TOLD])
+        + (f" And {len(problems) - MOST_TOLD} more." if len(problems) > MOST_TOLD else ""),
         problems=problems,
     )
 
@@ -329,7 +341,7 @@ async def _apply(call: Call, tx: Transaction, where: Target, edit: StepEdit) -> 
         name: value for name in ("task", "type", "assignee", "notes") if (value := getattr(edit, name)) is not None
     }
     changes |= {name: None for name in ("assignee", "notes") if changes.get(name) == ""}
-    if edit.append_notes is not None:
+    if edit.append_notes:
         changes["notes"] = step_rules.appended(changes.get("notes", where.step.notes), edit.append_notes)
     if edit.phase is not None:
         changes["phase_id"] = (await phases.ensure(tx, where.plan.plan_id, [edit.phase]))[edit.phase]
@@ -358,12 +370,12 @@ async def set_dependencies(
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
         step_rules.check_version(call, where.step)
         step_rules.guard(call, tx, where.step)
-        ids = await steps.set_dependencies(tx, where.step, depends_on)
-        await plans.touch(tx, where.plan.plan_id)
         step = where.step
-        events.record(
-            tx, Event("dependencies_set", "step", step.step_id, plan_id=step.plan_id, data={"depends_on": ids})
-        )
+        ids, is_new = await steps.set_dependencies(tx, step, depends_on)
+        if is_new:
+            await plans.touch(tx, where.plan.plan_id)
+            data = {"depends_on": ids}
+            events.record(tx, Event("dependencies_set", "step", step.step_id, plan_id=step.plan_id, data=data))
         waiting = await dependencies.pending_of(tx, ("step", step.step_id))
         parts = {"step_id": step.step_id, "index": step.order_index, "workspace_id": where.workspace_id}
         return {**parts, "depends_on": ids, "waiting_for": waiting}

@@ -253,7 +253,6 @@ async def test_impossible_orders_are_refused_and_change_nothing(agent: Agent, pl
     for action, arguments in (
         ("reorder", {"step_index": 0, "direction": "up"}),
         ("reorder", {"step_index": 4, "direction": "down"}),
-        ("move", {"from_index": 2, "to_index": 2}),
         ("move", {"from_index": 2, "to_index": 5}),
         ("set_order", {"new_order": [0, 1, 2, 3]}),
         ("set_order", {"new_order": [0, 1, 2, 3, 3]}),
