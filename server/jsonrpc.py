@@ -116,7 +116,7 @@ def _refuse_broken_text(raw: dict[str, Any], request_id: str | int | None) -> No
         raw = {**raw, "params": {**cast(dict[str, Any], params), "arguments": None}}
     if (where := broken_text(raw)) is None:
         return
-    path = ".".join(where.path)
+    path = ".".join(map(str, where.path))
     code = wire.INVALID_PARAMS if where.path[:1] == ("params",) and where.path[1:] else wire.INVALID_REQUEST
     raise Refused(code, f"{path!a} {where.problem}.", None if path == "id" else request_id)
 

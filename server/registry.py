@@ -364,11 +364,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 class Broken:
     """Where a value holds text that is none, and what is wrong with it."""
 
-    path: tuple[str, ...]
+    path: tuple[int | str, ...]
     problem: str
 
 
-def broken_text(value: object, path: tuple[str, ...] = ()) -> Broken | None:
+def broken_text(value: object, path: tuple[int | str, ...] = ()) -> Broken | None:
     """Return the first half of a surrogate pair that stands alone in the texts and names of a JSON value."""
     if isinstance(value, str):
         try:
@@ -378,11 +378,9 @@ def broken_text(value: object, path: tuple[str, ...] = ()) -> Broken | None:
             return Broken(path, f"holds {half}, half of a surrogate pair, which is no character. Send valid Unicode")
         return None
     if isinstance(value, dict):
-        items = [*cast(dict[str, object], value).items()]
+        items: list[tuple[int | str, object]] = [*cast(dict[str, object], value).items()]
     else:
-        items = (
-            [(str(at), item) for at, item in enumerate(cast(list[object], value))] if isinstance(value, list) else []
-        )
+        items = [*enumerate(cast(list[object], value))] if isinstance(value, list) else []
     for name, item in items:
         if broken := broken_text(name, path) or broken_text(item, (*path, name)):
             return broken
