@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from server.models.base import encode
 from server.models.content import StoredAgent
 from server.models.launch import ScopeBoundaries
 from server.models.plans import PlanNote
@@ -16,9 +17,8 @@ ESCALATION = (
     "When the task needs more than that, stop: say what is missing and why in a hand-off, and do not work around it."
 )
 WORK = (
-    '- Work: memory_steps next {{"plan_id":"{plan_id}"}} claims a step for you. Do it, then call next with its '
-    "step_id: it is done, and you get the following one. Nothing free: the answer says why; do not invent work. A step "
-    "that your task names you claim with memory_steps claim."
+    "claims a step for you. Do it, then call next with its step_id: it is done, and you get the following one. Nothing "
+    "free: the answer says why; do not invent work. A step that your task names you claim with memory_steps claim."
 )
 LONG_WORK = (
     "- Long work: memory_steps heartbeat with step_id and claim_token before lease_expires_at. Cannot go on: "
@@ -54,7 +54,7 @@ class Launch:
 def compose(launch: Launch) -> str:
     """Return the launch prompt. It ends with the task, as the caller wrote it."""
     sections = {
-        f"You are {launch.session.agent}": _role(launch),
+        f"You are {_line(launch.session.agent)}": _role(launch),
         "Where you are": _context(launch),
         "Instructions on the plan": _notes(launch),
         "How you work with Project Memory": _protocol(launch),
@@ -66,20 +66,23 @@ def compose(launch: Launch) -> str:
 
 
 def _role(launch: Launch) -> list[str]:
-    by = f", started by {launch.parent.agent} for one task" if launch.parent else ", started for one task"
+    by = f", started by {_line(launch.parent.agent)} for one task" if launch.parent else ", started for one task"
     if launch.role is None:
         return [f"An agent{by}."]
     forbidden = launch.role.texts("forbidden")
-    limits = [f"Not your part: {', '.join(forbidden)}."] if forbidden else []
-    return [f"An agent{by}. Your role: {launch.role.description}", *limits]
+    limits = [f"Not your part: {_line(', '.join(forbidden))}."] if forbidden else []
+    return [f"An agent{by}. Your role: {_line(launch.role.description)}", *limits]
 
 
 def _context(launch: Launch) -> list[str]:
-    lines = [f"- Workspace: {launch.workspace.path} (workspace_id {launch.workspace.workspace_id})"]
+    path = launch.workspace.path
+    lines = [
+        f"- Workspace: {path if path.isprintable() else encode(path)} (workspace_id {launch.workspace.workspace_id})"
+    ]
     if plan := launch.plan:
-        phase = f"; current phase: {plan['current_phase']}" if "current_phase" in plan else ""
+        phase = f"; current phase: {_line(plan['current_phase'])}" if "current_phase" in plan else ""
         lines += [
-            f"- Plan: {plan['title']} (plan_id {plan['plan_id']}), {plan['status']}",
+            f"- Plan: {_line(plan['title'])} (plan_id {plan['plan_id']}), {plan['status']}",
             f"- It stands at {plan['steps_done']} of {plan['steps_total']} steps done{phase}",
         ]
     return lines
@@ -92,20 +95,26 @@ def _notes(launch: Launch) -> list[str]:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = _line(text)
     return line if len(line) <= NOTE else f"{line[:NOTE]}... (cut)"
+
+
+def _line(text: str) -> str:
+    """Return a text that somebody stored as one line, so that it ends where the prompt goes on."""
+    return " ".join(text.split())
 
 
 def _protocol(launch: Launch) -> list[str]:
     session_id = launch.session.session_id
     plan_id = launch.session.plan_id
-    parent = f'"plan_id":"{plan_id}"' if plan_id else f'"parent_type":"session","parent_id":"{session_id}"'
+    parent = {"plan_id": plan_id} if plan_id else {"parent_type": "session", "parent_id": session_id}
+    found = {**parent, "type": "findings", "data": {"what": "..."}}
     return [
-        f'- Your session_id is "{session_id}". Send it in every call of a memory_* tool; it is yours alone.',
+        f"- Your session_id is {encode(session_id)}. Send it in every call of a memory_* tool; it is yours alone.",
         "- memory_agent recover gives you a briefing, now or after a crash; memory_session inbox what was sent to you.",
-        *([WORK.format(plan_id=plan_id), LONG_WORK] if plan_id else []),
+        *([f"- Work: memory_steps next {encode({'plan_id': plan_id})} {WORK}", LONG_WORK] if plan_id else []),
         "- Files: memory_session reserve_files with the paths you are about to change; a clash names who has them.",
-        f'- Findings: memory_context store {{{parent},"type":"findings","data":{{...}}}}: what others need to know.',
+        f"- Findings: memory_context store {encode(found)}: what others need to know.",
         _report(launch),
     ]
 
@@ -114,9 +123,8 @@ def _report(launch: Launch) -> str:
     done = "memory_agent complete with a summary: what you did, how it was checked, what is open"
     if launch.report_to is None:
         return f"- End: {done}."
-    return (
-        f'- End: memory_agent handoff {{"to_agent":"{launch.report_to}","reason":"...","data":{{...}}}}, then {done}.'
-    )
+    told = {"to_agent": launch.report_to, "reason": "...", "data": {"what": "..."}}
+    return f"- End: memory_agent handoff {encode(told)}, then {done}."
 
 
 def _limits(boundaries: ScopeBoundaries) -> list[str]:
