@@ -149,7 +149,7 @@ def _step(step: Row, place: int, waits: Iterable[str], confirmed: Mapping[str, R
     about += [f"by {step['completed_by']}"] if step["completed_by"] else []
     flags = ("requires_validation", "requires_confirmation", "requires_user_confirmation")
     about += [flag.replace("_", " ") for flag in flags if step[flag]]
-    yield f"  - `{step['step_id']}`: {', '.join(about)}"
+    yield f"  - {_code(step['step_id'])}: {_line(', '.join(about))}"
     yield from (f"  - waits for {target}" for target in waits)
     if mark := confirmed.get(step["step_id"]):
         yield f"  - confirmed by {mark['confirmed_by'] or 'somebody'} at {mark['created_at']}"
@@ -166,7 +166,7 @@ def _dependencies(parts: Rows) -> Lines:
     names |= {row["phase_id"]: f"phase {row['name']}" for row in parts.get("phases", [])}
     yield from _bullets(
         [
-            f"{names.get(row['source_id'], row['source_id'])} waits for {row['target_type']} `{row['target_id']}` "
+            f"{names.get(row['source_id'], row['source_id'])} waits for {row['target_type']} {_code(row['target_id'])} "
             f"({row['dep_type']}, {row['dep_status']})"
             for row in rows
         ],
@@ -297,7 +297,7 @@ def _program(rows: Rows) -> Lines:
     yield from _prose("", head["description"])
     yield from _bullets(json.loads(head["goals"]), "Goals")
     yield from _bullets(json.loads(head["success_criteria"]), "Done when")
-    yield from _bullets([f"`{row['plan_id']}`" for row in rows.get("program_plans", [])], "Plans")
+    yield from _bullets([_code(row["plan_id"]) for row in rows.get("program_plans", [])], "Plans")
     risks = [f"**{row['severity']}** {row['title']} ({row['status']})" for row in rows.get("program_risks", [])]
     yield from _bullets(risks, "Risks")
     yield from _data("More", head["extra"])
@@ -318,8 +318,10 @@ def _facts(row: Row, names: Iterable[str]) -> Lines:
 
 
 def _prose(title: str, text: str | None) -> Lines:
+    """Yield a text as a quotation, so that its headings are not taken for ours."""
     if text:
-        yield from ("", *([f"## {title}", ""] if title else []), text)
+        quoted = (f"> {line}".rstrip() for line in text.splitlines())
+        yield from ("", *([f"## {title}", ""] if title else []), *quoted)
 
 
 def _bullets(items: Iterable[Any], lead: str = "") -> Lines:
@@ -363,7 +365,7 @@ def _line(value: object) -> str:
 
 
 def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|").replace("[", "\\[").replace("]", "\\]")
+    return re.sub(r"([\\|\[\]])", r"\\\1", _line(text))
 
 
 def _indented(text: str, by: int) -> str:
