@@ -85,8 +85,17 @@ def narrow(folder: Path, is_ours: Callable[[str], bool]) -> None:
     if os.name == "nt" or not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if is_ours(path.name) and (found := _narrowed(path)):
-            logger.warning("%s was open to others (%s); it is its owner's alone now", path, found)
+        if not is_ours(path.name):
+            continue
+        try:
+            found = _narrowed(path)
+        except FileNotFoundError:
+            continue  # another process ends, and takes its log along
+        except OSError as error:
+            logger.warning("%s is open to others and cannot be narrowed: %s", path, error.strerror)
+        else:
+            if found:
+                logger.warning("%s was open to others (%s); it is its owner's alone now", path, found)
 
 
 def _narrowed(path: Path) -> str | None:

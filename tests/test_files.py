@@ -179,3 +179,23 @@ def test_files_are_written_in_one_place() -> None:
     }
     strange = {name: ways for name, ways in writers.items() if name not in ELSEWHERE and name != "db/migrate.py"}
     assert strange == {}
+
+
+@pytest.mark.parametrize(("refused", "said"), [(FileNotFoundError, False), (PermissionError, True)])
+async def test_what_cannot_be_narrowed_stops_nobody(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    refused: type[OSError],
+    *,
+    said: bool,
+) -> None:
+    settings.database.chmod(0o644)
+
+    def refuse(path: Path, mode: int) -> None:
+        raise refused(1, "not yours", str(path), mode)
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    await (await open_store(settings)).close()
+
+    assert ("cannot be narrowed" in caplog.text) is said
