@@ -201,7 +201,7 @@ async def boundary(what: str) -> AsyncGenerator[None]:
     except Exception as error:
         reference = secrets.token_hex(4)
         logger.exception("%s failed, reference %s", what, reference)
-        message = f"{what} failed unexpectedly; nothing was written. The log has it as {reference}."
+        message = f"{what} failed unexpectedly; what was not stored yet was rolled back. The log has it as {reference}."
         raise Internal(message) from error
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from server.db import requests, sessions
 from server.db.connection import Database
 from server.db.failures import IdCollision
-from server.errors import InvalidArguments, NotAllowed, UnknownAction
+from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError, UnknownAction
 from server.models.base import encode
 from server.registry import HELP, NAME_SHOWN, Bound, Tool, nearest
 from server.settings import Settings
@@ -89,9 +89,18 @@ async def _handled(call: Call, arguments: dict[str, Any]) -> str:
         if call.action.then is None:
             return earlier.answer
         result = json.loads(earlier.answer)
-    if call.action.then:
-        result = await call.action.then(call, result)
-    return render(result, call.budget)
+    return render(await _followed(call, result) if call.action.then else result, call.budget)
+
+
+async def _followed(call: Call, result: Any) -> object:
+    """Do what is left once the action is committed. If that fails, the answer says so: what was stored stays so."""
+    assert call.action.then
+    try:
+        return await call.action.then(call, result)
+    except (ProjectMemoryError, OSError) as error:
+        logger.warning("%s is stored, but what follows it failed: %s", call.action.name, error)
+        warning = f"This is stored, but what {call.action.name} does after it failed: {error}"
+        return {**result, "warnings": [*result.get("warnings", ()), warning]}
 
 
 async def _written(call: Call, arguments: dict[str, Any]) -> object:

@@ -45,6 +45,13 @@ def drafted(
     """Yield what gives a file its name, once it is on the disk under another. Without that nothing of it stays."""
     make_folder(path.parent)
     draft = (scratch or path.parent) / f".{secrets.token_hex(8)}.tmp"
+    is_named = False
+
+    def put() -> None:
+        nonlocal is_named
+        draft.replace(path)
+        is_named = True
+
     try:
         with os.fdopen(os.open(draft, FLAGS, mode), "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -53,13 +60,10 @@ def drafted(
         if modified_at:
             seconds = datetime.fromisoformat(modified_at).timestamp()
             os.utime(draft, (seconds, seconds))
-        yield lambda: _named(draft, path)
+        yield put
     finally:
-        draft.unlink(missing_ok=True)
-
-
-def _named(draft: Path, path: Path) -> None:
-    draft.replace(path)
+        if not is_named:
+            draft.unlink(missing_ok=True)
 
 
 def copy(source: Path, target: Path) -> None:

@@ -27,6 +27,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "memory_plan.confirm": {"confirm_phase": "Two", "step_id": None},
     "memory_plan.delete": {"force": True},
     "memory_plan.delete_phase": {"phase": "Two", "move_steps_to": None},
+    "memory_plan.export_plan": {"force": True},
     "memory_plan.import": {"plan_file_path": None, "content": "# A\n- [ ] b"},
     "memory_plan.reorder_phases": {"phase_order": ["Two", "One"]},
     "memory_plan.update_phase": {"phase": "Two", "name": None},
