@@ -45,35 +45,29 @@ def _exists(end: str, suffix: str = "") -> str:
 
 TARGET_EXISTS = f"({_exists('target')} OR {_exists('target', '_archive')})"
 
-# Everything that must close before the new edges' targets can: what they wait for themselves, what the plan, phase or
-# program around them waits for, and the members without which a plan, phase or program is not finished.
-REACHABLE = """
-    WITH RECURSIVE waits (from_type, from_id, type, id) AS (
-        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(:edges)
-        UNION
-        SELECT w.type, w.id, d.target_type, d.target_id FROM waits w
-            JOIN dependencies d ON d.source_type = w.type AND d.source_id = w.id AND d.dep_type = 'blocks'
-        UNION
-        SELECT w.type, w.id, 'phase*', s.phase_id FROM waits w JOIN steps s ON w.type = 'step' AND s.step_id = w.id
-        UNION
-        SELECT w.type, w.id, 'plan*', p.plan_id FROM waits w
-            JOIN phases p ON w.type IN ('phase', 'phase*') AND p.phase_id = w.id
-        UNION
-        SELECT w.type, w.id, 'program*', p.program_id FROM waits w
-            JOIN plans p ON w.type IN ('plan', 'plan*') AND p.plan_id = w.id AND p.program_id IS NOT NULL
-        UNION
-        SELECT w.type, w.id, d.target_type, d.target_id FROM waits w
-            JOIN dependencies d ON w.type IN ('phase*', 'plan*', 'program*')
-                AND d.source_type = rtrim(w.type, '*') AND d.source_id = w.id AND d.dep_type = 'blocks'
-        UNION
-        SELECT w.type, w.id, 'step', s.step_id FROM waits w JOIN steps s ON w.type = 'phase' AND s.phase_id = w.id
-        UNION
-        SELECT w.type, w.id, 'step', s.step_id FROM waits w JOIN steps s ON w.type = 'plan' AND s.plan_id = w.id
-        UNION
-        SELECT w.type, w.id, 'plan', m.plan_id FROM waits w
-            JOIN program_plans m ON w.type = 'program' AND m.program_id = w.id
+# What a node that was reached leads to: what it waits for itself, what the phase, plan or program around it waits for
+# (marked with a star), and the members without which a plan, phase or program is not finished.
+LINKS = (
+    """d.target_type, d.target_id FROM reached w
+        JOIN dependencies d ON d.source_type = w.type AND d.source_id = w.id AND d.dep_type = 'blocks'""",
+    "'phase*', s.phase_id FROM reached w JOIN steps s ON w.type = 'step' AND s.step_id = w.id",
+    "'plan*', p.plan_id FROM reached w JOIN phases p ON w.type IN ('phase', 'phase*') AND p.phase_id = w.id",
+    """'program*', p.program_id FROM reached w
+        JOIN plans p ON w.type IN ('plan', 'plan*') AND p.plan_id = w.id AND p.program_id IS NOT NULL""",
+    """d.target_type, d.target_id FROM reached w
+        JOIN dependencies d ON w.type IN ('phase*', 'plan*', 'program*')
+            AND d.source_type = rtrim(w.type, '*') AND d.source_id = w.id AND d.dep_type = 'blocks'""",
+    "'step', s.step_id FROM reached w JOIN steps s ON w.type = 'phase' AND s.phase_id = w.id",
+    "'step', s.step_id FROM reached w JOIN steps s ON w.type = 'plan' AND s.plan_id = w.id",
+    "'plan', m.plan_id FROM reached w JOIN program_plans m ON w.type = 'program' AND m.program_id = w.id",
+)
+# Everything that must close before the targets of new edges can. A node is reached once, however many lead to it.
+REACHABLE = f"""
+    WITH RECURSIVE reached (type, id) AS (
+        SELECT value ->> 0, value ->> 1 FROM json_each(:targets)
+        {"".join(f" UNION SELECT {link}" for link in LINKS)}
     )
-    SELECT from_type, from_id, type, id FROM waits
+    {" UNION ALL ".join(f"SELECT w.type AS from_type, w.id AS from_id, {link}" for link in LINKS)}
 """
 
 PENDING_NAMED = """
@@ -102,10 +96,13 @@ async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType =
     if not edges:
         return
     await tx.many(
-        """
-        INSERT INTO dependencies
-            (dependency_id, source_type, source_id, target_type, target_id, dep_type, created_at, updated_at)
-        VALUES (:dependency_id, :source_type, :source_id, :target_type, :target_id, :dep_type, :now, :now)
+        f"""
+        INSERT INTO dependencies (dependency_id, source_type, source_id, target_type, target_id, dep_type, dep_status,
+            satisfied_at, created_at, updated_at)
+        SELECT :dependency_id, :source_type, :source_id, d.target_type, d.target_id, :dep_type,
+            CASE WHEN d.closed THEN 'satisfied' ELSE 'pending' END, CASE WHEN d.closed THEN :now END, :now, :now
+        FROM (SELECT *, ({IS_CLOSED}) AS closed FROM (SELECT :target_type AS target_type, :target_id AS target_id) d) d
+        WHERE true
         ON CONFLICT (source_type, source_id, target_type, target_id)
         DO UPDATE SET dep_type = excluded.dep_type, updated_at = excluded.updated_at
         """,
@@ -113,7 +110,6 @@ async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType =
     )
     if dep_type == "blocks":
         await refuse_cycle(tx, edges)
-    await refresh(tx, [target for _, target in edges])
 
 
 def _row(edge: Edge, dep_type: str, now: str) -> dict[str, Any]:
@@ -164,14 +160,15 @@ def of_plan(plan: Plan) -> list[Node]:
     return [("plan", plan.plan_id), *([("program", plan.program_id)] if plan.program_id else [])]
 
 
-async def clear(tx: Transaction, source: Node, target_type: str) -> None:
-    """Remove what `source` waits for among targets of one type."""
+async def clear(tx: Transaction, sources: Iterable[Node], target_type: str) -> None:
+    """Remove what `sources` wait for among targets of one type."""
     await tx.run(
         """
         DELETE FROM dependencies
-        WHERE source_type = :type AND source_id = :id AND target_type = :target_type AND dep_type = 'blocks'
+        WHERE (source_type, source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:sources))
+          AND target_type = :target_type AND dep_type = 'blocks'
         """,
-        {"type": source[0], "id": source[1], "target_type": target_type},
+        {"sources": encode([list(source) for source in sources]), "target_type": target_type},
     )
 
 
@@ -263,10 +260,11 @@ async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
 
 async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
     """Raise Conflict if one of these edges, which exist already, closes a cycle over `blocks`."""
-    rows = await tx.all(REACHABLE, {"edges": encode([[*source, *target] for source, target in edges])})
+    targets = dict.fromkeys(target for _, target in edges)
+    rows = await tx.all(REACHABLE, {"targets": encode([list(target) for target in targets])})
     graph: dict[Node, list[Node]] = {}
-    for row in rows:
-        graph.setdefault((row["from_type"], row["from_id"]), []).append((row["type"], row["id"]))
+    for source, target in (*edges, *(((row[0], row[1]), (row[2], row[3])) for row in rows)):
+        graph.setdefault(source, []).append(target)
     if cycle := find_cycle(graph):
         ids = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
         if len(ids) > CYCLE_SHOWN:

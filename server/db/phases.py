@@ -75,19 +75,33 @@ async def of_plan(db: Reader, plan_id: str, *, suffix: str = "") -> list[Phase]:
 
 
 async def count(db: Reader, plan_id: str) -> int:
-    return await db.value("SELECT count(*) FROM phases WHERE plan_id = :plan_id", {"plan_id": plan_id})
+    """Return how many phases a plan has: their indices have no gaps."""
+    return await db.value(
+        "SELECT coalesce(max(order_index) + 1, 0) FROM phases WHERE plan_id = :plan_id", {"plan_id": plan_id}
+    )
 
 
-async def ensure(tx: Transaction, plan_id: str, names: Sequence[str]) -> dict[str, str]:
+async def names(db: Reader, plan_id: str, *, first: int = 0) -> dict[str, str]:
+    """Return the names of the phases of a plan by id, in order, from an index on."""
+    rows = await db.all(
+        "SELECT phase_id, name FROM phases WHERE plan_id = :plan_id AND order_index >= :first ORDER BY order_index",
+        {"plan_id": plan_id, "first": first},
+    )
+    return {row["phase_id"]: row["name"] for row in rows}
+
+
+async def ensure(tx: Transaction, plan_id: str, wanted: Sequence[str]) -> dict[str, str]:
     """Return the phase id of each name, appending phases that the plan does not have yet."""
-    present, ids = await of_plan(tx, plan_id), dict[str, str]()
-    for name in dict.fromkeys(names):
-        phase = named(present, name)
-        if phase is None:
-            phase = await insert(tx, plan_id, name, order_index=len(present))
-            present.append(phase)
-        ids[name] = phase.phase_id
-    return ids
+    present = await names(tx, plan_id)
+    alike = {folded(name): phase_id for phase_id, name in reversed(present.items())}
+    known = {name: phase_id for phase_id, name in present.items()}
+    total = len(present)
+    for name in dict.fromkeys(wanted):
+        if name not in known and folded(name) not in alike:
+            alike[folded(name)] = (await insert(tx, plan_id, name, order_index=total)).phase_id
+            total += 1
+        known[name] = known.get(name) or alike[folded(name)]
+    return {name: known[name] for name in wanted}
 
 
 def named(phases: Sequence[Phase], name: str) -> Phase | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from server.db import dependencies, phases, plans
 from server.db.connection import Reader, Statement, Transaction
+from server.db.dependencies import Edge
 from server.db.named import same
 from server.db.near import not_found
 from server.db.plans import stored
@@ -109,8 +110,29 @@ async def by_ids(db: Reader, step_ids: Iterable[str]) -> dict[str, StepRow]:
     return {row["step_id"]: StepRow.of(row) for row in rows}
 
 
+async def of_phase(db: Reader, phase_id: str) -> list[StepRow]:
+    """Return all steps of a phase in order."""
+    rows = await db.all(
+        SELECT.format(suffix="") + " WHERE s.phase_id = :phase_id ORDER BY s.order_index", {"phase_id": phase_id}
+    )
+    return [StepRow.of(row) for row in rows]
+
+
+async def between(db: Reader, plan_id: str, first: int, last: int) -> list[StepRow]:
+    """Return the steps of a plan that have these indices, in order."""
+    rows = await db.all(
+        SELECT.format(suffix="")
+        + " WHERE s.plan_id = :plan_id AND s.order_index BETWEEN :first AND :last ORDER BY s.order_index",
+        {"plan_id": plan_id, "first": first, "last": last},
+    )
+    return [StepRow.of(row) for row in rows]
+
+
 async def count(db: Reader, plan_id: str) -> int:
-    return await db.value("SELECT count(*) FROM steps WHERE plan_id = :plan_id", {"plan_id": plan_id})
+    """Return how many steps a plan has: their indices have no gaps."""
+    return await db.value(
+        "SELECT coalesce(max(order_index) + 1, 0) FROM steps WHERE plan_id = :plan_id", {"plan_id": plan_id}
+    )
 
 
 async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, at: int | None = None) -> list[StepRow]:
@@ -119,9 +141,9 @@ async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, 
     Phases that the plan lacks are appended; a step without a phase joins the one before it. `depends_on` names step
     ids or indices of the plan as it is after the insertion.
     """
-    before = await of_plan(tx, plan_id)
-    at = len(before) if at is None else at
-    phase_names = _phases_of(new, before, at)
+    at = await count(tx, plan_id) if at is None else at
+    around = await between(tx, plan_id, max(at - 1, 0), max(at - 1, 0))
+    phase_names = _phases_of(new, around[0].phase if around else DEFAULT_PHASE)
     phase_ids = await phases.ensure(tx, plan_id, phase_names)
     await _shift(tx, plan_id, at, len(new))
     rows = [
@@ -133,16 +155,14 @@ async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, 
         rows,
     )
     ids = [row["step_id"] for row in rows]
-    after = [s.step_id for s in before[:at]] + ids + [s.step_id for s in before[at:]]
-    await _wait(tx, after, {step_id: step.depends_on for step_id, step in zip(ids, new, strict=True)})
+    waits = await _resolved(tx, plan_id, {step_id: step.depends_on for step_id, step in zip(ids, new, strict=True)})
+    await dependencies.add(tx, _edges(waits))
     await _refresh_around(tx, phase_ids.values())
-    found = await by_ids(tx, ids)
-    return [found[step_id] for step_id in ids]
+    return await between(tx, plan_id, at, at + len(new) - 1)
 
 
-def _phases_of(new: Sequence[NewStep], before: Sequence[StepRow], at: int) -> list[str]:
+def _phases_of(new: Sequence[NewStep], last: str) -> list[str]:
     """Return the phase name of each new step: its own, else that of the step before it."""
-    last = before[at - 1].phase if before and at else before[0].phase if before else DEFAULT_PHASE
     names: list[str] = []
     for step in new:
         last = step.phase or last
@@ -180,37 +200,50 @@ async def _refresh_around(tx: Transaction, phase_ids: Iterable[str]) -> None:
     await dependencies.refresh(tx, [("phase", phase_id) for phase_id in dict.fromkeys(phase_ids)])
 
 
-async def _wait(tx: Transaction, order: Sequence[str], wanted: Mapping[str, Sequence[int | str]]) -> None:
-    """Let steps wait for others, named by id or by index in `order`."""
+def _edges(waits: Mapping[str, Sequence[str]]) -> list[Edge]:
+    return [(("step", step_id), ("step", target)) for step_id, targets in waits.items() for target in targets]
+
+
+async def _resolved(db: Reader, plan_id: str, wanted: Mapping[str, Sequence[int | str]]) -> dict[str, list[str]]:
+    """Return for each step the ids of those that are named for it, each once."""
     named = list(dict.fromkeys(name for names in wanted.values() for name in names))
-    ids = dict(zip(named, await resolve(tx, order, named), strict=True))
-    edges = [(("step", step_id), ("step", ids[name])) for step_id, names in wanted.items() for name in names]
-    await dependencies.add(tx, edges)
+    ids = dict(zip(named, await resolve(db, plan_id, named), strict=True)) if named else {}
+    return {step_id: list(dict.fromkeys(ids[name] for name in names)) for step_id, names in wanted.items()}
 
 
-async def resolve(db: Reader, order: Sequence[str], named: Sequence[int | str]) -> list[str]:
+async def resolve(db: Reader, plan_id: str, named: Sequence[int | str]) -> list[str]:
     """Return the step ids that ids and indices name; every one that names nothing is told at once."""
-    numbered = {str(index): step_id for index, step_id in enumerate(order)} if named else {}
-    ids = [numbered.get(str(name), str(name)) for name in named]
-    elsewhere = set(ids) - set(order)
-    unknown = elsewhere - (await by_ids(db, elsewhere)).keys() if elsewhere else set[str]()
-    if unknown:
+    names = encode([str(name) for name in named])
+    by_index, by_id = await db.batch(
+        (
+            """
+            SELECT order_index, step_id FROM steps
+            WHERE plan_id = :plan_id AND order_index IN (SELECT CAST(value AS INTEGER) FROM json_each(:names))
+            """,
+            {"names": names, "plan_id": plan_id},
+        ),
+        ("SELECT step_id FROM steps WHERE step_id IN (SELECT value FROM json_each(:names))", {"names": names}),
+    )
+    known = {row["step_id"]: row["step_id"] for row in by_id}
+    known |= {str(row["order_index"]): row["step_id"] for row in by_index}
+    if unknown := sorted({str(name) for name in named} - known.keys()):
         raise InvalidArguments(
-            f"depends_on names {', '.join(sorted(unknown))}: no step id, and no index of the plan's {len(order)} steps."
+            f"depends_on names {', '.join(unknown)}: no step id, and no index of the plan's "
+            f"{await count(db, plan_id)} steps."
         )
-    return ids
+    return [known[str(name)] for name in named]
 
 
-async def set_dependencies(tx: Transaction, step: StepRow, named: Sequence[int | str]) -> tuple[list[str], bool]:
-    """Make the named steps all that `step` waits for; return their ids, and whether that is anything new."""
-    order = [s.step_id for s in await of_plan(tx, step.plan_id)]
-    ids = list(dict.fromkeys(await resolve(tx, order, named)))
-    before = await dependencies.waits_of(tx, "step", [step.step_id], target_type="step")
-    if set(ids) == set(before.get(step.step_id, ())):
-        return ids, False
-    await dependencies.clear(tx, ("step", step.step_id), "step")
-    await dependencies.add(tx, [(("step", step.step_id), ("step", target)) for target in ids])
-    return ids, True
+async def set_dependencies(
+    tx: Transaction, plan_id: str, wanted: Mapping[str, Sequence[int | str]]
+) -> tuple[dict[str, list[str]], bool]:
+    """Make the named steps all that these steps of a plan wait for; return their ids, and whether any are new."""
+    found = await _resolved(tx, plan_id, wanted)
+    before = await dependencies.waits_of(tx, "step", wanted, target_type="step")
+    changed = {step_id: ids for step_id, ids in found.items() if set(ids) != set(before.get(step_id, ()))}
+    await dependencies.clear(tx, [("step", step_id) for step_id in changed], "step")
+    await dependencies.add(tx, _edges(changed))
+    return found, bool(changed)
 
 
 async def update(tx: Transaction, step_id: str, changes: Mapping[str, Any]) -> StepRow:
@@ -237,35 +270,37 @@ async def reopen(tx: Transaction, step_id: str) -> None:
 
 async def delete(tx: Transaction, step_ids: Sequence[str], plan_id: str) -> None:
     """Delete steps and close the gaps in the order. What waits for them is freed by the caller's refresh."""
-    await tx.run(
-        "DELETE FROM steps WHERE step_id IN (SELECT value FROM json_each(:ids))", {"ids": encode(list(step_ids))}
+    rows = await tx.all(
+        "DELETE FROM steps WHERE step_id IN (SELECT value FROM json_each(:ids)) RETURNING order_index",
+        {"ids": encode(list(step_ids))},
     )
-    await close_gaps(tx, plan_id)
+    if rows:
+        await _close_gaps(tx, plan_id, min(row["order_index"] for row in rows))
 
 
-async def close_gaps(tx: Transaction, plan_id: str) -> None:
-    """Number the steps of a plan 0, 1, 2, ... in their order."""
+async def _close_gaps(tx: Transaction, plan_id: str, first: int) -> None:
+    """Number the steps of a plan from the first gap on without another one, in their order."""
     await tx.run(
         """
         UPDATE steps SET order_index = n.position FROM (
-            SELECT step_id, row_number() OVER (ORDER BY order_index, step_id) - 1 AS position
-            FROM steps WHERE plan_id = :plan_id
+            SELECT step_id, :first + row_number() OVER (ORDER BY order_index, step_id) - 1 AS position
+            FROM steps WHERE plan_id = :plan_id AND order_index >= :first
         ) AS n
         WHERE steps.step_id = n.step_id AND steps.order_index <> n.position
         """,
-        {"plan_id": plan_id},
+        {"plan_id": plan_id, "first": first},
     )
 
 
-async def set_order(tx: Transaction, plan_id: str, step_ids: Sequence[str]) -> None:
-    """Put the steps of a plan, all of them, into this order."""
+async def set_order(tx: Transaction, plan_id: str, step_ids: Sequence[str], *, first: int = 0) -> None:
+    """Put steps of a plan into this order, from an index on: all that are there, up to the last of them."""
     await tx.run(
         """
-        WITH n (key, value) AS MATERIALIZED (SELECT key, value FROM json_each(:ids))
-        UPDATE steps SET order_index = n.key FROM n
-        WHERE steps.step_id = n.value AND steps.plan_id = :plan_id AND steps.order_index <> n.key
+        WITH n (place, step_id) AS MATERIALIZED (SELECT key + :first, value FROM json_each(:ids))
+        UPDATE steps SET order_index = n.place FROM n
+        WHERE steps.step_id = n.step_id AND +steps.plan_id = :plan_id AND steps.order_index <> n.place
         """,
-        {"ids": encode(list(step_ids)), "plan_id": plan_id},
+        {"ids": encode(list(step_ids)), "plan_id": plan_id, "first": first},
     )
 
 

@@ -184,7 +184,7 @@ async def delete_phase(
         heir = await phases.require(tx, plan_id, move_steps_to) if move_steps_to else None
         if heir == found:
             raise InvalidArguments("'move_steps_to' is the phase that goes. Name another one.")
-        held = [step for step in await steps.of_plan(tx, plan_id) if step.phase_id == found.phase_id]
+        held = await steps.of_phase(tx, found.phase_id)
         gone = [] if heir else held
         rows = await _rows(tx, found, gone)
         if not confirm:

@@ -132,7 +132,7 @@ async def wait_for_plans(tx: Transaction, plan_id: str, wanted: Sequence[str]) -
     problems += ["a plan cannot wait for itself"] if plan_id in ids else []
     details: dict[str, Any] = {"missing": missing} if missing else {}
     others = [other for other in ids if other in known and other != plan_id]
-    await dependencies.clear(tx, ("plan", plan_id), "plan")
+    await dependencies.clear(tx, [("plan", plan_id)], "plan")
     try:
         await dependencies.add(tx, [(("plan", plan_id), ("plan", other)) for other in others])
     except Conflict as cycle:

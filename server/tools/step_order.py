@@ -1,5 +1,7 @@
 """memory_steps: removing, re-ordering and replacing steps. Dependencies, claims and confirmations follow the step."""
 
+from collections import defaultdict, deque
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -85,23 +87,32 @@ async def _remove(
         plan_id=plan.plan_id,
         rows=rows,
     )
-    waiting = [(row["source_type"], row["source_id"]) for row in rows["dependencies"] if row["target_id"] in set(ids)]
+    lost = set(ids)
+    waiting = [(row["source_type"], row["source_id"]) for row in rows["dependencies"] if row["target_id"] in lost]
     await steps.delete(tx, ids, plan.plan_id)
     await plans.touch(tx, plan.plan_id)
-    free = await dependencies.free_among(tx, [node for node in waiting if node[1] not in set(ids)])
+    free = await dependencies.free_among(tx, [node for node in waiting if node[1] not in lost])
     free += await dependencies.refresh(tx, [("phase", step.phase_id) for step in gone])
     return trash_id, await unblocked(tx, free)
 
 
 async def _reordered(
-    call: Call, tx: Transaction, plan: Plan, workspace_id: str, after: list[StepRow], *, named: StepRow | None = None
+    call: Call,
+    tx: Transaction,
+    plan: Plan,
+    workspace_id: str,
+    after: list[StepRow],
+    *,
+    first: int = 0,
+    named: StepRow | None = None,
 ) -> Result:
-    """Store a new order of all steps of a plan; say how many moved, and whereto: the named one, or the first."""
-    moved = [(index, step) for index, step in enumerate(after) if step.order_index != index]
+    """Store a new order of steps from an index on; say how many moved, and whereto: the named one, or the first."""
+    moved = [(index, step) for index, step in enumerate(after, first) if step.order_index != index]
     if moved:
-        await steps.set_order(tx, plan.plan_id, [step.step_id for step in after])
+        await steps.set_order(tx, plan.plan_id, [step.step_id for step in after], first=first)
         await plans.touch(tx, plan.plan_id)
-        log(tx, plan.plan_id, "steps_reordered", f"{len(moved)} of {len(after)} steps moved", action=call.action.name)
+        total = await steps.count(tx, plan.plan_id)
+        log(tx, plan.plan_id, "steps_reordered", f"{len(moved)} of {total} steps moved", action=call.action.name)
     parts = {
         "plan_id": plan.plan_id,
         "workspace_id": workspace_id,
@@ -116,8 +127,8 @@ async def _reordered(
 
 
 def _moved(order: list[StepRow], from_index: int, to_index: int) -> list[StepRow]:
-    rest = [step for step in order if step.order_index != from_index]
-    return [*rest[:to_index], order[from_index], *rest[to_index:]]
+    """Return the steps between two indices with the one at one end at the other."""
+    return [*order[1:], order[0]] if from_index < to_index else [order[-1], *order[:-1]]
 
 
 @TOOL.action(takes=("version", "claim", "request"), one_of=STEP)
@@ -164,15 +175,17 @@ async def move(
 async def _move(call: Call, tx: Transaction, where: Target, to_index: int) -> Result:
     step_rules.check_version(call, where.step)
     step_rules.guard(call, tx, where.step)
-    order = await steps.of_plan(tx, where.plan.plan_id)
+    total = await steps.count(tx, where.plan.plan_id)
     from_index = where.step.order_index
-    if not 0 <= to_index < len(order):
+    if not 0 <= to_index < total:
         raise InvalidArguments(
             f"The step at index {from_index} cannot go to index {to_index}: the plan has the indices 0 to "
-            f"{len(order) - 1}. Nothing moved."
+            f"{total - 1}. Nothing moved."
         )
-    after = _moved(order, from_index, to_index)
-    return await _reordered(call, tx, where.plan, where.workspace_id, after, named=order[from_index])
+    first, last = sorted((from_index, to_index))
+    after = _moved(await steps.between(tx, where.plan.plan_id, first, last), from_index, to_index)
+    named = after[to_index - first]
+    return await _reordered(call, tx, where.plan, where.workspace_id, after, first=first, named=named)
 
 
 @TOOL.action(takes=("version",))
@@ -247,7 +260,8 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
         plan, workspace_id = await edited(call, tx, plan_id)
         before = await steps.of_plan(tx, plan_id)
         kept = _matched(before, replacement_steps)
-        gone = [step for step in before if step.step_id not in set(kept.values())]
+        stays = set(kept.values())
+        gone = [step for step in before if step.step_id not in stays]
         if gone and not confirm:
             return {"plan_id": plan_id, "workspace_id": workspace_id, "preview": await _loss(tx, gone)}
         new = [step for place, step in enumerate(replacement_steps) if place not in kept]
@@ -265,28 +279,29 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
             "workspace_id": workspace_id,
             "created_phase": await created_phase(tx, plan_id, phases_before),
             "kept": len(kept),
-            "added": [{"step_id": step.step_id, "index": step.order_index} for step in _new(after, kept)],
+            "added": [{"step_id": s.step_id, "index": s.order_index} for s in after if s.step_id not in stays],
             "removed": len(gone),
             "trash_id": trash_id,
             "unblocked": free,
         }
 
 
-def _new(after: list[StepRow], kept: dict[int, str]) -> list[StepRow]:
-    return [step for step in after if step.step_id not in set(kept.values())]
-
-
 def _matched(before: list[StepRow], wanted: list[NewStep]) -> dict[int, str]:
     """Return the id of the step that each wanted one continues, by its place: same text, same phase preferred."""
-    free = {step.step_id: step for step in before}
+    queues = defaultdict[tuple[str, str | None], deque[str]](deque)
+    for step in before:
+        for phase in (folded(step.phase), None):
+            queues[step.task.strip(), phase].append(step.step_id)
     found: dict[int, str] = {}
+    taken = set[str]()
     for exact in (True, False):
         for place, new in enumerate(wanted):
-            for step in free.values() if place not in found else ():
-                if step.task.strip() == new.task and not (exact and _is_elsewhere(step, new)):
-                    found[place] = step.step_id
-                    del free[step.step_id]
-                    break
+            queue = queues[new.task, folded(new.phase) if exact and new.phase else None]
+            while queue and queue[0] in taken:
+                queue.popleft()
+            if queue and place not in found:
+                found[place] = queue.popleft()
+                taken.add(found[place])
     return found
 
 
@@ -303,13 +318,14 @@ async def _rebuild(tx: Transaction, plan_id: str, wanted: list[NewStep], kept: d
     ids = {**kept, **{place: row.step_id for (place, _), row in zip(new, inserted, strict=True)}}
     order = [ids[place] for place in range(len(wanted))]
     await steps.set_order(tx, plan_id, order)
-    rows = await steps.by_ids(tx, order)
-    for place, step in enumerate(wanted):
-        if "depends_on" in step.model_fields_set:
-            await steps.set_dependencies(tx, rows[ids[place]], step.depends_on)
-        if place in kept and (changes := await _said(tx, plan_id, step, rows[kept[place]])):
-            await step_rules.check_type(tx, rows[kept[place]], changes.get("type"))
-            await steps.update(tx, kept[place], changes)
+    rows = await steps.by_ids(tx, list(kept.values()))
+    phase_ids = await phases.ensure(tx, plan_id, [step.phase for step in wanted if step.phase])
+    waits = {ids[at]: step.depends_on for at, step in enumerate(wanted) if "depends_on" in step.model_fields_set}
+    await steps.set_dependencies(tx, plan_id, waits)
+    for place, step_id in kept.items():
+        if changes := _said(wanted[place], rows[step_id], phase_ids):
+            await step_rules.check_type(tx, rows[step_id], changes.get("type"))
+            await steps.update(tx, step_id, changes)
     await plans.touch(tx, plan_id)
     return await steps.of_plan(tx, plan_id)
 
@@ -326,10 +342,10 @@ async def _phases(tx: Transaction, plan_id: str, wanted: list[NewStep], kept: di
     return found
 
 
-async def _said(tx: Transaction, plan_id: str, wanted: NewStep, row: StepRow) -> dict[str, Any]:
+def _said(wanted: NewStep, row: StepRow, phase_ids: Mapping[str, str]) -> dict[str, Any]:
     """Return the columns of a kept step that the caller's description changes."""
     given = {name: getattr(wanted, name) for name in ("type", "assignee", "section") if name in wanted.model_fields_set}
     changes = {name: value for name, value in given.items() if value != getattr(row, name)}
     if wanted.phase and _is_elsewhere(row, wanted):
-        changes["phase_id"] = (await phases.ensure(tx, plan_id, [wanted.phase]))[wanted.phase]
+        changes["phase_id"] = phase_ids[wanted.phase]
     return changes

@@ -119,7 +119,7 @@ async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], 
 
 async def created_phase(tx: Transaction, plan_id: str, before: int) -> str | list[str] | None:
     """Return the name, or names, of phases that were made because a step named a new one: the plan had `before`."""
-    made = [phase.name for phase in (await phases.of_plan(tx, plan_id))[before:]]
+    made = list((await phases.names(tx, plan_id, first=before)).values())
     return made[0] if len(made) == 1 else made or None
 
 
@@ -371,7 +371,8 @@ async def set_dependencies(
         step_rules.check_version(call, where.step)
         step_rules.guard(call, tx, where.step)
         step = where.step
-        ids, is_new = await steps.set_dependencies(tx, step, depends_on)
+        waits, is_new = await steps.set_dependencies(tx, where.plan.plan_id, {step.step_id: depends_on})
+        ids = waits[step.step_id]
         if is_new:
             await plans.touch(tx, where.plan.plan_id)
             data = {"depends_on": ids}

@@ -195,7 +195,7 @@ async def apply(db: Database, world: World, operation: tuple[str, Any, Any]) -> 
     elif kind == "clear":
         source = world.nodes[what % len(world.nodes)]
         async with db.transaction() as tx:
-            await dependencies.clear(tx, source, how)
+            await dependencies.clear(tx, [source], how)
         gone = [edge for edge in world.blocks() if edge[0] == source and edge[1][0] == how]
         for edge in gone:
             del world.edges[edge]
