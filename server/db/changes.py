@@ -9,7 +9,7 @@ from server.db.family import ARCHIVE
 from server.models.base import later
 
 # Events of a workspace that change what every document of it says.
-WHOLE = ("imported", "workspace_updated", "workspace_registered")
+WHOLE = ("imported", "workspace_updated", "workspace_moved", "workspace_registered")
 SESSIONS = "(SELECT session_id, plan_id FROM sessions UNION ALL SELECT session_id, plan_id FROM sessions_archive)"
 NODES = " UNION ALL ".join(
     f"SELECT '{kind}' AS type, {kind}_id AS id, plan_id FROM {kind}s{suffix}"

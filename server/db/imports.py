@@ -70,7 +70,7 @@ async def target_of(db: Reader, workspace_id: str) -> str | None:
         """
         SELECT coalesce(
             (SELECT workspace_id FROM workspaces WHERE workspace_id = :id),
-            (SELECT workspace_id FROM workspace_aliases WHERE alias = :id))
+            (SELECT workspace_id FROM workspace_aliases WHERE alias = :id AND kind = 'id'))
         """,
         {"id": workspace_id},
     )

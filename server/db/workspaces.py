@@ -27,8 +27,11 @@ FULL = f"""
     FROM workspaces w
 """
 NEAR = """
-    SELECT * FROM workspaces
-    WHERE path IN (SELECT value FROM json_each(:paths)) OR git_common_dir = :common_dir
+    SELECT w.*, w.path AS place FROM workspaces w
+    WHERE w.path IN (SELECT value FROM json_each(:paths)) OR w.git_common_dir = :common_dir
+    UNION ALL
+    SELECT w.*, a.alias FROM workspace_aliases a JOIN workspaces w ON w.workspace_id = a.workspace_id
+    WHERE a.kind = 'path' AND a.alias IN (SELECT value FROM json_each(:former))
     ORDER BY created_at, workspace_id
 """
 BELOW = """
@@ -68,7 +71,7 @@ async def find(db: Reader, workspace_id: str) -> Workspace | None:
         """
         SELECT * FROM workspaces WHERE workspace_id = coalesce(
             (SELECT workspace_id FROM workspaces WHERE workspace_id = :workspace_id),
-            (SELECT workspace_id FROM workspace_aliases WHERE alias = :workspace_id))
+            (SELECT workspace_id FROM workspace_aliases WHERE alias = :workspace_id AND kind = 'id'))
         """,
         {"workspace_id": workspace_id},
     )
@@ -88,9 +91,15 @@ async def all_(db: Reader) -> list[Workspace]:
     return [Workspace.of(row) for row in await db.all("SELECT * FROM workspaces ORDER BY name, workspace_id")]
 
 
-async def holding(db: Reader, folder: str, checkout: Checkout | None) -> Workspace | None:
+async def at(db: Reader, path: str) -> Workspace | None:
+    """Return the workspace whose folder this is."""
+    row = await db.one("SELECT * FROM workspaces WHERE path = :path", {"path": path})
+    return Workspace.of(row) if row else None
+
+
+async def holding(db: Reader, folder: str, checkout: Checkout | None, *, former: bool = True) -> Workspace | None:
     """Return the deepest workspace that holds `folder`: in its own working tree, else in another one of the same
-    repository, else around it.
+    repository, else around it. A `former` folder of a workspace stands for it too.
     """
     above = [folder, *map(str, PurePath(folder).parents)]
     rows = await db.all(
@@ -98,21 +107,22 @@ async def holding(db: Reader, folder: str, checkout: Checkout | None) -> Workspa
         {
             "paths": encode([*above, *(checkout.twins if checkout else ())]),
             "common_dir": checkout.common_dir if checkout else None,
+            "former": encode(above if former else []),
         },
     )
-    ranked = [(_rank(w, above, checkout), w) for w in map(Workspace.of, rows)]
+    ranked = [(_rank(w, place, above, checkout), w) for w, place in ((Workspace.of(row), row["place"]) for row in rows)]
     near = [(rank, w) for rank, w in ranked if rank]
     return max(near, key=lambda pair: pair[0])[1] if near else None
 
 
-def _rank(workspace: Workspace, above: Sequence[str], checkout: Checkout | None) -> tuple[int, int] | None:
-    """Return how near a workspace is to the first of the folders `above`, or None if it does not hold it."""
-    around = workspace.path in above
-    if checkout and around and len(workspace.path) >= len(checkout.root):
-        return 2, len(workspace.path)
+def _rank(workspace: Workspace, at: str, above: Sequence[str], checkout: Checkout | None) -> tuple[int, int] | None:
+    """Return how near a workspace in the folder `at` is to the first of `above`, or None if it does not hold it."""
+    around = at in above
+    if checkout and around and len(at) >= len(checkout.root):
+        return 2, len(at)
     if checkout and (place := checkout.place_of(workspace)) in checkout.prefixes:
         return 1, len(place)
-    return (0, len(workspace.path)) if around else None
+    return (0, len(at)) if around else None
 
 
 async def below(db: Reader, folder: str) -> list[Workspace]:
@@ -199,11 +209,38 @@ async def relatives(db: Reader, workspace: Workspace) -> tuple[Relative | None, 
 
 async def aliases(db: Reader, workspace_id: str) -> list[str]:
     """Return the old ids of a workspace."""
+    return await _aliases(db, workspace_id, "id")
+
+
+async def former_paths(db: Reader, workspace_id: str) -> list[str]:
+    """Return the folders that a workspace was moved from, and that no other has taken since."""
+    return await _aliases(db, workspace_id, "path")
+
+
+async def _aliases(db: Reader, workspace_id: str, kind: str) -> list[str]:
     rows = await db.all(
-        "SELECT alias FROM workspace_aliases WHERE workspace_id = :workspace_id ORDER BY alias",
-        {"workspace_id": workspace_id},
+        "SELECT alias FROM workspace_aliases WHERE workspace_id = :workspace_id AND kind = :kind ORDER BY alias",
+        {"workspace_id": workspace_id, "kind": kind},
     )
     return [row["alias"] for row in rows]
+
+
+async def remember_path(tx: Transaction, workspace_id: str, path: str, *, new: str) -> None:
+    """Let the folder that a workspace leaves stand for it, until another takes it; the `new` one stands for itself."""
+    await forget_path(tx, new)
+    await tx.run(
+        """
+        INSERT INTO workspace_aliases (alias, workspace_id, kind, created_at)
+        VALUES (:path, :workspace_id, 'path', :now)
+        ON CONFLICT (alias) DO UPDATE SET workspace_id = excluded.workspace_id, created_at = excluded.created_at
+        """,
+        {"path": path, "workspace_id": workspace_id, "now": tx.now()},
+    )
+
+
+async def forget_path(tx: Transaction, path: str) -> None:
+    """Let a folder stand for no workspace that was moved from it."""
+    await tx.run("DELETE FROM workspace_aliases WHERE alias = :path AND kind = 'path'", {"path": path})
 
 
 async def held_steps(db: Reader, workspace_id: str, *, limit: int) -> list[HeldStep]:

@@ -139,7 +139,7 @@ def _place(folder: Path) -> Place | None:
 def _place_of(document: Document, entries: list[Entry]) -> Place:
     tables = cast(dict[str, list[dict[str, Any]]], document.get("tables") or {})
     heads = tables.get("workspaces") or [{}]
-    aliases = tuple(str(row.get("alias")) for row in tables.get("workspace_aliases", []))
+    aliases = tuple(str(row.get("alias")) for row in tables.get("workspace_aliases", []) if row.get("kind") != "path")
     owns = any(entry.path.startswith("programs/") for entry in entries)
     parent = heads[0].get("parent_workspace_id")
     return Place(document["workspace_id"], str(heads[0].get("path") or ""), entries, parent, aliases, owns)

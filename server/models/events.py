@@ -27,6 +27,7 @@ class Origin:
 TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "workspace_registered": (("workspace",), "a folder became a workspace"),
     "workspace_updated": (("workspace",), "its name or profile changed"),
+    "workspace_moved": (("workspace",), "its folder is another one now; data.from, data.to"),
     "workspace_linked": (("workspace",), "it became parent or child of another workspace"),
     "workspace_unlinked": (("workspace",), "it is parent or child of that workspace no more"),
     "files_reserved": (("workspace",), "somebody says on which files they work"),

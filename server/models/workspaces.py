@@ -157,6 +157,7 @@ class WorkspaceInfo(Model):
     display_name: str | None = None
     path: str
     aliases: list[str]
+    former_paths: list[str]
     created_at: str
     updated_at: str
     plan_counts: dict[str, int]
@@ -168,7 +169,11 @@ class WorkspaceInfo(Model):
 
 
 class Registered(Model):
-    """What `register` answers. `worktree_of` is the path of the workspace that the folder is a git worktree of."""
+    """What `register` and `migrate` answer.
+
+    `worktree_of` is the path of the workspace that the folder is a git worktree of, `moved_from` the folder that it was
+    in before, `moved_with` the workspaces inside that came along, `copy_of` the workspace that it is a copy of.
+    """
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset({"first_time"})
 
@@ -178,6 +183,9 @@ class Registered(Model):
     plan_counts: dict[str, int]
     first_time: bool
     worktree_of: str | None = None
+    moved_from: str | None = None
+    moved_with: list[Relative] = Field(default_factory=list[Relative])
+    copy_of: str | None = None
     warnings: list[str]
     legacy_store: LegacyStore | None = None
 

@@ -1,4 +1,4 @@
-"""`.projectmemory/identity.json`: which workspace a project folder is, told by the folder itself."""
+"""`.projectmemory/identity.json`: which workspace a project folder is, or was in another place, told by the folder."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from server.tools.paths import normal_path
 
 FOLDER = ".projectmemory"
 FILE = "identity.json"
+PREVIOUS = "identity.previous.json"
 SCHEMA_VERSION = "1.0.0"
 LARGEST = 64 * 1024
 VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -24,10 +25,11 @@ OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOC
 
 @dataclass(frozen=True)
 class Identity:
-    """What the file of a folder says: `fields` if it speaks of this folder, else the `problem` with it, if any."""
+    """What the file of a folder says, or the `problem` with it; `is_here` if it speaks of the folder it lies in."""
 
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     problem: str | None = None
+    is_here: bool = False
 
     @property
     def workspace_id(self) -> str | None:
@@ -35,21 +37,16 @@ class Identity:
 
 
 def read(folder: str) -> Identity:
-    """Read the identity file of a project folder. A file that is damaged or speaks of another folder is a problem."""
+    """Read the identity file of a project folder."""
     try:
         found = _load(Path(folder) / FOLDER / FILE)
     except FileNotFoundError:
         return Identity()
     except (OSError, ValueError, RecursionError):
-        return Identity(problem=f"{FOLDER}/{FILE} cannot be read, so it was ignored.")
+        return Identity(problem="it cannot be read")
     if found is None or not _is_id(found.get("workspace_id")):
-        return Identity(problem=f"{FOLDER}/{FILE} names no workspace, so it was ignored.")
-    if not _is_about(found, folder):
-        return Identity(
-            problem=f"{FOLDER}/{FILE} belongs to workspace {found['workspace_id']} in "
-            f"{str(found.get('workspace_path'))[:200]!r}, so it was ignored."
-        )
-    return Identity(found)
+        return Identity(problem="it names no workspace")
+    return Identity(found, is_here=_is_about(found, folder))
 
 
 def _is_id(value: object) -> bool:
@@ -73,17 +70,31 @@ def _is_about(found: Mapping[str, Any], folder: str) -> bool:
 
 
 def write(folder: str, known: Identity, fields: Mapping[str, str], now: str) -> str | None:
-    """Make the folder say which workspace it is; touch no file that says so already. Return a warning on failure."""
+    """Make the folder say which workspace it is; touch no file that says so already. Return a warning, if any.
+
+    A file with a problem is replaced, and kept beside it as PREVIOUS.
+    """
     wanted = {**known.fields, "schema_version": SCHEMA_VERSION, **fields}
     try:
         home = own_folder(folder)
         if home is None:
             return f"{FOLDER} is a symbolic link, so no identity file was written. The workspace is registered."
+        told = _kept(home, known.problem) if known.problem else None
         if wanted != known.fields:
             replace(home / FILE, encode({**wanted, "updated_at": now}) + "\n", mode=SHARED)
     except OSError as error:
         return f"No identity file was written ({error.strerror}). The workspace is registered."
-    return None
+    return told
+
+
+def _kept(home: Path, problem: str) -> str:
+    """Keep what is in the way of a new identity file, if it is a file and no link, and say so."""
+    file = home / FILE
+    told = f"{FOLDER}/{FILE} was ignored and replaced: {problem}."
+    if not stat.S_ISREG(file.lstat().st_mode):
+        return told
+    replace(home / PREVIOUS, file.read_bytes(), mode=SHARED)
+    return f"{told} It is kept as {PREVIOUS}."
 
 
 def own_folder(folder: str) -> Path | None:

@@ -50,7 +50,7 @@ class Older(Protocol):
 def find(folder: str) -> Found | None:
     """Return the store that a project folder has: where its identity file leads, below `data`, or right there."""
     known = identity.read(folder)
-    if is_led_away(known):
+    if known.is_here and is_led_away(known):
         return Found(folder, (known.fields["workspace_id"],))
     for place in (Path(folder) / "data", Path(folder)):
         if ids := _workspaces(place):

@@ -4,9 +4,12 @@ import os
 import sys
 import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Literal
 
 from server.errors import InvalidArguments, NotAllowed
 from server.models.workspaces import Checkout, Workspace
+
+Whereabouts = Literal["same", "there", "gone", "unreachable"]
 
 
 def expanded(text: str) -> Path:
@@ -37,9 +40,24 @@ def project_folder(text: str) -> str:
         problem = f"cannot be used: {error.strerror}. Send the folder of an existing project."
     if not problem and folder == Path(folder).anchor:
         problem = "is the root of the file system, which would hold every project. Send the folder of one."
+    if not problem and folder == normal_path(expanded("~")):
+        problem = "is your home folder, which would hold every project in it. Send the folder of one."
     if problem:
         raise InvalidArguments(f"workspace_path {text[:200]!r} {problem}")
     return folder
+
+
+def whereabouts(path: str, folder: str) -> Whereabouts:
+    """Return where the folder of a workspace is: at its `path`, in `folder` by another name, gone, or out of reach."""
+    try:
+        if Path(path).is_dir():
+            return "same" if Path(path).samefile(folder) else "there"
+        Path(path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "gone" if Path(path).parent.is_dir() else "unreachable"
+    except OSError:
+        return "unreachable"
+    return "gone"
 
 
 def normal_path(path: Path) -> str:

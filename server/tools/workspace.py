@@ -1,22 +1,19 @@
 """memory_workspace: the projects that own plans and memory. Logs, trash and figures are in `workspace_logs`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import anyio
-
 from server.db import events, workspaces
 from server.db.connection import Transaction
-from server.errors import Conflict
+from server.errors import Conflict, InvalidArguments
 from server.models.events import Event
 from server.models.text import Id, Line
-from server.models.workspaces import GIT_PREFIX, Checkout, Registered, Workspace, WorkspaceInfo, brief, nested
-from server.tools import identity, older_stores, paths
+from server.models.workspaces import Checkout, Registered, Relative, Workspace, WorkspaceInfo, brief, nested
+from server.tools import paths, workspace_moves
 from server.tools.common import Call, Detail, WorkspacePath, tool
-from server.tools.identity import Identity
 from server.tools.render import Page, Result
+from server.tools.workspace_moves import Place
 
 LAST_EVENTS = 10
 MOST_CLAIMS = 100
@@ -29,7 +26,11 @@ async def _settled(call: Call, made: dict[str, Any]) -> Registered:
     """Make the folder say which workspace it is, and tell of an older store in it."""
     folder, workspace = made["folder"], await workspaces.require(call.db, made["workspace_id"])
     is_worktree = workspace.path != folder
-    warnings = [] if is_worktree else await _identify(call, folder, workspace)
+    moved = [await workspaces.require(call.db, workspace_id) for workspace_id in made["moved_with"]]
+    warnings: list[str] = [*made["warnings"]]
+    for one in [*([] if is_worktree else [workspace]), *moved]:
+        data_root = str(call.settings.data_root)
+        warnings += await workspace_moves.identify(call.db, one.path, one, data_root, force=call.shared.force)
     legacy = await call.greeting(workspace.workspace_id)
     return Registered(
         workspace_id=workspace.workspace_id,
@@ -38,6 +39,9 @@ async def _settled(call: Call, made: dict[str, Any]) -> Registered:
         plan_counts=await workspaces.plan_counts(call.db, workspace.workspace_id),
         first_time=made["first_time"],
         worktree_of=workspace.path if is_worktree else None,
+        moved_from=made["moved_from"],
+        moved_with=[Relative(workspace_id=w.workspace_id, name=w.label, path=w.path) for w in moved],
+        copy_of=made["copy_of"],
         warnings=warnings,
         legacy_store=legacy,
     )
@@ -47,41 +51,123 @@ async def _settled(call: Call, made: dict[str, Any]) -> Registered:
 async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | None = None) -> dict[str, Any]:
     """Make a project folder a workspace, or find the one it is.
 
-    Idempotent: any spelling of the same folder, and any git worktree of a registered repository, is one workspace.
-    A folder inside or around a registered one is a conflict, unless force=true. The only files written are
-    .projectmemory/identity.json and a .gitignore beside it. `name` is that of the folder, unless given. `legacy_store`
-    in the answer tells of a store of the file-based Project Memory in the folder, with the command that imports it.
+    Idempotent: any spelling of the same folder, and any git worktree of a registered repository, is one workspace. So
+    is a folder that was renamed or moved, by its .projectmemory/identity.json: moved_from says so, and the old path
+    goes on to mean it. Where that cannot be told, it is a conflict; migrate settles it. A copy is a new workspace. A
+    folder inside or around a registered one is a conflict, unless force=true. Nothing is written but that file, a
+    .gitignore beside it, and identity.previous.json if another was there; one that this database does not know is
+    replaced only with force. `name` is that of the folder, unless given. `legacy_store` in the answer tells of a store
+    of the file-based Project Memory in the folder, with the command that imports it.
 
     Example: {"action":"register","workspace_path":"/home/me/project"}
     """
     folder = paths.project_folder(workspace_path)
-    place = Place(folder, paths.checkout(folder), await anyio.to_thread.run_sync(identity.read, folder))
+    place = await workspace_moves.look(call.db, folder, str(call.settings.data_root))
     async with call.write() as tx:
-        workspace, first_time = await _find_or_create(call, tx, place, name)
+        found = await _find(call, tx, place, name)
+        moved = [] if found or place.nature != "moved" else await _move(call, tx, place)
+        workspace = found or (await _refresh(tx, moved[0], name, place.checkout) if moved else None)
+        first_time = workspace is None
+        workspace = workspace or await _create(tx, place, name)
         await _refuse_other(call, tx, workspace)
-        tx.workspace_id = workspace.workspace_id
-        return {"workspace_id": workspace.workspace_id, "folder": folder, "first_time": first_time}
+        return _made(tx, place, workspace, moved, first_time=first_time)
 
 
-@dataclass(frozen=True)
-class Place:
-    """A folder that asks to be registered: its one spelling, the git working tree around it, its identity file."""
+@TOOL.action(takes=("force",), then=_settled)
+async def migrate(call: Call, *, workspace_path: WorkspacePath) -> dict[str, Any]:
+    """Give a workspace the folder it was moved to.
 
-    folder: str
-    checkout: Checkout | None
-    known: Identity
+    By hand, where register cannot tell: the same id, plans and memory, a new path. workspace_id says which workspace;
+    without it the identity file of the folder does. Workspaces inside come along. A workspace whose old folder is
+    still there is a conflict, and so is a folder inside or around another one, unless force=true.
+
+    Example: {"action":"migrate","workspace_path":"/home/me/renamed","workspace_id":"ws_1rqewqexykb7"}
+    """
+    folder = paths.project_folder(workspace_path)
+    told = call.shared.workspace_id
+    named = (await workspaces.require(call.db, told)).workspace_id if told else None
+    place = await workspace_moves.look(call.db, folder, str(call.settings.data_root), workspace_id=named)
+    if place.owner is None:
+        raise InvalidArguments(
+            f"No identity file in {folder!r} names a workspace of this database. Send the workspace_id of the one that "
+            "was moved here; action='list' shows them.",
+            missing=["workspace_id"],
+        )
+    async with call.write() as tx:
+        there = await workspaces.at(tx, folder)
+        if there is None:
+            _refuse_copy(call, place, place.owner)
+        elif there.workspace_id != place.owner.workspace_id:
+            raise Conflict(
+                f"{folder!r} is workspace {there.workspace_id} already, so {place.owner.workspace_id} cannot have it.",
+                workspace_id=there.workspace_id,
+            )
+        moved = [] if there else await _move(call, tx, place)
+        return _made(tx, place, there or moved[0], moved, first_time=False)
 
 
-async def _find_or_create(call: Call, tx: Transaction, place: Place, name: str | None) -> tuple[Workspace, bool]:
-    """Return the workspace of a folder or git worktree, and whether it was made just now."""
-    found = await workspaces.holding(tx, place.folder, place.checkout)
-    if found and found.path == place.folder:
-        return await _refresh(tx, found, name, place.checkout), False
+def _made(
+    tx: Transaction, place: Place, workspace: Workspace, moved: Sequence[Workspace], *, first_time: bool
+) -> dict[str, Any]:
+    """Return what has become of a folder, for `_settled`."""
+    tx.workspace_id = workspace.workspace_id
+    copied = place.owner if first_time and place.nature == "copy" else None
+    told = (
+        f"The folder is a copy of {copied.workspace_id}, whose folder {copied.path!r} is still there." if copied else ""
+    )
+    return {
+        "workspace_id": workspace.workspace_id,
+        "folder": place.folder,
+        "first_time": first_time,
+        "moved_from": place.owner.path if moved and place.owner else None,
+        "moved_with": [inner.workspace_id for inner in moved[1:]],
+        "copy_of": copied.workspace_id if copied else None,
+        "warnings": [told] if told else [],
+    }
+
+
+async def _find(call: Call, tx: Transaction, place: Place, name: str | None) -> Workspace | None:
+    """Return the workspace that a folder or git worktree is by its place; refuse what cannot become one."""
+    if there := await workspaces.at(tx, place.folder):
+        away = place.owner if place.nature in ("moved", "doubtful") else None
+        if away and away.workspace_id != there.workspace_id and not call.shared.force:
+            raise _two_workspaces(place.folder, there, away)
+        return await _refresh(tx, there, name, place.checkout)
+    if place.nature == "moved":
+        return None
+    if place.nature == "doubtful" and not call.shared.force:
+        raise workspace_moves.doubt(place)
+    found = await workspaces.holding(tx, place.folder, place.checkout, former=False)
     if found and place.checkout and place.checkout.place_of(found) == place.checkout.prefix:
-        return found, False
+        return found
     if not call.shared.force:
-        await _refuse_overlap(tx, place.folder, found)
-    return await _create(tx, place, name), True
+        await _refuse_overlap(tx, place, found)
+    return None
+
+
+def _two_workspaces(folder: str, there: Workspace, owner: Workspace) -> Conflict:
+    return Conflict(
+        f"{folder!r} is workspace {there.workspace_id}, but its identity file names {owner.workspace_id}, whose folder "
+        f"{owner.path!r} is not there. force=true makes the file name {there.workspace_id}; the other one waits for "
+        "action='migrate' with another folder.",
+        workspace_id=there.workspace_id,
+        named=owner.workspace_id,
+    )
+
+
+async def _move(call: Call, tx: Transaction, place: Place) -> list[Workspace]:
+    if not call.shared.force:
+        await _refuse_overlap(tx, place, await workspaces.holding(tx, place.folder, place.checkout, former=False))
+    return await workspace_moves.move(tx, place)
+
+
+def _refuse_copy(call: Call, place: Place, owner: Workspace) -> None:
+    if place.old == "there" and not call.shared.force:
+        raise Conflict(
+            f"The folder of {owner.workspace_id}, {owner.path!r}, is still there, so it was not moved. "
+            "action='register' makes a copy a workspace of its own; force=true leaves the old folder without one.",
+            path=owner.path,
+        )
 
 
 async def _refuse_other(call: Call, tx: Transaction, workspace: Workspace) -> None:
@@ -93,32 +179,20 @@ async def _refuse_other(call: Call, tx: Transaction, workspace: Workspace) -> No
         )
 
 
-async def _identify(call: Call, folder: str, workspace: Workspace) -> list[str]:
-    """Write the identity file once the workspace is committed; return what the caller should know about it."""
-    known = await anyio.to_thread.run_sync(identity.read, folder)
-    fields = {
-        "workspace_id": workspace.workspace_id,
-        "workspace_path": folder,
-        "created_at": workspace.created_at,
-    }
-    warnings = [known.problem]
-    if not older_stores.is_led_away(known):
-        fields["data_root"] = str(call.settings.data_root)
-    if known.workspace_id not in (None, workspace.workspace_id):
-        warnings.append(f"The identity file named {known.workspace_id}, which is another workspace; it was corrected.")
-    warnings.append(await anyio.to_thread.run_sync(identity.write, folder, known, fields, call.db.now()))
-    return [warning for warning in warnings if warning]
-
-
-async def _refuse_overlap(tx: Transaction, folder: str, around: Workspace | None) -> None:
-    inside = await workspaces.below(tx, folder)
+async def _refuse_overlap(tx: Transaction, place: Place, around: Workspace | None) -> None:
+    """Refuse a folder inside or around others; what it is itself, was linked below, or brings along is no other."""
+    own = {inner.workspace_id for inner, *_ in place.inner}
+    if place.nature != "copy" and place.owner:
+        own |= {place.owner.workspace_id, place.owner.parent_workspace_id or ""}
+    around = around if around and around.workspace_id not in own else None
+    inside = [w for w in await workspaces.below(tx, place.folder) if w.workspace_id not in own]
     if not around and not inside:
         return
     where = "inside" if around else "around"
     listed: Sequence[Workspace] = [around] if around else inside[:5]
     names = ", ".join(f"{w.workspace_id} ({w.path})" for w in listed)
     raise Conflict(
-        f"{folder!r} lies {where} what is registered already: {names}. Either work in that workspace (pass its "
+        f"{place.folder!r} lies {where} what is registered already: {names}. Either work in that workspace (pass its "
         "workspace_id), or send the same call with force=true to make one of its own; then action='link' with "
         "workspace_id (the outer one) and child_workspace_id (the inner one) joins them.",
         relationship="parent" if around else "child",
@@ -128,10 +202,11 @@ async def _refuse_overlap(tx: Transaction, folder: str, around: Workspace | None
 
 async def _create(tx: Transaction, place: Place, name: str | None) -> Workspace:
     """Insert a workspace, under the id that its folder remembers if no other workspace has it."""
-    columns: dict[str, Any] = _git_columns(place.checkout, {})
-    remembered = place.known.workspace_id
+    columns: dict[str, Any] = workspace_moves.git_columns(place.checkout, {})
+    remembered = place.known.workspace_id if place.known.is_here else None
     if remembered and not await workspaces.find(tx, remembered):
         columns["workspace_id"] = remembered
+    await workspaces.forget_path(tx, place.folder)
     workspace = await workspaces.insert(tx, path=place.folder, name=name or Path(place.folder).name, **columns)
     _record(tx, "workspace_registered", workspace, f"Registered {workspace.path}")
     return workspace
@@ -139,19 +214,13 @@ async def _create(tx: Transaction, place: Place, name: str | None) -> Workspace:
 
 async def _refresh(tx: Transaction, workspace: Workspace, name: str | None, checkout: Checkout | None) -> Workspace:
     """Bring what registration knows of a workspace up to date."""
-    wanted = {"name": name or workspace.name, **_git_columns(checkout, workspace.meta)}
+    wanted = {"name": name or workspace.name, **workspace_moves.git_columns(checkout, workspace.meta)}
     changes = {column: value for column, value in wanted.items() if value != getattr(workspace, column)}
     if not changes:
         return workspace
     workspace = await workspaces.update(tx, workspace.workspace_id, changes)
     _record(tx, "workspace_updated", workspace, None)
     return workspace
-
-
-def _git_columns(checkout: Checkout | None, meta: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in meta.items() if key != GIT_PREFIX}
-    prefix = {GIT_PREFIX: checkout.prefix} if checkout and checkout.prefix else {}
-    return {"git_common_dir": checkout.common_dir if checkout else None, "meta": {**kept, **prefix}}
 
 
 def _record(tx: Transaction, type_: str, workspace: Workspace, summary: str | None) -> None:
@@ -196,6 +265,7 @@ async def info(call: Call) -> Result:
             display_name=workspace.display_name,
             path=workspace.path,
             aliases=await workspaces.aliases(db, workspace_id),
+            former_paths=await workspaces.former_paths(db, workspace_id),
             created_at=workspace.created_at,
             updated_at=workspace.updated_at,
             plan_counts=await workspaces.plan_counts(db, workspace_id),

@@ -74,7 +74,7 @@ async def new_meta(db: Reader, workspace_id: str, root: str) -> File:
     rows = await exports.workspace(db, workspace_id)
     [row] = map(entries.decoded, rows["workspaces"])
     places = await exports.plan_places(db, workspace_id)
-    aliases = [alias["alias"] for alias in rows.get("workspace_aliases", [])]
+    aliases = [alias["alias"] for alias in rows.get("workspace_aliases", []) if alias["kind"] == "id"]
     scripts = [script for script in rows.get("build_scripts", []) if script["plan_id"] is None]
     found: Entry = {
         "schema_version": "1.0.0",
