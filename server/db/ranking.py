@@ -86,15 +86,16 @@ class Sought:
 
     weight: float
     ways: tuple[tuple[str, ...], ...]
-    also: tuple[str, ...]
-    only: str = ""  # when there is one way, of one word
+    begun: str  # as the words begin that complete the term
+    only: str  # when there is one way, of one word
 
     def count(self, text: str) -> float:
         if self.only:
-            return text.count(self.only)
-        made, *named = (min(map(text.count, way)) for way in self.ways)
-        exact = max(made, WHOLE_WEIGHT * max(named)) if named else made
-        return exact + COMPLETION_WEIGHT * sum(map(text.count, self.also)) if self.also else exact
+            exact = text.count(self.only)
+        else:
+            exact, *named = (min(map(text.count, way)) for way in self.ways)
+            exact = max(exact, WHOLE_WEIGHT * max(named)) if named else exact
+        return exact + COMPLETION_WEIGHT * max(text.count(self.begun) - exact, 0) if self.begun else exact
 
 
 @dataclass(frozen=True)
@@ -216,9 +217,15 @@ def _is_asked_for(one: Ranked, stems: frozenset[str]) -> bool:
 
 def _sought(term: Term, weight: float) -> Sought:
     ways = tuple(tuple(f" {stem} " for stem in way) for way in term.ways)
-    also = tuple(f" {stem} " for stem in term.also)
-    only = ways[0][0] if len(ways) == len(ways[0]) == 1 and not also else ""
-    return Sought(weight, ways, also, only)
+    begun = f" {term.also[0][: _alike(term.also)]}" if term.also else ""
+    only = ways[0][0] if len(ways) == len(ways[0]) == 1 else ""
+    return Sought(weight, ways, begun, only)
+
+
+def _alike(some: Sequence[str]) -> int:
+    """Return how many characters at the beginning of some words are the same."""
+    first, last = min(some), max(some)
+    return next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
 
 
 def _relevance(candidate: Ranked, sought: Sequence[Sought], together: str) -> float:
