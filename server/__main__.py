@@ -5,7 +5,7 @@ import signal
 import sys
 
 from server import settings
-from server.errors import InvalidArguments, ProjectMemoryError
+from server.errors import ProjectMemoryError
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
             _serve(settings.load(flags))
     except ProjectMemoryError as error:
         sys.stderr.write(f"project-memory: {error}\n")
-        sys.exit(2 if isinstance(error, InvalidArguments) else 1)
+        sys.exit(error.exit_code)
 
 
 def _serve(chosen: settings.Settings) -> None:

@@ -21,6 +21,7 @@ what to call next. `details` are further fields of the error object.
 
 class ProjectMemoryError(Exception):
     code = "internal"
+    exit_code = 1  # of a command that it ends
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
@@ -33,6 +34,7 @@ class ProjectMemoryError(Exception):
 
 class InvalidArguments(ProjectMemoryError):
     code = "invalid_arguments"
+    exit_code = 2
 
 
 class UnknownAction(ProjectMemoryError):
@@ -65,6 +67,7 @@ class TooLarge(ProjectMemoryError):
 
 class Busy(ProjectMemoryError):
     code = "busy"
+    exit_code = 75  # as sysexits.h has it: nothing is wrong, try again later
 
 
 class SchemaTooNew(ProjectMemoryError):

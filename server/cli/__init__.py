@@ -142,7 +142,7 @@ def look_at_search_index(
     *,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="make it agree with what is stored first")] = False,
 ) -> None:
-    """Check whether the search knows everything that is stored. Exit code: 0 sound, 1 not."""
+    """Check whether the search knows everything that is stored. Exit code: 0 sound, 1 not, 75 busy."""
     from server.cli import search_index
 
     raise typer.Exit(search_index.run(context.obj, rebuild=rebuild))

@@ -1,5 +1,6 @@
 """The index: every write is in it when it commits, a rebuild gives the same rows, and no query reads a whole table."""
 
+import asyncio
 import re
 import shutil
 import sqlite3
@@ -269,6 +270,27 @@ async def test_a_rebuild_gives_the_rows_that_the_writes_gave(db: Database) -> No
         tuple(row) for row in words
     ]
     assert await search_repair.check(db) == Report(len(before), 0, 0, 0, 0, index_agrees=True)
+
+
+async def test_what_others_write_meanwhile_is_no_damage(db: Database, settings: Settings) -> None:
+    other = await open_store(settings)
+
+    async def write() -> None:
+        for number in range(20):
+            async with other.transaction() as tx:
+                plan_id = (await plans.insert(tx, workspace_id=home, title=f"Walnut {number}")).plan_id
+                await insert(tx, "plan_notes", note_id=f"note_{number}", plan_id=plan_id, note="a note", **TIMES)
+            async with other.transaction() as tx:
+                await tx.run("UPDATE plans SET title = title || '!'")
+                await tx.run("DELETE FROM plan_notes")
+
+    async with db.transaction() as tx:
+        home = (await workspaces.insert(tx, path="/srv/project", name="project")).workspace_id
+    writing = asyncio.create_task(write())
+    while not writing.done():
+        assert (await search_repair.check(db)).is_sound
+    await writing
+    await other.close()
 
 
 async def test_damage_is_told_and_repaired(
