@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from mcp.server import CacheHint, NotificationOptions, Server, ServerRequestCont
 from server import __version__, catalog, resources
 from server.background import Background
 from server.calls import offered, run
+from server.elicitation import InputWanted, Questions, asker_of
 from server.errors import Internal, InvalidArguments, ProjectMemoryError
 from server.models.base import encode
 from server.registry import Tool
@@ -70,6 +71,7 @@ class State:
     background: Background
     tools: Mapping[str, Tool]
     listing: wire.ListToolsResult
+    questions: Questions = field(default_factory=Questions)
 
 
 Context = ServerRequestContext[State]
@@ -139,12 +141,15 @@ async def list_tools(ctx: Context, _: wire.PaginatedRequestParams | None) -> wir
     return ctx.lifespan_context.listing
 
 
-async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.CallToolResult:
+async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.CallToolResult | wire.InputRequiredResult:
     state = ctx.lifespan_context
+    asker = asker_of(ctx, params, state.questions, state.store.waits)
     try:
         async with boundary(params.name):
-            own = partial(run, older=state.background, progress=ctx.session.report_progress)
+            own = partial(run, older=state.background, progress=ctx.session.report_progress, asker=asker)
             return _result(await own(state.store, state.tools, params.name, params.arguments or {}))
+    except InputWanted as wanted:
+        return wanted.result
     except ProjectMemoryError as error:
         return failure(error)
 
@@ -194,7 +199,7 @@ async def boundary(what: str) -> AsyncGenerator[None]:
     """Let errors of ours pass and turn any other into one: no text of an exception reaches a client."""
     try:
         yield
-    except (ProjectMemoryError, MCPError):
+    except (ProjectMemoryError, MCPError, InputWanted):
         raise
     except RecursionError as error:
         raise InvalidArguments("The arguments are nested too deeply. Send at most 100 levels.") from error

@@ -14,6 +14,7 @@ from server.registry import HELP, NAME_SHOWN, Bound, Tool, nearest
 from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
+from server.tools.asking import Asker, supervised
 from server.tools.common import Call, Shared, nobody
 from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, noticed, render
@@ -39,6 +40,7 @@ async def run(
     *,
     older: Older | None = None,
     progress: Progress | None = None,
+    asker: Asker | None = None,
 ) -> str:
     """Run one tool call and return the text of its result."""
     if name not in tools:
@@ -55,8 +57,11 @@ async def run(
         raise NotAllowed(f"This server was started with --read-only (PM_READ_ONLY); it refuses every write{without}.")
     db, shared = await store.open(), Shared(**bound.shared)
     request = await _request(db, bound, shared, store.settings.session_timeout)
-    call = Call(db, store.settings, bound.action, shared, store.waits, older, progress, request)
-    return await _attempt(call, bound.arguments)
+    call = Call(
+        db, store.settings, bound.action, shared, store.waits, older, progress, request,
+        arguments=arguments, can_ask=asker is not None,
+    )  # fmt: skip
+    return await supervised(call, asker, lambda: _attempt(call, bound.arguments))
 
 
 async def _request(db: Database, bound: Bound, shared: Shared, session_timeout: int) -> Request | None:

@@ -13,3 +13,17 @@ def folded(name: str) -> str:
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+RESERVED = ("human", "user", "owner")  # what stands for a person
+
+
+def look(name: str) -> str:
+    """Return what a name looks like: of two that a person cannot tell apart, one form."""
+    seen = (char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
+    return " ".join("".join(seen).casefold().split())
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether a name stands for a person, so that no agent may take it."""
+    return look(name) in RESERVED

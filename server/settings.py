@@ -18,6 +18,7 @@ DATABASE_NAME = "project-memory.db"
 COPIES = "older-stores"  # in the data root: stores that were copied before they were imported
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
+GATES = ("shared", "human")  # an environment may be stricter than what all share, never looser
 Flags = Mapping[str, str]
 
 
@@ -51,6 +52,7 @@ SETTINGS = (
     Setting("log_level", "warning", "what goes to stderr", LOG_LEVELS),
     Setting("mirror", "", "folder that holds every plan as a JSON document as well (default: none)"),
     Setting("auto_import", "", "import an older store when a project folder has one", flag_only=True),
+    Setting("gates", "shared", "who opens gates: as the shared setting says, or human, whatever it says", GATES),
 )
 
 
@@ -67,6 +69,7 @@ class Settings:
     log_level: str = "warning"
     mirror: Path | None = None
     auto_import: bool = False
+    gates: str = "shared"
 
     @property
     def database(self) -> Path:
@@ -111,6 +114,7 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
         log_level=raw["log_level"],
         mirror=_folder("mirror", raw["mirror"]) if raw["mirror"] else None,
         auto_import=_is_yes(raw["auto_import"]),
+        gates=raw["gates"],
     )
 
 

@@ -14,9 +14,12 @@ from mcp import Client
 from mcp.types import TextContent
 
 from server.app import build
+from server.db import events, gates
 from server.db.connection import Database
+from server.models.approvals import Word
 from server.settings import Settings
 from server.store import open_store
+from server.tools import answers
 from tests.world import World, populate
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
@@ -45,8 +48,9 @@ class ToolError(Exception):
 class Agent:
     """A client of the server. Calling it runs `tool action` and returns the parsed result, or raises ToolError."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, settings: Settings | None = None) -> None:
         self.client = client
+        self.settings = settings
 
     async def __call__(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
         result = await self.client.call_tool(tool, {"action": action, **arguments})
@@ -63,6 +67,20 @@ class Agent:
         with pytest.raises(ToolError) as caught:
             await self(tool, action, **arguments)
         return caught.value.error
+
+    async def person_confirms(self, gate_id: str) -> None:
+        """Let a person confirm a step or phase, in a process of their own."""
+        assert self.settings
+        db = await open_store(self.settings)
+        async with db.transaction() as tx:
+            [gate] = await gates.named(tx, [gate_id])
+            await answers.confirm(tx, gate, Word("terminal"))
+            await events.flush(tx)
+        await db.close()
+
+    async def person_confirms_phase(self, plan_id: str, name: str) -> None:
+        plan = await self("memory_plan", "get", plan_id=plan_id, detail="full")
+        await self.person_confirms(next(phase["phase_id"] for phase in plan["phases"] if phase["name"] == name))
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +139,7 @@ async def agent(settings: Settings) -> AsyncGenerator[Agent]:
     await asyncio.wait({task, connected}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
-    yield Agent(await connected)
+    yield Agent(await connected, settings)
     done.set()
     await task
 

@@ -73,7 +73,8 @@ ROOMS = {
     "mirroring": {"errors", "models", "db", "exporters", "store"},
     "adoption": PROTOCOL | {"importers"},
     "background": {"errors", "settings", "models", "db", "tools", "store", "mirroring", "adoption", "waiting"},
-    "app": PROTOCOL | {"resources", "prompts", "completions", "background"},
+    "elicitation": {"tools", "waiting"},
+    "app": PROTOCOL | {"resources", "prompts", "completions", "background", "elicitation"},
     "jsonrpc": {"registry"},
     "transport": {"errors", "settings", "app", "jsonrpc"},
     "cli": PROTOCOL | {"app", "transport", "importers", "exporters", "mirroring"},
@@ -83,7 +84,7 @@ ROOMS = {
 
 # Where a package of others may be imported; one that is not named here may be imported nowhere.
 THIRD_PARTY = {
-    "mcp": {"app", "jsonrpc", "transport", "resources", "prompts", "completions", "cli/demo"},
+    "mcp": {"app", "elicitation", "jsonrpc", "transport", "resources", "prompts", "completions", "cli/demo"},
     "aiosqlite": {"db"},
     "sqlite3": {"db"},
     "typer": {"cli"},

@@ -20,6 +20,7 @@ SAMPLES = {
     "log_level": ("debug", "error"),
     "mirror": ("/tmp/flag", "/tmp/environment"),
     "auto_import": ("1", "1"),
+    "gates": ("human", "human"),
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 import anyio
+import mcp.types as wire
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from rich.console import Console
@@ -31,7 +32,7 @@ SHOWN = 60
 TASK = 100
 LIMIT = 240
 
-FIRST, SECOND, PERSON = "executor", "reviewer", "you"
+FIRST, SECOND = "executor", "reviewer"
 REASON = "The phase is finished; please review it."
 TYPE = "findings"
 FINDING = {"looked_at": "the first phase of the plan", "open_questions": ["who reviews it?", "Größe, 大きさ, 📏"]}
@@ -79,6 +80,13 @@ class Demo:
         for line in _in_words(call, json.loads(answer)):
             self.print(f"    {line}")
         self.print(f"    {_cut(answer, LIMIT)}", "dim")
+
+    async def asked(self, context: object, params: wire.ElicitRequestParams) -> wire.ElicitResult:
+        """Answer for the person who watches: the server asks through the client, as it does in an editor."""
+        self.tell("This step needs a person's word, so the client asks you. You say yes.")
+        for line in params.message.splitlines():
+            self.print(f"    {line}")
+        return wire.ElicitResult(action="accept", content={"answer": "yes"})
 
     def read_log(self) -> str:
         self.log.seek(0)
@@ -205,7 +213,8 @@ async def _serve(demo: Demo) -> AsyncGenerator[Agent]:
         command=demo.start.command, args=arguments, env=demo.start.env, cwd=str(demo.project)
     )
     begun = time.perf_counter()
-    async with Client(stdio_client(parameters, demo.log), read_timeout_seconds=TIMEOUT) as client:
+    transport = stdio_client(parameters, demo.log)
+    async with Client(transport, read_timeout_seconds=TIMEOUT, elicitation_callback=demo.asked) as client:
         tools = (await client.list_tools()).tools
         took = (time.perf_counter() - begun) * 1000
         process = _process(demo)
@@ -300,14 +309,7 @@ async def _work(agent: Agent, work: Work, most: int) -> None:
 async def _next(agent: Agent, work: Work, step: Json | None = None, *, again: bool = False) -> None:
     """Finish `step`, if given, and get the next one."""
     finishing = {"step_id": step["step_id"], "notes": "Done in the demo."} if step else {}
-    try:
-        answer = await agent("memory_steps", "next", **work.named, **finishing)
-    except Refusal as refusal:
-        if step is None or refusal.code != "gated":
-            raise
-        agent.demo.tell("This step needs a person's word. You give it.")
-        await agent("memory_plan", "confirm", agent=PERSON, confirmation_scope="step", step_id=step["step_id"])
-        answer = await agent("memory_steps", "next", **work.named, **finishing)
+    answer = await agent("memory_steps", "next", **work.named, **finishing)
     work.held = answer.get("next")
     if step is not None:
         _expect(answer["completed"]["step_id"] == step["step_id"], "another step was finished than the one named")

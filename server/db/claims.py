@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.db import events
+from server.db import events, workers
 from server.db.connection import Reader, Transaction
 from server.db.counting import COUNTED, counting
 from server.models.base import encode, later
@@ -269,6 +269,7 @@ async def take(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *
     )
     assert row is not None  # the caller read the step in this transaction
     claimed = StepRow.of(row)
+    await workers.record(tx, claimed, tx.origin.agent)
     kind = "step_taken_over" if forced and lost_by else "step_reclaimed" if lost_by else "step_claimed"
     data = {"claimed_by": actor, "claim_token": claimed.claim_token, **({"lost_by": lost_by} if lost_by else {})}
     _log(tx, claimed, kind, data)
@@ -338,7 +339,9 @@ async def hand_over(tx: Transaction, held: Sequence[StepRow], to_actor: str, lea
         {"ids": _ids(held), "to_actor": to_actor, "until": later(tx.now(), lease_seconds), "now": tx.now()},
     )
     passed = sorted((StepRow.of(row) for row in rows), key=lambda step: (step.plan_id, step.order_index))
+    agent = await tx.value("SELECT agent FROM sessions WHERE session_id = :id", {"id": to_actor}) or to_actor
     for step in passed:
+        await workers.record(tx, step, agent)
         _log(tx, step, "step_passed", {"claimed_by": to_actor, "claim_token": step.claim_token})
     return passed
 

@@ -1,36 +1,31 @@
 """Table `confirmations`: the word of a human on a phase or a step, bound to the thing itself and not to its place."""
 
 from server.db.connection import Reader, Transaction
+from server.models.approvals import Word
 from server.models.base import new_id
 from server.models.plans import Confirmation
 from server.models.steps import StepRow
 
 
-async def confirm_phase(tx: Transaction, plan_id: str, phase_id: str, confirmed_by: str) -> Confirmation:
-    """Confirm a phase; a confirmation that it has already is replaced."""
-    return await _confirm(tx, "phase_id", plan_id, phase_id, confirmed_by)
-
-
-async def confirm_step(tx: Transaction, plan_id: str, step_id: str, confirmed_by: str) -> Confirmation:
-    """Confirm a step; a confirmation that it has already is replaced."""
-    return await _confirm(tx, "step_id", plan_id, step_id, confirmed_by)
-
-
-async def _confirm(tx: Transaction, column: str, plan_id: str, entity_id: str, confirmed_by: str) -> Confirmation:
+async def confirm(tx: Transaction, kind: str, entity_id: str, plan_id: str, word: Word) -> Confirmation:
+    """Confirm a step or phase; a confirmation that it has already is replaced."""
+    column = f"{kind}_id"
+    values = {
+        "confirmation_id": new_id("conf"),
+        "plan_id": plan_id,
+        column: entity_id,
+        "confirmed_by": word.by,
+        **word.columns,
+        "created_at": tx.now(),
+    }
+    renewed = ("confirmed_by", *word.columns, "created_at")
     row = await tx.one(
         f"""
-        INSERT INTO confirmations (confirmation_id, plan_id, {column}, confirmed_by, created_at)
-        VALUES (:confirmation_id, :plan_id, :entity_id, :confirmed_by, :now)
-        ON CONFLICT ({column}) DO UPDATE SET confirmed_by = excluded.confirmed_by, created_at = excluded.created_at
+        INSERT INTO confirmations ({", ".join(values)}) VALUES ({", ".join(f":{name}" for name in values)})
+        ON CONFLICT ({column}) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in renewed)}
         RETURNING *
         """,
-        {
-            "confirmation_id": new_id("conf"),
-            "plan_id": plan_id,
-            "entity_id": entity_id,
-            "confirmed_by": confirmed_by,
-            "now": tx.now(),
-        },
+        values,
     )
     assert row is not None  # RETURNING gives the row
     return Confirmation.of(row)
@@ -45,8 +40,8 @@ async def of_plan(db: Reader, plan_id: str, *, suffix: str = "") -> list[Confirm
     return [Confirmation.of(row) for row in rows]
 
 
-async def of_step(db: Reader, step_id: str) -> Confirmation | None:
-    row = await db.one("SELECT * FROM confirmations WHERE step_id = :step_id", {"step_id": step_id})
+async def of_step(db: Reader, step_id: str, *, suffix: str = "") -> Confirmation | None:
+    row = await db.one(f"SELECT * FROM confirmations{suffix} WHERE step_id = :step_id", {"step_id": step_id})
     return Confirmation.of(row) if row else None
 
 

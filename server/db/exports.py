@@ -19,8 +19,8 @@ from server.errors import ProjectMemoryError
 Rows = dict[str, list[dict[str, Any]]]  # table -> whole rows
 Source = tuple[str, str, Params]  # table, condition, its values
 
-# Made from the code or from other tables, or of use for a day, so they are never exported.
-DERIVED = {"_migrations", "seeds", "tools", "tool_actions", "tool_action_params", "requests"}
+# Made from the code or from other tables, of use for a day, or of this installation alone: they are never exported.
+DERIVED = {"_migrations", "seeds", "tools", "tool_actions", "tool_action_params", "requests", "settings"}
 DERIVED_PREFIX = "search_"
 PAGE = 1000
 
@@ -75,6 +75,7 @@ WORKSPACE = (
     ("knowledge", OF_WORKSPACE),
     ("memory_entries", f"{OF_WORKSPACE} AND scope NOT IN ('plan', 'global')"),
     ("build_scripts", WITHOUT_PLAN),
+    ("approvals", WITHOUT_PLAN),
     ("workspace_instructions", OF_WORKSPACE),
     ("workspace_skills", OF_WORKSPACE),
     ("trash", OF_WORKSPACE),

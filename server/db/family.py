@@ -35,6 +35,8 @@ FAMILY = {
     "steps": OF_PLAN,
     "plan_notes": OF_PLAN,
     "confirmations": OF_PLAN,
+    "step_workers": OF_PLAN,
+    "approvals": OF_PLAN,
     "dependencies": f"(source_type, source_id) IN {NODES}",
     "sessions": OF_PLAN,
     "lineage": OF_PLAN,

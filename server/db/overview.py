@@ -64,7 +64,7 @@ STANDING = f"""
     ORDER BY s.held, s.order_index
 """
 ALL_STEPS = """
-    SELECT s.*, p.name AS phase, c.confirmed_by, (
+    SELECT s.*, p.name AS phase, c.confirmed_by, c.via AS confirmed_via, (
         SELECT json_group_array(d.target_id) FROM dependencies{suffix} d
         WHERE d.source_type = 'step' AND d.source_id = s.step_id AND d.target_type = 'step'
           AND d.dep_type = 'blocks') AS depends_on
@@ -148,6 +148,7 @@ def _whole(
             StepRow.of(row),
             depends_on=json.loads(row["depends_on"]),
             confirmed_by=row["confirmed_by"],
+            confirmed_via=row["confirmed_via"],
             version=row["version"],
         )
         for row in rows

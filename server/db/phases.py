@@ -24,7 +24,7 @@ PROGRESS = """
     SELECT *, CASE WHEN pending = steps_total THEN 'pending' WHEN steps_done = steps_total THEN 'done' ELSE 'active' END
         AS status
     FROM (
-        SELECT p.*, p.order_index AS "index", c.confirmed_by,
+        SELECT p.*, p.order_index AS "index", c.confirmed_by, c.via AS confirmed_via,
             (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id) AS steps_total,
             (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id AND s.status = 'pending') AS pending,
             (SELECT count(*) FROM steps{suffix} s

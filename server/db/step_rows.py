@@ -10,6 +10,7 @@ IDS = "(SELECT value FROM json_each(:ids))"
 BELONGS = {
     "steps": f"step_id IN {IDS}",
     "confirmations": f"step_id IN {IDS}",
+    "step_workers": f"step_id IN {IDS}",
     "step_file_edits": f"step_id IN {IDS}",
     "dependencies": f"(source_type = 'step' AND source_id IN {IDS}) OR (target_type = 'step' AND target_id IN {IDS})",
     "context_items": f"parent_type = 'step' AND parent_id IN {IDS}",

@@ -383,11 +383,3 @@ async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
         [(row["step_id"], row["order_index"]) for row in passed],
         counted["remaining"],
     )
-
-
-async def confirmed_by(db: Reader, step_id: str, *, suffix: str = "") -> str | None:
-    """Return who confirmed the step, or None."""
-    return await db.value(
-        f"SELECT coalesce(confirmed_by, 'someone') FROM confirmations{suffix} WHERE step_id = :step_id",
-        {"step_id": step_id},
-    )

@@ -125,8 +125,16 @@ def _phases(parts: Rows) -> Lines:
 
 def _gate(phase: Row, confirmed: Mapping[str, Row]) -> str:
     if mark := confirmed.get(phase["phase_id"]):
-        return f"; confirmed by {mark['confirmed_by'] or 'somebody'} at {mark['created_at']}"
+        return f"; {_confirmed(mark)}"
     return "; needs approval" if phase["approval_required"] else ""
+
+
+def _confirmed(mark: Row) -> str:
+    """Say who confirmed something and how; a word that an agent passed on is told as such."""
+    by = mark["confirmed_by"] or "somebody"
+    said = f"({by})" if mark["via"] == "relayed" else f"by {by} ({mark['via']})"
+    note = f": {_indented(mark['note'], 4)}" if mark["note"] else ""
+    return f"confirmed {said} at {mark['created_at']}{note}"
 
 
 def _waits(parts: Rows, order: Mapping[str, int]) -> dict[str, list[str]]:
@@ -152,7 +160,7 @@ def _step(step: Row, place: int, waits: Iterable[str], confirmed: Mapping[str, R
     yield f"  - {_code(step['step_id'])}: {_line(', '.join(about))}"
     yield from (f"  - waits for {target}" for target in waits)
     if mark := confirmed.get(step["step_id"]):
-        yield f"  - confirmed by {mark['confirmed_by'] or 'somebody'} at {mark['created_at']}"
+        yield f"  - {_confirmed(mark)}"
     yield from (f"  - {name}: {_indented(step[name], 4)}" for name in ("section", "notes") if step[name])
     if step["extra"] != "{}":
         yield f"  - more: {_code(step['extra'])}"

@@ -19,6 +19,7 @@ KINDS = ("plan", "program", "workspace", "global", "logs", "ledger")
 JSON_COLUMNS = frozenset(
     {
         "applies_to",
+        "arguments",
         "artifacts",
         "base",
         "categorization",
@@ -39,6 +40,7 @@ JSON_COLUMNS = frozenset(
         "success_criteria",
         "tags",
         "value",
+        "versions",
     }
 )
 BYTES_COLUMNS = frozenset({"raw"})  # as base64

@@ -87,6 +87,7 @@ class PhaseProgress(Row):
     description: str | None = None
     approval_required: Flag = None
     confirmed_by: str | None = None
+    confirmed_via: str | None = None
     success_criteria: Strings
     required_agents: Strings
     version: int
@@ -162,4 +163,7 @@ class Confirmation(Row):
     phase_id: str | None = None
     step_id: str | None = None
     confirmed_by: str | None = None
+    via: str
+    relayed_by: str | None = None
+    note: str | None = None
     created_at: str

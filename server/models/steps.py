@@ -135,6 +135,7 @@ class Step(Model):
     requires_validation: bool | None = None
     requires_confirmation: bool | None = None
     confirmed_by: str | None = None
+    confirmed_via: str | None = None
     version: int | None = None
 
 

@@ -1,5 +1,6 @@
 """The texts and values that callers send: what each may hold, and how much of it."""
 
+import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
@@ -8,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from server.errors import TooLarge
 from server.models.base import encode, timestamp
-from server.names import composed
+from server.names import composed, is_reserved
 
 VALUE_BYTES = 1024 * 1024
 DATA_DEPTH = 100
@@ -28,6 +29,29 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("control characters are not allowed here")
     return text.strip()
+
+
+def shown_text(text: str) -> str:
+    """Return text that others wrote as it may be shown to a person: one line, nothing in it does anything."""
+    return "".join(char if char.isprintable() and not _steers(char) else _visible(char) for char in text)
+
+
+def _steers(char: str) -> bool:
+    """Whether a character changes how those around it are shown."""
+    return unicodedata.category(char) in ("Cf", "Cc", "Cs", "Co", "Zl", "Zp")
+
+
+def _visible(char: str) -> str:
+    return {"\n": "\u23ce ", "\t": " "}.get(char) or f"\\u{{{ord(char):x}}}"
+
+
+def _no_person(name: str) -> str:
+    if is_reserved(name):
+        raise ValueError(
+            f"{name!r} stands for a person, and whoever calls a tool is an agent: send a name of your own, such as "
+            "your role"
+        )
+    return name
 
 
 def whole_text(text: str) -> str:
@@ -85,6 +109,7 @@ Line = Annotated[str, Field(max_length=LINE_LENGTH), AfterValidator(_one_line)]
 Name = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
 AgentName = Annotated[Name, AfterValidator(composed)]  # in one form, so that claims are found by it
 AgentNameOrEmpty = Annotated[str, Field(max_length=64), AfterValidator(_printable), AfterValidator(composed)]
+OwnName = Annotated[AgentName, AfterValidator(_no_person)]  # which the caller takes for itself or another agent
 Id = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Text = Annotated[str, AfterValidator(whole_text)]
 SomeText = Annotated[str, AfterValidator(_some_text)]

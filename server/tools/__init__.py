@@ -28,6 +28,7 @@ from server.tools import (
     step_order,
     steps,
     workspace,
+    workspace_approvals,
     workspace_logs,
 )
 
@@ -53,6 +54,7 @@ EXTENSIONS = (
     step_claims,
     step_edits,
     step_order,
+    workspace_approvals,
     workspace_logs,
 )
 

@@ -14,8 +14,8 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.sessions import LineageBrief, LineageEntry, Session
 from server.models.steps import StepRow
-from server.models.text import AgentName, Data, Id, SomeText
-from server.names import folded
+from server.models.text import AgentName, Data, Id, OwnName, SomeText
+from server.names import folded, is_reserved
 from server.tools import briefing
 from server.tools.common import Call, SessionId, tool
 from server.tools.render import Page, lean
@@ -52,7 +52,7 @@ async def _greeted(call: Call, start: dict[str, Any]) -> dict[str, Any]:
 async def init(
     call: Call,
     *,
-    agent_type: AgentName | None = None,
+    agent_type: OwnName | None = None,
     plan_id: Id | None = None,
     context: Data | None = None,
 ) -> dict[str, Any]:
@@ -173,7 +173,7 @@ async def handoff(
     *,
     to_agent: AgentName,
     reason: SomeText,
-    from_agent: AgentName | None = None,
+    from_agent: OwnName | None = None,
     plan_id: Id | None = None,
     data: Data | None = None,
     pass_claims: bool = False,
@@ -187,6 +187,8 @@ async def handoff(
 
     Example: {"action":"handoff","session_id":"sess_1rqewqexykb8","to_agent":"Reviewer","reason":"Ready for review"}
     """
+    if pass_claims and is_reserved(to_agent):
+        raise InvalidArguments(f"{to_agent!r} is a person, who holds no claims. Send it without pass_claims.")
     async with call.write() as tx:
         session = await sessions.require(tx, call.shared.session_id) if call.shared.session_id else None
         said = "agent" if call.shared.agent and not session else "session_id"

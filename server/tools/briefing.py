@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.db import briefing, claims, lineage, notes, phases
+from server.db import approvals, briefing, claims, lineage, notes, phases
 from server.db.claims import Wanted
 from server.db.connection import Reader
+from server.models.approvals import Approval
 from server.models.base import Model, encode
 from server.models.plans import PhaseProgress, Plan, PlanNote
 from server.models.sessions import LineageEntry
@@ -15,6 +16,7 @@ from server.tools.render import affordable, lean, length
 
 NEXT_STEPS = 5
 MOST_NOTES = 50
+MOST_ANSWERS = 10
 GOALS = 5
 # Characters of texts that may be long, at most and of this part of the budget; and bytes of a hand-off's data.
 NOTE, TASK, GOAL, REASON = 2000, 300, 200, 1000
@@ -25,6 +27,7 @@ DATA = 3000
 # Plans are told when none was named.
 SHARES = {
     "plan": 0.14,
+    "answers": 0.1,
     "instructions": 0.2,
     "held": 0.14,
     "handoff": 0.18,
@@ -90,6 +93,7 @@ async def compose(
     core, instructions, standing = await _of_plan(db, plan, agent, most)
     parts = [
         core,
+        Part("answers", await _answers(db, workspace_id, agent), "memory_workspace history"),
         instructions,
         _held(held, most),
         _handoff(await lineage.last_to(db, agent, workspace_id=workspace_id, plan_id=plan_id), most),
@@ -142,13 +146,37 @@ def _core(plan: Plan, rows: Sequence[PhaseProgress]) -> Part:
     return Part("plan", [_kept({**fields, **cut})], "memory_plan get", single=True, smaller=[small])
 
 
+async def _answers(db: Reader, workspace_id: str, agent: str) -> list[Fields]:
+    """Return what humans said to what the agent asked."""
+    found = await approvals.answered(db, workspace_id, agent, limit=MOST_ANSWERS)
+    shown = {"approval_id", "what", "status", "answered_by", "answered_at", "note", "plan_id"}
+    repeat = {"next": "send the call again: it is allowed once"}
+    return [
+        _clipped(row.model_dump(include=shown) | (repeat if _may_repeat(row) else {}), what=TASK, note=GOAL)
+        for row in found
+    ]
+
+
+def _may_repeat(row: Approval) -> bool:
+    return row.kind == "write" and row.status == "approved"
+
+
 def _note(note: PlanNote, most: int) -> Fields:
     fields = note.model_dump(include={"note_id", "note", "deliver_to", "added_by", "created_at"})
     return _clipped(fields, note=min(NOTE, most))
 
 
 def _phase(phase: PhaseProgress) -> Fields:
-    shown = {"name", "index", "status", "steps_done", "steps_total", "approval_required", "confirmed_by"}
+    shown = {
+        "name",
+        "index",
+        "status",
+        "steps_done",
+        "steps_total",
+        "approval_required",
+        "confirmed_by",
+        "confirmed_via",
+    }
     return _kept(phase.model_dump(include=shown))
 
 

@@ -1,7 +1,7 @@
 """The parameter types and the call object that all tools share."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,15 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from server.db import events, sessions, workspaces
+from server.db import events, gates, sessions, workspaces
 from server.db.connection import Database, Reader, Transaction
 from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
-from server.models.text import AgentName, Id, Name, Text
+from server.models.text import AgentName, Id, Name, OwnName, Text
 from server.models.workspaces import LegacyStore, Workspace
+from server.names import is_reserved
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
-from server.tools import plan_progress
+from server.tools import gate_rules, plan_progress
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
@@ -31,6 +32,7 @@ CURSOR_LENGTH = 10_000  # a position may hold a name of 500 characters
 
 WorkspacePath = Annotated[Text, Field(description="absolute path of the project")]
 Agent = Annotated[AgentName, Field(description="who you are, without a session")]
+Actor = Annotated[OwnName, Field(description="who you are, without a session")]
 SessionId = Annotated[Id, Field(description="from memory_agent init")]
 RequestId = Annotated[Name, Field(description="your UUID: the same call sent again is answered, not repeated")]
 MaxBytes = Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)]
@@ -44,7 +46,7 @@ class Shared:
     workspace_id: Id | None = None
     workspace_path: WorkspacePath | None = None
     session_id: SessionId | None = None
-    agent: Agent | None = None
+    agent: Actor | None = None
     request_id: RequestId | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor: Annotated[str, Field(max_length=CURSOR_LENGTH)] | None = None
@@ -66,6 +68,10 @@ BUNDLES: dict[str, tuple[Param, ...]] = {
     "version": (SHARED["expected_version"],),
     "claim": (SHARED["claim_token"], SHARED["force"]),
     "force": (SHARED["force"],),
+}
+# What says who calls, from where, and how much it wants to read, but not what it does.
+CIRCUMSTANCES = {"action", "claim_token", "request_id"} | {
+    param.name for bundle in ("identity", "actor", "budget", "page", "version") for param in BUNDLES[bundle]
 }
 STEP: tuple[tuple[str, ...], ...] = (("step_id",), ("plan_id", "step_index"))
 
@@ -89,6 +95,19 @@ class Call:
     request: Request | None = None
     ending: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends what has to last until the action returned
     notices: dict[str, Any] = field(default_factory=dict[str, Any])  # what the answer has to say besides
+    arguments: Mapping[str, object] = field(default_factory=dict[str, object])
+    can_ask: bool = False  # its client can put a question to the user
+
+    @property
+    def repeatable(self) -> dict[str, object]:
+        """The call as it may be stored and repeated: who makes it, and how much it wants to read, aside."""
+        told = {name: value for name, value in self.arguments.items() if name not in CIRCUMSTANCES}
+        return {"tool": self.action.tool, "action": self.action.name, **dict(sorted(told.items()))}
+
+    @property
+    def relays(self) -> bool:
+        """Whether its agent may pass a human's word on, as far as the server knows: its client cannot ask."""
+        return not self.can_ask and self.settings.gates != gate_rules.STRICT
 
     @property
     def budget(self) -> Budget:
@@ -109,15 +128,20 @@ class Call:
         It ends when the action has returned. Behind the body an action awaits nothing: it would hold the write lock.
         """
         session_id, agent = self.shared.session_id, self.shared.agent
+        await gates.watch(self.db)
         tx = await self.ending.enter_async_context(self.db.transaction())
         if self.request:
             self.request.tx = tx
+        await gates.forget(tx)
         status: str | None = None
         if session_id:
             session = await sessions.arrived(tx, session_id)
             agent, status = agent or session.agent, session.status
+        if agent and is_reserved(agent):
+            raise InvalidArguments(f"The session {session_id} is of {agent!r}, a person. Open one of your own.")
         tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status)
         yield tx
+        await gate_rules.settle(self.db, tx, request=self.repeatable, relays=self.relays)
         self.notices.clear()
         self.notices.update(await plan_progress.notices(tx))
         await events.flush(tx)

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from server.db import confirmations, events, overview, phases, plans
+from server.db import confirmations, events, phases, plans
 from server.db.connection import Transaction
-from server.db.dependencies import Node
-from server.errors import InvalidArguments, NotAllowed, NotFound
-from server.models.events import Event, Origin
-from server.models.plans import Confirmation, ConfirmationScope, OpenClaim
-from server.models.text import AgentName, Id, Index, Line
-from server.tools import step_rules
+from server.errors import InvalidArguments, NotFound
+from server.models.approvals import Gate, Need, relayed
+from server.models.events import Event
+from server.models.plans import Confirmation, ConfirmationScope
+from server.models.text import Id, Index, Line, Text
+from server.tools import answers, gate_rules, step_rules
 from server.tools.common import Call
+from server.tools.gate_rules import NeedsHuman
 from server.tools.plan import TOOL
 from server.tools.steps import live
-
-SOMEONE = "user"
 
 
 @TOOL.action(one_of=(("plan_id",), ("step_id",)))
@@ -26,33 +25,47 @@ async def confirm(
     confirm_phase: Line | None = None,
     step_id: Id | None = None,
     step_index: Index | None = None,
-    confirmed_by: AgentName | None = None,
+    note: Text | None = None,
     revoke: bool = False,
 ) -> dict[str, Any]:
-    """Open a gate: a human's yes to a phase or a step.
+    """Ask a human to open a gate; theirs is the word.
 
     confirmation_scope=phase with plan_id and confirm_phase (its name or id); =step with step_id, or plan_id and
-    step_index. Nobody may confirm a step it holds, or a phase in which it holds a step: a human should. confirmed_by
-    says who did. The confirmation belongs to the phase or step itself; re-opening a step drops it and that of its
-    phase. revoke=true takes it back.
+    step_index. Whoever sends this is an agent: your user is asked, by your client if it can ask, else in a terminal
+    (the error says how). Where the shared setting `gates` is relayed, an agent that never worked on it may pass its
+    user's yes on, and is recorded as who relayed it. The confirmation belongs to the phase or step itself; re-opening
+    a step drops it and that of its phase, and a new step drops that of its phase. revoke=true takes it back; anyone
+    may.
 
     Example: {"action":"confirm","plan_id":"plan_1rqewqexykb7","confirmation_scope":"phase","confirm_phase":"Build",
-    "confirmed_by":"owner"}
+    "session_id":"sess_1rqewqexykb8"}
     """
     _check_arguments(confirmation_scope, plan_id, confirm_phase, step_id, step_index)
     async with call.write() as tx:
         if confirmation_scope == "phase":
-            return await _confirm_phase(call, tx, plan_id or "", confirm_phase or "", confirmed_by, revoke=revoke)
-        where = await step_rules.target(call, tx, step_id, plan_id, step_index)
-        step = where.step
-        if revoke:
-            given = await _revoke(tx, await confirmations.of_step(tx, step.step_id), f"The step {step.step_id}")
+            _, workspace_id = await live(call, tx, plan_id or "")
+            gate_id = (await phases.require(tx, plan_id or "", confirm_phase or "")).phase_id
+            given = await confirmations.of_phase(tx, gate_id)
         else:
-            await _refuse_holders(tx, step.plan_id, confirmed_by, step_id=step.step_id)
-            given = await confirmations.confirm_step(tx, step.plan_id, step.step_id, _confirmer(tx, confirmed_by))
-        await _log(tx, ("step", step.step_id), step.plan_id, f"step {step.order_index}", given)
-        named = {"step_id": step.step_id, "index": step.order_index}
-        return {"plan_id": step.plan_id, "workspace_id": where.workspace_id, **named, **_told(given)}
+            where = await step_rules.target(call, tx, step_id, plan_id, step_index)
+            gate_id, workspace_id = where.step.step_id, where.workspace_id
+            given = await confirmations.of_step(tx, gate_id)
+        [gate] = await gate_rules.named(tx, [gate_id])
+        if revoke:
+            await _revoke(tx, gate, given)
+            return {**_about(gate, workspace_id), "confirmed": False}
+        given = given or await _passed_on(call, tx, gate, note)
+        warnings = await _warnings(tx, gate)
+        return {**_about(gate, workspace_id), **_told(given), "warnings": warnings}
+
+
+async def _passed_on(call: Call, tx: Transaction, gate: Gate, note: str | None) -> Confirmation:
+    """Confirm in the name of the caller's user, if the caller may pass a word on; else ask for one."""
+    if call.relays and await gate_rules.may_relay(tx, [gate]):
+        return await answers.confirm(tx, gate, relayed(tx.origin.agent or "", note))
+    names = ", ".join(gate.workers)
+    why = "the agent that asks says it is ready" + (f" (worked on by {names})" if names else "")
+    raise NeedsHuman(Need(gate.type, (gate,), f"Confirm {gate.label}", f"{why}: {note}" if note else why))
 
 
 def _check_arguments(
@@ -69,63 +82,29 @@ def _check_arguments(
         )
 
 
-async def _confirm_phase(
-    call: Call, tx: Transaction, plan_id: str, name: str, confirmed_by: str | None, *, revoke: bool
-) -> dict[str, Any]:
-    _, workspace_id = await live(call, tx, plan_id)
-    phase = await phases.require(tx, plan_id, name)
-    if revoke:
-        given = await _revoke(tx, await confirmations.of_phase(tx, phase.phase_id), f"The phase {phase.name!r}")
-    else:
-        await _refuse_holders(tx, plan_id, confirmed_by, phase_id=phase.phase_id)
-        given = await confirmations.confirm_phase(tx, plan_id, phase.phase_id, _confirmer(tx, confirmed_by))
-    await _log(tx, ("phase", phase.phase_id), plan_id, f"phase {phase.name!r}", given)
-    counts = next(p for p in await phases.progress(tx, plan_id) if p.phase_id == phase.phase_id)
-    left = counts.steps_total - counts.steps_done
-    warnings = [f"{left} of its {counts.steps_total} steps are still open"] if left and given else []
-    named = {"phase_id": phase.phase_id, "phase": phase.name}
-    return {"plan_id": plan_id, "workspace_id": workspace_id, **named, **_told(given), "warnings": warnings}
-
-
-def _confirmer(tx: Transaction, confirmed_by: str | None) -> str:
-    return confirmed_by or tx.origin.agent or tx.origin.actor or SOMEONE
-
-
-async def _revoke(tx: Transaction, given: Confirmation | None, what: str) -> None:
+async def _revoke(tx: Transaction, gate: Gate, given: Confirmation | None) -> None:
     if given is None:
-        raise NotFound(f"{what} has no confirmation to take back.")
+        raise NotFound(f"The {gate.label} has no confirmation to take back.")
     await confirmations.revoke(tx, given.confirmation_id)
+    summary = f"{gate.label} is no longer confirmed"
+    events.record(tx, Event("confirmation_revoked", gate.type, gate.id, plan_id=gate.plan_id, summary=summary))
+    await plans.touch(tx, gate.plan_id)
 
 
-async def _refuse_holders(
-    tx: Transaction, plan_id: str, confirmed_by: str | None, *, phase_id: str | None = None, step_id: str | None = None
-) -> None:
-    """Refuse a confirmation by whoever works on what is confirmed."""
-    for claim in await overview.open_claims(tx, plan_id, phase_id=phase_id, step_id=step_id):
-        if _is_holder(tx.origin, claim) or (confirmed_by and confirmed_by in (claim.claimed_by, claim.agent)):
-            raise NotAllowed(
-                f"{confirmed_by or tx.origin.agent} holds {claim.step_id} (index {claim.index}), and nobody confirms "
-                "its own work. Ask a human, or hand the step to another agent for review."
-            )
+def _about(gate: Gate, workspace_id: str) -> dict[str, Any]:
+    named = {"step_id": gate.id, "index": gate.index} if gate.type == "step" else {"phase_id": gate.id}
+    phase = {"phase": gate.name} if gate.type == "phase" else {}
+    return {"plan_id": gate.plan_id, "workspace_id": workspace_id, **named, **phase}
 
 
-def _is_holder(origin: Origin, claim: OpenClaim) -> bool:
-    """Tell whether who calls is who holds. Another session of the same role is someone else; a bare name is not."""
-    names = (claim.claimed_by,) if origin.session_id else (claim.claimed_by, claim.agent)
-    return bool(origin.actor) and (origin.actor in names or origin.agent == claim.claimed_by)
+async def _warnings(tx: Transaction, gate: Gate) -> list[str]:
+    if gate.type == "step":
+        return []
+    counts = next(phase for phase in await phases.progress(tx, gate.plan_id) if phase.phase_id == gate.id)
+    left = counts.steps_total - counts.steps_done
+    return [f"{left} of its {counts.steps_total} steps are still open"] if left else []
 
 
-async def _log(tx: Transaction, node: Node, plan_id: str, what: str, given: Confirmation | None) -> None:
-    """Log a confirmation of a step or phase, or its end."""
-    scope, entity_id = node
-    by = given.confirmed_by if given else None
-    kind = f"{scope}_confirmed" if given else "confirmation_revoked"
-    summary = f"{what} {f'confirmed by {by}' if given else 'no longer confirmed'}"
-    events.record(tx, Event(kind, scope, entity_id, plan_id=plan_id, summary=summary, data={"confirmed_by": by}))
-    await plans.touch(tx, plan_id)
-
-
-def _told(given: Confirmation | None) -> dict[str, Any]:
-    if given is None:
-        return {"confirmed": False}
-    return {"confirmed": True, "confirmed_by": given.confirmed_by, "confirmed_at": given.created_at}
+def _told(given: Confirmation) -> dict[str, Any]:
+    said = {"confirmed_by": given.confirmed_by, "confirmed_via": given.via, "confirmed_at": given.created_at}
+    return {"confirmed": True, **said, "note": given.note}

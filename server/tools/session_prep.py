@@ -12,7 +12,7 @@ from server.db.connection import Transaction
 from server.errors import TooLarge
 from server.models.events import Event
 from server.models.launch import ScopeBoundaries
-from server.models.text import AgentName, Id, SomeText
+from server.models.text import Id, OwnName, SomeText
 from server.tools import agent_files
 from server.tools.agent import plan_of
 from server.tools.common import Call
@@ -42,7 +42,7 @@ class Order:
 async def prep(
     call: Call,
     *,
-    agent_name: AgentName,
+    agent_name: OwnName,
     prompt: SomeText,
     plan_id: Id | None = None,
     scope_boundaries: Boundaries | None = None,
@@ -72,7 +72,7 @@ async def _deployed(call: Call, made: dict[str, Any]) -> Result:
 async def deploy_and_prep(
     call: Call,
     *,
-    agent_name: AgentName,
+    agent_name: OwnName,
     prompt: SomeText,
     plan_id: Id | None = None,
     scope_boundaries: Boundaries | None = None,

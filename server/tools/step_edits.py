@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.db import events, file_edits, plans, steps, workspaces
+from server.db import events, file_edits, plans, steps, workers, workspaces
 from server.db.counting import COUNTED
 from server.errors import InvalidArguments, NotAllowed
 from server.models.events import Event
@@ -57,6 +57,8 @@ async def record_edit(
             change_type=change_type,
             notes=notes,
         )
+        if step:
+            await workers.record(tx, step, tx.origin.agent)
         data = {"file_path": edit.file_path, "change_type": change_type}
         events.record(tx, Event("file_edited", "file_edit", edit.edit_id, plan_id=plan.plan_id, data=data))
         return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db import claims, confirmations, dependencies, events, plans, steps
+from server.db import claims, confirmations, dependencies, events, phases, plans, steps, workers
 from server.db.connection import Reader, Transaction
 from server.db.dependencies import Node
 from server.errors import Conflict, Gated
@@ -13,8 +13,9 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import CLOSED, StepRow
 from server.models.text import whole_text
-from server.tools import plan_progress
+from server.tools import gate_rules, plan_progress
 from server.tools.common import Call, require_actor
+from server.tools.gate_rules import NeedsHuman
 
 LEASE_SECONDS = 900
 NAMED = 3  # of what a step waits for
@@ -120,28 +121,18 @@ async def claim(call: Call, tx: Transaction, where: Target, lease_seconds: int) 
 
 async def _refusal(tx: Transaction, where: Target, code: str) -> Conflict | Gated:
     step, [why] = where.step, await explain(tx, where.plan, [(where.step, code)])
-    text = f"{step.step_id} (index {step.order_index}) cannot be claimed: {why}."
     if code == "confirmation":
-        return Gated(f"{text} {_ask(step)}", confirm={"confirmation_scope": "step", "step_id": step.step_id})
+        return await gated(tx, step.step_id)
     if code == "phase_confirmation":
-        return _phase_gated(step, "worked on")
+        return await gated(tx, (await phases.require(tx, step.plan_id, step.gate or "")).phase_id)
+    text = f"{step.step_id} (index {step.order_index}) cannot be claimed: {why}."
     return Conflict(f"{text} memory_steps action='next' gives you one that can.", reason=code)
 
 
-def _phase_gated(step: StepRow, what: str) -> Gated:
-    return Gated(
-        f"{step.step_id} (index {step.order_index}) cannot be {what}: the phase {step.gate!r} before it needs "
-        f"confirmation. A human should confirm it: memory_plan action='confirm' plan_id={step.plan_id!r} "
-        f"confirmation_scope='phase' confirm_phase={step.gate!r}.",
-        confirm={"confirmation_scope": "phase", "plan_id": step.plan_id, "confirm_phase": step.gate},
-    )
-
-
-def _ask(step: StepRow) -> str:
-    return (
-        "A human should confirm it: memory_plan action='confirm' confirmation_scope='step' "
-        f"step_id={step.step_id!r}. Do not confirm a step you work on."
-    )
+async def gated(tx: Transaction, gate_id: str, how: str = "begun") -> NeedsHuman:
+    """Return the refusal of what a gate holds."""
+    [gate] = await gate_rules.named(tx, [gate_id])
+    return NeedsHuman(gate_rules.entry(gate, how))
 
 
 async def explain(db: Reader, plan: Plan, found: Sequence[tuple[StepRow, str]]) -> list[str]:
@@ -195,8 +186,6 @@ async def set_status(
     forced = guard(call, tx, step)
     if status == step.status and not forced:
         return await change(call, tx, where, changes) if changes else Outcome(step)
-    await check_type(tx, step, changes.get("type"))
-    await _check_gate(tx, step, status)
     if step.closed and not is_closed(status):
         await plan_progress.reopen(tx, step.plan_id)
     if status == "active":
@@ -233,7 +222,6 @@ async def change(call: Call, tx: Transaction, where: Target, changes: dict[str, 
         changes |= await _seize(tx, step)
     if not changes:
         return Outcome(step)
-    await check_type(tx, step, changes.get("type"))
     changed = await steps.update(tx, step.step_id, changes)
     summary = f"step {changed.order_index} edited ({', '.join(told) or 'claim'}): {changed.task[:120]}"
     data = {"index": changed.order_index, "changed": told}
@@ -261,35 +249,6 @@ async def _log_take_over(tx: Transaction, step: StepRow) -> None:
     events.record(tx, Event("step_taken_over", "step", step.step_id, plan_id=step.plan_id, data=data))
 
 
-async def check_type(tx: Transaction, step: StepRow, new_type: str | None) -> None:
-    """Refuse a change of type that would take a step from behind its gate."""
-    if new_type in (None, step.type) or not (step.confirm_before_done or step.confirm_before_active):
-        return
-    changed = step.model_copy(update={"type": new_type})
-    opens = (step.confirm_before_done and not changed.confirm_before_done) or (
-        step.confirm_before_active and not changed.confirm_before_active
-    )
-    if opens and not await steps.confirmed_by(tx, step.step_id):
-        raise _step_gated(step, f"a step of type {new_type}")
-
-
-def _step_gated(step: StepRow, what: str) -> Gated:
-    return Gated(
-        f"{step.step_id} (index {step.order_index}) needs confirmation before it is {what}. {_ask(step)}",
-        confirm={"confirmation_scope": "step", "step_id": step.step_id},
-    )
-
-
-async def _check_gate(tx: Transaction, step: StepRow, status: str) -> None:
-    needs = (status == "done" and step.confirm_before_done) or (
-        status in ("done", "active") and step.confirm_before_active
-    )
-    if needs and not await steps.confirmed_by(tx, step.step_id):
-        raise _step_gated(step, status)
-    if status == "done" and step.gate:
-        raise _phase_gated(step, "finished")
-
-
 async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Outcome:
     """Change the columns of a step whose status changes, log it, and bring up to date what waits for it."""
     before = where.step
@@ -297,6 +256,8 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
         await confirmations.drop_for_step(tx, before)
     phase_ids = (before.phase_id, changes.get("phase_id", before.phase_id))
     nodes = [("step", before.step_id), *(("phase", phase_id) for phase_id in phase_ids)]
+    if changes["status"] == "done":
+        await workers.record(tx, before, tx.origin.agent)
     rows, refreshed = await tx.batch(steps.updating(tx, before.step_id, changes), dependencies.refreshing(tx, nodes))
     changed = StepRow.of(rows[0])
     told = [name for name in differing(before, changes) if name not in BOOKKEEPING]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.db import dependencies, events, phases, plans, steps
+from server.db import confirmations, dependencies, events, phases, plans, steps
 from server.db.connection import Reader, Transaction
 from server.db.dependencies import Node
 from server.errors import Conflict, Gated, InvalidArguments, NotFound, ProjectMemoryError
@@ -143,10 +143,9 @@ async def get(
     """
     step, suffix = await _read(call, step_id, plan_id, step_index)
     waits = await dependencies.waits_of(call.db, "step", [step.step_id], target_type="step", suffix=suffix)
-    confirmed = await steps.confirmed_by(call.db, step.step_id, suffix=suffix)
-    return view(
-        step, depends_on=waits.get(step.step_id), plan_id=step.plan_id, confirmed_by=confirmed, version=step.version
-    )
+    given = await confirmations.of_step(call.db, step.step_id, suffix=suffix)
+    confirmed = {"confirmed_by": given.confirmed_by, "confirmed_via": given.via} if given else {}
+    return view(step, depends_on=waits.get(step.step_id), plan_id=step.plan_id, version=step.version, **confirmed)
 
 
 async def _read(call: Call, step_id: str | None, plan_id: str | None, step_index: int | None) -> tuple[StepRow, str]:

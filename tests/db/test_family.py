@@ -97,7 +97,11 @@ async def fill(tx: Transaction, made: Store, phase_id: str) -> None:
     await plans.update(tx, made.plan_id, {"program_id": "prog_1", "goals": ["fast", "small"], "extra": {"old": "id"}})
     await insert(tx, "plan_notes", note_id="note_1", note="mind the gap", **plan, **TIMES)
     await insert(tx, "confirmations", confirmation_id="conf_1", phase_id=phase_id, created_at=NOW, **plan)
-    await insert(tx, "confirmations", confirmation_id="conf_2", step_id=step_id, created_at=NOW, **plan)
+    given = {"via": "relayed", "relayed_by": "ada", "confirmed_by": "relayed by ada", "note": "yes", "client": "c 1"}
+    await insert(tx, "confirmations", confirmation_id="conf_2", step_id=step_id, created_at=NOW, **given, **plan)
+    await insert(tx, "step_workers", worker_id="worker_1", step_id=step_id, agent="ada", since=NOW, **plan)
+    asked = {"kind": "step", "entity_id": step_id, "what": "a step", "why": "because"}
+    await insert(tx, "approvals", approval_id="appr_1", **asked, **place, **TIMES)
     for session_id, status in (("sess_done", "completed"), ("sess_lost", "orphaned"), ("sess_now", "active")):
         await insert(
             tx, "sessions", session_id=session_id, agent="Executor", status=status, **place, **STARTED, **TIMES

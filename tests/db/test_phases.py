@@ -6,6 +6,7 @@ import pytest_asyncio
 from server.db import confirmations, phases, plans, steps, workspaces
 from server.db.connection import Database
 from server.errors import NotFound
+from server.models.approvals import Word
 from server.models.plans import NewPhase
 from server.models.steps import NewStep
 
@@ -89,10 +90,10 @@ async def test_a_changed_phase_has_another_version(db: Database, plan_id: str) -
 async def test_confirmations_are_one_a_thing_and_go_with_a_re_opened_step(db: Database, plan_id: str) -> None:
     first, second, *_ = await steps.of_plan(db, plan_id)
     async with db.transaction() as tx:
-        await confirmations.confirm_step(tx, plan_id, first.step_id, "ada")
-        await confirmations.confirm_step(tx, plan_id, first.step_id, "bob")
-        await confirmations.confirm_step(tx, plan_id, second.step_id, "ada")
-        await confirmations.confirm_phase(tx, plan_id, first.phase_id, "ada")
+        await confirmations.confirm(tx, "step", first.step_id, plan_id, Word("terminal", "ada"))
+        await confirmations.confirm(tx, "step", first.step_id, plan_id, Word("terminal", "bob"))
+        await confirmations.confirm(tx, "step", second.step_id, plan_id, Word("terminal", "ada"))
+        await confirmations.confirm(tx, "phase", first.phase_id, plan_id, Word("terminal", "ada"))
     found = await confirmations.of_step(db, first.step_id)
     assert found
     assert found.confirmed_by == "bob"

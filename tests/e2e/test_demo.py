@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mcp import Client
 from rich.console import Console
 
+from server.app import build
 from server.cli import demo
 from server.cli.demo import Work
 from server.cli.editors import Launch
-from server.settings import PACKAGE
+from server.settings import PACKAGE, Settings
 from tests.conftest import Agent
 
 PLANS = {
@@ -119,14 +121,18 @@ async def player(agent: Agent, tmp_path: Path) -> AsyncGenerator[demo.Agent]:
         yield demo.Agent(demo.Demo(Console(quiet=True), Launch("", []), tmp_path, {}, log), agent.client, 0)
 
 
-async def test_a_step_that_needs_a_persons_word_gets_it(player: demo.Agent, agent: Agent, workspace_id: str) -> None:
+async def test_a_step_that_needs_a_persons_word_gets_it(
+    player: demo.Agent, agent: Agent, settings: Settings, workspace_id: str
+) -> None:
     steps: list[dict[str, Any]] = [{"phase": "P", "task": "ask", "type": "confirmation"}, {"phase": "P", "task": "go"}]
     plan = await agent("memory_plan", "create", title="T", workspace_id=workspace_id, steps=steps)
     session = await agent("memory_agent", "init", agent="executor", plan_id=plan["plan_id"])
     work = Work(plan["plan_id"], 0, 2, [], session_id=session["session_id"], phase="P")
 
-    await demo._next(player, work)
-    await demo._work(player, work, 2)
+    async with Client(build(settings), elicitation_callback=player.demo.asked) as client:
+        player.client = client
+        await demo._next(player, work)
+        await demo._work(player, work, 2)
 
     assert len(work.finished) == 2
     assert (await agent("memory_plan", "get", plan_id=plan["plan_id"]))["steps_done"] == 2

@@ -14,17 +14,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from server.calls import run
+from server.db import gates
 from server.db.connection import open_database
 from server.db.migrate import migrate
 from server.errors import ProjectMemoryError
+from server.models.approvals import Word
 from server.settings import ASSETS, Settings
 from server.store import Store
-from server.tools import TOOLS
+from server.tools import TOOLS, answers
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LEASE = 100
 AGENTS = st.sampled_from(["ada", "bob", "eve"])
 STEPS = st.integers(0, 6)
+GATES = ("critical", "confirmation")
 OPEN_STATUS = ("pending", "active", "blocked", "failed")
 
 
@@ -114,6 +117,8 @@ class Claims(RuleBasedStateMachine):
             phases=phases,
         )
         self.plan_id = plan["plan_id"]
+        whole = self.call("memory_plan", "get", plan_id=self.plan_id, detail="full")
+        self.phase_id = whole["phases"][0]["phase_id"]
         for step, step_id in zip(self.order, plan["step_ids"], strict=True):
             step.step_id = step_id
 
@@ -154,10 +159,41 @@ class Claims(RuleBasedStateMachine):
         if step.phase == 0:
             self.gate_open = False
 
-    def gated(self, step: Step, status: str) -> bool:
-        before_done = status == "done" and step.type == "confirmation"
-        before_work = status in ("done", "active") and step.type == "critical"
-        return (before_done or before_work) and not step.confirmed
+    def held(self) -> dict[str, set[str]]:
+        """The unconfirmed gates that hold each step, be it through others."""
+        steps = {step.name: step for step in self.order}
+
+        def gates(step: Step) -> set[str]:
+            found = {step.name} if step.type in GATES and not step.confirmed and step.status != "cancelled" else set()
+            found |= {"P0"} if step.phase == 1 and not self.gate_open else set()
+            waits = [steps[name] for name in step.waits if not steps[name].closed]
+            return found.union(*(gates(other) for other in waits))
+
+        return {name: gates(step) for name, step in steps.items()}
+
+    def opens(self, before: dict[str, set[str]], old: dict[str, Step]) -> bool:
+        """Whether what was done since lets something go on that an unconfirmed gate held."""
+        after = self.held()
+        unconfirmed = {step.name for step in self.order if not step.confirmed}
+        unconfirmed |= set() if self.gate_open else {"P0"}
+        return any(self.is_let_go(step, old[step.name], before, after, unconfirmed) for step in self.order)
+
+    def is_let_go(
+        self,
+        step: Step,
+        old: Step,
+        before: dict[str, set[str]],
+        after: dict[str, set[str]],
+        unconfirmed: set[str],
+    ) -> bool:
+        was, now, own = before[step.name] & unconfirmed, after[step.name] & unconfirmed, {step.name}
+        if step.status != old.status and step.status == "done":
+            return bool(was | now)
+        if step.status != old.status and step.status == "active":
+            return bool((was | now) - (own if step.type == "confirmation" else set()))
+        if old.closed:
+            return False
+        return bool(own & was - now) or (step.status != "cancelled" and bool(was - now))
 
     def set_status(self, step: Step, who: str, status: str, token: int | None, force: bool) -> str | None:
         """Change a status in the model; return the code of the refusal, if there is one."""
@@ -166,12 +202,11 @@ class Claims(RuleBasedStateMachine):
         forced = self.forced(step, who, token, force)
         if status == step.status and not forced:
             return None
-        if self.gated(step, status) or (status == "done" and step.phase == 1 and not self.gate_open):
-            return "gated"
         if status == "active":
             reason = self.reason(step if step.status == "active" else replace(step, status="pending"))
             if reason and not (reason == "held" and (forced or token)):
                 return "gated" if "confirmation" in reason else "conflict"
+        before, old, gate_open = self.held(), {s.name: replace(s) for s in self.order}, self.gate_open
         was_closed = step.closed
         if status == "active":
             self.take(step, who, 900)
@@ -180,7 +215,15 @@ class Claims(RuleBasedStateMachine):
             step.done_by = who if status == "done" else None
         if was_closed and not step.closed:
             self.reopen(step)
+        if self.opens(before, old):
+            self.restore(old, gate_open)
+            return "gated"
         return None
+
+    def restore(self, old: dict[str, Step], gate_open: bool) -> None:
+        self.gate_open = gate_open
+        for step in self.order:
+            step.__dict__.update(old[step.name].__dict__)
 
     @rule(who=AGENTS, finish=st.none() | STEPS, with_token=st.booleans())
     def next_step(self, who: str, finish: int | None, with_token: bool) -> None:
@@ -271,41 +314,48 @@ class Claims(RuleBasedStateMachine):
         answer = self.steps("update", step_id=step.step_id, agent=who, status=status, force=force or None)
         assert answer.get("code") == self.set_status(step, who, status, None, force)
 
+    def confirm(self, gate_id: str) -> None:
+        """What a person does in a terminal."""
+
+        async def confirmed() -> None:
+            async with (await self.store.open()).transaction() as tx:
+                [gate] = await gates.named(tx, [gate_id])
+                await answers.confirm(tx, gate, Word("terminal"))
+
+        self.loop.run_until_complete(confirmed())
+
     @rule(at=STEPS)
     def confirm_step(self, at: int) -> None:
-        answer = self.call(
-            "memory_plan", "confirm", confirmation_scope="step", step_id=self.order[at].step_id, agent="human"
-        )
-        assert answer["confirmed"]
+        self.confirm(self.order[at].step_id)
         self.order[at].confirmed = True
 
     @rule()
     def confirm_phase(self) -> None:
-        answer = self.call(
-            "memory_plan",
-            "confirm",
-            confirmation_scope="phase",
-            plan_id=self.plan_id,
-            confirm_phase="P0",
-            agent="human",
-        )
-        assert answer["confirmed"]
+        self.confirm(self.phase_id)
         self.gate_open = True
+
+    @rule(at=STEPS, who=AGENTS | st.none())
+    def confirm_as_agent(self, at: int, who: str | None) -> None:
+        """An agent confirms nothing; what is confirmed already stays so."""
+        step = self.order[at]
+        answer = self.call("memory_plan", "confirm", confirmation_scope="step", step_id=step.step_id, agent=who)
+        assert answer.get("code") == (None if step.confirmed else "gated")
 
     @rule(at=STEPS, on=st.sets(STEPS, max_size=2))
     def depend(self, at: int, on: set[int]) -> None:
         step, names = self.order[at], {self.order[i].name for i in on}
-        old, step.waits = step.waits, names
-        cycle = self.in_cycle(step)
-        if cycle:
-            step.waits = old
+        before, old, gate_open = self.held(), {s.name: replace(s) for s in self.order}, self.gate_open
+        step.waits = names
+        refusal = "conflict" if self.in_cycle(step) else "gated" if self.opens(before, old) else None
+        if refusal:
+            self.restore(old, gate_open)
         answer = self.steps(
             "set_dependencies",
             step_id=step.step_id,
             depends_on=[self.order[i].step_id for i in sorted(on)],
             claim_token=step.token or None,
         )
-        assert answer.get("code") == ("conflict" if cycle else None)
+        assert answer.get("code") == refusal
 
     def in_cycle(self, start: Step) -> bool:
         seen, todo = set[str](), list(start.waits)

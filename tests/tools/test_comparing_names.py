@@ -90,7 +90,10 @@ async def test_a_phase_is_found_by_any_spelling(agent: Agent, plan_id: str, work
         assert (await agent("memory_steps", "list", plan_id=plan_id, phase=spelling))["total"] == 1
     assert (await agent("memory_steps", "list", plan_id=plan_id, phase=CAFE_APART))["total"] == 1
     await agent("memory_plan", "update_phase", plan_id=plan_id, phase=CAFE_APART.lower(), description="d")
-    await agent("memory_plan", "confirm", plan_id=plan_id, confirmation_scope="phase", confirm_phase="schema")
+    error = await agent.fails(
+        "memory_plan", "confirm", plan_id=plan_id, confirmation_scope="phase", confirm_phase="schema"
+    )
+    assert error["confirm"]["confirm_phase"] == "Schema"
     await agent("memory_plan", "reorder_phases", plan_id=plan_id, phase_order=["CAFÉ", "schema"])
     assert await phase_names(agent, plan_id) == [CAFE, "Schema"]
     await agent("memory_steps", "sort", plan_id=plan_id, phase_order=["SCHEMA", CAFE_APART])

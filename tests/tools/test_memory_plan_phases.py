@@ -171,12 +171,14 @@ async def test_a_phase_that_needs_approval_holds_back_what_comes_after_it(agent:
     await agent("memory_plan", "update_phase", plan_id=plan_id, phase="Build", approval_required=True)
     ready = await agent("memory_steps", "ready", plan_id=plan_id)
     assert [s["task"] for s in ready["steps"]] == ["b1", "b3"]
-    told = await confirm_phase(agent, plan_id, "Build", confirmed_by="owner")
-    assert (told["confirmed"], told["confirmed_by"]) == (True, "owner")
+    await agent.person_confirms_phase(plan_id, "Build")
+    told = await confirm_phase(agent, plan_id, "Build")
+    assert (told["confirmed"], told["confirmed_by"], told["confirmed_via"]) == (True, "human", "terminal")
     assert "3 of its 3 steps" in told["warnings"][0]
     ready = await agent("memory_steps", "ready", plan_id=plan_id)
     assert [s["task"] for s in ready["steps"]] == ["b1", "s1", "b3"]
-    assert (await full(agent, plan_id))["phases"][0]["confirmed_by"] == "owner"
+    first = (await full(agent, plan_id))["phases"][0]
+    assert (first["confirmed_by"], first["confirmed_via"]) == ("human", "terminal")
 
     back = await confirm_phase(agent, plan_id, "Build", revoke=True)
     assert back["confirmed"] is False
@@ -193,11 +195,11 @@ async def test_phase_gates_make_every_phase_need_approval(agent: Agent, plan_id:
 
 
 async def test_a_confirmation_belongs_to_the_phase_and_not_to_its_place(agent: Agent, plan_id: str) -> None:
-    await confirm_phase(agent, plan_id, "Ship")
+    await agent.person_confirms_phase(plan_id, "Ship")
     await agent("memory_plan", "reorder_phases", plan_id=plan_id, phase_order=["Ship", "Test", "Build"])
     await agent("memory_plan", "update_phase", plan_id=plan_id, phase="Ship", name="Release")
     told = [(p["name"], p.get("confirmed_by")) for p in (await full(agent, plan_id))["phases"]]
-    assert told == [("Release", "user"), ("Test", None), ("Build", None)]
+    assert told == [("Release", "human"), ("Test", None), ("Build", None)]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,8 @@ async def test_a_step_that_needs_confirmation_is_done_only_after_it(
     where = {"plan_id": made["plan_id"], "step_index": 0}
     error = await agent.fails("memory_steps", "update", **where, status="done")
     assert error["code"] == "gated"
-    told = await agent("memory_plan", "confirm", **where, confirmation_scope="step", confirmed_by="owner")
+    await agent.person_confirms(made["step_ids"][0])
+    told = await agent("memory_plan", "confirm", **where, confirmation_scope="step")
     assert (told["step_id"], told["index"], told["confirmed"]) == (made["step_ids"][0], 0, True)
     await agent("memory_steps", "update", **where, status="done")
 
@@ -220,31 +223,9 @@ async def test_a_step_that_needs_confirmation_is_done_only_after_it(
 
 async def test_re_opening_a_step_drops_the_word_on_its_phase(agent: Agent, plan_id: str) -> None:
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="done")
-    await confirm_phase(agent, plan_id, "Build")
+    await agent.person_confirms_phase(plan_id, "Build")
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="pending")
     assert "confirmed_by" not in (await full(agent, plan_id))["phases"][0]
-
-
-async def test_nobody_confirms_its_own_work(agent: Agent, workspace_id: str, db: Database) -> None:
-    steps = [{"task": "a", "requires_confirmation": True}, {"task": "b"}]
-    made = await make(agent, workspace_id, steps=steps)
-    plan_id, step_id = made["plan_id"], made["step_ids"][0]
-    await agent("memory_steps", "next", plan_id=plan_id, agent="ada")
-    before = await counts(db)
-    own = {"step_id": step_id, "confirmation_scope": "step"}
-    phase = {"plan_id": plan_id, "confirmation_scope": "phase", "confirm_phase": "Steps"}
-    for arguments in (
-        {**own, "agent": "ada"},
-        {**own, "agent": "bob", "confirmed_by": "ada"},
-        {**phase, "agent": "ada"},
-    ):
-        error = await agent.fails("memory_plan", "confirm", **arguments)
-        assert error["code"] == "not_allowed"
-        assert step_id in error["message"]
-    assert await counts(db) == before
-    other = {"plan_id": plan_id, "step_index": 1, "confirmation_scope": "step"}
-    assert (await agent("memory_plan", "confirm", **other, agent="ada"))["confirmed_by"] == "ada"
-    assert (await agent("memory_plan", "confirm", **own, agent="bob"))["confirmed_by"] == "bob"
 
 
 @pytest.mark.parametrize(

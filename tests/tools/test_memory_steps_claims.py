@@ -57,13 +57,7 @@ async def take(agent: Agent, plan_id: str, who: str, **arguments: Any) -> dict[s
 
 
 async def confirm_step(agent: Agent, step_id: str) -> None:
-    await agent(
-        "memory_plan", "confirm", plan_id=await plan_of_step(agent, step_id), confirmation_scope="step", step_id=step_id
-    )
-
-
-async def plan_of_step(agent: Agent, step_id: str) -> str:
-    return (await agent("memory_steps", "get", step_id=step_id))["plan_id"]
+    await agent.person_confirms(step_id)
 
 
 async def test_who_claims_must_say_who_it_is(agent: Agent, plan_id: str) -> None:
@@ -358,7 +352,7 @@ async def test_behind_a_phase_that_needs_approval_nothing_is_eligible(agent: Age
     assert answer["waiting"]["counts"] == {"phase_confirmation": 2}
     error = await agent.fails("memory_steps", "claim", plan_id=plan_id, step_index=1, agent="ada")
     assert error["code"] == "gated"
-    await agent("memory_plan", "confirm", plan_id=plan_id, confirmation_scope="phase", confirm_phase="First")
+    await agent.person_confirms_phase(plan_id, "First")
     assert (await take(agent, plan_id, "ada"))["next"]["task"] == "b"
 
 
@@ -367,7 +361,7 @@ async def test_phase_gates_hold_every_phase(agent: Agent, workspace_id: str) -> 
     await agent("memory_plan", "update", plan_id=plan_id, phase_gates=True)
     step = (await take(agent, plan_id, "ada"))["next"]
     assert "next" not in await take(agent, plan_id, "ada", step_id=step["step_id"])
-    await agent("memory_plan", "confirm", plan_id=plan_id, confirmation_scope="phase", confirm_phase="First")
+    await agent.person_confirms_phase(plan_id, "First")
     assert (await take(agent, plan_id, "ada"))["next"]["task"] == "b"
 
 

@@ -49,13 +49,17 @@ async def test_behind_an_unconfirmed_phase_nothing_is_begun_or_finished(agent: A
         assert error["confirm"] == {"confirmation_scope": "phase", "plan_id": plan_id, "confirm_phase": "First"}
     error = await agent.fails("memory_steps", "next", plan_id=plan_id, step_index=2, agent="ada")
     assert error["code"] == "gated"
-    await agent("memory_plan", "confirm", plan_id=plan_id, confirmation_scope="phase", confirm_phase="First")
+    await agent.person_confirms_phase(plan_id, "First")
     done = await agent("memory_steps", "update", plan_id=plan_id, step_index=2, status="done", agent="ada")
     assert done["status"] == "done"
 
 
-async def test_setting_a_step_active_follows_the_rules_of_a_claim(agent: Agent, plan_id: str) -> None:
-    await agent("memory_steps", "set_dependencies", plan_id=plan_id, step_index=0, depends_on=["1"])
+async def test_setting_a_step_active_follows_the_rules_of_a_claim(
+    agent: Agent, workspace_id: str, plan_id: str
+) -> None:
+    made = {"workspace_id": workspace_id, "category": "quick_task", "steps": [{"task": "a"}]}
+    other = await agent("memory_plan", "create", title="Other", **made)
+    await agent("memory_steps", "set_dependencies", plan_id=plan_id, step_index=0, depends_on=other["step_ids"])
     error = await agent.fails("memory_steps", "update", plan_id=plan_id, step_index=0, status="active", agent="ada")
     assert (error["code"], error["reason"]) == ("conflict", "dependency")
     assert (await at(agent, plan_id, 0))["status"] == "pending"
@@ -148,7 +152,10 @@ async def test_an_assignee_can_be_taken_away(agent: Agent, plan_id: str) -> None
     assert "assignee" not in await at(agent, plan_id, 0)
 
 
-async def test_a_completed_plan_takes_no_open_steps(agent: Agent, plan_id: str) -> None:
+async def test_a_completed_plan_takes_no_open_steps(agent: Agent, workspace_id: str) -> None:
+    made = {"workspace_id": workspace_id, "category": "quick_task", "steps": [{"task": "a"}]}
+    plan = await agent("memory_plan", "create", title="P", **made)
+    plan_id = plan["plan_id"]
     await agent("memory_plan", "update", plan_id=plan_id, status="completed", force=True)
     error = await agent.fails("memory_steps", "add", plan_id=plan_id, steps=[{"task": "late"}])
     assert error["code"] == "conflict"

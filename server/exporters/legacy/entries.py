@@ -82,7 +82,12 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("created_at", "added_at", always=True),
         *_same("added_by", "deliver_to", "acknowledged_by", "acknowledged_at"),
     ),
-    "confirmations": (Field("confirmed_by", "confirmed_by"), Field("created_at", "confirmed_at")),
+    "confirmations": (
+        Field("confirmed_by", "confirmed_by"),
+        Field("created_at", "confirmed_at"),
+        Field("via", "via", lambda via: None if via == "unknown" else via),
+        *_same("relayed_by", "client", "note"),
+    ),
     "build_scripts": (
         Field("script_id", "id", always=True),
         *(Field(name, name, always=True) for name in ("name", "description", "command", "directory", "workspace_id")),

@@ -23,6 +23,8 @@ WORDS = {
     "lineage": "hand-offs without a plan",
     "checkpoints": "checkpoints",
     "file_reservations": "file reservations",
+    "step_workers": "notes of who worked on a step",
+    "approvals": "questions to a human",
     "step_file_edits": "file edits",
     "dependencies": "dependencies other than between steps of a plan and between plans",
     "context_items": "context items of what is no plan and no workspace",

@@ -182,6 +182,8 @@ def _confirm(plan: Plan, where: str, scope: str, *, target: str | None, value: A
         "phase_id": target if scope == "phases" else None,
         "step_id": target if scope == "steps" else None,
         "confirmed_by": found.text("confirmed_by"),
+        "via": found.text("via") or "unknown",
+        **{name: found.text(name) for name in ("relayed_by", "client", "note")},
         "created_at": found.moment("confirmed_at", at),
     }
     plan.add("confirmations", confirmation_id, values | {"extra": found.extra()}, where)

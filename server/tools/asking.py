@@ -1,0 +1,121 @@
+"""A call that needs a human: the row that waits for an answer, the question to the user, and the call once more."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.db import approvals
+from server.db.connection import Transaction
+from server.errors import Conflict, Gated
+from server.models.approvals import Approval, Word
+from server.models.base import encode
+from server.models.text import shown_text
+from server.tools import answers
+from server.tools.commands import command
+from server.tools.common import Call
+from server.tools.gate_rules import NeedsHuman
+
+ASK_SECONDS = 45
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is put to a user; an answer counts only for this approval and this call."""
+
+    approval_id: str
+    call: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a user said."""
+
+    yes: bool
+    note: str | None = None
+
+
+class Asker(Protocol):
+    """A client that can put a question to its user."""
+
+    @property
+    def client(self) -> str:
+        """Its name and version."""
+        ...
+
+    async def ask(self, question: Question) -> Answer | None:
+        """Return what the user said, or None: no answer, or none in time."""
+        ...
+
+
+async def supervised(call: Call, asker: Asker | None, attempt: Callable[[], Awaitable[str]]) -> str:
+    """Run a call. If it needs a human, ask, with no transaction open, and run it once more after a yes."""
+    try:
+        return await attempt()
+    except NeedsHuman as refused:
+        approval = await _file(call, refused)
+        refusal = refused
+    answer = await asker.ask(await _question(call, approval)) if asker else None
+    if asker is None or answer is None:
+        raise _gated(call, refusal, approval)
+    word = Word("elicitation", client=asker.client, note=answer.note)
+    await _record(call, approval, word, yes=answer.yes)
+    if not answer.yes:
+        raise Gated(
+            f"The user said no: {approval.what}.{f' {answer.note!r}.' if answer.note else ''} Nothing was changed. Do "
+            "not send it again; work on something else, or ask what to do instead.",
+            approval_id=approval.approval_id,
+            rejected=True,
+        )
+    try:
+        return await attempt()
+    except NeedsHuman as refused:
+        raise _gated(call, refused, await _file(call, refused)) from refused
+
+
+async def _file(call: Call, refused: NeedsHuman) -> Approval:
+    """Store what waits for a human, in a transaction of its own: the one thing that a refused call leaves."""
+    arguments = call.repeatable if refused.need.kind == "write" else {}
+    async with call.ending, call.write() as tx:
+        return await approvals.open_(tx, refused.need, arguments)
+
+
+async def _record(call: Call, approval: Approval, word: Word, *, yes: bool) -> None:
+    """Record an answer to what still waits; somebody else may have answered meanwhile."""
+    async with call.ending, call.write() as tx:
+        now = await approvals.require(tx, approval.approval_id)
+        if now.status == "open":
+            await _answered(tx, now, word, yes=yes)
+
+
+async def _answered(tx: Transaction, approval: Approval, word: Word, *, yes: bool) -> None:
+    if not yes:
+        await answers.reject(tx, approval, word)
+        return
+    try:
+        await answers.approve(tx, approval, word)
+    except Conflict:
+        await approvals.outdate(tx, approval)
+
+
+async def _question(call: Call, approval: Approval) -> Question:
+    lines = [shown_text(line) for line in await answers.question(call.db, approval)]
+    text = "\n".join([*lines, "Do you allow it?"])
+    return Question(approval.approval_id, encode(call.repeatable), text)
+
+
+def _gated(call: Call, refused: NeedsHuman, approval: Approval) -> Gated:
+    """Return the refusal: the thing, why, and the ways to a human's word that exist here."""
+    gate = refused.need.gates[0]
+    says = command(call.settings, "confirm", approval.approval_id)
+    after = "send the same call again" if refused.need.kind == "write" else "go on"
+    phase = {"plan_id": gate.plan_id, "confirm_phase": gate.name}
+    named = {"confirmation_scope": gate.type, **({"step_id": gate.id} if gate.type == "step" else phase)}
+    return Gated(
+        f"{refused} Nothing was changed. Ask your user to answer in a terminal: {says} . Meanwhile work on something "
+        "else, or wait: memory_workspace action='events' types=['approval'] wait_seconds=25. "
+        f"After approval_approved {after}; never confirm your own work.",
+        approval_id=approval.approval_id,
+        confirm=named if refused.need.kind != "write" else None,
+        gates=[{f"{one.type}_id": one.id, "name": one.name[:120]} for one in refused.need.gates[:5]],
+    )
