@@ -20,11 +20,14 @@ async def set_plan_dependencies(call: Call, *, plan_id: Id, depends_on_plans: Pl
     """
     async with call.write() as tx:
         plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
-        await plan_rules.wait_for_plans(tx, plan_id, depends_on_plans)
         ids = list(dict.fromkeys(depends_on_plans))
-        plan_rules.record(tx, plan, "dependencies_set", f"{plan.title!r} waits for {len(ids)} plans", depends_on=ids)
-        after = await plans.update(tx, plan_id, {})
-        parts = {"plan_id": plan_id, "workspace_id": workspace_id, "depends_on_plans": ids, "version": after.version}
+        known = (await dependencies.waits_of(tx, "plan", [plan_id], target_type="plan")).get(plan_id, [])
+        if set(known) != set(ids):
+            await plan_rules.wait_for_plans(tx, plan_id, ids)
+            summary = f"{plan.title!r} waits for {len(ids)} plans"
+            plan_rules.record(tx, plan, "dependencies_set", summary, depends_on=ids)
+            plan = await plans.update(tx, plan_id, {})
+        parts = {"plan_id": plan_id, "workspace_id": workspace_id, "depends_on_plans": ids, "version": plan.version}
         return {**parts, "waiting_for": await dependencies.pending_of(tx, ("plan", plan_id))}
 
 

@@ -1,6 +1,7 @@
 """memory_plan: what a plan says and which status it has."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from server.db import family, plans
 from server.db.connection import Transaction
@@ -67,14 +68,15 @@ async def update(
         return {**answer, **await _archive(call, tx, plan)} if status == "archived" else answer
 
 
-async def _changed(tx: Transaction, before: Plan, changes: dict[str, Any]) -> dict[str, Any]:
+async def _changed(tx: Transaction, before: Plan, wanted: dict[str, Any]) -> dict[str, Any]:
     """Store changes of a plan and say what they were."""
-    after = await plans.update(tx, before.plan_id, changes)
-    names = [name for name in changes if getattr(before, name) != getattr(after, name)]
-    moved = f"{before.status} -> {after.status}" if before.status != after.status else ", ".join(names) or "unchanged"
-    summary = f"Plan {after.title!r}: {moved}"
-    plan_rules.record(tx, after, "plan_updated", summary, changed=names, status=after.status)
-    told = {name: getattr(after, name) for name in SHORT if name in changes}
+    names = [name for name, value in wanted.items() if getattr(before, name) != value]
+    after = await plans.update(tx, before.plan_id, {name: wanted[name] for name in names}) if names else before
+    if names:
+        moved = f"{before.status} -> {after.status}" if before.status != after.status else ", ".join(names)
+        summary = f"Plan {after.title!r}: {moved}"
+        plan_rules.record(tx, after, "plan_updated", summary, changed=names, status=after.status)
+    told = {name: getattr(after, name) for name in SHORT if name in wanted}
     return {
         "plan_id": after.plan_id,
         "workspace_id": after.workspace_id,
@@ -102,32 +104,44 @@ async def pause_plan(
     """Pause a plan, with why: no step of it is handed out.
 
     pause_reason: rejected, timeout, deferred. A snapshot of where the plan stood is kept and returned: the step of
-    pause_step_index, else the first open one. Claims live on until their leases end. resume_plan goes on.
+    pause_step_index, else the first open one. Claims live on until their leases end. resume_plan goes on. Pausing it
+    again changes nothing; for another reason that is a conflict.
 
     Example: {"action":"pause_plan","plan_id":"plan_1rqewqexykb7","pause_reason":"deferred"}
     """
     async with call.write() as tx:
         plan, _ = await plan_rules.edited(call, tx, plan_id)
+        said = {"reason": pause_reason, "user_notes": pause_user_notes}
         if plan.status == "paused":
-            raise Conflict(
-                f"The plan {plan_id} is paused since {plan.paused_at}. action='resume_plan' lets it go on.",
-                paused_at_snapshot=plan.paused_at_snapshot,
-            )
+            _refuse_other_pause(plan, {**said, "step_index": pause_step_index})
+            return await _changed(tx, plan, {})
         changes = await plan_rules.status_changes(call, tx, plan, "paused")
-        said = {"reason": pause_reason, "user_notes": pause_user_notes, "session_id": tx.origin.session_id}
+        said["session_id"] = tx.origin.session_id
         changes["paused_at_snapshot"] = await plan_rules.snapshot(tx, plan_id, pause_step_index, **said)
         return await _changed(tx, plan, changes)
+
+
+def _refuse_other_pause(plan: Plan, said: Mapping[str, Any]) -> None:
+    """Refuse to pause a paused plan for another reason; what the caller leaves out may be anything."""
+    known = cast(dict[str, Any], plan.paused_at_snapshot or {})
+    if any(value is not None and known.get(name) != value for name, value in said.items()):
+        raise Conflict(
+            f"The plan {plan.plan_id} is paused since {plan.paused_at}. action='resume_plan' lets it go on.",
+            paused_at_snapshot=plan.paused_at_snapshot,
+        )
 
 
 @TOOL.action(takes=("version",))
 async def resume_plan(call: Call, *, plan_id: Id) -> dict[str, Any]:
     """Let a paused plan go on; returns where it stood.
 
+    An active one goes on as it is.
+
     Example: {"action":"resume_plan","plan_id":"plan_1rqewqexykb7"}
     """
     async with call.write() as tx:
         plan, _ = await plan_rules.edited(call, tx, plan_id)
-        if plan.status != "paused":
+        if plan.status not in ("paused", "active"):
             raise Conflict(f"The plan {plan_id} is {plan.status}, not paused.", status=plan.status)
         changes = await plan_rules.status_changes(call, tx, plan, "active")
         return {**await _changed(tx, plan, changes), "resumed_from": plan.paused_at_snapshot}
@@ -138,13 +152,15 @@ async def archive(call: Call, *, plan_id: Id) -> dict[str, Any]:
     """Put a plan away with all its rows; unarchive undoes it.
 
     It can still be read (get, find, list with include_archived), but not changed. Steps that someone works on are a
-    conflict, unless force=true releases them.
+    conflict, unless force=true releases them. An archived one stays as it is.
 
     Example: {"action":"archive","plan_id":"plan_1rqewqexykb7"}
     """
     async with call.write() as tx:
-        plan, _ = await plan_rules.edited(call, tx, plan_id)
-        return await _archive(call, tx, plan)
+        plan = await plans.require(tx, plan_id)
+        await call.workspace_id(tx, plan.workspace_id)
+        plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
+        return _archived(plan) if plan.archived_at else await _archive(call, tx, plan)
 
 
 async def _archive(call: Call, tx: Transaction, plan: Plan) -> dict[str, Any]:
@@ -152,13 +168,16 @@ async def _archive(call: Call, tx: Transaction, plan: Plan) -> dict[str, Any]:
     released = await family.archive(tx, plan.plan_id)
     after = await plans.require(tx, plan.plan_id)
     plan_rules.record(tx, after, "plan_archived", f"Plan {after.title!r} archived", status=after.status)
+    return {**_archived(after), "released": [step.step_id for step in released]}
+
+
+def _archived(after: Plan) -> dict[str, Any]:
     return {
         "plan_id": after.plan_id,
         "workspace_id": after.workspace_id,
         "status": "archived",
         "last_status": after.status,
         "archived_at": after.archived_at,
-        "released": [step.step_id for step in released],
     }
 
 
@@ -166,15 +185,16 @@ async def _archive(call: Call, tx: Transaction, plan: Plan) -> dict[str, Any]:
 async def unarchive(call: Call, *, plan_id: Id) -> dict[str, Any]:
     """Bring an archived plan back as it was.
 
+    One that is not archived stays as it is.
+
     Example: {"action":"unarchive","plan_id":"plan_1rqewqexykb7"}
     """
     async with call.write() as tx:
         plan = await plans.require(tx, plan_id)
         await call.workspace_id(tx, plan.workspace_id)
-        if not plan.archived_at:
-            raise Conflict(f"The plan {plan_id} is not archived; it is {plan.status}.", status=plan.status)
-        await family.unarchive(tx, plan_id)
-        after = await plans.require(tx, plan_id)
-        plan_rules.record(tx, after, "plan_unarchived", f"Plan {after.title!r} brought back", status=after.status)
-        parts = {"plan_id": plan_id, "workspace_id": after.workspace_id, "status": after.status}
-        return {**parts, "version": after.version, "updated_at": after.updated_at}
+        if plan.archived_at:
+            await family.unarchive(tx, plan_id)
+            plan = await plans.require(tx, plan_id)
+            plan_rules.record(tx, plan, "plan_unarchived", f"Plan {plan.title!r} brought back", status=plan.status)
+        parts = {"plan_id": plan_id, "workspace_id": plan.workspace_id, "status": plan.status}
+        return {**parts, "version": plan.version, "updated_at": plan.updated_at}

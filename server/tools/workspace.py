@@ -287,8 +287,10 @@ async def set_display_name(call: Call, *, display_name: Line) -> dict[str, Any]:
     """
     async with call.write() as tx:
         workspace = await call.workspace(tx)
-        named = await workspaces.update(tx, workspace.workspace_id, {"display_name": display_name})
-        _record(tx, "workspace_updated", named, f"Renamed workspace {workspace.label} to {display_name}")
+        named = workspace
+        if workspace.display_name != display_name:
+            named = await workspaces.update(tx, workspace.workspace_id, {"display_name": display_name})
+            _record(tx, "workspace_updated", named, f"Renamed workspace {workspace.label} to {display_name}")
     return {"workspace_id": named.workspace_id, "name": named.label, "previous_name": workspace.label}
 
 
