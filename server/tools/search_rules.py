@@ -105,7 +105,8 @@ def _read(match: Match) -> dict[str, Any]:
     home = {"workspace_id": match.workspace_id} if match.workspace_id else {}
     if match.kind in BY_ID:
         tool, action = BY_ID[match.kind]
-        return {"tool": tool, "action": action, **named}
+        whole = {"detail": "full"} if match.kind == "plan" else {}
+        return {"tool": tool, "action": action, **named, **whole}
     match match.kind:
         case "research":
             parent = {"parent_type": match.parent_type, "parent_id": match.parent_id}
