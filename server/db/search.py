@@ -28,7 +28,7 @@ SOME = 300  # that are weighed of them, and of those with all words in the title
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
 FAR = 200_000  # and those more, where that was in vain though all words are common
 COMPLETIONS, COMPLETED_FROM = 24, 1_000
-NEAR_WORDS, RESPELLED = 100, 4
+NEAR_WORDS, NEAR_AMONG, RESPELLED = 100, 5_000, 4
 
 TITLE_SHOWN = 160
 MOST_PLACES = 500
@@ -183,15 +183,19 @@ async def _respelled(db: Reader, asked: Query) -> Query | None:
 
 async def _nearest(db: Reader, word: str) -> str | None:
     """Return the word of the vocabulary that is one slip away, or else the most like this one."""
+    parts = [word[at : at + 2] for at in range(len(word) - 1)]
     slipped, alike = await db.batch(
         (
             "SELECT word FROM search_words WHERE word IN (SELECT value FROM json_each(:slips))",
             {"slips": encode(sorted(words.slips(word)))},
         ),
         (
-            """
-            SELECT word FROM search_words WHERE word >= :start AND word < :end
-            AND length(word) BETWEEN :shortest AND :longest LIMIT :most
+            f"""
+            SELECT word FROM (
+                SELECT word FROM search_words WHERE word >= :start AND word < :end
+                AND length(word) BETWEEN :shortest AND :longest LIMIT :among
+            ) ORDER BY {" + ".join(f"(instr(word, :part{at}) > 0)" for at in range(len(parts))) or 1} DESC, word
+            LIMIT :most
             """,
             {
                 "start": word[:2],
@@ -199,6 +203,8 @@ async def _nearest(db: Reader, word: str) -> str | None:
                 "shortest": len(word) - 2,
                 "longest": len(word) + 2,
                 "most": NEAR_WORDS,
+                "among": NEAR_AMONG,
+                **{f"part{at}": part for at, part in enumerate(parts)},
             },
         ),
     )

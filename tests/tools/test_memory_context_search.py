@@ -189,6 +189,20 @@ async def test_a_word_that_is_spelled_wrong_is_corrected_and_named(
     assert [hit["item_id"] for hit in found["hits"]] == [item_id]
 
 
+async def test_a_word_is_corrected_however_many_others_begin_like_it(
+    agent: Agent, plan_id: str, workspace_id: str
+) -> None:
+    many = " ".join(
+        f"co{first}{second}firmxxxxx" for first in string.ascii_lowercase[:12] for second in string.ascii_lowercase
+    )
+    await store(agent, plan_id, many, "many")
+    item_id = await store(agent, plan_id, "the confirmation", "one")
+    found = await agent(TOOL, "search", workspace_id=workspace_id, query="comfirmatoin")
+
+    assert found["did_you_mean"] == "confirmation"
+    assert found["hits"][0]["item_id"] == item_id
+
+
 async def test_nothing_found_is_an_empty_answer(agent: Agent, workspace_id: str) -> None:
     assert await agent(TOOL, "search", workspace_id=workspace_id, query="xyzzy") == {"hits": [], "total": 0}
 
@@ -233,6 +247,44 @@ async def test_what_is_deleted_or_expired_is_not_found(
         for table in ("context_items", "memory_entries"):
             await tx.run(f"UPDATE {table} SET expires_at = '2020-01-01T00:00:00.000Z' WHERE expires_at IS NOT NULL")
     assert await hits(agent, workspace_id, "mayfly") == []
+
+
+async def test_what_is_gone_is_in_no_answer_and_no_total(
+    agent: Agent, db: Database, plan_id: str, workspace_id: str
+) -> None:
+    here = {"workspace_id": workspace_id}
+    kept = await store(agent, plan_id, "a dodo that stays", "kept")
+    expired = await store(agent, plan_id, "a dodo that expires", "expires", expires_in=60)
+    await agent(TOOL, "remember", **here, key="dodo", value="a dodo that expires", ttl_seconds=60)
+    await agent(TOOL, "remember", **here, key="kept dodo", value="a dodo that stays")
+    await agent(TOOL, "knowledge_store", **here, slug="old-dodo", title="Dodo", content="it was here")
+    await agent(TOOL, "knowledge_store", **here, slug="new", title="Moa", content="it is", supersedes="old-dodo")
+    trashed = (await agent("memory_plan", "create", **here, title="Dodo", steps=[{"task": "Dodo", "phase": "Dodo"}]))[
+        "plan_id"
+    ]
+    await agent("memory_plan", "delete", plan_id=trashed, confirm=True)
+    async with db.transaction() as tx:
+        for table in ("context_items", "memory_entries"):
+            await tx.run(f"UPDATE {table} SET expires_at = '2020-01-01T00:00:00.000Z' WHERE expires_at IS NOT NULL")
+
+    for more in (
+        {},
+        {"scope": "all"},
+        {"include_archived": True},
+        {"types": ["context", "memory", "knowledge", "plan"]},
+    ):
+        for action, key in (("search", "hits"), ("pull", "items")):
+            told = await agent(TOOL, action, **here, query="dodo", **more)
+            assert {(hit["kind"], hit.get("item_id"), hit["title"]) for hit in told[key]} == {
+                ("context", kept, "kept"),
+                ("memory", None, "kept dodo"),
+            }
+            assert told["total"] == 2
+    assert (await agent(TOOL, "recall", **here, query="dodo"))["total"] == 1
+    assert (await agent("memory_plan", "search", **here, query="dodo"))["total"] == 0
+    gone = {"selectors": [{"kind": "context", "id": expired}]}
+    assert (await agent.fails(TOOL, "pull", **here, **gone))["code"] == "not_found"
+    assert (await agent(TOOL, "search", **here, query="expires"))["total"] == 0
 
 
 async def test_what_comes_back_from_the_trash_is_found_again(agent: Agent, plan_id: str, workspace_id: str) -> None:
