@@ -64,7 +64,7 @@ class Slot:
 Key = tuple[str, str, str]  # parent type, parent id, item type
 
 
-async def slots(db: Reader, wanted: Sequence[Key], *, workspace_id: str | None, with_data: bool) -> dict[Key, Slot]:
+async def slots(db: Reader, wanted: Sequence[Key], *, workspace_id: str | None) -> dict[Key, Slot]:
     """Return the slots among `wanted` whose parent exists and is not archived, in one statement a type of parent.
 
     `workspace_id` is the one that agents are looked up in.
@@ -76,7 +76,7 @@ async def slots(db: Reader, wanted: Sequence[Key], *, workspace_id: str | None, 
             f"""
             SELECT p.id AS slot_parent, w.value ->> 1 AS slot_type, p.plan_id AS slot_plan,
                 p.workspace_id AS slot_workspace, c.item_id, c.version, c.expires_at, c.created_at, c.created_by,
-                c.tags, {"c.data" if with_data else "NULL"} AS data
+                c.updated_at, c.tags, c.data
             FROM json_each(:pairs) w
             JOIN ({PARENTS[kind].format("")}) p ON p.id = w.value ->> 0
             LEFT JOIN context_items c ON c.workspace_id = p.workspace_id AND c.parent_type = :kind

@@ -124,12 +124,7 @@ async def put(
     """Store items on the parents told, or raise everything that is wrong with them."""
     home = await _home(call, tx, [told for told, _ in asked])
     wanted, problems = await _wanted(call, tx, asked, home)
-    slots = await context.slots(
-        tx,
-        [one.key for one in wanted.values()],
-        workspace_id=home,
-        with_data=any(one.item.mode != "replace" for one in wanted.values()),
-    )
+    slots = await context.slots(tx, [one.key for one in wanted.values()], workspace_id=home)
     rows: list[dict[str, Any]] = []
     for number, one in wanted.items():
         try:
@@ -139,8 +134,14 @@ async def put(
     if problems:
         raise _refusal(problems, alone=len(asked) == 1)
     await call.workspace_id(tx, _one_workspace(rows))
-    await context.put(tx, rows)
-    return [_stored(tx, row, slots[one.key]) for row, one in zip(rows, wanted.values(), strict=True)]
+    found = [slots[one.key] for one in wanted.values()]
+    if changed := [row for row, slot in zip(rows, found, strict=True) if _differs(row, slot)]:
+        await context.put(tx, changed)
+    return [_stored(tx, row, slot) for row, slot in zip(rows, found, strict=True)]
+
+
+def _differs(row: Mapping[str, Any], slot: Slot) -> bool:
+    return slot.item is None or row["version"] != slot.item["version"]
 
 
 async def _home(call: Call, tx: Transaction, asked: Sequence[Told]) -> str | None:
@@ -190,7 +191,7 @@ async def _row(tx: Transaction, wanted: Wanted, slot: Slot | None, expected_vers
             "Store the rest as another type, or a summary."
         )
     expires_at = later(tx.now(), item.expires_in) if item.expires_in else kept and kept["expires_at"]
-    return {
+    row = {
         "item_id": old["item_id"] if old else new_id("item"),
         "workspace_id": slot.place.workspace_id,
         **wanted.parent.model_dump(),
@@ -203,6 +204,8 @@ async def _row(tx: Transaction, wanted: Wanted, slot: Slot | None, expected_vers
         "updated_at": tx.now(),
         "version": old["version"] + 1 if old else 1,
     }
+    same = old and all(row[name] == old[name] for name in ("data", "tags", "expires_at"))
+    return {**row, "version": old["version"], "updated_at": old["updated_at"]} if old and same else row
 
 
 def _check_version(wanted: Wanted, old: Mapping[str, Any] | None, expected: int | None) -> None:
@@ -235,9 +238,11 @@ def _one_workspace(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _stored(tx: Transaction, row: Mapping[str, Any], slot: Slot) -> Stored:
-    """Log that an item was stored, and tell it."""
+    """Log that an item was stored, unless it was so already, and tell it."""
     size = len(row["data"].encode("utf-8", "surrogatepass"))
     data = {"type": row["type"], "parent_type": row["parent_type"], "parent_id": row["parent_id"], "bytes": size}
-    events.record(tx, Event("context_stored", "context_item", row["item_id"], plan_id=slot.place.plan_id, data=data))
-    new = slot.item is None
-    return Stored.of({**row, "bytes": size, "created": new, "updated": not new})
+    new, changed = slot.item is None, _differs(row, slot)
+    if changed:
+        plan_id = slot.place.plan_id
+        events.record(tx, Event("context_stored", "context_item", row["item_id"], plan_id=plan_id, data=data))
+    return Stored.of({**row, "bytes": size, "created": new, "updated": changed and not new})

@@ -76,7 +76,7 @@ async def test_an_item_lives_to_the_moment_it_expires_and_not_longer(store: Data
     assert await context.find(store, plan, "long", workspace_id=None)
     rows, total = await context.list_(store, workspace_id=WORKSPACE, limit=10)
     assert ([one.type for one in rows], total) == (["long"], 1)
-    slots = await context.slots(store, [("plan", "plan_1", "short")], workspace_id=None, with_data=True)
+    slots = await context.slots(store, [("plan", "plan_1", "short")], workspace_id=None)
     assert slots["plan", "plan_1", "short"].item is None
 
 
@@ -112,7 +112,7 @@ async def an_item(db: Reader) -> None:
 
 async def a_slot(db: Reader) -> None:
     kinds = [(kind, "x", "t") for kind in context.PARENTS]
-    await context.slots(db, kinds, workspace_id=WORKSPACE, with_data=True)
+    await context.slots(db, kinds, workspace_id=WORKSPACE)
 
 
 async def items_of_a_plan(db: Reader) -> None:

@@ -47,6 +47,17 @@ EDITS: dict[str, Calls] = {
     "no plans to wait for": lambda plan_id, _: [
         (PLAN, "set_plan_dependencies", {"plan_id": plan_id, "depends_on_plans": []})
     ],
+    **{
+        f"context item, {mode}": lambda plan_id, _, mode=mode, data=data: [
+            (
+                "memory_context",
+                "store",
+                {"plan_id": plan_id, "type": "notes", "data": {"b": [1], "a": 1.0}, "tags": ["t"]},
+            ),
+            ("memory_context", "store", {"plan_id": plan_id, "type": "notes", "data": data, "mode": mode}),
+        ]
+        for mode, data in (("replace", {"b": [1], "a": 1.0}), ("merge", {"a": 1.0}), ("append", {}))
+    },
     "display name": lambda _, workspace_id: [
         ("memory_workspace", "set_display_name", {"workspace_id": workspace_id, "display_name": "Shop"})
     ],
@@ -54,7 +65,7 @@ EDITS: dict[str, Calls] = {
 
 
 async def everything(db: Database) -> list[list[tuple[Any, ...]]]:
-    tables = ("workspaces", "plans", "plans_archive", "dependencies", "event_log", "update_log")
+    tables = ("context_items", "workspaces", "plans", "plans_archive", "dependencies", "event_log", "update_log")
     return [[tuple(row) for row in await db.all(f"SELECT * FROM {table}")] for table in tables]
 
 
@@ -83,6 +94,15 @@ async def test_the_same_plans_to_wait_for_are_no_change(agent: Agent, workspace_
     answer = await agent(PLAN, "set_plan_dependencies", expected_version=1, **named)
     assert (answer["version"], answer["waiting_for"]) == (1, others)
     assert await everything(db) == before
+
+
+async def test_an_item_that_is_written_otherwise_is_another_version(agent: Agent, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id, "parent_type": "workspace", "type": "notes"}
+    for version, data in enumerate(({"a": 1}, {"a": 1.0}, {"a": True}), start=1):
+        for _ in range(2):
+            assert (await agent("memory_context", "store", data=data, **here))["version"] == version
+    stored = await agent("memory_context", "store", data={"a": True}, expires_in=60, **here)
+    assert stored["version"] == 4
 
 
 async def test_a_pause_for_another_reason_is_a_conflict(agent: Agent, workspace_id: str) -> None:
