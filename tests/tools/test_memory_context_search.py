@@ -284,7 +284,7 @@ async def test_what_is_gone_is_in_no_answer_and_no_total(
     assert (await agent("memory_plan", "search", **here, query="dodo"))["total"] == 0
     gone = {"selectors": [{"kind": "context", "id": expired}]}
     assert (await agent.fails(TOOL, "pull", **here, **gone))["code"] == "not_found"
-    assert (await agent(TOOL, "search", **here, query="expires"))["total"] == 0
+    assert (await agent(TOOL, "search", **here, query="expires", types=["context", "memory"]))["total"] == 0
 
 
 async def test_what_comes_back_from_the_trash_is_found_again(agent: Agent, plan_id: str, workspace_id: str) -> None:
