@@ -223,18 +223,22 @@ async def waiting(
     return [Approval.of(row) for row in asked], [Waiting.of(row) for row in reached]
 
 
+async def open_for(db: Reader, entity_id: str) -> Approval | None:
+    """Return the open row about a step or phase, if somebody asked."""
+    row = await db.one(
+        """
+        SELECT * FROM approvals
+        WHERE entity_id = :entity_id AND status = 'open' AND kind IN ('step', 'phase') ORDER BY created_at LIMIT 1
+        """,
+        {"entity_id": entity_id},
+    )
+    return Approval.of(row) if row else None
+
+
 async def is_current(db: Reader, approval: Approval) -> bool:
     """Return whether what it asks for is still to be answered."""
     query = f"SELECT {CURRENT} FROM approvals a WHERE a.approval_id = :id"
     return bool(await db.value(query, {"id": approval.approval_id}))
-
-
-async def everywhere(db: Reader) -> list[Approval]:
-    """Return the open rows of all workspaces, oldest first."""
-    rows = await db.all(
-        f"SELECT a.* FROM approvals a WHERE a.status = 'open' AND {CURRENT} ORDER BY a.created_at, a.approval_id"
-    )
-    return [Approval.of(row) for row in rows]
 
 
 async def answered(db: Reader, workspace_id: str, agent: str, *, limit: int) -> list[Approval]:

@@ -1,0 +1,85 @@
+"""`config`: the settings that all servers of a database share."""
+
+import anyio
+
+from server.cli import person
+from server.db import shared_settings
+from server.errors import InvalidArguments, NotFound
+from server.models.approvals import Word
+from server.models.settings import DEFINITIONS, Definition
+from server.settings import Flags, Settings, load
+from server.store import open_store
+
+CLI = "cli"
+
+
+def get(flags: Flags, key: str) -> int:
+    """Print the value of a setting."""
+    print(anyio.run(_value, _chosen(flags), _definition(key)))
+    return 0
+
+
+def list_(flags: Flags) -> int:
+    """Print every setting with its value, who set it, and what it means."""
+    for line in anyio.run(_listed, _chosen(flags)):
+        print(line)
+    return 0
+
+
+def set_(flags: Flags, key: str, value: str) -> int:
+    """Change a setting; what loosens a rule takes a person."""
+    chosen, wanted = _chosen(flags), _definition(key)
+    if value not in wanted.values:
+        raise InvalidArguments(f"{key} takes one of: {', '.join(wanted.values)}.")
+    old = anyio.run(_value, chosen, wanted)
+    word = Word("unknown", CLI)
+    if wanted.loosens(old, value):
+        lines = [f"Set {key} to {value} (it is {old}), for every server of {chosen.database}", wanted.meaning]
+        word = person.ask(lines, f"loosen {key}")
+    anyio.run(_store, chosen, wanted, value, word)
+    print(f"{key} is {value}.")
+    return 0
+
+
+def _chosen(flags: Flags) -> Settings:
+    chosen = load(flags)
+    chosen.require_database()
+    return chosen
+
+
+def _definition(key: str) -> Definition:
+    for found in DEFINITIONS:
+        if found.key == key:
+            return found
+    raise NotFound(f"There is no setting {key[:80]!r}. There are: {', '.join(one.key for one in DEFINITIONS)}.")
+
+
+async def _value(chosen: Settings, wanted: Definition) -> str:
+    db = await open_store(chosen)
+    try:
+        return await shared_settings.get(db, wanted.key)
+    finally:
+        await db.close()
+
+
+async def _listed(chosen: Settings) -> list[str]:
+    db = await open_store(chosen)
+    try:
+        known = await shared_settings.stored(db)
+    finally:
+        await db.close()
+    lines: list[str] = []
+    for one in DEFINITIONS:
+        row = known.get(one.key)
+        said = f"set by {row.changed_by} ({row.via}) at {row.updated_at}" if row else "default"
+        lines += [f"{one.key} = {row.value if row else one.default}  ({said})", f"    {one.meaning}"]
+    return lines
+
+
+async def _store(chosen: Settings, wanted: Definition, value: str, word: Word) -> None:
+    db = await open_store(chosen)
+    try:
+        async with db.transaction() as tx:
+            await shared_settings.put(tx, wanted.key, value, word)
+    finally:
+        await db.close()

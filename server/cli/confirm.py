@@ -1,0 +1,140 @@
+"""`approvals`, `confirm`, `reject`: what waits for a human, and a human's answer."""
+
+from datetime import datetime
+
+import anyio
+
+from server.cli import person
+from server.db import approvals, events, gates, workspaces
+from server.db.connection import Database, Reader
+from server.errors import Conflict, NotFound
+from server.models.approvals import HUMAN, Approval, Gate, Waiting, Word
+from server.models.base import encode
+from server.models.events import Origin
+from server.models.text import shown_text
+from server.settings import Flags, Settings, load
+from server.store import open_store
+from server.tools import answers, gate_rules
+from server.tools.commands import command
+
+MOST = 200
+SHOWN = 100  # characters of a name in a list
+
+
+def answer(flags: Flags, wanted: str, *, yes: bool, note: str | None) -> int:
+    """Show what a human is asked, take the answer, and record it; return the exit code."""
+    chosen = load(flags)
+    chosen.require_database()
+    verb = "confirm" if yes else "reject"
+    person.refuse_agents(verb)
+    target, lines = anyio.run(_question, chosen, wanted, yes)
+    word = person.ask(lines, verb, note)
+    print(anyio.run(_record, chosen, target, word, yes))
+    return 0
+
+
+async def _question(chosen: Settings, wanted: str, yes: bool) -> tuple[Approval | Gate, list[str]]:
+    db = await open_store(chosen)
+    try:
+        target = await _find(db, wanted)
+        if isinstance(target, Approval):
+            return target, await answers.question(db, target)
+        if not yes:
+            raise NotFound(f"Nobody asked about {wanted}, so there is nothing to reject.")
+        worked = ", ".join(target.workers) or "nobody so far"
+        return target, [f"Confirm {target.label}", "Asked by: nobody", f"Worked on by: {worked}"]
+    finally:
+        await db.close()
+
+
+async def _find(db: Reader, wanted: str) -> Approval | Gate:
+    """Return what a whole id names: a row, the open row of a step or phase, or the step or phase itself."""
+    if found := await approvals.find(db, wanted):
+        return found
+    if row := await approvals.open_for(db, wanted):
+        return row
+    if named := await gate_rules.named(db, [wanted]):
+        return named[0]
+    raise NotFound(
+        f"Nothing that waits has the id {wanted[:80]!r}. Give the whole id of an approval, a step or a phase: "
+        "`approvals` lists what waits."
+    )
+
+
+async def _record(chosen: Settings, target: Approval | Gate, word: Word, yes: bool) -> str:
+    """Record the answer in one short transaction, to what still waits."""
+    db = await open_store(chosen)
+    try:
+        async with db.transaction() as tx:
+            tx.origin = Origin("project-memory", "confirm" if yes else "reject", None, HUMAN)
+            if isinstance(target, Gate):
+                await answers.confirm(tx, await _unchanged(tx, target), word)
+                told = f"Confirmed {shown_text(target.label)}."
+            else:
+                row = await approvals.require(tx, target.approval_id)
+                done = await (answers.approve if yes else answers.reject)(tx, row, word)
+                who = done.asked_by or "whoever asked"
+                told = f"{done.approval_id} is {done.status}; {shown_text(who)} is told and can go on."
+            await events.flush(tx)
+        return told
+    finally:
+        await db.close()
+
+
+async def _unchanged(db: Reader, gate: Gate) -> Gate:
+    found = await gates.named(db, [gate.id])
+    if not found or found[0].version != gate.version:
+        raise Conflict(f"{gate.id} was changed while you were asked. Nothing was confirmed; look at it again.")
+    return found[0]
+
+
+def show(flags: Flags, *, as_json: bool) -> int:
+    """Print what waits for a human in all workspaces."""
+    chosen = load(flags)
+    chosen.require_database()
+    rows, reached = anyio.run(_waiting, chosen)
+    if as_json:
+        told = [row.told() for row in rows] + [gate.model_dump(exclude_none=True) for gate in reached]
+        print(encode({"approvals": told}))
+        return 0
+    for line in _lines(chosen, rows, reached):
+        print(line)
+    return 0
+
+
+async def _waiting(chosen: Settings) -> tuple[list[Approval], list[Waiting]]:
+    db: Database = await open_store(chosen)
+    rows: list[Approval] = []
+    reached: list[Waiting] = []
+    try:
+        for workspace in await workspaces.all_(db):
+            asked, open_gates = await approvals.waiting(db, workspace.workspace_id, None, limit=MOST)
+            rows, reached = [*rows, *asked], [*reached, *open_gates]
+        return rows, reached
+    finally:
+        await db.close()
+
+
+def _lines(chosen: Settings, rows: list[Approval], reached: list[Waiting]) -> list[str]:
+    if not rows and not reached:
+        return ["Nothing waits for you."]
+    now = datetime.now().astimezone()
+    told: list[str] = []
+    for row in rows:
+        age = _age((now - datetime.fromisoformat(row.created_at)).total_seconds())
+        told.append(f"{row.approval_id}  {age}  {shown_text(row.what)}  (asked by {shown_text(row.asked_by or '?')})")
+        told.append(f"    {shown_text(row.why)}")
+    told += [_gate(gate) for gate in reached]
+    confirm, reject = command(chosen, "confirm", "ID"), command(chosen, "reject", "ID")
+    return [*told, "", f"Answer with: {confirm}", f"or: {reject}"]
+
+
+def _gate(gate: Waiting) -> str:
+    return f"{gate.id}  {gate.type} {shown_text(gate.name[:SHOWN])!r} of {shown_text(gate.plan)!r}  (reached)"
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

@@ -1,0 +1,71 @@
+"""A person at a terminal: what only a human may do asks for a code that is shown there and typed back."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+
+from server.db.lock_holder import describe
+from server.errors import NotAllowed
+from server.models.approvals import Word
+from server.models.text import shown_text
+
+# Set by what runs commands for agents; those that end in * stand for all that begin so.
+AGENT_SIGNS = (
+    "AI_AGENT", "AIDER_*", "AMP_*", "CLAUDECODE", "CLAUDE_CODE_*", "CODEX_*", "COPILOT_AGENT*", "COPILOT_CLI*",
+    "CURSOR_AGENT", "GEMINI_CLI*", "OPENCODE*", "QWEN_CODE*", "REPL_ID", "WINDSURF_AGENT*",
+)  # fmt: skip
+SETUP = ("CODEX_HOME",)  # a person's own, for where the program keeps its files
+MARKER = "PROJECT_MEMORY_TERMINAL"  # set in everything that is run for an agent through our own terminal
+ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
+LENGTH = 4
+
+
+def ask(lines: Sequence[str], verb: str, note: str | None = None) -> Word:
+    """Show a question and return the word of the person who types the code back, or refuse."""
+    refuse_agents(verb)
+    for line in lines:
+        print(shown_text(line))
+    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    print(f"Type {code} to {verb}, anything else to leave it: ", end="", flush=True)
+    if sys.stdin.readline().strip().upper() != code:
+        raise NotAllowed("That was not the code. Nothing was changed.")
+    return Word("terminal", client=f"started by {describe(os.getppid())}", note=note)
+
+
+def refuse_agents(verb: str) -> None:
+    """Refuse, unless there is a terminal of a person's own and no sign of an agent."""
+    if sign := sign_of_an_agent(os.environ):
+        raise NotAllowed(
+            f"Only a person may {verb}, and {sign} in the environment says that an agent runs this. "
+            "Open a terminal of your own and run the same command there."
+        )
+    if not _is_terminal():
+        raise NotAllowed(
+            f"Only a person may {verb}, in a terminal: here stdin or stdout is a pipe, a file or another session's. "
+            "Open a terminal and run the same command there."
+        )
+
+
+def sign_of_an_agent(environ: Mapping[str, str]) -> str | None:
+    """Return the name of a variable that whoever runs commands for an agent sets."""
+    return next((name for name in sorted(environ) if environ[name] and _is_sign(name)), None)
+
+
+def _is_sign(name: str) -> bool:
+    exact = name in AGENT_SIGNS or name == MARKER
+    begins = any(name.startswith(sign[:-1]) for sign in AGENT_SIGNS if sign.endswith("*"))
+    return (exact or begins) and name not in SETUP
+
+
+def _is_terminal() -> bool:
+    """Whether stdin and stdout are the terminal that controls this process, which it may write to now."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    if sys.platform == "win32":
+        return True
+    try:
+        own = os.ttyname(sys.stdin.fileno()) == os.ttyname(sys.stdout.fileno())
+        return own and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # it is the controlling terminal of others
+        return False

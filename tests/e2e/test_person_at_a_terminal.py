@@ -1,0 +1,218 @@
+"""A plan with a gate, worked through by an agent over stdio and a person at a terminal."""
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from server.cli import person
+from tests.conftest import Agent, ToolError
+
+SECONDS = 60
+SPAWN = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+COMMAND = [sys.executable, "-I", "-m", "server"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What a person's shell has: nothing that tells of an agent."""
+    own = {name: value for name, value in os.environ.items() if not person.sign_of_an_agent({name: "1"})}
+    return {**own, "COLUMNS": "200", **more}
+
+
+class Terminal:
+    """A pseudo-terminal that controls one command of ours, and a person who reads and types."""
+
+    def __init__(self, root: Path, *words: str, env: Mapping[str, str] | None = None) -> None:
+        self.shown = ""
+        # A process of its own makes the terminal: to fork one with threads is not safe.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SPAWN, *COMMAND, "--data-root", str(root), *words],
+            env={**environment(), **(env or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def read_to(self, pattern: str) -> re.Match[str]:
+        """Wait until the screen shows something."""
+        end = time.monotonic() + SECONDS
+        while (found := re.search(pattern, self.shown)) is None:
+            assert time.monotonic() < end, self.shown
+            assert self._more(), self.shown
+        return found
+
+    def type(self, text: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{text}\n".encode())
+        self._process.stdin.flush()
+
+    def end(self) -> int:
+        """Wait for the end of the command and return its exit code."""
+        while self._more():
+            pass
+        with self._process:
+            return self._process.wait(SECONDS)
+
+    def _more(self) -> bool:
+        assert self._process.stdout
+        if not select.select([self._process.stdout], [], [], SECONDS)[0]:
+            return False
+        data = os.read(self._process.stdout.fileno(), 65536)
+        self.shown += data.decode("utf-8", "replace")
+        return bool(data)
+
+
+def confirmed(root: Path, *words: str) -> str:
+    """Let a person give an answer in a terminal, and return what was shown."""
+    terminal = Terminal(root, *words)
+    terminal.type(terminal.read_to(r"Type (\w{4}) to ")[1])
+    assert terminal.end() == 0, terminal.shown
+    return terminal.shown
+
+
+def in_a_pipe(root: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, "--data-root", str(root), *words]
+    return subprocess.run(
+        command, check=False, input="AAAA\n", env=environment(**env), capture_output=True, text=True, timeout=SECONDS
+    )
+
+
+async def plan_of(agent: Agent, workspace_id: str) -> tuple[str, str]:
+    steps: list[dict[str, Any]] = [{"task": "Switch \x1b]0;x\x07it on\u202e", "type": "user_validation"}]
+    made = {"title": "Vouchers", "category": "quick_task", "workspace_id": workspace_id}
+    plan = await agent("memory_plan", "create", steps=steps, **made)
+    return plan["plan_id"], plan["step_ids"][0]
+
+
+async def refusal(agent: Agent, plan_id: str) -> dict[str, Any]:
+    return await agent.fails("memory_steps", "update", plan_id=plan_id, step_index=0, status="done", agent="ada")
+
+
+async def test_a_plan_with_a_gate_is_worked_through_with_what_errors_and_help_say(tmp_path: Path) -> None:
+    root, project = tmp_path / "data", tmp_path / "project"
+    project.mkdir()
+    parameters = StdioServerParameters(
+        command=sys.executable, args=[*COMMAND[1:], "--data-root", str(root)], cwd=str(project)
+    )
+    async with Client(stdio_client(parameters), read_timeout_seconds=SECONDS) as client:
+        agent = Agent(client)
+        workspace = await agent("memory_workspace", "register", workspace_path=str(project))
+        plan_id, step_id = await plan_of(agent, workspace["workspace_id"])
+        session = {"session_id": (await agent("memory_agent", "init", agent="ada", plan_id=plan_id))["session_id"]}
+        await agent("memory_steps", "next", plan_id=plan_id, **session)
+        with pytest.raises(ToolError) as caught:
+            await agent("memory_steps", "next", plan_id=plan_id, step_id=step_id, **session)
+        said = re.search(r"in a terminal: (.*?) \. ", caught.value.error["message"])
+        assert said
+        latest = await agent("memory_workspace", "events", plan_id=plan_id, limit=1)
+
+        words = said[1].split()
+        shown = confirmed(root, *words[words.index("confirm") :], "--note", "go ahead")
+
+        waited = await agent(
+            "memory_workspace",
+            "events",
+            plan_id=plan_id,
+            since_id=latest["latest_id"],
+            types=["approval_approved"],
+            wait_seconds=20,
+        )
+        assert [event["data"]["via"] for event in waited["events"]] == ["terminal"]
+        done = await agent("memory_steps", "next", plan_id=plan_id, step_id=step_id, **session)
+        assert done["completed"]["status"] == "done"
+        step = await agent("memory_steps", "get", step_id=step_id)
+        assert (step["confirmed_by"], step["confirmed_via"]) == ("human", "terminal")
+    assert "Asked by: ada" in shown
+    assert not {"\x1b]", "\x07", "\u202e"} & {shown[i : i + n] for i in range(len(shown)) for n in (1, 2)}
+
+
+async def test_a_no_in_a_terminal_reaches_whoever_asked(agent: Agent, workspace_id: str) -> None:
+    assert agent.settings
+    plan_id, step_id = await plan_of(agent, workspace_id)
+    asked = await refusal(agent, plan_id)
+    listed = in_a_pipe(agent.settings.data_root, "approvals")
+    assert asked["approval_id"] in listed.stdout
+    told = json.loads(in_a_pipe(agent.settings.data_root, "approvals", "--json").stdout)
+    assert [row["approval_id"] for row in told["approvals"]] == [asked["approval_id"]]
+
+    confirmed(agent.settings.data_root, "reject", step_id, "--note", "not today")
+
+    [line] = (await agent("memory_agent", "init", agent="ada", plan_id=plan_id))["answers"]
+    assert (line["status"], line["note"]) == ("rejected", "not today")
+    assert "reached" in in_a_pipe(agent.settings.data_root, "approvals").stdout
+
+
+async def test_without_the_code_nothing_is_confirmed(agent: Agent, workspace_id: str) -> None:
+    assert agent.settings
+    plan_id, step_id = await plan_of(agent, workspace_id)
+    terminal = Terminal(agent.settings.data_root, "confirm", step_id)
+    terminal.read_to(r"Type (\w{4}) to ")
+    terminal.type("yes")
+    assert terminal.end() != 0
+    assert "Nothing was changed" in terminal.shown
+    assert (await refusal(agent, plan_id))["code"] == "gated"
+
+
+@pytest.mark.parametrize("words", [("confirm",), ("reject",)])
+async def test_a_pipe_is_no_person(agent: Agent, workspace_id: str, words: tuple[str]) -> None:
+    assert agent.settings
+    plan_id, _ = await plan_of(agent, workspace_id)
+    asked = await refusal(agent, plan_id)
+    answer = in_a_pipe(agent.settings.data_root, *words, asked["approval_id"])
+    assert answer.returncode != 0
+    assert "pipe" in answer.stderr
+    assert (await refusal(agent, plan_id))["approval_id"] == asked["approval_id"]
+
+
+@pytest.mark.parametrize("sign", ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "CURSOR_AGENT", person.MARKER])
+async def test_an_agent_in_a_terminal_is_no_person(agent: Agent, workspace_id: str, sign: str) -> None:
+    assert agent.settings
+    plan_id, step_id = await plan_of(agent, workspace_id)
+    terminal = Terminal(agent.settings.data_root, "confirm", step_id, env={sign: "1"})
+    assert terminal.end() != 0
+    assert sign in terminal.shown
+    assert "Type " not in terminal.shown
+    assert (await refusal(agent, plan_id))["code"] == "gated"
+
+
+async def test_what_loosens_a_setting_takes_a_person(agent: Agent, workspace_id: str) -> None:
+    assert agent.settings
+    root = agent.settings.data_root
+    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
+    refused = in_a_pipe(root, "config", "set", "gates", "relayed")
+    assert refused.returncode != 0
+    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
+    confirmed(root, "config", "set", "gates", "relayed")
+    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "relayed"
+    assert "human (terminal)" in in_a_pipe(root, "config", "list").stdout
+    _, step_id = await plan_of(agent, workspace_id)
+    confirm = {"confirmation_scope": "step", "step_id": step_id, "agent": "bob"}
+    assert (await agent("memory_plan", "confirm", **confirm))["confirmed_by"] == "relayed by bob"
+    assert in_a_pipe(root, "config", "set", "gates", "human").returncode == 0
+    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
+    assert in_a_pipe(root, "config", "get", "nothing").returncode != 0
+    assert in_a_pipe(root, "config", "set", "gates", "nobody").returncode != 0
+
+
+async def test_what_does_not_wait_is_named(agent: Agent, workspace_id: str) -> None:
+    assert agent.settings
+    plan_id, step_id = await plan_of(agent, workspace_id)
+    for words in (("confirm", "appr_nothing"), ("reject", step_id), ("confirm", step_id[-6:])):
+        terminal = Terminal(agent.settings.data_root, *words)
+        assert terminal.end() != 0
+        assert "Type " not in terminal.shown
+    asked = await refusal(agent, plan_id)
+    confirmed(agent.settings.data_root, "confirm", asked["approval_id"])
+    again = Terminal(agent.settings.data_root, "confirm", asked["approval_id"])
+    again.type(again.read_to(r"Type (\w{4}) to ")[1])
+    assert again.end() != 0
+    assert "approved already" in again.shown
