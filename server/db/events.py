@@ -7,6 +7,7 @@ from typing import Any
 
 from server.db.connection import Database, Reader, Transaction
 from server.db.counting import counting
+from server.errors import NotFound
 from server.models.base import encode
 from server.models.events import Event, LoggedEvent, LoggedUpdate
 
@@ -94,6 +95,26 @@ async def page(db: Reader, wanted: Wanted, *, after_id: int, limit: int) -> tupl
     )
     total = await db.value(counting(f"FROM event_log WHERE {wanted.where}"), wanted.params())
     return [LoggedEvent.of(row) for row in rows], total
+
+
+async def require(db: Reader, workspace_id: str, event_id: int) -> LoggedEvent:
+    """Return an event of a workspace, or raise NotFound."""
+    params = {"workspace_id": workspace_id, "id": event_id}
+    row = await db.one("SELECT * FROM event_log WHERE event_id = :id AND workspace_id = :workspace_id", params)
+    if row is None:
+        raise NotFound(f"The log of {workspace_id} has no event {event_id}. memory_workspace action='events' lists it.")
+    return LoggedEvent.of(row)
+
+
+async def require_update(db: Reader, workspace_id: str, log_id: int) -> LoggedUpdate:
+    """Return an entry of the update log of a workspace, or raise NotFound."""
+    params = {"workspace_id": workspace_id, "id": log_id}
+    row = await db.one("SELECT * FROM update_log WHERE log_id = :id AND workspace_id = :workspace_id", params)
+    if row is None:
+        raise NotFound(
+            f"The history of {workspace_id} has no entry {log_id}. memory_workspace action='history' lists it."
+        )
+    return LoggedUpdate.of(row)
 
 
 async def logged_types(db: Reader, workspace_id: str, types: Sequence[str]) -> set[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from server.db.connection import Reader, Transaction
 from server.db.counting import counting
+from server.db.near import not_found
 from server.models.base import encode, new_id
 from server.models.steps import FileEdit
 
@@ -33,6 +34,16 @@ async def insert(tx: Transaction, *, workspace_id: str, plan_id: str, step_id: s
     )
     assert row is not None  # RETURNING gives the row
     return FileEdit.of(row)
+
+
+async def require(db: Reader, edit_id: str) -> tuple[FileEdit, str]:
+    """Return an edit, one of an archived plan too, and its workspace, or raise NotFound."""
+    for suffix in ("", "_archive"):
+        row = await db.one(f"SELECT * FROM step_file_edits{suffix} WHERE edit_id = :edit_id", {"edit_id": edit_id})
+        if row:
+            return FileEdit.of(row), row["workspace_id"]
+    lister = "memory_steps action='list_edits'"
+    raise await not_found(db, "edit", edit_id, table="step_file_edits", label="file_path", lister=lister)
 
 
 async def page(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from server.db.connection import Reader, Transaction
+from server.db.near import not_found
 from server.models.base import new_id
 from server.models.plans import NoteType, PlanNote
 
@@ -26,6 +27,21 @@ async def insert(tx: Transaction, plan_id: str, note: str, note_type: NoteType, 
         },
     )
     assert row is not None  # RETURNING gives the row
+    return PlanNote.of(row)
+
+
+async def require(db: Reader, plan_id: str, note_id: str, *, suffix: str = "") -> PlanNote:
+    """Return a note of a plan, or raise NotFound."""
+    row = await db.one(
+        f"SELECT * FROM plan_notes{suffix} WHERE note_id = :note_id AND plan_id = :plan_id",
+        {"note_id": note_id, "plan_id": plan_id},
+    )
+    if row is None:
+        lister = f"memory_plan action='list_notes' plan_id={plan_id!r}"
+        where = "plan_id = :plan_id"
+        raise await not_found(
+            db, "note", note_id, table=f"plan_notes{suffix}", label="note", lister=lister, where=where, plan_id=plan_id
+        )
     return PlanNote.of(row)
 
 

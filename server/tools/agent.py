@@ -18,7 +18,7 @@ from server.models.text import AgentName, Data, Id, OwnName, SomeText
 from server.names import folded, is_reserved
 from server.tools import briefing
 from server.tools.common import Call, SessionId, tool
-from server.tools.render import Page, lean
+from server.tools.render import Page, lean, reading
 from server.tools.step_rules import LEASE_SECONDS
 
 TOOL = tool("memory_agent", "Agents", "Start with a briefing, hand over, finish, come back after a crash.")
@@ -317,7 +317,15 @@ async def get_lineage(call: Call, *, plan_id: Id | None = None, lineage_id: Id |
         limit=call.shared.limit + 1,
         suffix="_archive" if plan.archived_at else "",
     )
-    return Page("lineage", rows, total, call.shared.limit, _position, "lineage")
+    return Page(
+        "lineage",
+        rows,
+        total,
+        call.shared.limit,
+        _position,
+        "lineage",
+        whole=reading("memory_agent get_lineage", "lineage_id"),
+    )
 
 
 async def _one(call: Call, lineage_id: str, plan_id: str | None) -> LineageEntry:

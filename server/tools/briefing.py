@@ -12,7 +12,7 @@ from server.models.base import Model, encode
 from server.models.plans import PhaseProgress, Plan, PlanNote
 from server.models.sessions import LineageEntry
 from server.models.steps import StepRow
-from server.tools.render import affordable, lean, length
+from server.tools.render import affordable, lean, length, reading
 
 NEXT_STEPS = 5
 MOST_NOTES = 50
@@ -163,7 +163,8 @@ def _may_repeat(row: Approval) -> bool:
 
 def _note(note: PlanNote, most: int) -> Fields:
     fields = note.model_dump(include={"note_id", "note", "deliver_to", "added_by", "created_at"})
-    return _clipped(fields, note=min(NOTE, most))
+    whole = reading("memory_plan list_notes", "plan_id", "note_id")(note)
+    return _clipped(fields, whole, note=min(NOTE, most))
 
 
 def _phase(phase: PhaseProgress) -> Fields:
@@ -192,6 +193,7 @@ def _held(held: Sequence[StepRow], most: int) -> Part:
                 "claim_token": step.claim_token,
                 "lease_expires_at": step.lease_expires_at,
             },
+            reading("memory_steps get", "step_id")(step),
             task=min(REASON, most // 2),
             notes=min(REASON, most // 2),
         )
@@ -204,8 +206,10 @@ def _handoff(entry: LineageEntry | None, most: int) -> Part:
     if entry is None:
         return Part("handoff", ())
     small = {"lineage_id": entry.lineage_id, "from_agent": entry.from_agent}
-    told = _clipped({**small, "reason": entry.reason, "created_at": entry.created_at}, reason=min(REASON, most))
-    without = {**told, "clipped": [*told.get("clipped", ()), "data"]}
+    whole_entry = reading("memory_agent get_lineage", "lineage_id")(entry)
+    fields = {**small, "reason": entry.reason, "created_at": entry.created_at}
+    told = _clipped(fields, whole_entry, reason=min(REASON, most))
+    without = {**told, "clipped": [*told.get("clipped", ()), "data"], "read": whole_entry}
     whole = told | {"data": entry.data} if entry.data else told
     fitting = [whole] if len(encode(entry.data).encode()) <= DATA else []
     first, *others = [*fitting, without, small]
@@ -220,7 +224,10 @@ async def _next(db: Reader, workspace_id: str, plan: Plan | None, wanted: Wanted
     else:
         found = await claims.first_ready(db, workspace_id, limit=most, wanted=wanted)
     where = [{} if plan else {"plan_id": step.plan_id} for step in found]
-    rows = [_clipped({**_step(step), **place}, task=TASK) for step, place in zip(found, where, strict=True)]
+    whole = reading("memory_steps get", "step_id")
+    rows = [
+        _clipped({**_step(step), **place}, whole(step), task=TASK) for step, place in zip(found, where, strict=True)
+    ]
     return Part("next", rows[:NEXT_STEPS], "memory_steps ready", len(found), counted=False)
 
 
@@ -234,12 +241,12 @@ def _kept(fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
 
 
-def _clipped(fields: Fields, **limits: int) -> Fields:
-    """Return fields without the empty ones, with texts over their limit cut and named in `clipped`."""
+def _clipped(fields: Fields, whole: Fields, **limits: int) -> Fields:
+    """Return fields without the empty ones; texts over their limit are cut, and `read` tells the `whole`."""
     kept = _kept(fields)
     cut = [name for name, limit in limits.items() if len(kept.get(name, "")) > limit]
     kept |= {name: kept[name][: limits[name]] for name in cut}
-    return {**kept, "clipped": cut} if cut else kept
+    return {**kept, "clipped": cut, "read": whole} if cut else kept
 
 
 def fit(start: Fields, parts: Sequence[Part], max_bytes: int) -> Fields:

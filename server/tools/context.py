@@ -26,7 +26,7 @@ from server.models.text import Data, Id, Line, Lines, SomeText, Text
 from server.tools import context_rules
 from server.tools.common import Call, tool
 from server.tools.context_rules import Told
-from server.tools.render import Page
+from server.tools.render import Page, reading
 
 TOOL = tool("memory_context", "Context", "What agents found out, kept with the plan, phase, step, ... it is about.")
 
@@ -196,7 +196,16 @@ async def list_(
         after=call.after("context", 3),
         limit=call.shared.limit + 1,
     )
-    return Page("items", rows, total, call.shared.limit, _position, "context", most=COUNTED)
+    return Page(
+        "items",
+        rows,
+        total,
+        call.shared.limit,
+        _position,
+        "context",
+        most=COUNTED,
+        whole=reading("memory_context get", "item_id"),
+    )
 
 
 def _position(row: ItemBrief) -> list[str | int]:

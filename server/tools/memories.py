@@ -16,7 +16,7 @@ from server.models.text import Id, Line, SomeText
 from server.tools import context_rules, search_rules
 from server.tools.common import Call
 from server.tools.context import CONFIRM, TOOL, Prefix
-from server.tools.render import Page
+from server.tools.render import Page, reading
 
 SCOPES = "facts: workspace|plan|agent|global; search: workspace|plan|program|linked|all"
 For = Annotated[AnyScope, Field(description=SCOPES)]
@@ -91,6 +91,8 @@ async def recall(
     where = await _where(call, call.db, scope, plan_id)
     if key:
         return await memories.require(call.db, where, namespace or DEFAULT, key)
+    who = {"workspace_id": where.workspace_id, "plan_id": plan_id, "session_id": call.shared.session_id}
+    whole = reading("memory_context recall", "namespace", "key", scope=scope, agent=call.shared.agent, **who)
     rows, total = await memories.list_(
         call.db,
         where,
@@ -99,7 +101,9 @@ async def recall(
         after=after,
         limit=call.shared.limit + 1,
     )
-    return Page("memories", rows, total, call.shared.limit, lambda row: [row.namespace, row.key], "memories")
+    return Page(
+        "memories", rows, total, call.shared.limit, lambda row: [row.namespace, row.key], "memories", whole=whole
+    )
 
 
 @TOOL.action(destructive=True)

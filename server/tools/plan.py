@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.db import overview, plans
+from server.db import overview, phases, plans
 from server.errors import Ambiguous
 from server.models.plans import (
     STEPS_LIMIT,
     Category,
     NewPhase,
+    PhaseProgress,
     Plan,
     PlanBrief,
     PlanOrder,
@@ -22,7 +23,7 @@ from server.models.text import Id, Line, Lines, Name, Text
 from server.tools import plan_rules, plan_templates
 from server.tools.common import Call, Detail, tool
 from server.tools.plan_rules import Draft
-from server.tools.render import Page, Result
+from server.tools.render import Page, Result, reading
 
 TOOL = tool("memory_plan", "Plans", "Plans with phases, steps, notes, gates and dependencies.")
 
@@ -30,9 +31,11 @@ PHASE_SHAPE = "[{name, description?, steps?: [{task, type?, assignee?, depends_o
 Phases = Annotated[list[NewPhase], Field(max_length=200, description=PHASE_SHAPE)]
 Steps = Annotated[list[NewStep], Field(max_length=STEPS_LIMIT, description="[{task, phase?, ...}]")]
 PlanIds = Annotated[list[Id], Field(max_length=200)]
+PhaseName = Annotated[Line, Field(description="phase name or id")]
 Parts = Annotated[list[PlanPart], Field(max_length=6)]
 
 CANDIDATES = 5
+WHOLE = reading("memory_plan get", "plan_id")
 FULL: frozenset[str] = frozenset({"steps", "sessions", "lineage", "notes", "dependencies"})
 
 
@@ -112,12 +115,14 @@ async def list_templates(call: Call, *, detail: Detail = "brief") -> dict[str, A
 
 
 @TOOL.action(read_only=True)
-async def get(call: Call, *, plan_id: Id, detail: Detail = "brief", include: Parts | None = None) -> Result:
+async def get(
+    call: Call, *, plan_id: Id, detail: Detail = "brief", include: Parts | None = None, phase: PhaseName | None = None
+) -> Result | PhaseProgress:
     """A plan: where it stands and who holds what.
 
     brief: the facts, phases with counts, the plans it waits for, the open steps around the current one, live claims.
     detail=full: everything but context. include adds parts to brief: steps, sessions, lineage, notes, context (which
-    items there are), dependencies. Archived plans can be read too.
+    items there are), dependencies. phase gives that phase alone, whole. Archived plans can be read too.
 
     Example: {"action":"get","plan_id":"plan_1rqewqexykb7","include":["notes"]}
     """
@@ -127,6 +132,9 @@ async def get(call: Call, *, plan_id: Id, detail: Detail = "brief", include: Par
         raise await plans.missing(call.db, plan_id)
     plan = found.plan
     await call.workspace_id(call.db, plan.workspace_id)
+    if phase:
+        one = await phases.require(call.db, plan_id, phase, suffix=overview.suffix_of(plan))
+        return next(row for row in found.phases if row.phase_id == one.phase_id)
     parts = {
         **plan_rules.facts(plan, found.phases, found.current_phase),
         **(_all_facts(plan) if detail == "full" else {"paused_at_snapshot": plan.paused_at_snapshot}),
@@ -137,7 +145,24 @@ async def get(call: Call, *, plan_id: Id, detail: Detail = "brief", include: Par
         "steps": found.every,
         **found.parts,
     }
-    return Result(parts, f"memory_steps action='list' plan_id={plan_id!r} shows all steps")
+    return Result(parts, hints=_rest(plan_id))
+
+
+def _rest(plan_id: str) -> dict[str, str]:
+    """Return what shows the rest of each list in a plan that had to be cut."""
+    steps = f"memory_steps action='list' plan_id='{plan_id}' detail='full' shows all steps"
+    return {
+        "waiting_for": f"memory_plan action='get_plan_dependencies' plan_id='{plan_id}' shows them all",
+        "phases": f"memory_plan action='get' plan_id='{plan_id}' phase='{{phase_id}}' shows a phase whole",
+        "steps": steps,
+        "current_steps": steps,
+        "claims": f"memory_steps action='list' plan_id='{plan_id}' status='active' shows the steps that are held",
+        "notes": f"memory_plan action='list_notes' plan_id='{plan_id}' shows all notes",
+        "sessions": f"memory_session action='list_sessions' plan_id='{plan_id}' shows all sessions",
+        "lineage": f"memory_agent action='get_lineage' plan_id='{plan_id}' shows all hand-offs",
+        "context": f"memory_context action='list' plan_id='{plan_id}' shows all items",
+        "dependencies": f"memory_plan action='get_plan_dependencies' plan_id='{plan_id}' shows what it waits for",
+    }
 
 
 def _all_facts(plan: Plan) -> dict[str, Any]:
@@ -177,7 +202,7 @@ async def list_(
     places = {brief.plan_id: place for brief, place in found}
     extra = {"workspace_id": wanted.workspace_id}
     rows = [brief for brief, _ in found]
-    return Page("plans", rows, total, call.shared.limit, lambda brief: places[brief.plan_id], key, extra)
+    return Page("plans", rows, total, call.shared.limit, lambda brief: places[brief.plan_id], key, extra, whole=WHOLE)
 
 
 @TOOL.action(read_only=True)

@@ -5,11 +5,11 @@ from typing import Any
 from server.db import events as event_log
 from server.db import notes, overview, plans
 from server.models.events import Event
-from server.models.plans import NoteType
+from server.models.plans import NoteType, PlanNote
 from server.models.text import AgentName, Id, SomeText
 from server.tools.common import Call
 from server.tools.plan import TOOL
-from server.tools.render import Page
+from server.tools.render import Page, reading
 from server.tools.steps import live
 
 
@@ -44,14 +44,23 @@ async def add_note(
 
 @TOOL.action(read_only=True, takes=("page",))
 async def list_notes(
-    call: Call, *, plan_id: Id, note_type: NoteType | None = None, deliver_to: AgentName | None = None
-) -> Page:
+    call: Call,
+    *,
+    plan_id: Id,
+    note_type: NoteType | None = None,
+    deliver_to: AgentName | None = None,
+    note_id: Id | None = None,
+) -> Page | PlanNote:
     """The notes on a plan, newest first.
+
+    note_id gives one of them whole, in pieces if need be (`next_offset`).
 
     Example: {"action":"list_notes","plan_id":"plan_1rqewqexykb7","note_type":"instruction"}
     """
     plan = await plans.require(call.db, plan_id)
     workspace_id = await call.workspace_id(call.db, plan.workspace_id)
+    if note_id:
+        return await notes.require(call.db, plan_id, note_id, suffix=overview.suffix_of(plan))
     rows, total = await notes.page(
         call.db,
         plan_id,
@@ -62,4 +71,9 @@ async def list_notes(
         suffix=overview.suffix_of(plan),
     )
     extra = {"workspace_id": workspace_id}
-    return Page("notes", rows, total, call.shared.limit, lambda row: [row.created_at, row.note_id], "notes", extra)
+    whole = reading("memory_plan list_notes", "note_id", plan_id=plan_id)
+    return Page("notes", rows, total, call.shared.limit, _position, "notes", extra, whole=whole)
+
+
+def _position(row: PlanNote) -> list[str | int]:
+    return [row.created_at, row.note_id]

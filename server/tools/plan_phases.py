@@ -1,8 +1,6 @@
 """memory_plan: the phases of a plan, and the confirmation of phases and steps."""
 
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from server.db import dependencies, events, phases, plans, step_rows, steps, trash
 from server.db.connection import Reader, Transaction
@@ -13,10 +11,9 @@ from server.models.steps import StepRow
 from server.models.text import Id, Index, Line, Lines, Text
 from server.tools import plan_rules
 from server.tools.common import Call
-from server.tools.plan import TOOL
+from server.tools.plan import TOOL, PhaseName
 from server.tools.steps import live, unblocked
 
-PhaseName = Annotated[Line, Field(description="phase name or id")]
 MOST_SHOWN = 20
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -25,7 +25,8 @@ class Page:
     """One page of a list: the rows found (one more than asked for shows that there is more) and how to go on.
 
     `key` names the rows in the result, `position` gives the sort values of a row, which the cursor carries. A `total`
-    that was counted up to `most` and goes beyond it is told as "1000+".
+    was counted up to `most` and goes beyond it is told as "1000+". `whole` gives the call that reads a row whole: a row
+    that is shortened names it as `read`.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Page:
     order: str = ""
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     most: int = 0
+    whole: Callable[[Any], dict[str, Any]] | None = None
 
     @property
     def told(self) -> int | str:
@@ -46,12 +48,15 @@ class Page:
 class Result:
     """Named parts of a result, and where the rest of it can be read when it has to be cut.
 
-    One that is of no use in pieces may say itself how many bytes it takes at most.
+    `hint` is for every list in it, or `hints` for some of them, by name, with the fields of an item in braces; the
+    others are not cut then, but come in pieces. One that is of no use in pieces may say itself how many bytes it takes
+    at most.
     """
 
     parts: Model | dict[str, Any]
     hint: str = ""
     max_bytes: int = 0
+    hints: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -89,20 +94,44 @@ def noticed(result: object, notices: Mapping[str, object]) -> object:
 
 def render(result: object, budget: Budget) -> str:
     """Return the text of a tool result: a JSON object, each item of its top-level lists on its own line."""
-    hint = result.hint if isinstance(result, Result) else ""
     if isinstance(result, Result) and result.max_bytes:
         budget = Budget(result.max_bytes, budget.offset)
     if isinstance(result, Page):
         if budget.offset:
             raise InvalidArguments("'offset' continues a cut value. This is a list: it goes on with its next_cursor.")
-        items = [lean(row) for row in result.rows[: result.limit]]
+        items = [_readable(result, row, lean(row)) for row in result.rows[: result.limit]]
         text = _text(_page(result, items, len(items)))
         return text if _fits(text, budget) else _text(_fit_page(result, items, budget))
     parts = result.parts if isinstance(result, Result) else result
     payload: dict[str, Any] = lean(parts) if isinstance(parts, Model) else _named(cast(dict[str, object], parts))
     text = _text(payload)
     wanted_whole = not (budget.offset and payload)
-    return text if _fits(text, budget) and wanted_whole else _text(_fit(payload, budget, hint))
+    return text if _fits(text, budget) and wanted_whole else _text(_fit(payload, budget, _hints(result, payload)))
+
+
+def _hints(result: object, payload: dict[str, Any]) -> Mapping[str, str]:
+    """Return which lists of a result may be cut, and what then shows the rest. One entity comes in pieces instead."""
+    if isinstance(result, Model):
+        return {}
+    if isinstance(result, Result) and result.hints:
+        return result.hints
+    hint = (result.hint if isinstance(result, Result) else "") or "pass a larger max_bytes or narrow the call"
+    return dict.fromkeys(payload, hint.replace("{", "{{").replace("}", "}}"))
+
+
+def _readable(page: Page, row: object, item: Any) -> Any:
+    """Return an item of a page, with the call that reads it whole if it was shortened where it was read."""
+    if page.whole is None or not isinstance(item, dict):
+        return item
+    fields = cast(dict[str, Any], item)
+    return {**fields, "read": page.whole(row)} if fields.get("cut") else fields
+
+
+def reading(call: str, *names: str, **more: object) -> Callable[[Any], dict[str, Any]]:
+    """Return what makes the `read` of a row: the call (`tool action`), fields of the row, and arguments beside them."""
+    tool, _, action = call.partition(" ")
+    given = {name: value for name, value in more.items() if value is not None}
+    return lambda row: {"tool": tool, "action": action, **{name: getattr(row, name) for name in names}, **given}
 
 
 def _named(parts: Mapping[str, object]) -> dict[str, Any]:
@@ -137,9 +166,14 @@ def _fit_page(page: Page, items: list[Any], budget: Budget) -> dict[str, Any]:
     kept = max(affordable(items, room), 1)
     while (excess := length(payload := _page(page, items, kept)) - budget.max_bytes) > 0 and kept > 1:
         kept -= 1
-    return (
-        payload if excess <= 0 or not items else _page(page, [_clip(items[0], _size(items[0]) - excess), *items[1:]], 1)
-    )
+    if excess <= 0 or not items:
+        return payload
+    read = {"read": page.whole(page.rows[0])} if page.whole else {}
+    room = _size(items[0]) - excess
+    if not isinstance(items[0], dict) or room < 2 * _size(read):
+        return _page(page, [_clip(items[0], room), *items[1:]], 1)
+    item = {name: value for name, value in cast(dict[str, Any], items[0]).items() if name != "read"}
+    return _page(page, [{**_clip(item, room - _size(read)), **read}, *items[1:]], 1)
 
 
 def _page(page: Page, items: Sequence[Any], kept: int) -> dict[str, Any]:
@@ -151,40 +185,51 @@ def _page(page: Page, items: Sequence[Any], kept: int) -> dict[str, Any]:
     return payload
 
 
-def _fit(payload: dict[str, Any], budget: Budget, hint: str) -> dict[str, Any]:
+def _fit(payload: dict[str, Any], budget: Budget, hints: Mapping[str, str]) -> dict[str, Any]:
     """Cut the longest lists from their ends; if that is not enough, give the longest value in pieces."""
     if length(payload) > budget.max_bytes:
-        cut = _cut_lists(payload, budget.max_bytes, hint or "pass a larger max_bytes or narrow the call")
-        payload = cut if length(cut) <= budget.max_bytes or not _one_is_long(payload, budget) else payload
+        cut = _cut_lists(payload, budget.max_bytes, hints)
+        payload = cut if length(cut) <= budget.max_bytes or not _one_is_long(payload, budget, hints) else payload
     fits = length(payload) <= budget.max_bytes
     return payload if fits and not budget.offset else _piece(payload, budget)
 
 
-def _one_is_long(payload: dict[str, Any], budget: Budget) -> bool:
-    """Return whether one value that is no list makes it too long, so that cutting the lists would be in vain."""
+def _one_is_long(payload: dict[str, Any], budget: Budget, hints: Mapping[str, str]) -> bool:
+    """Return whether one value that may not be cut makes it too long, so that cutting others would be in vain."""
     longest = max(payload, key=lambda name: _size(payload[name]))
     others = {name: value for name, value in payload.items() if name != longest}
-    return not isinstance(payload[longest], list) and _room(others, longest, budget) >= MIN_BYTES // 4
+    may_be_cut = isinstance(payload[longest], list) and longest in hints
+    return not may_be_cut and _room(others, longest, budget) >= MIN_BYTES // 4
 
 
-def _cut_lists(payload: dict[str, Any], limit: int, hint: str) -> dict[str, Any]:
-    payload, omitted = dict(payload), 0
-    told = {"omitted": 10**6, "hint": hint}
-    while omitted_now := _cut_longest_list(payload, length({**payload, "truncated": told}) - limit):
-        omitted += omitted_now
+def _cut_lists(payload: dict[str, Any], limit: int, hints: Mapping[str, str]) -> dict[str, Any]:
+    """Drop items from the ends of the longest lists that have a hint, and say how many and what shows them."""
+    whole, payload = payload, dict(payload)
+    told: dict[str, Any] = {"omitted": 10**6, "hint": ""}
+    while key := _cut_longest_list(payload, length({**payload, "truncated": told}) - limit, hints):
+        told["hint"] = "; ".join(dict.fromkeys(_missing(whole, payload, hints, key)))
+    omitted = sum(len(whole[name]) - len(payload[name]) for name in payload if isinstance(payload[name], list))
     return {**payload, "truncated": {**told, "omitted": omitted}} if omitted else payload
 
 
-def _cut_longest_list(payload: dict[str, Any], excess: int) -> int:
-    """Drop items worth `excess` bytes from the end of the longest top-level list; return how many went."""
-    lists = {key: _size(payload[key]) for key in payload if isinstance(payload[key], list) and payload[key]}
+def _missing(whole: dict[str, Any], cut: dict[str, Any], hints: Mapping[str, str], last: str) -> Iterable[str]:
+    """Return what shows the first item that was dropped from each list."""
+    names = [name for name in hints if isinstance(whole.get(name), list) and (len(cut[name]) < len(whole[name]))]
+    for name in names or [last]:
+        item = whole[name][len(cut[name])]
+        yield hints[name].format(**(cast(dict[str, Any], item) if isinstance(item, dict) else {}))
+
+
+def _cut_longest_list(payload: dict[str, Any], excess: int, hints: Mapping[str, str]) -> str:
+    """Drop items worth `excess` bytes from the end of the longest top-level list with a hint, and return its name."""
+    lists = {key: _size(payload[key]) for key in hints if isinstance(payload.get(key), list) and payload[key]}
     if excess <= 0 or not lists:
-        return 0
+        return ""
     key = max(lists, key=lambda name: lists[name])
     items = payload[key]
     kept = min(affordable(items, lists[key] - excess), len(items) - 1)
     payload[key] = items[:kept]
-    return len(items) - kept
+    return key
 
 
 def _piece(payload: dict[str, Any], budget: Budget) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from server.models.events import Event
 from server.models.sessions import Session, SessionBrief, StatusFilter
 from server.models.text import Id
 from server.tools.common import Agent, Call, SessionId, tool
-from server.tools.render import Page
+from server.tools.render import Page, reading
 
 TOOL = tool(
     "memory_session", "Sessions", "Work together: sessions, messages, file reservations, checkpoints, sub-agents."
@@ -18,6 +18,7 @@ TOOL = tool(
 
 UNNAMED = "unnamed"
 Filter = Annotated[StatusFilter, Field(description="active|completed|orphaned|all")]
+WHOLE = reading("memory_session get_session", "session_id")
 
 
 @TOOL.action(takes=("request",))
@@ -68,7 +69,7 @@ async def list_sessions(
         after=call.after("sessions", 2),
         limit=call.shared.limit + 1,
     )
-    return Page("sessions", rows, total, call.shared.limit, _position, "sessions", most=COUNTED)
+    return Page("sessions", rows, total, call.shared.limit, _position, "sessions", most=COUNTED, whole=WHOLE)
 
 
 def _position(row: SessionBrief) -> list[str | int]:

@@ -13,7 +13,7 @@ from server.models.steps import StepRow
 from server.models.text import Data, Id, Name
 from server.tools.agent import plan_of
 from server.tools.common import Call, Detail
-from server.tools.render import Page
+from server.tools.render import Page, reading
 from server.tools.session import TOOL
 
 TASK = 200  # characters of the task of a step that is held
@@ -114,7 +114,16 @@ async def list_checkpoints(
         suffix=overview.suffix_of(plan) if plan else "",
     )
     extra = {"workspace_id": workspace_id}
-    return Page("checkpoints", rows, total, call.shared.limit, _place, "checkpoints", extra)
+    return Page(
+        "checkpoints",
+        rows,
+        total,
+        call.shared.limit,
+        _place,
+        "checkpoints",
+        extra,
+        whole=reading("memory_session list_checkpoints", "checkpoint_id"),
+    )
 
 
 def _place(row: Checkpoint | CheckpointBrief) -> list[str]:

@@ -20,7 +20,7 @@ from server.models.text import Id, Line, Seconds
 from server.models.workspaces import Workspace
 from server.tools.common import Call, require_actor
 from server.tools.paths import absolute, expanded, inside, normal_path, outside
-from server.tools.render import Page
+from server.tools.render import Page, reading
 from server.tools.session import TOOL
 from server.tools.step_rules import LEASE_SECONDS, require_claimant
 
@@ -196,7 +196,11 @@ async def list_reservations(call: Call, *, paths: Globs | None = None, plan_id: 
     after = [str(value) for value in call.after("reservations", 2) or ()]
     rows = [row for row in found if _position(row) > after]
     extra = {"workspace_id": workspace.workspace_id}
-    return Page("reservations", rows, len(found), call.shared.limit, _position, "reservations", extra)
+
+    def alone(row: Reservation) -> dict[str, Any]:
+        return reading("memory_session list_reservations", paths=[row.path], **extra)(row)
+
+    return Page("reservations", rows, len(found), call.shared.limit, _position, "reservations", extra, whole=alone)
 
 
 def _position(row: Reservation) -> list[str]:

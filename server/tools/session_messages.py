@@ -15,12 +15,13 @@ from server.models.plans import Priority
 from server.models.sessions import Session
 from server.models.text import AgentName, Id, SomeText
 from server.tools.common import Agent, Call, require_actor
-from server.tools.render import Page
+from server.tools.render import Page, reading
 from server.tools.session import TOOL
 
 MOST = 200
 NEAR = 5
 SESSION_PREFIX = "sess_"
+WHOLE = reading("memory_session inbox", "message_id")
 Addressee = Annotated[AgentName, Field(description="agent or session_id")]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST)]
 
@@ -138,7 +139,9 @@ async def _thread(call: Call, thread_id: str, names: Sequence[str]) -> Page:
 def _page(call: Call, found: Sequence[tuple[Message, list[str | int]]], total: int, order: str, **extra: str) -> Page:
     places = {message.message_id: place for message, place in found}
     rows = [message for message, _ in found]
-    return Page("messages", rows, total, call.shared.limit, lambda row: places[row.message_id], order, extra)
+    return Page(
+        "messages", rows, total, call.shared.limit, lambda row: places[row.message_id], order, extra, whole=WHOLE
+    )
 
 
 async def _message(call: Call, message_id: str, thread_id: str | None, names: Sequence[str]) -> Message:

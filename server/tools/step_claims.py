@@ -18,7 +18,7 @@ from server.tools import plan_progress, step_rules
 from server.tools.common import STEP, Call
 from server.tools.render import Page
 from server.tools.step_rules import LEASE_SECONDS, Outcome, Target
-from server.tools.steps import TOOL, unblocked
+from server.tools.steps import TOOL, WHOLE, unblocked
 
 FIRST_WAITING = 5
 NOTES_SHOWN = 3000
@@ -118,7 +118,8 @@ def _given(step: StepRow, depends_on: list[str] | None) -> Step:
     """Return a step as the one sees it who is given it. Long notes are cut: the answer has to hold the token."""
     notes = step.notes or ""
     if len(notes) > NOTES_SHOWN:
-        notes = f"{notes[:NOTES_SHOWN]}... [{len(notes)} characters: memory_steps action='get' shows all]"
+        rest = f"{len(notes)} characters: memory_steps action='get' step_id={step.step_id!r} shows all"
+        notes = f"{notes[:NOTES_SHOWN]}... [{rest}]"
     return view(step, depends_on=depends_on, claim_token=step.claim_token, notes=notes or None)
 
 
@@ -165,12 +166,12 @@ async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
         rows = [brief(step, claimed_by=None) for step in of_plan]
         waiting = None if total or plan.archived_at else await _waiting(call.db, plan, claims.ANY)
         extra = {"plan_id": plan.plan_id, "waiting": waiting}
-        return Page("steps", rows, total, limit, _at, "ready-plan", extra, COUNTED)
+        return Page("steps", rows, total, limit, _at, "ready-plan", extra, COUNTED, WHOLE)
     found, total = await claims.ready(call.db, workspace_id, after=call.after("ready", 4), limit=limit + 1)
     places = {step.step_id: place for step, place in found}
     rows = [brief(step, plan_id=step.plan_id, claimed_by=None) for step, _ in found]
     extra = {"workspace_id": workspace_id}
-    return Page("steps", rows, total, limit, lambda row: places[row.step_id], "ready", extra, COUNTED)
+    return Page("steps", rows, total, limit, lambda row: places[row.step_id], "ready", extra, COUNTED, WHOLE)
 
 
 def _at(row: StepBrief) -> list[str | int]:
@@ -267,7 +268,9 @@ async def release(
         if not call.shared.force:
             _require_holder(call, tx, where.step)
         outcome = await step_rules.set_status(call, tx, where, status, step_rules.parting(where.step, reason))
-        events.record(tx, Event("step_released", "step", where.step.step_id, data={"reason": reason}))
+        events.record(
+            tx, Event("step_released", "step", where.step.step_id, plan_id=where.plan.plan_id, data={"reason": reason})
+        )
         await plans.touch(tx, where.plan.plan_id)
         return {
             "step_id": outcome.step.step_id,

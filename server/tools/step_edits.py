@@ -13,9 +13,10 @@ from server.models.text import Id, Index, Line, Text
 from server.tools import step_rules
 from server.tools.common import Call
 from server.tools.paths import file_in
-from server.tools.render import Page
+from server.tools.render import Page, reading
 from server.tools.steps import TOOL, live
 
+WHOLE = reading("memory_steps list_edits", "edit_id")
 Change = Annotated[ChangeType, Field(description="create|edit|delete|rename")]
 
 
@@ -73,14 +74,24 @@ async def record_edit(
 
 @TOOL.action(read_only=True, takes=("page",))
 async def list_edits(
-    call: Call, *, file_path: Line | None = None, plan_id: Id | None = None, step_id: Id | None = None
-) -> Page:
+    call: Call,
+    *,
+    file_path: Line | None = None,
+    plan_id: Id | None = None,
+    step_id: Id | None = None,
+    edit_id: Id | None = None,
+) -> Page | FileEdit:
     """Who touched which file, newest first.
 
-    file_path is relative to the workspace, or absolute; a renamed file is found by both of its names.
+    file_path is relative to the workspace, or absolute; a renamed file is found by both of its names. edit_id gives one
+    edit whole, in pieces if need be (`next_offset`).
 
     Example: {"action":"list_edits","file_path":"src/app.py"}
     """
+    if edit_id:
+        edit, home = await file_edits.require(call.db, edit_id)
+        await call.workspace_id(call.db, home)
+        return edit
     named = await plans.require(call.db, plan_id) if plan_id else None
     if step_id and named is None:
         named = await plans.require(call.db, (await steps.require(call.db, step_id)).plan_id)
@@ -95,7 +106,7 @@ async def list_edits(
         limit=call.shared.limit + 1,
     )
     extra = {"workspace_id": workspace_id}
-    return Page("edits", rows, total, call.shared.limit, _position, "edits", extra, COUNTED)
+    return Page("edits", rows, total, call.shared.limit, _position, "edits", extra, COUNTED, WHOLE)
 
 
 async def _spellings(call: Call, workspace_id: str, file_path: str) -> list[str]:

@@ -25,7 +25,7 @@ from server.models.steps import (
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call, Detail, tool
-from server.tools.render import Page, Result
+from server.tools.render import Page, Result, reading
 from server.tools.step_rules import Outcome, Target
 
 TOOL = tool("memory_steps", "Steps", "The steps of a plan: read, change, claim, finish.")
@@ -35,6 +35,7 @@ StepSpecs = Annotated[list[NewStep], Field(min_length=1, max_length=2000, descri
 DependsOn = Annotated[list[str | int], Field(description="step ids or indices")]
 Updates = Annotated[list[StepUpdate], Field(min_length=1, max_length=500, description="[{step_index, status?, ...}]")]
 MOST_TOLD = 5
+WHOLE = reading("memory_steps get", "step_id")
 Status = Annotated[StepStatus, Field(description="pending|active|done|blocked|failed|cancelled")]
 
 
@@ -193,7 +194,11 @@ async def list_(
     )
     shown = await _shown(call.db, rows, detail, suffix)
     extra = {"plan_id": plan_id, "workspace_id": workspace_id}
-    return Page("steps", shown, total, call.shared.limit, lambda row: [row.index, row.step_id], "steps", extra)
+    return Page("steps", shown, total, call.shared.limit, _position, "steps", extra, whole=WHOLE)
+
+
+def _position(row: StepBrief | Step) -> list[str | int]:
+    return [row.index, row.step_id]
 
 
 async def _shown(db: Reader, rows: list[StepRow], detail: str, suffix: str) -> list[StepBrief] | list[Step]:

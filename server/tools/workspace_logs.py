@@ -9,14 +9,14 @@ from server.db.connection import Reader
 from server.db.counting import COUNTED
 from server.db.events import Wanted
 from server.errors import InvalidArguments
-from server.models.events import ENTITIES, TYPES, Event, types_of
+from server.models.events import ENTITIES, TYPES, Event, LoggedEvent, LoggedUpdate, types_of
 from server.models.steps import OPEN
 from server.models.text import Id, Index, Lines, Moment
 from server.models.workspaces import Stats
 from server.registry import MOST_PROBLEMS, NAME_SHOWN, nearest
 from server.tools import plan_progress
 from server.tools.common import Agent, Call, Detail
-from server.tools.render import Page, Result
+from server.tools.render import Page, Result, reading
 from server.tools.workspace import TOOL
 
 Wait = Annotated[float, Field(ge=0, le=25, description="seconds to wait for the first one")]
@@ -32,15 +32,19 @@ async def history(
     agent: Agent | None = None,
     since: Moment | None = None,
     until: Moment | None = None,
-) -> Page:
+    log_id: Index | None = None,
+) -> Page | LoggedUpdate:
     """What was done, in words, newest first.
 
     plan_id, agent (whose work), since and until (times; until is not included) narrow it. Deleted plans keep theirs.
+    log_id gives one entry whole.
 
     Example: {"action":"history","plan_id":"plan_1rqewqexykb7","since":"2030-01-31"}
     """
     limit = call.shared.limit
     workspace_id = await _workspace_of(call, plan_id)
+    if log_id is not None:
+        return await events.require_update(call.db, workspace_id, log_id)
     after = call.after("history", 1)
     rows, total = await events.history(
         call.db,
@@ -56,7 +60,8 @@ async def history(
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
     extra = {"workspace_id": workspace_id}
-    return Page("history", rows, total, limit, lambda row: [row.log_id], "history", extra, COUNTED)
+    whole = reading("memory_workspace history", "log_id", **extra)
+    return Page("history", rows, total, limit, lambda row: [row.log_id], "history", extra, COUNTED, whole)
 
 
 @TOOL.action(read_only=True, takes=("page",), lists={"event_types": EVENT_TYPES})
@@ -67,19 +72,22 @@ async def events_(
     types: Types | None = None,
     plan_id: Id | None = None,
     wait_seconds: Wait = 0,
-) -> Page:
+    event_id: Index | None = None,
+) -> Page | LoggedEvent:
     """Every change after an event id, oldest first.
 
     To follow what happens, begin with the latest_id of an answer (limit=1 is enough), then pass the event_id of the
     last event you got. While there is a next_cursor, there are more already. Nothing new is an empty list. With
     wait_seconds (at most 25) it answers as soon as any process has written something that matches. types are those of
     event_types (help lists them with their meaning) or entities, each for all types about it: ["step"] is every change
-    of steps.
+    of steps. event_id gives one event whole, in pieces if need be (`next_offset`).
 
     Example: {"action":"events","since_id":1234,"types":["step"],"wait_seconds":20}
     """
     limit = call.shared.limit
     workspace_id = await _workspace_of(call, plan_id)
+    if event_id is not None:
+        return await events.require(call.db, workspace_id, event_id)
     after = call.after("events", 1)
     after_id = int(after[0]) if after else since_id
     wanted_types = await _known_types(call.db, workspace_id, types or [])
@@ -93,7 +101,8 @@ async def events_(
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
     extra = {"workspace_id": workspace_id, "latest_id": latest[0].event_id if latest else 0}
-    return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra, COUNTED)
+    whole = reading("memory_workspace events", "event_id", workspace_id=workspace_id)
+    return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra, COUNTED, whole)
 
 
 async def _known_types(db: Reader, workspace_id: str, named: list[str]) -> list[str]:

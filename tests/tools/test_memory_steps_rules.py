@@ -82,7 +82,7 @@ async def test_appended_notes_stay_within_the_limit_of_a_value(agent: Agent, pla
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, append_notes=text)
     error = await agent.fails("memory_steps", "update", plan_id=plan_id, step_index=0, append_notes=text)
     assert error["code"] == "too_large"
-    error = await agent.fails("memory_steps", "next", plan_id=plan_id, step_index=0, notes=text, agent="ada")
+    error = await agent.fails("memory_steps", "next", plan_id=plan_id, step_index=0, notes="y" * 600_000, agent="ada")
     assert error["code"] == "too_large"
     assert (await at(agent, plan_id, 0))["status"] == "pending"
 
