@@ -151,8 +151,9 @@ async def _answers(db: Reader, workspace_id: str, agent: str) -> list[Fields]:
     found = await approvals.answered(db, workspace_id, agent, limit=MOST_ANSWERS)
     shown = {"approval_id", "what", "status", "answered_by", "answered_at", "note", "plan_id"}
     repeat = {"next": "send the call again: it is allowed once"}
+    whole = reading("memory_workspace approvals", "approval_id")
     return [
-        _clipped(row.model_dump(include=shown) | (repeat if _may_repeat(row) else {}), what=TASK, note=GOAL)
+        _clipped(row.model_dump(include=shown) | (repeat if _may_repeat(row) else {}), whole(row), what=TASK, note=GOAL)
         for row in found
     ]
 

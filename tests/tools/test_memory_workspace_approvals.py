@@ -251,3 +251,22 @@ async def test_whoever_ever_worked_on_it_relays_nothing(agent: Agent, workspace_
     for who in ({"session_id": second["session_id"]}, {"agent": "eve"}):
         assert (await agent.fails("memory_plan", "confirm", **confirm, **who))["code"] == "gated"
     assert (await agent("memory_plan", "confirm", **confirm, agent="bob"))["confirmed"]
+
+
+async def test_a_long_answer_of_a_human_can_be_read_whole(agent: Agent, workspace_id: str, db: Database) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase({"task": "look", "type": "confirmation"}))
+    done = {"plan_id": plan_id, "step_index": 0, "status": "done", "agent": "ada"}
+    refused = await agent.fails("memory_steps", "update", **done)
+    said = "".join(f"{number:05} because\n" for number in range(3_000))
+    await answer(db, refused["approval_id"], yes=False, note=said)
+
+    [line] = (await agent("memory_agent", "init", agent="ada", plan_id=plan_id))["answers"]
+    assert "note" in line["clipped"]
+    call = line["read"]
+    where = {name: value for name, value in call.items() if name not in ("tool", "action")}
+    found = await agent(call["tool"], call["action"], **where)
+    text = found["text"]
+    while "next_offset" in found:
+        found = await agent(call["tool"], call["action"], **where, offset=found["next_offset"])
+        text += found["text"]
+    assert text == said
