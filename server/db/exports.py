@@ -14,6 +14,7 @@ import anyio
 from server.db.clock import Clock
 from server.db.connection import NO_PARAMS, Database, Params, Reader, Statement, connected
 from server.db.family import ARCHIVE, FAMILY, OF_PLAN
+from server.db.plans import IS_SHOWN
 from server.errors import ProjectMemoryError
 
 Rows = dict[str, list[dict[str, Any]]]  # table -> whole rows
@@ -118,7 +119,7 @@ async def schema_version(db: Reader) -> int:
 
 async def workspaces(db: Reader) -> list[str]:
     """Return the ids of all workspaces, parents before their children as far as they are older."""
-    rows = await db.all("SELECT workspace_id FROM workspaces ORDER BY created_at, workspace_id")
+    rows = await db.all("SELECT workspace_id FROM workspaces WHERE importing IS NULL ORDER BY created_at, workspace_id")
     return [row["workspace_id"] for row in rows]
 
 
@@ -135,7 +136,8 @@ async def programs(db: Reader, workspace_id: str) -> list[str]:
 
 async def workspace_of(db: Reader, plan_id: str) -> str | None:
     """Return the workspace of a plan, live or archived, or None if there is no such plan."""
-    return await db.value(f"SELECT workspace_id FROM {ALL_PLANS} AS p WHERE {OF_PLAN}", {"plan_id": plan_id})
+    query = f"SELECT workspace_id FROM {ALL_PLANS} AS p WHERE {OF_PLAN} AND {IS_SHOWN.format('p')}"
+    return await db.value(query, {"plan_id": plan_id})
 
 
 async def plan(db: Reader, plan_id: str) -> Rows:

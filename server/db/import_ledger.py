@@ -1,6 +1,8 @@
 """What an import of our own documents brings along besides rows that can be merged: ties to shipped content, and what
 the database that wrote them knew of the imports before. It is added where it is missing, and never changed."""
 
+import sqlite3
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from server.db.connection import Reader, Transaction, shape_of
@@ -15,7 +17,7 @@ NEEDED = {
     "import_files": "EXISTS (SELECT 1 FROM import_runs WHERE run_id = :run_id)",
     "import_rows": "1",
 }
-PAGE = 500
+PAGE = 250
 
 
 async def decide(db: Reader, stage: Stage, unit: str) -> None:
@@ -30,14 +32,21 @@ async def decide(db: Reader, stage: Stage, unit: str) -> None:
             stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", same)
 
 
-async def restore(tx: Transaction, stage: Stage, unit: str) -> None:
-    """Write the others. What is known of the first import of a row stands in for what this import would say of it."""
-    for table, needed in NEEDED.items():
-        verb = "REPLACE" if table == "import_rows" else "IGNORE"
+def pages(stage: Stage, unit: str) -> Iterator[tuple[str, list[sqlite3.Row]]]:
+    """Yield the others with their table, in parts."""
+    for table in NEEDED:
         for rows in stage.pages(unit, table, PAGE, "insert"):
-            found: list[dict[str, Any]] = [params(row) for row in rows]
-            names = list(found[0])
-            marks = ", ".join(f":{name}" for name in names)
-            sql = f"INSERT OR {verb} INTO {table} ({', '.join(names)}) SELECT {marks} WHERE {needed}"
-            await tx.many(sql, found)
-            await tx.settle()
+            yield table, rows
+
+
+async def restore(table: str, rows: Sequence[sqlite3.Row], tx: Transaction) -> None:
+    """Write them. What is known of the first import of a row stands in for what this import would say of it."""
+    found: list[dict[str, Any]] = [params(row) for row in rows]
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for values in found:
+        groups.setdefault(tuple(values), []).append(values)
+    verb = "REPLACE" if table == "import_rows" else "IGNORE"
+    for names, listed in groups.items():
+        marks = ", ".join(f":{name}" for name in names)
+        sql = f"INSERT OR {verb} INTO {table} ({', '.join(names)}) SELECT {marks} WHERE {NEEDED[table]}"
+        await tx.many(sql, listed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from server.db import import_ledger
+from server.db import import_ledger, import_runs
 from server.db.connection import Reader, Shape, shape_of
 from server.db.family import ARCHIVE, FAMILY
 from server.db.staging import DERIVED, LOGS, NOTHING, Stage, params
@@ -42,19 +42,13 @@ class Base:
     path: str
 
 
-async def generation(db: Reader) -> tuple[int, str | None]:
-    """Return what moves with every import."""
-    row = await db.one("SELECT count(*), max(run_id) FROM import_runs")
-    return (row[0], row[1]) if row else (0, None)
-
-
 async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
     """Set the `action` of every staged row of a workspace, and the `changes` of those to update.
 
     insert, update, same; rebase: the source changed, what the database holds stays; foreign: the id is taken by
     something that no import of this workspace wrote.
     """
-    decided = Decided(generation=await generation(db))
+    decided = Decided(generation=await import_runs.generation(db))
     await _place_plans(db, stage, unit)
     stage.change("UPDATE rows SET action = 'insert', changes = NULL WHERE unit = :unit", [{"unit": unit}])
     stage.change("DELETE FROM gone WHERE unit = :unit", [{"unit": unit}])
@@ -318,8 +312,9 @@ async def _vanished_from(one: _Table, rows: Sequence[sqlite3.Row]) -> None:
         what = "no longer in the file; deleted" if untouched else "no longer in the file, but edited since; it stays"
         one.decided.findings.append(Finding("info" if untouched else "error", row["path"], "$", what, row["row_key"]))
         if untouched:
-            values = {"unit": unit, "table": table, "key": row["row_key"], "suffix": suffix}
-            stage.change("INSERT INTO gone VALUES (:unit, :table, :key, :suffix)", [values])
+            plan_id = columns.get("plan_id") if table in FAMILY else None
+            values = {"unit": unit, "table": table, "key": row["row_key"], "suffix": suffix, "plan_id": plan_id}
+            stage.change("INSERT INTO gone VALUES (:unit, :table, :key, :suffix, :plan_id)", [values])
 
 
 def _is_gone(stage: Stage, unit: str, row: sqlite3.Row) -> bool:

@@ -6,16 +6,20 @@ of ours, in the same transaction, and writes what there is to find. So no writer
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, cast
 
+import anyio
+
 from server import words
 from server.db.connection import Database, Reader
 
-BATCH = 2_000  # rows of a backlog in one transaction
+BATCH = 200  # rows of a backlog in one transaction
+PAUSE_SECONDS = 0.005  # between two: more than those who wait for the lock pause between looks at it
 LEAD = 2_000  # characters of the words of a body that a hit is ranked by
 EXACT_LENGTH = 500
 
@@ -354,11 +358,15 @@ def _told(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-async def work_off(db: Database) -> int:
-    """Write the documents of the backlog, in transactions that let others write between them; return how many rows."""
-    done = 0
+async def work_off(db: Database) -> tuple[int, float]:
+    """Write the documents of the backlog, in transactions that let others write between them.
+
+    Return how many rows there were, and for how many seconds the longest of the transactions held the lock.
+    """
+    done, longest = 0, 0.0
     while await db.value("SELECT 1 FROM search_backlog LIMIT 1"):
         async with db.transaction() as tx:
+            begun = time.perf_counter()
             moved = await tx.all("SELECT place FROM search_backlog ORDER BY place LIMIT :batch", {"batch": BATCH})
             last = {"last": moved[-1]["place"] if moved else 0}
             await tx.run(
@@ -370,7 +378,9 @@ async def work_off(db: Database) -> int:
             )
             await tx.run("DELETE FROM search_backlog WHERE place <= :last", last)
             done += len(moved)
-    return done
+        longest = max(longest, time.perf_counter() - begun)
+        await anyio.sleep(PAUSE_SECONDS)
+    return done, longest
 
 
 async def is_there(db: Reader) -> bool:

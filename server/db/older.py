@@ -11,13 +11,15 @@ NOTICED = "legacy_store_noticed"
 
 
 async def is_imported(db: Reader, ids: Iterable[str]) -> bool:
-    """Return whether files of one of these workspaces, by their ids of old, were imported."""
+    """Return whether one of these workspaces, by their ids of old, was imported, and not only in part."""
     query = """
         WITH known AS (
             SELECT value AS workspace_id FROM json_each(:ids)
             UNION SELECT workspace_id FROM workspace_aliases WHERE alias IN (SELECT value FROM json_each(:ids))
         )
-        SELECT 1 FROM import_files WHERE workspace_id IN (SELECT workspace_id FROM known) LIMIT 1
+        SELECT 1 FROM import_files f WHERE workspace_id IN (SELECT workspace_id FROM known)
+          AND NOT EXISTS (SELECT 1 FROM import_runs r WHERE r.workspace_id = f.workspace_id AND r.status = 'running')
+        LIMIT 1
     """
     return bool(await db.value(query, {"ids": encode(list(ids))}))
 

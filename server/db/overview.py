@@ -8,6 +8,7 @@ from typing import Any
 
 from server.db import phases
 from server.db.connection import Reader, Statement
+from server.db.plans import IS_SHOWN
 from server.models.plans import OpenClaim, PhaseProgress, Plan
 from server.models.steps import CLOSED, Step, StepBrief, StepRow, view
 
@@ -109,8 +110,9 @@ async def _read(db: Reader, plan_id: str, wanted: Collection[str], suffix: str) 
     names = [name for name in PARTS if name in wanted]
     # Some of what belongs to an archived plan is in the live tables: sessions at work, and what waits for it.
     suffixes = list(dict.fromkeys(("", suffix)))
+    shown = IS_SHOWN.format(f"plans{suffix}")
     statements: list[Statement] = [
-        (f"SELECT * FROM plans{suffix} WHERE plan_id = :plan_id", params),
+        (f"SELECT * FROM plans{suffix} WHERE plan_id = :plan_id AND {shown}", params),
         (phases.PROGRESS.format(suffix=suffix), params),
         ((ALL_STEPS if "steps" in wanted else STANDING).format(suffix=suffix), params),
         (WAITS.format(suffix=suffix), params),

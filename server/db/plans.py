@@ -27,6 +27,10 @@ FILTERS = """
     AND (:status IN ('any', 'archived') OR status = :status)
 """
 TOTAL = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id)"
+# That an import does not still fill the workspace of a row of {0}.
+IS_SHOWN = """
+    NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.workspace_id = {0}.workspace_id AND w.importing IS NOT NULL)
+"""
 DONE = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id AND status IN ('done', 'cancelled'))"
 NEIGHBOURS = """
     SELECT dependency_id, source_id, target_id, dep_status FROM dependencies{suffix}
@@ -56,7 +60,8 @@ async def insert(tx: Transaction, *, workspace_id: str, title: str, **columns: A
 async def find(db: Reader, plan_id: str) -> Plan | None:
     """Return a plan, live or archived."""
     for table in ("plans", "plans_archive"):
-        row = await db.one(f"SELECT * FROM {table} WHERE plan_id = :plan_id", {"plan_id": plan_id})
+        query = f"SELECT * FROM {table} WHERE plan_id = :plan_id AND {IS_SHOWN.format(table)}"
+        row = await db.one(query, {"plan_id": plan_id})
         if row:
             return Plan.of(row)
     return None
@@ -71,7 +76,8 @@ async def require(db: Reader, plan_id: str) -> Plan:
 
 async def missing(db: Reader, plan_id: str) -> NotFound:
     """Return the error for an id that no plan has, live or archived."""
-    return await not_found(db, "plan", plan_id, table="plans", label="title", lister=LISTER)
+    shown = IS_SHOWN.format("plans")
+    return await not_found(db, "plan", plan_id, table="plans", label="title", lister=LISTER, where=shown)
 
 
 async def require_live(db: Reader, plan_id: str) -> Plan:
@@ -161,13 +167,11 @@ def _progress(suffixes: Sequence[str]) -> str:
 
 async def starting_with(db: Reader, prefix: str, *, limit: int) -> list[PlanBrief]:
     """Return plans of all workspaces, live or archived, whose id starts with `prefix`, in the order of their ids."""
-    where = "plan_id >= :prefix AND plan_id < :end"
+    where = f"plan_id >= :prefix AND plan_id < :end AND {IS_SHOWN}"
+    live, archived = (_listed(suffix, where.format(f"plans{suffix}")) for suffix in ("", "_archive"))
     rows = await db.all(
         f"""
-        WITH page AS (
-            SELECT * FROM ({_listed("", where)} UNION ALL {_listed("_archive", where)})
-            ORDER BY plan_id LIMIT :limit
-        )
+        WITH page AS (SELECT * FROM ({live} UNION ALL {archived}) ORDER BY plan_id LIMIT :limit)
         {_progress(("", "_archive"))}
         ORDER BY page.plan_id
         """,

@@ -15,6 +15,7 @@ from server import words
 from server.db import ranking
 from server.db.connection import Reader, Statement
 from server.db.indexing import SOURCES, also_of, facet, text_of
+from server.db.plans import IS_SHOWN
 from server.db.ranking import ENOUGH, RARE, REQUIRED, Query, Ranked
 from server.models.base import encode
 from server.models.search import Found, Kind, Match
@@ -96,6 +97,7 @@ class Scope:
     def condition(self) -> str:
         """Return the SQL for what the index does not know."""
         told = ["(d.expires_at IS NULL OR d.expires_at > :now)"]
+        told += [IS_SHOWN.format("d")]
         told += [] if self.archived or self.status == "archived" else ["d.archived = 0"]
         told += ["d.parent_type = :parent_type"] if self.parent else []
         told += ["d.updated_at >= :since"] if self.since else []

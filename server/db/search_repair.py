@@ -71,7 +71,8 @@ async def rebuild(db: Database) -> int:
         )
 
     await _undisturbed(db, begin)
-    return await work_off(db)
+    done, _ = await work_off(db)
+    return done
 
 
 def _tables(source: Source) -> tuple[str, ...]:

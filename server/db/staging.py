@@ -45,7 +45,7 @@ SCHEMA = """
     );
     CREATE TABLE plans (plan_id TEXT PRIMARY KEY, unit TEXT NOT NULL, archived INTEGER NOT NULL, suffix TEXT);
     CREATE TABLE units (unit TEXT PRIMARY KEY, place INTEGER);
-    CREATE TABLE gone (unit TEXT, table_name TEXT, row_key TEXT, suffix TEXT);
+    CREATE TABLE gone (unit TEXT, table_name TEXT, row_key TEXT, suffix TEXT, plan_id TEXT);
 """
 
 # Logs in the order of time, all else as it came.
@@ -54,6 +54,16 @@ PAGE = """
     WHERE r.unit = :unit AND r.table_name = :table AND (:action IS NULL OR r.action = :action)
       AND (coalesce(r.moment, ''), r.seq) > (:moment, :seq)
     ORDER BY coalesce(r.moment, ''), r.seq LIMIT :size
+"""
+
+TO_WRITE = """
+    SELECT r.*, coalesce(p.suffix, '') AS suffix FROM rows r LEFT JOIN plans p ON p.plan_id = r.plan_id
+    WHERE {0} AND r.action IN ('insert', 'update', 'rebase')
+"""
+PLANS_TO_WRITE = """
+    SELECT plan_id FROM rows
+    WHERE unit = :unit AND plan_id IS NOT NULL AND action IN ('insert', 'update', 'rebase')
+    UNION SELECT plan_id FROM gone WHERE unit = :unit AND plan_id IS NOT NULL ORDER BY 1
 """
 
 
@@ -128,6 +138,27 @@ class Stage:
         found = self.query("SELECT DISTINCT table_name AS name FROM rows WHERE unit = :unit", {"unit": unit})
         names = {row["name"] for row in found}
         return [table for table in TABLES if table in names]
+
+    def plans_to_write(self, unit: str) -> list[str]:
+        """Return the plans of which something is new, changed or gone."""
+        return [row["plan_id"] for row in self.query(PLANS_TO_WRITE, {"unit": unit})]
+
+    def of_plan(self, plan_id: str) -> list[sqlite3.Row]:
+        """Return the rows of a plan that are to be written, parents before their children."""
+        rows = self.query(f"{TO_WRITE.format('r.plan_id = :plan_id')} ORDER BY r.seq", {"plan_id": plan_id})
+        return sorted(rows, key=lambda row: TABLES.index(row["table_name"]))
+
+    def to_write(self, unit: str, table: str, size: int) -> Iterator[list[sqlite3.Row]]:
+        """Yield the rows of a table that are to be written and belong to no plan, in parts, in the order of time."""
+        where = """
+            r.unit = :unit AND r.table_name = :table AND r.plan_id IS NULL
+            AND (coalesce(r.moment, ''), r.seq) > (:moment, :seq)
+        """
+        sql = f"{TO_WRITE.format(where)} ORDER BY coalesce(r.moment, ''), r.seq LIMIT :size"
+        values = {"unit": unit, "table": table, "size": size, "moment": "", "seq": 0}
+        while found := self.query(sql, values):
+            yield found
+            values |= {"moment": found[-1]["moment"] or "", "seq": found[-1]["seq"]}
 
     def pages(self, unit: str, table: str, size: int, action: str | None = None) -> Iterator[list[sqlite3.Row]]:
         """Yield the rows of a table in parts, each read when it is asked for, with the `suffix` of their plan."""

@@ -9,6 +9,7 @@ from typing import Any
 from server.db.connection import Reader, Transaction
 from server.db.near import not_found
 from server.db.plans import stored
+from server.errors import Busy
 from server.models.base import encode, new_id
 from server.models.workspaces import Checkout, HeldStep, Relative, Workspace, WorkspaceFull
 
@@ -28,10 +29,11 @@ FULL = f"""
 """
 NEAR = """
     SELECT w.*, w.path AS place FROM workspaces w
-    WHERE w.path IN (SELECT value FROM json_each(:paths)) OR w.git_common_dir = :common_dir
+    WHERE w.importing IS NULL
+      AND (w.path IN (SELECT value FROM json_each(:paths)) OR w.git_common_dir = :common_dir)
     UNION ALL
     SELECT w.*, a.alias FROM workspace_aliases a JOIN workspaces w ON w.workspace_id = a.workspace_id
-    WHERE a.kind = 'path' AND a.alias IN (SELECT value FROM json_each(:former))
+    WHERE w.importing IS NULL AND a.kind = 'path' AND a.alias IN (SELECT value FROM json_each(:former))
     ORDER BY created_at, workspace_id
 """
 BELOW = """
@@ -54,6 +56,22 @@ async def insert(tx: Transaction, *, path: str, name: str, **columns: Any) -> Wo
     return Workspace.of(row)
 
 
+async def refuse_importing(tx: Transaction, path: str, workspace_id: str | None) -> None:
+    """Raise Busy if an import still fills the workspace of a path, or of that id."""
+    source = await tx.value(
+        """
+        SELECT r.source_path FROM workspaces w LEFT JOIN import_runs r ON r.run_id = w.importing
+        WHERE w.importing IS NOT NULL AND (w.path = :path OR w.workspace_id = :workspace_id) LIMIT 1
+        """,
+        {"path": path, "workspace_id": workspace_id},
+    )
+    if source:
+        raise Busy(
+            f"The workspace of {path!r} is being imported from {source!r}, and shows when all of it is there. Nothing "
+            "was written. Try again in a while; if that import was interrupted, importing the same again completes it."
+        )
+
+
 async def update(tx: Transaction, workspace_id: str, changes: Mapping[str, Any]) -> Workspace:
     """Change columns of a workspace and its time."""
     assignments = "".join(f"{name} = :{name}, " for name in changes)
@@ -69,7 +87,7 @@ async def find(db: Reader, workspace_id: str) -> Workspace | None:
     """Return a workspace by its id or one of its old ids."""
     row = await db.one(
         """
-        SELECT * FROM workspaces WHERE workspace_id = coalesce(
+        SELECT * FROM workspaces WHERE importing IS NULL AND workspace_id = coalesce(
             (SELECT workspace_id FROM workspaces WHERE workspace_id = :workspace_id),
             (SELECT workspace_id FROM workspace_aliases WHERE alias = :workspace_id AND kind = 'id'))
         """,
@@ -83,17 +101,26 @@ async def require(db: Reader, workspace_id: str) -> Workspace:
     if found := await find(db, workspace_id):
         return found
     raise await not_found(
-        db, "workspace", workspace_id, table="workspaces", label="path", lister="memory_workspace action='list'"
+        db,
+        "workspace",
+        workspace_id,
+        table="workspaces",
+        label="path",
+        lister="memory_workspace action='list'",
+        where="importing IS NULL",
     )
 
 
 async def all_(db: Reader) -> list[Workspace]:
-    return [Workspace.of(row) for row in await db.all("SELECT * FROM workspaces ORDER BY name, workspace_id")]
+    return [
+        Workspace.of(row)
+        for row in await db.all("SELECT * FROM workspaces WHERE importing IS NULL ORDER BY name, workspace_id")
+    ]
 
 
 async def at(db: Reader, path: str) -> Workspace | None:
     """Return the workspace whose folder this is."""
-    row = await db.one("SELECT * FROM workspaces WHERE path = :path", {"path": path})
+    row = await db.one("SELECT * FROM workspaces WHERE path = :path AND importing IS NULL", {"path": path})
     return Workspace.of(row) if row else None
 
 
@@ -129,7 +156,7 @@ async def below(db: Reader, folder: str) -> list[Workspace]:
     """Return the workspaces in folders below `folder`."""
     start = folder.rstrip(os.sep) + os.sep
     rows = await db.all(
-        "SELECT * FROM workspaces WHERE path > :start AND path < :end ORDER BY path",
+        "SELECT * FROM workspaces WHERE importing IS NULL AND path > :start AND path < :end ORDER BY path",
         {"start": start, "end": start[:-1] + chr(ord(os.sep) + 1)},
     )
     return [Workspace.of(row) for row in rows]
@@ -148,7 +175,7 @@ async def page(
     With `roots` only those at the top of it.
     """
     where = f"""
-        (:under IS NULL OR w.workspace_id IN ({BELOW.format(start="SELECT :under")}))
+        w.importing IS NULL AND (:under IS NULL OR w.workspace_id IN ({BELOW.format(start="SELECT :under")}))
         AND (NOT :roots OR w.workspace_id = :under OR (:under IS NULL AND w.parent_workspace_id IS NULL))
     """
     name, workspace_id = after or ("", "")
@@ -169,7 +196,9 @@ async def descendants(db: Reader, workspace_ids: Sequence[str]) -> list[Workspac
     below_them = BELOW.format(start="SELECT value FROM json_each(:ids)")
     rows = await db.all(
         f"""
-        {FULL} WHERE w.workspace_id IN ({below_them}) AND w.workspace_id NOT IN (SELECT value FROM json_each(:ids))
+        {FULL}
+        WHERE w.importing IS NULL AND w.workspace_id IN ({below_them})
+          AND w.workspace_id NOT IN (SELECT value FROM json_each(:ids))
         ORDER BY coalesce(w.display_name, w.name), w.workspace_id
         """,
         {"ids": encode(list(workspace_ids))},
@@ -198,7 +227,7 @@ async def relatives(db: Reader, workspace: Workspace) -> tuple[Relative | None, 
     rows = await db.all(
         """
         SELECT workspace_id, coalesce(display_name, name) AS name, path FROM workspaces
-        WHERE workspace_id = :parent OR parent_workspace_id = :workspace_id ORDER BY 2, 1
+        WHERE importing IS NULL AND (workspace_id = :parent OR parent_workspace_id = :workspace_id) ORDER BY 2, 1
         """,
         {"parent": workspace.parent_workspace_id, "workspace_id": workspace.workspace_id},
     )

@@ -11,11 +11,12 @@ from typing import Any
 
 import anyio
 
-from server.db import import_merge, imports, workspaces
+from server.db import import_merge, import_runs, import_writing, imports, workspaces
 from server.db.connection import Database, Reader
 from server.db.import_merge import Decided
+from server.db.import_runs import Run
 from server.db.imports import Key, KnownFile, Written
-from server.db.staging import Stage
+from server.db.staging import STORE, Stage
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import recognise, verify
 from server.importers.reading import fingerprint
@@ -59,7 +60,8 @@ async def import_path(
     report = Report(str(path), dry_run=options.dry_run)
     if found := await _found(db, path, options, report, ask=ask, progress=progress):
         job, earlier, listed = found
-        if all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items()) and listed:
+        same = all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items())
+        if same and listed and not await import_runs.is_open(db, [*job.known.targets.values(), STORE]):
             _tell_unchanged(report, listed, earlier)
         else:
             await _import(job, earlier, len(listed))
@@ -201,7 +203,7 @@ async def _tried(job: Job, stage: Stage, unit: str) -> Part:
     try:
         return await _make_real(job, stage, unit)
     except ProjectMemoryError as error:
-        what = f"nothing of this workspace was imported: {error}"
+        what = f"this workspace was not imported whole: {error} Import it again to complete it"
         job.report.findings.append(Finding("error", unit or job.report.source, "$", what, workspace_id=unit or None))
         failed = sum(imports.counted(stage, unit).files.values())
         stage.drop(unit)  # there is nothing to verify
@@ -211,6 +213,8 @@ async def _tried(job: Job, stage: Stage, unit: str) -> Part:
 async def _make_real(job: Job, stage: Stage, unit: str) -> Part:
     """Write one workspace; begin anew when the database changed under what was decided, or stayed locked."""
     for attempt in range(ATTEMPTS):
+        if not job.report.dry_run:
+            await import_runs.wait_for_others(job.db, unit)
         decided = await import_merge.decide(job.db, stage, unit)
         imports.left_out(stage, unit)
         imports.come_back(stage, unit)
@@ -229,8 +233,8 @@ async def _written(job: Job, stage: Stage, unit: str, decided: Decided) -> Writt
     if job.report.dry_run:
         return imports.counted(stage, unit)
     told = _summary(job.report, decided)
-    layout, source = job.layout.NAME, job.report.source
-    return await imports.apply(job.db, stage, unit, decided, layout=layout, source=source, report=told)
+    run = Run(unit, job.layout.NAME, job.report.source)
+    return await import_writing.apply(job.db, stage, run, decided, told)
 
 
 def _summary(report: Report, decided: Decided) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Draft:
     """A part of what a source becomes, small enough for memory: one plan, a thousand log entries, some files.
 
     `workspace_id` is the workspace (as the database will know it) that rows and files belong to; None is the store as
-    a whole. All drafts of one workspace become real in one transaction. `archived` names the plans that end in the
+    a whole. All drafts of one workspace become real together. `archived` names the plans that end in the
     archive: their families' rows are in no other draft.
     """
 

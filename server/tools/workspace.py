@@ -206,6 +206,7 @@ async def _create(tx: Transaction, place: Place, name: str | None) -> Workspace:
     remembered = place.known.workspace_id if place.known.is_here else None
     if remembered and not await workspaces.find(tx, remembered):
         columns["workspace_id"] = remembered
+    await workspaces.refuse_importing(tx, place.folder, columns.get("workspace_id"))
     await workspaces.forget_path(tx, place.folder)
     workspace = await workspaces.insert(tx, path=place.folder, name=name or Path(place.folder).name, **columns)
     _record(tx, "workspace_registered", workspace, f"Registered {workspace.path}")

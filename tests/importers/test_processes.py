@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -10,14 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from server.settings import Settings
 from server.store import open_store
 from tests import legacy_store
 from tests.importers.conftest import Taker, change, everything
 
-DYING = Path(__file__).with_name("dying_import.py")
 REPOSITORY = Path(__file__).resolve().parents[2]
 KINDS = ("plans", "plans_archive", "steps", "steps_archive", "sessions", "context_items", "update_log", "event_log")
 
@@ -50,29 +46,6 @@ def test_a_relative_path_of_the_project_is_refused(settings: Settings, root: Pat
 
     assert refused.returncode == 2
     assert "not absolute" in refused.stderr
-
-
-@pytest.mark.parametrize("batch", [2, 9, 22])
-async def test_an_import_that_is_killed_leaves_all_or_nothing(settings: Settings, root: Path, batch: int) -> None:
-    await (await open_store(settings)).close()
-    empty = counts(settings.database)
-    full = [sys.executable, str(DYING), str(settings.data_root), str(root), str(batch)]
-    killed = await asyncio.to_thread(
-        subprocess.run, full, timeout=60, check=False, cwd=REPOSITORY, env={"PYTHONPATH": str(REPOSITORY)}
-    )
-    assert killed.returncode in (-signal.SIGKILL, 0)
-    left = counts(settings.database)
-
-    db = await open_store(settings)
-    taker = Taker(settings, db)
-    report = await taker(root)
-    whole = counts(settings.database)
-    assert await db.value("PRAGMA integrity_check") == "ok"
-    await taker.store.close()
-    await db.close()
-    assert left in (empty, whole)
-    assert report.exit_code == 0
-    assert report.differences == []
 
 
 def counts(path: Path) -> dict[str, int]:
