@@ -30,6 +30,7 @@ SCANNED = 10_000  # documents that may be looked at, and refused, to find them
 FAR = 200_000  # and those more, where that was in vain though all words are common
 COMPLETIONS, COMPLETED_FROM = 24, 1_000
 NEAR_WORDS, NEAR_AMONG, RESPELLED = 100, 5_000, 4
+ALIKE = 0.4  # the share of the pairs of its letters that a word has in common with what was meant by it
 
 TITLE_SHOWN = 160
 MOST_PLACES = 500
@@ -185,7 +186,8 @@ async def _respelled(db: Reader, asked: Query) -> Query | None:
 
 async def _nearest(db: Reader, word: str) -> str | None:
     """Return the word of the vocabulary that is one slip away, or else the most like this one."""
-    parts = [word[at : at + 2] for at in range(len(word) - 1)]
+    pairs = {f"pair{at}": word[at : at + 2] for at in range(len(word) - 1)}
+    shared = " + ".join(f"(instr(word, :{name}) > 0)" for name in pairs) or "0"
     slipped, alike = await db.batch(
         (
             "SELECT word FROM search_words WHERE word IN (SELECT value FROM json_each(:slips))",
@@ -194,10 +196,9 @@ async def _nearest(db: Reader, word: str) -> str | None:
         (
             f"""
             SELECT word FROM (
-                SELECT word FROM search_words WHERE word >= :start AND word < :end
+                SELECT word, {shared} AS shared FROM search_words WHERE word >= :start AND word < :end
                 AND length(word) BETWEEN :shortest AND :longest LIMIT :among
-            ) ORDER BY {" + ".join(f"(instr(word, :part{at}) > 0)" for at in range(len(parts))) or 1} DESC, word
-            LIMIT :most
+            ) WHERE shared >= :alike ORDER BY shared DESC, word LIMIT :most
             """,
             {
                 "start": word[:2],
@@ -206,7 +207,8 @@ async def _nearest(db: Reader, word: str) -> str | None:
                 "longest": len(word) + 2,
                 "most": NEAR_WORDS,
                 "among": NEAR_AMONG,
-                **{f"part{at}": part for at, part in enumerate(parts)},
+                "alike": ALIKE * len(pairs),
+                **pairs,
             },
         ),
     )
