@@ -92,82 +92,48 @@ def _arms(text: str) -> str:
     return " UNION ".join(text.format(suffix=suffix) for suffix in ("", "_archive"))
 
 
-# Everything the starts wait for, and what these consist of. A phase or plan that is waited for stands for its steps;
-# one that is around a step (marked *) only for what it waits for itself.
-UP = f"""
-    WITH RECURSIVE up (from_type, from_id, type, id) AS (
-        SELECT '', '', value ->> 0, value ->> 1 FROM json_each(:starts)
-        UNION {
-    _arms(f'''
-            SELECT u.type, u.id, d.target_type, d.target_id FROM up u
-                JOIN dependencies{{suffix}} d ON d.source_type = rtrim(u.type, '*') AND d.source_id = u.id AND {BLOCKS}
-        ''')
-}
-        UNION {
-    _arms('''
-            SELECT u.type, u.id, 'phase*', s.phase_id FROM up u
-                JOIN steps{suffix} s ON u.type = 'step' AND s.step_id = u.id
-        ''')
-}
-        UNION {
-    _arms('''
-            SELECT u.type, u.id, 'plan*', p.plan_id FROM up u
-                JOIN phases{suffix} p ON u.type IN ('phase', 'phase*') AND p.phase_id = u.id
-        ''')
-}
-        UNION {
-    _arms('''
-            SELECT u.type, u.id, 'program*', l.program_id FROM up u
-                JOIN plans{suffix} l ON u.type IN ('plan', 'plan*') AND l.plan_id = u.id AND l.program_id IS NOT NULL
-        ''')
-}
-        UNION {
-    _arms('''
-            SELECT u.type, u.id, 'step', s.step_id FROM up u JOIN steps{suffix} s
-                ON u.type = 'phase' AND s.phase_id = u.id AND s.status NOT IN ('done', 'cancelled')
-        ''')
-}
-        UNION {
-    _arms('''
-            SELECT u.type, u.id, 'step', s.step_id FROM up u JOIN steps{suffix} s
-                ON u.type = 'plan' AND s.plan_id = u.id AND s.status NOT IN ('done', 'cancelled')
-        ''')
-}
-        UNION
-        SELECT u.type, u.id, 'plan', m.plan_id FROM up u JOIN program_plans m
-            ON u.type = 'program' AND m.program_id = u.id
-    )
-"""
+# What a node leads to: what it waits for, and what that consists of. A phase or plan that is waited for stands for its
+# steps; one that is around a step (marked *) only for what it waits for itself, and its phase for those before it.
+LINKS = (
+    f"""d.target_type, d.target_id FROM up u
+        JOIN dependencies{{suffix}} d ON d.source_type = rtrim(u.type, '*') AND d.source_id = u.id AND {BLOCKS}""",
+    "'phase*', s.phase_id FROM up u JOIN steps{suffix} s ON u.type = 'step' AND s.step_id = u.id",
+    "'behind', s.phase_id FROM up u JOIN steps{suffix} s ON u.type = 'step' AND s.step_id = u.id",
+    "'plan*', p.plan_id FROM up u JOIN phases{suffix} p ON u.type IN ('phase', 'phase*') AND p.phase_id = u.id",
+    """'program*', l.program_id FROM up u
+        JOIN plans{suffix} l ON u.type IN ('plan', 'plan*') AND l.plan_id = u.id AND l.program_id IS NOT NULL""",
+    """'step', s.step_id FROM up u
+        JOIN steps{suffix} s ON u.type = 'phase' AND s.phase_id = u.id AND s.status NOT IN ('done', 'cancelled')""",
+    """'step', s.step_id FROM up u
+        JOIN steps{suffix} s ON u.type = 'plan' AND s.plan_id = u.id AND s.status NOT IN ('done', 'cancelled')""",
+)
+MEMBERS = "'plan', m.plan_id FROM up u JOIN program_plans m ON u.type = 'program' AND m.program_id = u.id"
+ALL_LINKS = [*(link.format(suffix=suffix) for suffix in ("", "_archive") for link in LINKS), MEMBERS]
 
 
 def _with_confirmations(condition: str) -> str:
     return condition.replace("FROM confirmations c", "FROM confirmations{suffix} c")
 
 
+# The gates of steps and of phases.
+OWN_GATES = (
+    f"""'step', s.step_id, 'gate', s.step_id FROM up u JOIN steps{{suffix}} s ON u.type = 'step' AND s.step_id = u.id
+        WHERE {IS_GATE} AND s.status <> 'cancelled'
+          AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)""",
+    f"""'behind', p.phase_id, 'gate', g.phase_id FROM up u
+        JOIN phases{{suffix}} p ON u.type = 'behind' AND p.phase_id = u.id
+        JOIN phases{{suffix}} g ON g.plan_id = p.plan_id AND g.order_index < p.order_index
+        JOIN plans{{suffix}} l ON l.plan_id = g.plan_id
+        WHERE {GATED_PHASE}""",
+)
+# Everything the starts wait for: what leads to what, and to which gate. A node is reached once, whatever leads to it.
 HOLDING = f"""
-    {UP}
-    SELECT from_type, from_id, type, id FROM up WHERE from_type <> ''
-    UNION {
-    _arms(
-        _with_confirmations(f'''
-        SELECT 'step', s.step_id, 'gate', s.step_id FROM up u JOIN steps{{suffix}} s ON s.step_id = u.id
-        WHERE u.type = 'step' AND {IS_GATE} AND s.status <> 'cancelled'
-          AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
-    ''')
+    WITH RECURSIVE up (type, id) AS (
+        SELECT value ->> 0, value ->> 1 FROM json_each(:starts)
+        {"".join(f" UNION SELECT {link}" for link in ALL_LINKS)}
     )
-}
-    UNION {
-    _arms(
-        _with_confirmations(f'''
-        SELECT 'step', s.step_id, 'gate', g.phase_id FROM up u
-            JOIN steps{{suffix}} s ON s.step_id = u.id
-            JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
-            JOIN phases{{suffix}} g ON g.plan_id = p.plan_id AND g.order_index < p.order_index
-            JOIN plans{{suffix}} l ON l.plan_id = g.plan_id
-        WHERE u.type = 'step' AND {GATED_PHASE}
-    ''')
-    )
-}
+    {" UNION ALL ".join(f"SELECT u.type, u.id, {link}" for link in ALL_LINKS)}
+    {"".join(f" UNION {_arms(_with_confirmations(f'SELECT {gate}'))}" for gate in OWN_GATES)}
 """
 STEPS = _arms("""
     SELECT step_id, plan_id, phase_id, status, type,
