@@ -1,14 +1,20 @@
 """What is done while the write lock is held is bounded: other agents wait for it."""
 
-import json
+import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import pytest_asyncio
 
 from server.settings import Settings
-from tests.metering import Metered, metered
+from server.tools import TOOLS
+from tests.bounded_cases import CASES, Case
+from tests.bounded_world import World, build
+from tests.metering import Cost, Metered, metered
+
+SIZES = (500, 2000)
+# What a few dozen rows more may cost of what goes with a plan: its phases, the agents at work, their messages.
+STEPS, CALLS = 800, 200
 
 
 @pytest_asyncio.fixture
@@ -17,8 +23,55 @@ async def store(settings: Settings) -> AsyncGenerator[Metered]:
         yield found
 
 
-async def asked(store: Metered, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
-    return json.loads(await store(tool, action, **arguments))
+def test_every_write_action_is_measured() -> None:
+    """A new one needs a line in `bounded_cases`: what it changes, and how its cost may grow."""
+    writes = {
+        f"{tool.name} {name}"
+        for tool in TOOLS.values()
+        for name, action in tool.actions.items()
+        if not action.read_only
+    }
+
+    assert CASES.keys() == writes
+
+
+async def test_the_cost_of_a_write_grows_no_faster_than_what_it_changes(seeded: Path, tmp_path: Path) -> None:
+    worlds = [await made(seeded, tmp_path / str(size), size) for size in SIZES]
+    problems = list[str]()
+    for name, cases in CASES.items():
+        for number, case in enumerate(cases):
+            small, large = [await measured(world, name, case) for world in worlds]
+            for what, before, after, more in (
+                ("steps of SQLite", small.steps, large.steps, STEPS),
+                ("calls of Python", small.calls, large.calls, CALLS),
+            ):
+                if after > case.most * before + more:
+                    problems.append(f"{name} [{number}]: {before} -> {after} {what}, at most {case.most} times")
+
+    assert not problems, "\n".join(problems)
+
+
+async def made(seeded: Path, folder: Path, size: int) -> World:
+    """Build a world in a folder of its own."""
+    for name in ("data", "code"):
+        (folder / name).mkdir(parents=True, mode=0o700)
+    settings = Settings(data_root=folder / "data", synchronous="off")
+    shutil.copy(seeded, settings.database)
+    return await build(settings, folder / "code", size)
+
+
+async def measured(world: World, name: str, case: Case) -> Cost:
+    """Return what the call of a case costs in a copy of the world."""
+    folder = world.folder.parent / "copy"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    settings = Settings(data_root=folder, synchronous="off")
+    shutil.copy(world.folder.parent / "data" / settings.database.name, settings.database)
+    async with metered(settings) as store:
+        await store("memory_workspace", "set_display_name", workspace_id=world.there, display_name="warm")
+        for tool, action, arguments in case.before:
+            await store(tool, action, **arguments(world))
+        return await store.cost(*name.split(), **case.arguments(world))
 
 
 async def test_globs_are_compared_before_the_lock_is_taken(store: Metered, project: Path) -> None:
@@ -30,16 +83,3 @@ async def test_globs_are_compared_before_the_lock_is_taken(store: Metered, proje
     cost = await store.cost("memory_session", "reserve_files", agent="bob", paths=mine, exclusive=True, **where)
 
     assert cost.calls < 2 * len(theirs) * len(mine)
-
-
-async def test_steps_are_put_in_order_without_going_through_the_list_for_each(store: Metered, project: Path) -> None:
-    await store("memory_workspace", "register", workspace_path=str(project))
-    costs = list[int]()
-    for total in (250, 1000):
-        new = [{"task": f"Step {number}"} for number in range(total)]
-        plan = await asked(store, "memory_plan", "create", workspace_path=str(project), title="Long", steps=new)
-        turned = list(range(total))[::-1]
-        cost = await store.cost("memory_steps", "set_order", plan_id=plan["plan_id"], new_order=turned)
-        costs.append(cost.steps)
-
-    assert costs[1] <= 5 * costs[0]

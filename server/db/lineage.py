@@ -139,11 +139,12 @@ async def passed_to(db: Reader, agent: str, *, workspace_id: str, plan_id: str |
     """Return the steps that hand-offs passed to the name of an agent, and that it holds under that name."""
     rows = await db.all(
         """
-        SELECT DISTINCT s.*, p.name AS phase
-        FROM lineage l JOIN json_each(l.extra, '$.passed') passed
-            JOIN steps s ON s.step_id = passed.value JOIN phases p ON p.phase_id = s.phase_id
-        WHERE l.workspace_id = :workspace_id AND folded(l.to_agent) = folded(:agent) AND s.claimed_by = l.to_agent
-          AND s.status = 'active' AND s.lease_expires_at > :now AND (:plan_id IS NULL OR s.plan_id = :plan_id)
+        SELECT s.*, p.name AS phase FROM steps s JOIN phases p ON p.phase_id = s.phase_id
+        WHERE s.lease_expires_at > :now AND s.status = 'active' AND folded(s.claimed_by) = folded(:agent)
+          AND (:plan_id IS NULL OR s.plan_id = :plan_id)
+          AND EXISTS (
+            SELECT 1 FROM lineage l JOIN json_each(l.extra, '$.passed') passed
+            WHERE l.workspace_id = :workspace_id AND l.to_agent = s.claimed_by AND passed.value = s.step_id)
         """,
         {"workspace_id": workspace_id, "agent": agent, "plan_id": plan_id, "now": db.now()},
     )

@@ -10,7 +10,7 @@ from server.db import phases
 from server.db.connection import Reader, Statement
 from server.db.plans import IS_SHOWN
 from server.models.plans import OpenClaim, PhaseProgress, Plan
-from server.models.steps import CLOSED, Step, StepBrief, StepRow, view
+from server.models.steps import CLOSED, OPEN, Step, StepBrief, StepRow, view
 
 BEFORE, AFTER = 2, 8  # steps shown around the first open one
 
@@ -63,6 +63,20 @@ STANDING = f"""
         JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
         LEFT JOIN sessions h ON h.session_id = s.claimed_by
     ORDER BY s.held, s.order_index
+"""
+# An index finds the first step of each status; by all of them at once it would go through every step before it.
+FIRST_OPEN = f"""
+    SELECT s.step_id, s.order_index AS "index", p.name AS phase, s.task, s.status, nullif(s.type, 'standard') AS type,
+        s.assignee, s.claimed_by, s.lease_expires_at
+    FROM steps s JOIN phases p ON p.phase_id = s.phase_id
+    WHERE s.plan_id = :plan_id AND s.order_index = (
+        SELECT min(place) FROM ({
+    " UNION ALL ".join(
+        f"SELECT min(order_index) AS place FROM steps WHERE plan_id = :plan_id AND status = '{status}'"
+        for status in OPEN
+    )
+})
+    )
 """
 ALL_STEPS = """
     SELECT s.*, p.name AS phase, c.confirmed_by, c.via AS confirmed_via, (
@@ -168,8 +182,8 @@ def _shown(row: Row) -> dict[str, Any]:
 
 async def first_open(db: Reader, plan_id: str) -> StepBrief | None:
     """Return the first open step of a live plan."""
-    rows = await db.all(STANDING.format(suffix=""), {"plan_id": plan_id, "now": db.now()})
-    return next((step for step in map(_step, rows) if step.status not in CLOSED), None)
+    row = await db.one(FIRST_OPEN, {"plan_id": plan_id})
+    return _step(row) if row else None
 
 
 async def open_claims(

@@ -123,6 +123,19 @@ async def require(db: Reader, plan_id: str, name_or_id: str, *, suffix: str = ""
     raise NotFound(f"The plan {plan_id} has no phase {name_or_id[:80]!r}.", **({"near": near} if near else {}))
 
 
+async def open_steps(db: Reader, phase_id: str) -> tuple[int, int]:
+    """Return how many steps of a phase are open, and how many there are."""
+    row = await db.one(
+        """
+        SELECT count(CASE WHEN status NOT IN ('done', 'cancelled') THEN 1 END), count(*)
+        FROM steps WHERE phase_id = :phase_id
+        """,
+        {"phase_id": phase_id},
+    )
+    assert row is not None  # an aggregate gives one row
+    return row[0], row[1]
+
+
 async def progress(db: Reader, plan_id: str, *, suffix: str = "") -> list[PhaseProgress]:
     """Return the phases of a plan in order, each with the count and state of its steps."""
     rows = await db.all(PROGRESS.format(suffix=suffix), {"plan_id": plan_id})

@@ -14,6 +14,7 @@ StepType = Literal[
 ]  # fmt: skip
 ChangeType = Literal["create", "edit", "delete", "rename"]
 
+MOST_WAITS = 200  # steps that one waits for: each more is counted with all the others
 OPEN = ("pending", "active", "blocked", "failed")
 CLOSED = ("done", "cancelled")
 CONFIRM_BEFORE_DONE = ("confirmation", "user_validation")
@@ -32,7 +33,7 @@ class NewStep(Model):
     section: Line | None = None
     assignee: AgentName | None = None
     notes: Text | None = None
-    depends_on: list[int | str] = Field(default_factory=list[int | str])
+    depends_on: list[int | str] = Field(default_factory=list[int | str], max_length=MOST_WAITS)
     requires_validation: bool = False
     requires_confirmation: bool = False
     requires_user_confirmation: bool = False

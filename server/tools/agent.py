@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.db import claims, events, lineage, plans, reservations, sessions
-from server.db.connection import Transaction
+from server.db import claims, events, lineage, plans, reservations, sessions, steps
+from server.db.connection import Reader, Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.base import Model
 from server.models.events import Event
@@ -228,11 +228,11 @@ async def handoff(
         }
 
 
-async def plan_of(tx: Transaction, plan_id: str | None, session: Session | None) -> Plan | None:
+async def plan_of(db: Reader, plan_id: str | None, session: Session | None) -> Plan | None:
     """Return the plan named, else that of the session unless it was archived meanwhile."""
     if plan_id:
-        return await plans.require_live(tx, plan_id)
-    plan = await plans.find(tx, session.plan_id) if session and session.plan_id else None
+        return await plans.require_live(db, plan_id)
+    plan = await plans.find(db, session.plan_id) if session and session.plan_id else None
     return plan if plan and not plan.archived_at else None
 
 
@@ -245,6 +245,8 @@ async def recover(call: Call, *, session_id: SessionId) -> dict[str, Any]:
 
     Example: {"action":"recover","session_id":"sess_1rqewqexykb8"}
     """
+    # All that happened since the session began is looked through, so others should not have to wait for it.
+    missing = [step.step_id for step in await lineage.lost_by(call.db, await sessions.require(call.db, session_id))]
     async with call.write() as tx:
         session = await sessions.require(tx, session_id)
         await call.workspace_id(tx, session.workspace_id)
@@ -255,7 +257,7 @@ async def recover(call: Call, *, session_id: SessionId) -> dict[str, Any]:
             )
         session = await sessions.revive(tx, session_id)
         renewed = [await claims.renew(tx, step, LEASE_SECONDS) for step in await claims.held(tx, session_id)]
-        taken, lost = await _take_again(tx, session)
+        taken, lost = await _take_again(tx, session, missing)
         plan = await plan_of(tx, None, session)
         summary = f"{session.agent} came back to {session_id}"
         events.record(
@@ -269,11 +271,14 @@ async def recover(call: Call, *, session_id: SessionId) -> dict[str, Any]:
         }
 
 
-async def _take_again(tx: Transaction, session: Session) -> tuple[list[StepRow], list[StepRow]]:
+async def _take_again(tx: Transaction, session: Session, missing: Sequence[str]) -> tuple[list[StepRow], list[StepRow]]:
     """Claim what the session lost and nobody else has; return that, and what others have."""
     taken: list[StepRow] = []
     lost: list[StepRow] = []
-    for step in await lineage.lost_by(tx, session):
+    found = await steps.by_ids(tx, missing)
+    for step in (found[step_id] for step_id in missing if step_id in found):
+        if step.claimed_by == session.session_id:
+            continue
         free = not step.closed and await claims.reason(tx, step) is None
         if free:
             taken.append(await claims.take(tx, step, session.session_id, LEASE_SECONDS))

@@ -1,7 +1,8 @@
 """Shortens a long research file for reading: the oldest sections shrink to their headings, the newest stays whole."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -29,38 +30,46 @@ def condense(text: str, most: int) -> str:
     return "\n".join(line for part in (start, *sections) for line in part)
 
 
-def _sections(lines: Sequence[str]) -> list[Lines]:
+def is_condensed(text: str, most: int) -> bool:
+    """Return whether `condense` makes the text shorter, without more work than it takes to find that out."""
+    if _size(text) <= most:
+        return False
+    parts = _sections(text.split("\n"))
+    next(parts)  # what stands before the first section stays
+    return any(_condensed(section) != section for section, _ in pairwise(parts))
+
+
+def _sections(lines: Iterable[str]) -> Iterator[Lines]:
     """Return the lines before the first section, and those of each section from its heading on."""
-    parts: list[Lines] = [[]]
-    for line, level in zip(lines, _levels(lines), strict=True):
+    part: Lines = []
+    for line, level in _levelled(lines):
         if level == SECTION:
-            parts.append([])
-        parts[-1].append(line)
-    return parts
+            yield part
+            part = []
+        part.append(line)
+    yield part
 
 
-def _levels(lines: Sequence[str]) -> list[int]:
-    """Return for each line the level of the heading it is, or 0. A code fence has no headings."""
-    levels: list[int] = []
+def _levelled(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Return each line with the level of the heading it is, or 0. A code fence has no headings."""
     fence = ""
     for line in lines:
         run = mark[1] if (mark := FENCE.match(line)) else ""
         heading = HEADING.match(line)
-        levels.append(len(heading[1]) if heading and not fence else 0)
+        yield line, len(heading[1]) if heading and not fence else 0
         if not fence:
             fence = run
         elif run.startswith(fence) and line.strip(" \t\r") == run:
             fence = ""
-    return levels
 
 
 def _condensed(section: Lines) -> Lines:
     """Return the headings of a section and how many lines of text went, or the section if that is not shorter."""
     if any(MARK.fullmatch(line.strip()) for line in section):
         return section
-    levels = _levels(section)
-    headings = [line for line, level in zip(section, levels, strict=True) if level]
-    gone = sum(not level and bool(line.strip()) for line, level in zip(section, levels, strict=True))
+    levelled = list(_levelled(section))
+    headings = [line for line, level in levelled if level]
+    gone = sum(not level and bool(line.strip()) for line, level in levelled)
     mark = f"[Summarized] {gone} line{'s' if gone != 1 else ''} condensed"
     short = [headings[0], mark, *headings[1:], ""]
     return short if gone and _size("\n".join(short)) < _size("\n".join(section)) else section

@@ -100,9 +100,8 @@ def _about(gate: Gate, workspace_id: str) -> dict[str, Any]:
 async def _warnings(tx: Transaction, gate: Gate) -> list[str]:
     if gate.type == "step":
         return []
-    counts = next(phase for phase in await phases.progress(tx, gate.plan_id) if phase.phase_id == gate.id)
-    left = counts.steps_total - counts.steps_done
-    return [f"{left} of its {counts.steps_total} steps are still open"] if left else []
+    left, total = await phases.open_steps(tx, gate.id)
+    return [f"{left} of its {total} steps are still open"] if left else []
 
 
 def _told(given: Confirmation) -> dict[str, Any]:

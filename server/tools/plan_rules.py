@@ -161,8 +161,8 @@ async def status_changes(call: Call, tx: Transaction, plan: Plan, status: str) -
             f"{', '.join(allowed)} or archived.",
             status=plan.status,
         )
-    if status == "completed":
-        await _refuse_open_steps(call, tx, plan)
+    if status == "completed" and not call.shared.force:
+        await _refuse_open_steps(tx, plan)
     return {
         "status": status,
         "completed_at": tx.now() if status == "completed" else None,
@@ -171,9 +171,8 @@ async def status_changes(call: Call, tx: Transaction, plan: Plan, status: str) -
     }
 
 
-async def _refuse_open_steps(call: Call, tx: Transaction, plan: Plan) -> None:
-    total = sum(phase.steps_total - phase.steps_done for phase in await phases.progress(tx, plan.plan_id))
-    if total and not call.shared.force:
+async def _refuse_open_steps(tx: Transaction, plan: Plan) -> None:
+    if total := await steps.count_open(tx, plan.plan_id):
         raise Conflict(
             f"The plan {plan.plan_id} has {total} open steps. Finish or cancel them (memory_steps action='update'), or "
             "send force=true to complete it with them.",

@@ -8,7 +8,7 @@ from server.models.research import Filename, ResearchBrief, ResearchDocument
 from server.models.text import Id, SomeText
 from server.tools import context_rules
 from server.tools.common import Call
-from server.tools.condensing import condense
+from server.tools.condensing import condense, is_condensed
 from server.tools.context import TOOL, Kind
 from server.tools.render import Page
 
@@ -39,7 +39,7 @@ async def append_research(
             raise await context.why_absent(tx, parent)
         found = await research.append(tx, parent, filename, content, workspace_id=place.workspace_id)
         size, added = _bytes(found.content), _bytes(content)
-        trimmed = condense(found.content, research.SHOWN_BYTES) != found.content
+        trimmed = is_condensed(found.content, research.SHOWN_BYTES)
         data = {"filename": found.filename, **parent.model_dump(), "bytes": added}
         events.record(tx, Event("research_appended", "research", found.document_id, plan_id=place.plan_id, data=data))
         told = found.model_dump(include={"filename", "document_id", "workspace_id", "parent_type", "parent_id"})

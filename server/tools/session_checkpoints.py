@@ -29,15 +29,14 @@ async def checkpoint(call: Call, *, name: Name, data: Data | None = None, plan_i
 
     Example: {"action":"checkpoint","name":"before the rewrite","data":{"tried":["a","b"]},"agent":"Executor"}
     """
+    plan = await _plan(call, call.db, plan_id)
+    stands = {"plan": await position(call.db, plan)} if plan else {}  # before the lock: it counts all steps
     async with call.write() as tx:
-        session = await sessions.require(tx, tx.origin.session_id) if tx.origin.session_id else None
-        plan = await plan_of(tx, plan_id, session)
+        plan = await _plan(call, tx, plan_id)
         workspace_id = await call.workspace_id(tx, plan.workspace_id if plan else None)
         actor = tx.origin.actor
         held = await claims.held(tx, actor, workspace_id=workspace_id) if actor else []
-        standing = {"held": [_held(step) for step in held]} if held else {}
-        if plan:
-            standing = {"plan": await position(tx, plan), **standing}
+        standing = {**stands, **({"held": [_held(step) for step in held]} if held else {})}
         kept = await checkpoints.insert(
             tx,
             workspace_id=workspace_id,
@@ -52,6 +51,11 @@ async def checkpoint(call: Call, *, name: Name, data: Data | None = None, plan_i
         )
         fields = kept.model_dump(exclude={"data", "standing", "cut"}, exclude_none=True)
         return {**fields, "standing": standing}
+
+
+async def _plan(call: Call, db: Reader, plan_id: str | None) -> Plan | None:
+    session = await sessions.require(db, call.shared.session_id) if call.shared.session_id else None
+    return await plan_of(db, plan_id, session)
 
 
 def _held(step: StepRow) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """memory_session: starting sub-agents."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from server.db.connection import Transaction
 from server.errors import TooLarge
 from server.models.events import Event
 from server.models.launch import ScopeBoundaries
+from server.models.plans import PlanNote
 from server.models.text import Id, OwnName, SomeText
 from server.tools import agent_files
 from server.tools.agent import plan_of
@@ -56,8 +58,10 @@ async def prep(
 
     Example: {"action":"prep","agent_name":"Executor","prompt":"Do the step 'index'","session_id":"sess_1rqewqexykb8"}
     """
+    order = Order(agent_name, prompt, plan_id, scope_boundaries or ScopeBoundaries())
+    ahead = await _ahead(call, order)
     async with call.write() as tx:
-        launch = await _launch(call, tx, Order(agent_name, prompt, plan_id, scope_boundaries or ScopeBoundaries()))
+        launch = await _launch(call, tx, order, ahead)
         return Result(_parts(launch, compose(launch)), max_bytes=MAX_BYTES)
 
 
@@ -86,11 +90,12 @@ async def deploy_and_prep(
     Example: {"action":"deploy_and_prep","agent_name":"Executor","prompt":"Do the step 'index'","agent":"Coordinator"}
     """
     order = Order(agent_name, prompt, plan_id, scope_boundaries or ScopeBoundaries())
+    ahead = await _ahead(call, order)
     async with call.write() as tx:
         role = await definitions.find(tx, agent_name)
         if role is None:
             raise await definitions.missing(tx, agent_name)
-        launch = await _launch(call, tx, order)
+        launch = await _launch(call, tx, order, ahead)
         agent_files.refuse_links(launch.workspace.path, role.name)
         parts = _parts(launch, compose(launch))
         files = {
@@ -103,7 +108,25 @@ async def deploy_and_prep(
         return {"parts": parts, "files": files}
 
 
-async def _launch(call: Call, tx: Transaction, order: Order) -> Launch:
+@dataclass(frozen=True)
+class Ahead:
+    """What a sub-agent is told of its plan. It is read before the write lock is taken: it grows with the plan."""
+
+    plan: dict[str, Any] | None = None
+    notes: Sequence[PlanNote] = ()
+
+
+async def _ahead(call: Call, order: Order) -> Ahead:
+    session = await sessions.require(call.db, call.shared.session_id) if call.shared.session_id else None
+    plan = await plan_of(call.db, order.plan_id, session)
+    role = await definitions.find(call.db, order.agent_name)
+    name = role.name if role else order.agent_name
+    if plan is None:
+        return Ahead()
+    return Ahead(await position(call.db, plan), await notes.waiting(call.db, plan.plan_id, name))
+
+
+async def _launch(call: Call, tx: Transaction, order: Order, ahead: Ahead) -> Launch:
     """Open the session of a sub-agent, and gather what it has to know."""
     caller = tx.origin.session_id
     parent = await sessions.require(tx, caller) if caller else None
@@ -128,8 +151,8 @@ async def _launch(call: Call, tx: Transaction, order: Order) -> Launch:
         parent=parent,
         workspace=workspace,
         role=role,
-        plan=await position(tx, plan) if plan else None,
-        notes=await notes.waiting(tx, plan.plan_id, name) if plan else (),
+        plan=ahead.plan,
+        notes=ahead.notes,
         boundaries=order.boundaries,
         task=order.prompt,
     )

@@ -11,6 +11,7 @@ from server.errors import Conflict, Gated, InvalidArguments, NotFound, ProjectMe
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import (
+    MOST_WAITS,
     NewStep,
     Step,
     StepBrief,
@@ -32,7 +33,7 @@ TOOL = tool("memory_steps", "Steps", "The steps of a plan: read, change, claim, 
 
 StepSpec = Annotated[NewStep, Field(description="{task, phase?, type?, status?, assignee?, notes?, depends_on?}")]
 StepSpecs = Annotated[list[NewStep], Field(min_length=1, max_length=2000, description="[{task, phase?, ...}]")]
-DependsOn = Annotated[list[str | int], Field(description="step ids or indices")]
+DependsOn = Annotated[list[str | int], Field(max_length=MOST_WAITS, description="step ids or indices")]
 Updates = Annotated[list[StepUpdate], Field(min_length=1, max_length=500, description="[{step_index, status?, ...}]")]
 MOST_TOLD = 5
 WHOLE = reading("memory_steps get", "step_id")

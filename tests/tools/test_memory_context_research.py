@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from server.settings import Settings
 from server.store import open_store
-from server.tools.condensing import condense
+from server.tools.condensing import condense, is_condensed
 from tests.conftest import Agent
 
 TOOL = "memory_context"
@@ -321,3 +321,16 @@ async def test_a_plan_that_contradicts_the_workspace_is_refused(agent: Agent, pl
 
     assert (await agent.fails(TOOL, "append_research", content="x", **asked))["code"] == "conflict"
     assert (await agent.fails(TOOL, "get_research", **asked))["code"] == "conflict"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["# a", "## b", "## c", "words and more words of it", "```", "", "[Summarized] 1 line condensed"]
+        )
+    )
+)
+def test_whether_a_text_is_condensed_is_known_without_condensing_it(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    for most in (0, 20, 100, 10_000):
+        assert is_condensed(text, most) == (condense(text, most) != text)
