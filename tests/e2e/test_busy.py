@@ -35,5 +35,23 @@ async def test_a_process_stopped_inside_a_transaction_blocks_others_for_the_time
     assert await server.close() == 0
 
 
+async def test_a_process_stopped_between_its_writes_holds_up_nobody(tmp_path: Path, project: Path) -> None:
+    server = await ServerProcess.start(tmp_path / "data")
+    workspace = await server("memory_workspace", "register", workspace_path=str(project))
+    fact = {"workspace_id": workspace["workspace_id"], "value": "x"}
+    stopped = await ServerProcess.start(tmp_path / "data")
+    for number in range(5):
+        await stopped("memory_context", "remember", key=f"its {number}", **fact)
+    stopped.process.send_signal(signal.SIGSTOP)
+    for number in range(20):
+        await server("memory_context", "remember", key=f"ours {number}", **fact)
+    stopped.process.send_signal(signal.SIGCONT)
+    await stopped("memory_context", "remember", key="its last", **fact)
+
+    recalled = await server("memory_context", "recall", limit=100, **_named(fact))
+    assert recalled["total"] == 26
+    assert await stopped.close() == await server.close() == 0
+
+
 def _named(fact: dict[str, str]) -> dict[str, str]:
     return {"workspace_id": fact["workspace_id"]}
