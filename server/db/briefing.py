@@ -33,7 +33,7 @@ PLANS = f"""
 MESSAGES = f"""
     SELECT message_id, from_agent, priority, created_at, count(*) OVER () AS total,
         substr(content, 1, {FIRST}) AS content
-    FROM messages WHERE {messages.WAITING} ORDER BY {messages.RANK}, created_at, message_id LIMIT {MOST_MESSAGES}
+    FROM messages WHERE {{waiting}} ORDER BY {messages.RANK}, created_at, message_id LIMIT {MOST_MESSAGES}
 """
 # SQLite looks rows up in an index by such a list only if the outermost select of it is a plain one.
 AROUND = """(SELECT * FROM (
@@ -78,8 +78,9 @@ async def surroundings(
     """Read what is around an agent in a workspace, and on a plan. Messages may be for any of its names."""
     params = {"workspace_id": workspace_id, "plan_id": plan_id, "agent": agent, "now": db.now()}
     params["names"] = encode(list(names))
+    waiting = MESSAGES.format(waiting=messages.waiting_for(names))
     plans, mail, context, research, knowledge = await db.batch(
-        *((sql, params) for sql in (PLANS, MESSAGES, CONTEXT, RESEARCH, KNOWLEDGE))
+        *((sql, params) for sql in (PLANS, waiting, CONTEXT, RESEARCH, KNOWLEDGE))
     )
     return Surroundings(
         ([PlanLine.of(row) for row in plans], plans[0]["total"] if plans else 0),

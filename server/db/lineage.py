@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.db.connection import Reader, Transaction
+from server.db.named import caseless
 from server.db.near import not_found
 from server.models.base import Columns, encode, new_id
 from server.models.sessions import LineageBrief, LineageEntry, Session
@@ -109,11 +110,12 @@ def _brief(row: Columns) -> LineageBrief:
 
 async def last_to(db: Reader, agent: str, *, workspace_id: str, plan_id: str | None) -> LineageEntry | None:
     """Return the latest hand-off to an agent: on a plan, or in the workspace."""
+    form = caseless([agent])
     row = await db.one(
         f"""
         SELECT * FROM lineage
         WHERE {"plan_id = :plan_id" if plan_id else "workspace_id = :workspace_id"}
-            AND folded(to_agent) = folded(:agent)
+            AND {form}(to_agent) = {form}(:agent)
         ORDER BY created_at DESC, lineage_id DESC LIMIT 1
         """,
         {"plan_id": plan_id, "workspace_id": workspace_id, "agent": agent},

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from server.db.connection import Reader, Transaction
+from server.db.named import caseless
 from server.db.near import not_found
 from server.errors import NotFound
 from server.models.base import encode, new_id
@@ -15,12 +16,18 @@ SHOWN = 2000  # characters of a message in a list
 RANK = "CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END"
 FOR_ONE_OF = "folded(to_agent) IN (SELECT folded(value) FROM json_each(:names))"
 YOURS = f"acknowledged_at IS NULL AND {FOR_ONE_OF}"
-WAITING = f"workspace_id = :workspace_id AND {YOURS}"
 COLUMNS = """
     message_id, coalesce(thread_id, message_id) AS thread_id, plan_id, from_agent, from_session_id, to_agent, priority,
     created_at, acknowledged_by, acknowledged_at
 """
 SHORT = f"{COLUMNS}, substr(content, 1, {SHOWN}) AS content, length(content) > {SHOWN} AS cut"
+
+
+def waiting_for(names: Iterable[str]) -> str:
+    """Return the condition that a message of a workspace waits for one of the names, which the parameter lists too."""
+    form = caseless(names)
+    mine = f"{form}(to_agent) IN (SELECT {form}(value) FROM json_each(:names))"
+    return f"workspace_id = :workspace_id AND acknowledged_at IS NULL AND {mine}"
 
 
 async def insert(tx: Transaction, message: NewMessage) -> Sent:
@@ -49,7 +56,7 @@ async def waiting_twin(tx: Transaction, message: NewMessage) -> Sent | None:
     row = await tx.one(
         f"""
         SELECT {COLUMNS}, workspace_id, 1 AS repeated FROM messages
-        WHERE {WAITING} AND content = :content AND priority = :priority AND plan_id IS :plan_id
+        WHERE {waiting_for([message.to_agent])} AND content = :content AND priority = :priority AND plan_id IS :plan_id
           AND from_session_id IS :from_session_id AND from_agent IS :from_agent
           AND coalesce(thread_id, message_id) = coalesce(:thread_id, message_id)
         ORDER BY created_at DESC, message_id DESC LIMIT 1
@@ -104,7 +111,10 @@ def _listing(where: str, *, rank: str, waiting: str) -> str:
     """
 
 
-INBOX = _listing(WAITING, rank=RANK, waiting="NULL")
+def inbox_of(names: Iterable[str]) -> str:
+    return _listing(waiting_for(names), rank=RANK, waiting="NULL")
+
+
 THREAD = _listing(
     "thread_id = :thread_id OR (message_id = :thread_id AND thread_id IS NULL)",
     rank="0",
@@ -113,10 +123,10 @@ THREAD = _listing(
 
 
 async def inbox(
-    db: Reader, *, workspace_id: str, names: Iterable[str], after: Sequence[str | int] | None, limit: int
+    db: Reader, *, workspace_id: str, names: Sequence[str], after: Sequence[str | int] | None, limit: int
 ) -> Found:
     """Return what waits for any of the names: the most urgent first, and the oldest of these."""
-    return await _page(db, INBOX, after, limit, workspace_id=workspace_id, names=encode(list(names)))
+    return await _page(db, inbox_of(names), after, limit, workspace_id=workspace_id, names=encode(list(names)))
 
 
 async def of_thread(

@@ -1,6 +1,6 @@
 """Names in SQL: every connection of ours knows `composed()` and `folded()`, those of `server.names`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import aiosqlite
 
@@ -29,3 +29,8 @@ def same(column: str, param: str, name: str | None) -> str:
 def starts(column: str, param: str) -> str:
     """Return the condition that a name in a column starts with the text in a parameter."""
     return f"substr(composed({column}), 1, length(composed(:{param}))) = composed(:{param})"
+
+
+def caseless(names: Iterable[str]) -> str:
+    """Return the function that compares names without case: of ASCII ones that with which indexes are made."""
+    return "lower" if all(name.isascii() for name in names) else "folded"

@@ -7,7 +7,7 @@ from server.models.base import encode
 
 async def test_an_inbox_is_one_search_of_the_index_of_what_waits(db: Database) -> None:
     params = {"workspace_id": "ws", "names": encode(["ada"]), "rank": -1, "sent_at": "", "id": "", "limit": 21}
-    plan = [row["detail"] for row in await db.all(f"EXPLAIN QUERY PLAN {messages.INBOX}", params)]
+    plan = [row["detail"] for row in await db.all(f"EXPLAIN QUERY PLAN {messages.inbox_of(['ada'])}", params)]
     used = [detail for detail in plan if "messages" in detail]
 
     assert used

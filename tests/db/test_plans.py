@@ -127,7 +127,7 @@ async def test_a_plan_is_read_in_one_hop(store: Database, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(store, "batch", counted)
     found = await overview.read(store, plan_id)
-    assert hops == [3]
+    assert len(hops) == 1
     assert found
     assert [step.index for step in found.steps] == list(range(8 + 2))
     assert found.current_phase == "Steps"

@@ -145,10 +145,10 @@ async def test_a_lone_surrogate_is_answered_wherever_it_stands(start: Start, pro
 HALF = "half of a surrogate pair, which is no character. Send valid Unicode"
 SURROGATES = [
     (r'{"action":"create","title":"a\ud800b"}', "title", "d800"),
-    (r'{"action":"create","title":"a","goals":["b","\ude00c"]}', "goals.1", "de00"),
-    (r'{"action":"create","title":"a","steps":[{"task":"b","\ud800":1}]}', "steps.0", "d800"),
-    (r'{"action":"create","title":"a","steps":"[{\"task\":\"\\ud800\"}]"}', "steps.0.task", "d800"),
-    (r'{"action":"create","title":"a","goals":"[\"\\udfff\"]"}', "goals.0", "dfff"),
+    (r'{"action":"create","title":"a","goals":["b","\ude00c"]}', "goals[1]", "de00"),
+    (r'{"action":"create","title":"a","steps":[{"task":"b","\ud800":1}]}', "steps[0]", "d800"),
+    (r'{"action":"create","title":"a","steps":"[{\"task\":\"\\ud800\"}]"}', "steps[0].task", "d800"),
+    (r'{"action":"create","title":"a","goals":"[\"\\udfff\"]"}', "goals[0]", "dfff"),
 ]
 
 
