@@ -19,7 +19,6 @@ from server.models.approvals import Gate
 from server.models.base import encode
 
 How = Literal["done", "begun", "dropped", "passed", "completed"]
-CLOSED = ("done", "cancelled")
 TOUCHED = """
     CREATE TEMP TABLE IF NOT EXISTS gate_touched (kind TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT
 """
@@ -309,12 +308,12 @@ class _Steps:
             return "done"
         if entered == "active" and after and (not is_own or after["type"] == "critical"):
             return "begun"
-        if before is None or not was_held or before["status"] in CLOSED:
+        if before is None or not was_held or before["status"] == "done":
             return None
         if is_own:
             weaker = after is not None and _strength(after) < _strength(before)
             return "dropped" if (weaker or not is_held) and before["plan_id"] in self.plans else None
-        return None if is_held or self.is_gone(step_id) else "passed"
+        return None if is_held or after is None else "passed"
 
 
 def _strength(step: Any) -> int:
