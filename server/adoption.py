@@ -13,32 +13,36 @@ from typing import Any
 from anyio.to_thread import run_sync
 
 from server import calls
+from server.db import workspaces
+from server.db.connection import Reader
 from server.errors import ProjectMemoryError, Storage
 from server.files import copy, make_folder, replace
 from server.importers import recognise
 from server.importers.report import NOTHING, Report
 from server.importers.run import Options, import_path
 from server.importers.staging import Layout, Source, SourceFile
-from server.models.workspaces import LegacyStore
+from server.models.workspaces import LegacyStore, Relative
 from server.settings import COPIES, Settings
 from server.store import Store
 from server.tools import TOOLS
+from server.tools.older_stores import Found
 
 logger = logging.getLogger(__name__)
 
 Told = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
 
 
-async def adopt(store: Store, folder: str, told: Told) -> LegacyStore:
+async def adopt(store: Store, found: Found, told: Told) -> LegacyStore:
     """Import the store that a folder has; what goes wrong is in the result."""
+    folder = found.folder
     try:
-        return await _adopt(store, folder, told)
+        return await _adopt(store, folder, told, Options(workspace_path=folder if found.has_moved else None))
     except ProjectMemoryError as error:
         logger.warning("the older store of %s was not imported: %s", folder, error)
         return LegacyStore(path=folder, status="failed", reason=str(error))
 
 
-async def _adopt(store: Store, folder: str, told: Told) -> LegacyStore:
+async def _adopt(store: Store, folder: str, told: Told, options: Options) -> LegacyStore:
     found = await run_sync(recognise, Path(folder))
     if found is None:
         return LegacyStore(path=folder, status="failed", reason="no store of a layout that is known")
@@ -49,7 +53,8 @@ async def _adopt(store: Store, folder: str, told: Told) -> LegacyStore:
     async def ask(tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
         return json.loads(await calls.run(store, TOOLS, tool, arguments))
 
-    report = await import_path(await store.open(), Path(folder), Options(), ask, told)
+    db = await store.open()
+    report = await import_path(db, Path(folder), options, ask, told)
     kept = await run_sync(_keep, report, copy.with_name(f"{copy.name}.report.json"))
     what = "was not imported" if report.exit_code == NOTHING else f"was imported, with {report.problems} problems"
     logger.warning("the older store of %s %s; the report is %s", folder, what, kept)
@@ -61,7 +66,18 @@ async def _adopt(store: Store, folder: str, told: Told) -> LegacyStore:
         problems=report.problems,
         report=str(kept),
         copied_to=str(copy),
+        elsewhere=await _elsewhere(db, report, folder),
     )
+
+
+async def _elsewhere(db: Reader, report: Report, folder: str) -> list[Relative]:
+    """Return the workspaces that the plans went to, if they are not the one of the folder."""
+    there = [await workspaces.find(db, part.workspace_id) for part in report.parts if part.workspace_id]
+    return [
+        Relative(workspace_id=one.workspace_id, name=one.label, path=one.path)
+        for one in there
+        if one and one.path != folder
+    ]
 
 
 def _reason(report: Report) -> str:

@@ -115,7 +115,7 @@ class Background:
         while True:
             for wish in [wish for wish in self._wanted.values() if not wish.is_over]:
                 with wish.under_way():
-                    wish.result = await adopt(self._store, wish.result.path, wish.tell)
+                    wish.result = await adopt(self._store, wish.found, wish.tell)
             await self._has_more.wait()
             self._has_more = anyio.Event()
 
@@ -124,6 +124,7 @@ class Import:
     """An import that was asked for, and those who wait for it."""
 
     def __init__(self, found: Found, waits: Waits) -> None:
+        self.found = found
         self.result = LegacyStore(path=found.folder, status="importing")
         self._waits = waits
         self._done = anyio.Event()

@@ -27,6 +27,7 @@ from server.exporters import documents
 from server.exporters.folder import File
 from server.exporters.mirror import Cursor, Done, Folder
 from server.store import Store
+from server.tools.commands import on
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Pass:
     db: Reader
     folder: Folder
     is_over: IsOver
+    data_root: Path
     done: Done = field(default_factory=Done)
     is_whole: bool = True
 
@@ -149,7 +151,7 @@ async def follow(db: Database, folder: Folder, reached: Cursor | None, is_over: 
                 cursor = folder.cursor()
                 if cursor and reached and not folder.has_lock:
                     cursor = min(cursor, reached, key=_age)  # others may have written over what we wrote
-                return await _follow(reader, folder, cursor, is_over)
+                return await _follow(reader, folder, cursor, is_over, db.path.parent)
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -170,15 +172,15 @@ def _unwritable(folder: Folder, error: OSError) -> Storage:
     return Storage(f"{error.filename or str(folder.path)!r} cannot be used: {error.strerror}.")
 
 
-async def _follow(db: Reader, folder: Folder, cursor: Cursor | None, is_over: IsOver) -> Cursor | None:
+async def _follow(db: Reader, folder: Folder, cursor: Cursor | None, is_over: IsOver, data_root: Path) -> Cursor | None:
     now = await changes.moment(db)
     if cursor and cursor.database != now.database:
         raise Conflict(
             f"{str(folder.path)!r} mirrors another database. Name another folder, or make it a mirror of this database "
-            "with 'python -m server mirror'."
+            f"with: {on(data_root, 'mirror', '--mirror', str(folder.path))}"
         )
     known = cursor if cursor and now.oldest - 1 <= cursor.event_id <= now.newest else None
-    work = Pass(db, folder, is_over)
+    work = Pass(db, folder, is_over, data_root)
     if known is None:
         await _everything(work, now)
     elif await changes.is_unchanged(db, known.event_id, known.at):
@@ -205,7 +207,7 @@ async def _everything(work: Pass, now: Moment) -> None:
     if not now.plans and (there := folder.plans()):
         raise Conflict(
             f"The database has no plan, and {str(folder.path)!r} has {there}. Nothing was written. To have them back: "
-            f"python -m server import {folder.path}. To begin anew, name an empty folder."
+            f"{on(work.data_root, 'import', str(folder.path))}\nTo begin anew, name an empty folder."
         )
     folder.sweep()
     work.put(documents.manifest())
@@ -270,7 +272,7 @@ async def _write(db: Database, folder: Folder) -> Done:
     with _turn(folder):
         async with exports.snapshot(db) as reader:
             now = await changes.moment(reader)
-            work = Pass(reader, folder, lambda: False)
+            work = Pass(reader, folder, lambda: False, db.path.parent)
             await _everything(work, now)
             _reached(folder, now)
             return work.done

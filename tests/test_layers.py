@@ -70,7 +70,7 @@ ROOMS = {
     "resources": PROTOCOL,
     "prompts": PROTOCOL,
     "completions": PROTOCOL,
-    "mirroring": {"errors", "models", "db", "exporters", "store"},
+    "mirroring": {"errors", "models", "db", "exporters", "tools", "store"},
     "adoption": PROTOCOL | {"importers"},
     "background": {"errors", "settings", "models", "db", "tools", "store", "mirroring", "adoption", "waiting"},
     "elicitation": {"tools", "waiting"},

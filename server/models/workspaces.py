@@ -136,7 +136,8 @@ class Stats(Model):
 class LegacyStore(Model):
     """A store of the file-based Project Memory in a project folder: the command that imports it, or what became of it.
 
-    `copied_to` is where the store was copied before it was imported, `report` the file that tells everything.
+    `copied_to` is where the store was copied before it was imported, `report` the file that tells everything. What is
+    not in the workspace of the folder is `elsewhere`: in these, which calls have to name.
     """
 
     path: str
@@ -147,6 +148,7 @@ class LegacyStore(Model):
     problems: int | None = None
     report: str | None = None
     copied_to: str | None = None
+    elsewhere: Sequence[Relative] = ()
 
 
 class WorkspaceInfo(Model):

@@ -1,18 +1,18 @@
 """Notice of a store of the file-based Project Memory: cheap enough for every start and every new workspace."""
 
+import json
 import os
-import shlex
-import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from server.db.connection import Reader
 from server.models.workspaces import LegacyStore, Workspace
-from server.settings import Settings, default_root
+from server.settings import Settings
 from server.tools import identity
+from server.tools.commands import command
 from server.tools.identity import Identity
 
 META = "workspace.meta.json"
@@ -22,17 +22,19 @@ Progress = Callable[[float, float, str], Awaitable[None]]  # how much is done, o
 
 @dataclass(frozen=True)
 class Found:
-    """A folder that has, or leads to, an older store, and the workspaces of that store."""
+    """A folder that has, or leads to, an older store, and the workspaces of that store.
+
+    `has_moved`: its only workspace says that it is in a folder that is not there, so it can be this one only.
+    """
 
     folder: str
     workspaces: tuple[str, ...]
+    has_moved: bool = False
 
     def command(self, settings: Settings) -> str:
         """Return what imports it into the database of this server."""
-        elsewhere = str(settings.data_root) != default_root()
-        words = ["python", "-m", "server", "import", self.folder]
-        words += ["--data-root", str(settings.data_root)] if elsewhere else []
-        return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+        here = ["--workspace-path", self.folder] if self.has_moved else []
+        return command(settings, "import", self.folder, *here)
 
 
 class Older(Protocol):
@@ -51,11 +53,23 @@ def find(folder: str) -> Found | None:
     """Return the store that a project folder has: where its identity file leads, below `data`, or right there."""
     known = identity.read(folder)
     if known.is_here and is_led_away(known):
-        return Found(folder, (known.fields["workspace_id"],))
+        meta = Path(known.fields["data_root"]) / str(known.workspace_id) / META
+        return Found(folder, (known.fields["workspace_id"],), has_moved=_is_gone(meta, folder))
     for place in (Path(folder) / "data", Path(folder)):
         if ids := _workspaces(place):
-            return Found(folder, ids)
+            return Found(folder, ids, has_moved=len(ids) == 1 and _is_gone(place / ids[0] / META, folder))
     return None
+
+
+def _is_gone(meta: Path, folder: str) -> bool:
+    """Return whether a workspace says that it is in a folder that is not there; a store's own folder is no project."""
+    try:
+        found: Any = json.loads(meta.read_bytes())
+        told = [found.get(name) for name in ("workspace_path", "path")]
+        paths = [path for path in told if isinstance(path, str) and path]
+        return bool(paths) and not any(Path(path).is_dir() for path in paths) and meta.parent.parent != Path(folder)
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return False
 
 
 def is_led_away(known: Identity) -> bool:

@@ -32,7 +32,8 @@ async def export_plan(
     Everything that belongs to it is in it, archived or not: phases, steps, notes, sessions, context, research. Without
     output_path the text is `content`, in pieces if need be (`next_offset`). With it the text is written to that file,
     relative to the project folder and inside of it, readable by its owner alone; its name ends in .json or .md. A file
-    that is there is replaced only with force=true. `python -m server import FILE` takes the JSON into another database.
+    that is there is replaced only with force=true. The command
+    line's `import FILE` takes the JSON into another database.
 
     Example: {"action":"export_plan","plan_id":"plan_1rqewqexykb7","format":"markdown","output_path":"docs/plan.md"}
     """

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shlex
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ from server.importers import recognise
 from server.tools import older_stores
 from tests import legacy_store
 from tests.e2e.conftest import PATIENCE, ROOT, Connect, RawServer, Start, environment
+from tests.importers.conftest import change
 from tests.legacy_store import LEGACY_WORKSPACE, WORKSPACE
 
 LOOK_SECONDS = 0.05
@@ -59,17 +59,16 @@ async def test_register_names_the_command_once_and_the_command_imports(
 ) -> None:
     server = await start()
     told = (await server.call(WS, "register", workspace_path=str(project)))["legacy_store"]
-    command = shlex.split(told["command"])
 
     assert told == {"path": str(project), "status": "found", "command": told["command"]}
-    assert command[:5] == ["python", "-m", "server", "import", str(project)]
     assert "legacy_store" not in await server.call(WS, "register", workspace_path=str(project))
     assert (await server.call(WS, "info", workspace_path=str(project)))["legacy_store"] == told
     again = await start()
     assert "legacy_store" not in await again.call("memory_agent", "init", agent="A", workspace_path=str(project))
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, *command[1:]],
+        told["command"],
+        shell=True,
         env=environment(),
         cwd=tmp_path,
         capture_output=True,
@@ -239,3 +238,34 @@ def test_a_project_without_one_has_none(project: Path) -> None:
 
     assert older_stores.find(str(project)) is None
     assert older_stores.find(str(ROOT)) is None
+
+
+@pytest.mark.parametrize("way", ["beside", "elsewhere"])
+async def test_what_was_made_at_another_path_is_shown_to_the_agent_in_the_folder(
+    start: Start, project: Path, tmp_path: Path, way: str
+) -> None:
+    root = led_away(project, tmp_path / "old") if way == "elsewhere" else legacy_store.write(project / "data", plans=3)
+    server = await start("--auto-import")
+    mine = await server.call(WS, "register", workspace_path=str(project))
+
+    assert mine["legacy_store"]["status"] == "imported"
+    assert "elsewhere" not in mine["legacy_store"]
+    assert await plans_of(server, mine["workspace_id"]) == plan_ids(root)
+    listed = await server.call("memory_plan", "list", workspace_path=str(project), include_archived=True)
+    assert listed["total"] == len(plan_ids(root))
+
+
+async def test_what_belongs_to_another_folder_that_is_there_is_told_where_it_went(
+    start: Start, project: Path, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    root = legacy_store.write(project / "data", plans=2)
+    change(root / WORKSPACE / "workspace.meta.json", path=str(theirs), workspace_path=str(theirs))
+    server = await start("--auto-import")
+    mine = await server.call(WS, "register", workspace_path=str(project))
+
+    [other] = mine["legacy_store"]["elsewhere"]
+    assert other["path"] == str(theirs)
+    assert await plans_of(server, mine["workspace_id"]) == set()
+    assert await plans_of(server, other["workspace_id"]) == plan_ids(root)
