@@ -191,7 +191,7 @@ async def play(folder: Path, moves: list[tuple[int, int, int, int]]) -> None:
             before = await world.rows()
             if who == 4:
                 ids = [*before["steps"], *before["phases"]]
-                await world.confirm(ids[(a * 7 + b) % len(ids)])
+                await world.confirm(ids[(a * 7 + b) % len(ids)] if ids else "")  # nothing is live while all is archived
             else:
                 tool, action, given_ = arguments(world, which, a, b)
                 actor = {"session_id": world.sessions[who]} if who < 2 else {"agent": AGENTS[who - 2]}
