@@ -103,13 +103,18 @@ async def _let_go(db: Database, run: Run) -> None:
 
 
 def _pieces(stage: Stage, run: Run, decided: Decided) -> Iterator[Piece]:
-    """Yield all that has to be written, parents before their children."""
+    """Yield all that has to be written, parents before their children.
+
+    What takes long is found before the first piece: the others are made while the lock is held.
+    """
     unit = run.unit
     is_new = bool(stage.query(IS_NEW, {"unit": unit}))
+    plan_ids, targets, moves = stage.plans_to_write(unit), _targets(stage, unit), list(_moves(stage, unit))
+    entries = {table: _entries(stage, unit, table) for table in LOGS}
     yield partial(_begin, stage, run, decided, is_new)
     for table in BEFORE_PLANS:
         yield from _of_table(stage, run, table)
-    for plan_id in stage.plans_to_write(unit):
+    for plan_id in plan_ids:
         rows = stage.of_plan(plan_id)
         size = ROWS if is_new else len(rows) + 1
         for start in range(0, len(rows) + 1, size):
@@ -120,11 +125,10 @@ def _pieces(stage: Stage, run: Run, decided: Decided) -> Iterator[Piece]:
             yield from _of_table(stage, run, table)
     yield partial(_delete, stage, run, None)
     for table in LOGS:
-        yield partial(_remember_log, stage, run, table)
+        yield partial(_remember_log, run, table, entries[table])
     yield from _files(stage, run)
     yield from (partial(import_ledger.restore, *one) for one in import_ledger.pages(stage, unit))
-    yield from _moves(stage, unit)
-    targets = _targets(stage, unit)
+    yield from moves
     for start in range(0, len(targets), TARGETS):
         yield partial(_refresh, targets[start : start + TARGETS])
 
@@ -203,13 +207,20 @@ async def _delete(stage: Stage, run: Run, plan_id: str | None, tx: Transaction) 
         )
 
 
-async def _remember_log(stage: Stage, run: Run, table: str, tx: Transaction) -> None:
-    """Keep what tells the entries of a log, those of an import before that was interrupted too."""
+def _entries(stage: Stage, unit: str, table: str) -> list[str]:
+    """Return what tells the entries of a log, those of an import before that was interrupted too."""
+    keys = stage.query(
+        "SELECT row_key FROM rows WHERE unit = :unit AND table_name = :table", {"unit": unit, "table": table}
+    )
+    return [short(row["row_key"]) for row in keys]
+
+
+async def _remember_log(run: Run, table: str, entries: Sequence[str], tx: Transaction) -> None:
+    """Keep what tells the entries of a log."""
     known = await known_entries(tx, table, run.unit)
-    told = {short(row["row_key"]): None for rows in stage.pages(run.unit, table, ROWS) for row in rows}
-    new = [entry for entry in told if entry not in set(known)]
-    if new:
-        entry = {"table_name": table, "row_key": run.unit, "path": "", "json_path": "$", "base": encode([*known, *new])}
+    every = list(dict.fromkeys([*known, *entries]))
+    if len(every) > len(known):
+        entry = {"table_name": table, "row_key": run.unit, "path": "", "json_path": "$", "base": encode(every)}
         await tx.run(REMEMBER, {**entry, "workspace_id": run.unit or None, "now": tx.now()})
 
 
