@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 
 from server import catalog, content, files
-from server.db import indexing, search_upkeep, seed
+from server.db import gates, indexing, search_upkeep, seed
 from server.db.connection import Database, open_database
 from server.db.failures import Unreadable
 from server.db.migrate import migrate
@@ -91,6 +91,7 @@ async def _opened(settings: Settings) -> Database:
         if not settings.read_only:
             await indexing.work_off(db)
             await _seed(db)
+            await gates.watch(db)
     except BaseException:
         await db.close()
         raise

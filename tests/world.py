@@ -12,8 +12,11 @@ from mcp import Client
 from mcp.types import TextContent
 
 from server.app import build
+from server.db import shared_settings
+from server.models.approvals import Word
 from server.registry import Action
 from server.settings import Settings
+from server.store import open_store
 from server.tools import TOOLS
 
 ALWAYS_SENT = {"workspace_id", "agent"}
@@ -50,6 +53,7 @@ async def connected(data_root: Path, **more: Any) -> AsyncGenerator[Client]:
 
 async def populate(data_root: Path, project: Path) -> dict[str, Any]:
     """Fill a new store through the tools themselves and return arguments that name its content."""
+    await _let_agents_relay(data_root)
     async with connected(data_root) as client:
 
         async def call(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
@@ -125,6 +129,14 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             "child_workspace_id": homes[0],
             "depends_on_plans": others,
         }
+
+
+async def _let_agents_relay(data_root: Path) -> None:
+    """Set what only a person may set, so that a call can confirm."""
+    db = await open_store(Settings(data_root=data_root))
+    async with db.transaction() as tx:
+        await shared_settings.put(tx, "gates", "relayed", Word("terminal"))
+    await db.close()
 
 
 def rows(data_root: Path) -> dict[str, list[Any]]:

@@ -242,6 +242,11 @@ class Database(Reader):
         """Let `work` be done at the end of every transaction, as a part of it."""
         self._writer.before_commit = work
 
+    async def equip(self, *statements: str) -> None:
+        """Run statements that concern the connection that writes alone, such as those that make TEMP triggers."""
+        async with self._turn:
+            await _batch(self._writer, *statements)
+
     async def version(self) -> int:
         """Return a number that moves with every commit, of whichever process."""
         return await self.value("PRAGMA data_version")

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from weakref import WeakSet
 
 from server.db.approvals import GATED_PHASE, IS_GATE
 from server.db.connection import Database, Reader, Transaction
@@ -20,7 +19,7 @@ from server.models.base import encode
 
 How = Literal["done", "begun", "dropped", "passed", "completed"]
 TOUCHED = """
-    CREATE TEMP TABLE IF NOT EXISTS gate_touched (kind TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT
+    CREATE TEMP TABLE gate_touched (kind TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT
 """
 BLOCKS = "d.dep_type = 'blocks' AND d.dep_status = 'pending'"
 
@@ -79,7 +78,7 @@ TRIGGERS = (
 )  # fmt: skip
 # Whoever waits for a program waits for its plans: all of them are looked at when one leaves.
 LEFT = f"""
-    CREATE TEMP TRIGGER IF NOT EXISTS gate_left AFTER DELETE ON main.program_plans BEGIN
+    CREATE TEMP TRIGGER gate_left AFTER DELETE ON main.program_plans BEGIN
         INSERT OR IGNORE INTO gate_touched SELECT d.source_type, d.source_id FROM dependencies d
         WHERE d.target_type = 'program' AND d.target_id = OLD.program_id AND {BLOCKS};
     END
@@ -207,22 +206,14 @@ class Verdict:
     joined: list[str] = field(default_factory=list[str])
 
 
-_watched: WeakSet[Database] = WeakSet()
-
-
 async def watch(db: Database) -> None:
-    """Note from now on what this connection's transactions do to what may be held."""
-    if db in _watched:
-        return
-    async with db.transaction() as tx:
-        await tx.run(TOUCHED)
-        for number, (when, condition, noted) in enumerate(TRIGGERS):
-            await tx.run(
-                f"CREATE TEMP TRIGGER IF NOT EXISTS gate_{number} AFTER {when} WHEN {condition} BEGIN "
-                f"INSERT OR IGNORE INTO gate_touched VALUES ({noted}); END"
-            )
-        await tx.run(LEFT)
-    _watched.add(db)
+    """Note from now on what this database's transactions do to what may be held."""
+    triggers = (
+        f"CREATE TEMP TRIGGER gate_{number} AFTER {when} WHEN {condition} BEGIN "
+        f"INSERT OR IGNORE INTO gate_touched VALUES ({noted}); END"
+        for number, (when, condition, noted) in enumerate(TRIGGERS)
+    )
+    await db.equip(TOUCHED, *triggers, LEFT)
 
 
 async def forget(tx: Transaction) -> None:

@@ -128,7 +128,6 @@ class Call:
         It ends when the action has returned. Behind the body an action awaits nothing: it would hold the write lock.
         """
         session_id, agent = self.shared.session_id, self.shared.agent
-        await gates.watch(self.db)
         tx = await self.ending.enter_async_context(self.db.transaction())
         if self.request:
             self.request.tx = tx
