@@ -19,12 +19,14 @@ COPIES = "older-stores"  # in the data root: stores that were copied before they
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
 GATES = ("shared", "human")  # an environment may be stricter than what all share, never looser
+YES = ("1", "true", "yes", "on")
+NO = ("0", "false", "no", "off", "")
 Flags = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting; `choices` empty means any text, `flag_only` that its presence says yes, `number` at least 1."""
+    """One setting; `choices` empty means any text, `flag_only` yes or no and a flag that says yes, `number` at least 1."""
 
     name: str
     default: str
@@ -108,12 +110,12 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
         data_root=_folder("data_root", raw["data_root"] or default_root()),
         workspace=raw["workspace"],
         tools=tuple(name.strip() for name in raw["tools"].split(",") if name.strip()),
-        read_only=_is_yes(raw["read_only"]),
+        read_only=raw["read_only"] in YES,
         session_timeout=int(raw["session_timeout"]),
         synchronous=raw["synchronous"],
         log_level=raw["log_level"],
         mirror=_folder("mirror", raw["mirror"]) if raw["mirror"] else None,
-        auto_import=_is_yes(raw["auto_import"]),
+        auto_import=raw["auto_import"] in YES,
         gates=raw["gates"],
     )
 
@@ -137,13 +139,13 @@ def configure_logging(settings: Settings) -> None:
 
 def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> str:
     value = (flag if flag is not None else environ.get(setting.env) or setting.default).strip()
-    if setting.choices and value.lower() not in setting.choices:
-        raise InvalidArguments(
-            f"{setting.flag} (or {setting.env}) is {value!r}; it takes one of: {', '.join(setting.choices)}."
-        )
+    choices = (*YES, *NO) if setting.flag_only else setting.choices
+    if choices and value.lower() not in choices:
+        told = ", ".join(choice for choice in choices if choice)
+        raise InvalidArguments(f"{setting.flag} (or {setting.env}) is {value!r}; it takes one of: {told}.")
     if setting.number and not (value.isascii() and value.isdigit() and int(value)):
         raise InvalidArguments(f"{setting.flag} (or {setting.env}) is {value!r}; it takes a whole number from 1 on.")
-    return value.lower() if setting.choices else value
+    return value.lower() if choices else value
 
 
 def _folder(name: str, text: str) -> Path:
@@ -152,7 +154,3 @@ def _folder(name: str, text: str) -> Path:
     except RuntimeError as error:
         setting = next(setting for setting in SETTINGS if setting.name == name)
         raise InvalidArguments(f"{setting.flag} (or {setting.env}) is {text!r}: {error}") from error
-
-
-def _is_yes(value: str) -> bool:
-    return value.lower() not in ("", "0", "false", "no", "off")

@@ -81,6 +81,14 @@ def test_read_only_takes_words_for_yes_and_no(text: str, meant: bool) -> None:
     assert settings.load({}, {"PM_READ_ONLY": text}).read_only is meant
 
 
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.flag_only], ids=lambda s: s.name)
+@pytest.mark.parametrize("wrong", ["nein", "2", "y es", "truee"])
+def test_another_word_than_yes_or_no_is_refused_with_the_words(setting: settings.Setting, wrong: str) -> None:
+    words = "1, true, yes, on, 0, false, no, off"
+    with pytest.raises(InvalidArguments, match=rf"\(or {setting.env}\) is '{wrong}'; it takes one of: {words}\."):
+        settings.load({}, {setting.env: wrong})
+
+
 def test_a_value_that_is_none_of_the_choices_is_refused_with_the_choices() -> None:
     with pytest.raises(InvalidArguments, match=r"--log-level \(or PM_LOG_LEVEL\) is 'loud'; it takes one of: debug, "):
         settings.load({}, {"PM_LOG_LEVEL": "loud"})
