@@ -188,7 +188,7 @@ class Call:
             return found.workspace_id
         raise await self._unregistered(db, path)
 
-    async def _unregistered(self, db: Reader, path: str) -> Exception:
+    async def _unregistered(self, db: Reader, path: str) -> Ambiguous:
         from_list = [{"workspace_id": w.workspace_id, "path": w.path} for w in (await workspaces.all_(db))[:5]]
         return Ambiguous(
             f"{path!r} is in no registered workspace. memory_workspace action='register' workspace_path=... adds it.",
@@ -203,16 +203,14 @@ class Call:
     async def _fallback(self, db: Reader) -> str | None:
         """Return the workspace of PM_WORKSPACE, else the deepest registered one that holds the server's cwd."""
         chosen = self.settings.workspace
-        if chosen:
-            path = expanded(chosen)
-            found = await workspaces.find(db, chosen) or (await holding(db, path) if path.is_absolute() else None)
-            if found is None:
-                raise await self._unregistered(db, chosen)
-            return found.workspace_id
-        found = await holding(db, cwd())
+        path = expanded(chosen) if chosen else cwd()
+        by_id = await workspaces.find(db, chosen) if chosen else None
+        found = by_id or (await holding(db, path) if path.is_absolute() else None)
         return found.workspace_id if found else None
 
     async def _ambiguous(self, db: Reader) -> Ambiguous:
+        if self.settings.workspace:
+            return await self._unregistered(db, self.settings.workspace)
         known = [{"workspace_id": w.workspace_id, "path": w.path} for w in await workspaces.all_(db)]
         return Ambiguous(
             "No workspace was named, and the server's folder is in none. Send workspace_id or workspace_path"

@@ -44,7 +44,7 @@ async def remember(
     """
     async with call.write() as tx:
         where = await _where(call, tx, scope, plan_id)
-        workspace_id = where.workspace_id or await call.workspace_id(tx)
+        workspace_id = await _home(call, tx, where)
         fact = await memories.put(
             tx, where, namespace=namespace or DEFAULT, key=key, value=value, ttl_seconds=ttl_seconds
         )
@@ -124,7 +124,7 @@ async def forget(
     """
     async with call.write() as tx:
         where = await _where(call, tx, scope, plan_id)
-        workspace_id = where.workspace_id or await call.workspace_id(tx)
+        workspace_id = await _home(call, tx, where)
         fact = await memories.require(tx, where, namespace or DEFAULT, key)
         if not confirm:
             gone = fact.model_dump(include={"scope", "namespace", "key", "version", "updated_at"})
@@ -161,6 +161,12 @@ async def _where(call: Call, db: Reader, scope: AnyScope, plan_id: str | None) -
             return Where("global", "global", None)
         case _:
             raise InvalidArguments(f"A fact is for a workspace, plan, agent or global; scope={scope!r} is for search.")
+
+
+async def _home(call: Call, tx: Transaction, where: Where) -> str | None:
+    """Return the workspace whose log tells of a fact; what is for every workspace is told where its caller is, if so."""
+    tx.workspace_id = where.workspace_id or await call.told(tx) or await call.usual(tx)
+    return tx.workspace_id
 
 
 def _known(named: str | None, wanted: str) -> str:

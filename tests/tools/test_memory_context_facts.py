@@ -74,6 +74,19 @@ async def test_a_global_fact_is_known_in_every_workspace(agent: Agent, workspace
     assert done["version"] == 2
 
 
+async def test_a_global_fact_needs_no_workspace(agent: Agent, other_workspace: str) -> None:
+    await agent(TOOL, "remember", scope="global", key="k", value="v")
+    assert (await agent(TOOL, "recall", scope="global", key="k"))["value"] == "v"
+    assert (await agent(TOOL, "forget", scope="global", key="k"))["preview"]["would_delete"]["key"] == "k"
+    gone = await agent(TOOL, "forget", scope="global", key="k", confirm=True)
+    assert "workspace_id" not in gone
+    assert [row["trash_id"] for row in (await agent("memory_workspace", "trash", workspace_id=other_workspace))["trash"]]
+
+    await agent("memory_workspace", "restore", trash_id=gone["trash_id"])
+
+    assert (await agent(TOOL, "recall", workspace_id=other_workspace, scope="global", key="k"))["value"] == "v"
+
+
 async def test_a_session_says_which_plan_and_agent_is_meant(agent: Agent, plan_id: str) -> None:
     session = await agent("memory_session", "session_start", plan_id=plan_id, agent="coder")
     for scope in ("plan", "agent"):
