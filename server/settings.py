@@ -26,7 +26,7 @@ Flags = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting; `choices` empty means any text, `flag_only` yes or no and a flag that says yes, `number` at least 1."""
+    """One setting; `choices` empty means any text, `flag_only` that its flag says yes, `number` at least 1."""
 
     name: str
     default: str

@@ -164,7 +164,7 @@ async def _where(call: Call, db: Reader, scope: AnyScope, plan_id: str | None) -
 
 
 async def _home(call: Call, tx: Transaction, where: Where) -> str | None:
-    """Return the workspace whose log tells of a fact; what is for every workspace is told where its caller is, if so."""
+    """Return the workspace whose log tells of a fact; for a global one that of its caller, if there is one."""
     tx.workspace_id = where.workspace_id or await call.told(tx) or await call.usual(tx)
     return tx.workspace_id
 

@@ -141,6 +141,8 @@ async def _find(call: Call, tx: Transaction, place: Place, name: str | None) -> 
     if found and place.checkout and place.checkout.place_of(found) == place.checkout.prefix:
         return found
     if not call.shared.force:
+        if place.main:
+            raise workspace_moves.waits(place.main)
         await _refuse_overlap(tx, place, found)
     return None
 

@@ -46,6 +46,7 @@ class Place:
     nature: Nature = "new"
     old: Whereabouts = "gone"
     inner: Sequence[Inner] = ()
+    main: "Place | None" = None
 
 
 async def look(db: Reader, folder: str, data_root: str, *, workspace_id: str | None = None) -> Place:
@@ -55,13 +56,24 @@ async def look(db: Reader, folder: str, data_root: str, *, workspace_id: str | N
     named = workspace_id or known.workspace_id
     owner = await workspaces.find(db, named) if named else None
     if owner is None:
-        return Place(folder, checkout, known)
+        return Place(folder, checkout, known, main=await _moved_main(db, folder, checkout, data_root))
     old = await anyio.to_thread.run_sync(paths.whereabouts, owner.path, folder)
     former = [owner.path, *await workspaces.former_paths(db, owner.workspace_id)]
     nature = _nature(owner, old, fits=_fits(known, former, data_root), folder=folder)
     below = await workspaces.below(db, owner.path) if old != "there" and owner.path != folder else []
     inner = await anyio.to_thread.run_sync(_came_along, owner.path, folder, below)
     return Place(folder, checkout, known, owner, nature, old, inner)
+
+
+async def _moved_main(db: Reader, folder: str, checkout: Checkout | None, data_root: str) -> Place | None:
+    """Return where the repository of a worktree holds the file of a workspace that was moved there, if it does."""
+    if checkout is None or folder in checkout.twins:
+        return None
+    for twin in checkout.twins:
+        place = await look(db, twin, data_root)
+        if place.nature in ("moved", "doubtful"):
+            return place
+    return None
 
 
 def _nature(owner: Workspace, old: Whereabouts, *, fits: bool, folder: str) -> Nature:
@@ -102,6 +114,18 @@ def doubt(place: Place) -> Conflict:
         f"workspace_id={workspace_id!r}. If it is another one: the same call with force=true makes a new workspace.",
         workspace_id=workspace_id,
         last_path=place.owner.path,
+    )
+
+
+def waits(main: Place) -> Conflict:
+    """Return the error for a git worktree of a repository whose workspace was moved, and is not registered anew."""
+    assert main.owner is not None  # it was moved, or may have been
+    return Conflict(
+        f"This is a git worktree of what {main.folder!r} holds, and the identity file there names workspace "
+        f"{main.owner.workspace_id}, whose folder was {main.owner.path!r}. First action='register' with workspace_path="
+        f"{main.folder!r}, then the same call again; force=true makes a new workspace.",
+        workspace_id=main.owner.workspace_id,
+        workspace_path=main.folder,
     )
 
 

@@ -80,7 +80,9 @@ async def test_a_global_fact_needs_no_workspace(agent: Agent, other_workspace: s
     assert (await agent(TOOL, "forget", scope="global", key="k"))["preview"]["would_delete"]["key"] == "k"
     gone = await agent(TOOL, "forget", scope="global", key="k", confirm=True)
     assert "workspace_id" not in gone
-    assert [row["trash_id"] for row in (await agent("memory_workspace", "trash", workspace_id=other_workspace))["trash"]]
+    assert [
+        row["trash_id"] for row in (await agent("memory_workspace", "trash", workspace_id=other_workspace))["trash"]
+    ]
 
     await agent("memory_workspace", "restore", trash_id=gone["trash_id"])
 

@@ -201,6 +201,26 @@ async def test_a_main_repository_that_moved_takes_its_worktrees_along(agent: Age
     assert (await register(agent, tree))["worktree_of"] == str(new)
 
 
+@pytest.mark.parametrize("project", ["", "packages/one"])
+async def test_a_worktree_is_no_new_workspace_while_that_of_its_moved_repository_waits(
+    agent: Agent, tmp_path: Path, project: str
+) -> None:
+    main = git(tmp_path / "repo")
+    workspace_id = await registered(agent, main / project)
+    tree = worktree(main, tmp_path / "tree")
+    (tree / project).mkdir(parents=True, exist_ok=True)
+    new = main.rename(tmp_path / "renamed")
+    (tree / ".git").write_text(f"gitdir: {new / '.git' / 'worktrees' / 'tree'}\n", encoding="utf-8")  # git repairs it
+
+    error = await agent.fails(WS, "register", workspace_path=str(tree / project))
+
+    assert error["code"] == "conflict"
+    assert (error["workspace_id"], error["workspace_path"]) == (workspace_id, str(new / project))
+    moved = await agent(WS, "migrate", workspace_path=error["workspace_path"])
+    assert moved["moved_from"] == str(main / project)
+    assert (await register(agent, tree / project))["workspace_id"] == workspace_id
+
+
 async def test_a_worktree_that_is_a_workspace_can_be_moved(agent: Agent, tmp_path: Path) -> None:
     bare = tmp_path / "repo.git"
     bare.mkdir()
