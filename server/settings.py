@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import platformdirs
 
 from server.errors import InvalidArguments
+from server.shown import shown
 
 PACKAGE = Path(__file__).resolve().parent
 ASSETS = PACKAGE / "_assets" if (PACKAGE / "_assets").is_dir() else PACKAGE.parent
@@ -85,6 +86,16 @@ class Settings:
             )
 
 
+class LogLines(logging.Formatter):
+    """One line a record, whatever a folder or an agent is called; the lines of a traceback are indented."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the base class
+        return shown(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name of the base class
+        return "\n".join(f"  {shown(line)}" for line in super().formatException(ei).split("\n"))
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InvalidArguments(f"{message}. --help lists every setting.")
@@ -134,7 +145,9 @@ def configure_logging(settings: Settings) -> None:
     """Send the log to stderr; stdout belongs to the protocol."""
     # The driver logs every statement with its values at debug: users' data has no place in a log.
     logging.getLogger("aiosqlite").setLevel(logging.WARNING)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
 def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> str:

@@ -35,7 +35,8 @@ CALLS = {
 PROTOCOL = CALLS | {"calls"}
 ROOMS = {
     "errors": set[str](),
-    "settings": {"errors"},
+    "settings": {"errors", "shown"},
+    "shown": set[str](),
     "files": set[str](),
     "models": {"errors", "names"},
     "registry": {"errors", "problems"},
@@ -59,11 +60,12 @@ ROOMS = {
         "globs",
         "words",
         "names",
+        "shown",
         "db",
         "exporters",
         "waiting",
     },
-    "importers": {"errors", "settings", "models", "db"},
+    "importers": {"errors", "settings", "models", "shown", "db"},
     "exporters": {"errors", "files", "models", "importers", "db"},
     "store": {"errors", "settings", "files", "catalog", "content", "db", "waiting"},
     "calls": CALLS,
@@ -77,7 +79,7 @@ ROOMS = {
     "app": PROTOCOL | {"resources", "prompts", "completions", "background", "elicitation"},
     "jsonrpc": {"registry"},
     "transport": {"errors", "settings", "app", "jsonrpc"},
-    "cli": PROTOCOL | {"app", "transport", "importers", "exporters", "mirroring"},
+    "cli": PROTOCOL | {"shown", "app", "transport", "importers", "exporters", "mirroring"},
     "__main__": {"errors", "settings", "transport", "cli"},
     "__init__": set[str](),
 }

@@ -11,8 +11,8 @@ from server.errors import Conflict, NotFound
 from server.models.approvals import HUMAN, Approval, Gate, Waiting, Word
 from server.models.base import encode
 from server.models.events import Origin
-from server.models.text import shown_text
 from server.settings import Flags, Settings, load
+from server.shown import shown
 from server.store import open_store
 from server.tools import answers, gate_rules
 from server.tools.commands import command
@@ -69,12 +69,12 @@ async def _record(chosen: Settings, target: Approval | Gate, word: Word, yes: bo
             tx.origin = Origin("project-memory", "confirm" if yes else "reject", None, HUMAN)
             if isinstance(target, Gate):
                 await answers.confirm(tx, await _unchanged(tx, target), word)
-                told = f"Confirmed {shown_text(target.label)}."
+                told = f"Confirmed {shown(target.label)}."
             else:
                 row = await approvals.require(tx, target.approval_id)
                 done = await (answers.approve if yes else answers.reject)(tx, row, word)
                 who = done.asked_by or "whoever asked"
-                told = f"{done.approval_id} is {done.status}; {shown_text(who)} is told and can go on."
+                told = f"{done.approval_id} is {done.status}; {shown(who)} is told and can go on."
             await events.flush(tx)
         return told
     finally:
@@ -122,15 +122,15 @@ def _lines(chosen: Settings, rows: list[Approval], reached: list[Waiting]) -> li
     told: list[str] = []
     for row in rows:
         age = _age((now - datetime.fromisoformat(row.created_at)).total_seconds())
-        told.append(f"{row.approval_id}  {age}  {shown_text(row.what)}  (asked by {shown_text(row.asked_by or '?')})")
-        told.append(f"    {shown_text(row.why)}")
+        told.append(f"{row.approval_id}  {age}  {shown(row.what)}  (asked by {shown(row.asked_by or '?')})")
+        told.append(f"    {shown(row.why)}")
     told += [_gate(gate) for gate in reached]
     confirm, reject = command(chosen, "confirm", "ID"), command(chosen, "reject", "ID")
     return [*told, "", f"Answer with: {confirm}", f"or: {reject}"]
 
 
 def _gate(gate: Waiting) -> str:
-    return f"{gate.id}  {gate.type} {shown_text(gate.name[:SHOWN])!r} of {shown_text(gate.plan)!r}  (reached)"
+    return f"{gate.id}  {gate.type} {shown(gate.name[:SHOWN])!r} of {shown(gate.plan)!r}  (reached)"
 
 
 def _age(seconds: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from server.db.lock_holder import describe
 from server.errors import NotAllowed
 from server.models.approvals import Word
-from server.models.text import shown_text
+from server.shown import shown
 
 # Set by what runs commands for agents; those that end in * stand for all that begin so.
 AGENT_SIGNS = (
@@ -25,7 +25,7 @@ def ask(lines: Sequence[str], verb: str, note: str | None = None) -> Word:
     """Show a question and return the word of the person who types the code back, or refuse."""
     refuse_agents(verb)
     for line in lines:
-        print(shown_text(line))
+        print(shown(line))
     code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     print(f"Type {code} to {verb}, anything else to leave it: ", end="", flush=True)
     if sys.stdin.readline().strip().upper() != code:

@@ -24,7 +24,6 @@ DEPTH = 300
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 MAY_HIDE_ONE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 UNWANTED = "�"
 
 Note = tuple[Severity, str]  # how bad it is, and what
@@ -87,11 +86,6 @@ def walk(folder: Path, prefix: str = "", *, without: Collection[str] = ()) -> It
 def _spelled(name: str) -> str:
     """Return a name as text: bytes that are no UTF-8 show as escapes."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def visible(text: str) -> str:
-    """Return a text with its control characters as escapes, as it stands on one line."""
-    return CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
 
 
 def _is_junction(entry: "os.DirEntry[str]") -> bool:

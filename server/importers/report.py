@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.importers.reading import visible
 from server.models.base import encode
 from server.models.imports import Finding
+from server.shown import shown
 
 CLEAN, NOTHING, PROBLEMS = 0, 2, 3
 ACTIONS = {
@@ -143,7 +143,7 @@ def sentence(finding: Finding, several: bool = False) -> str:
     where = whose + finding.path + (f" {finding.json_path}" if finding.json_path != "$" else "")
     told = f" {_short(finding.value)}" if finding.value is not None else ""
     used = f" -> {_short(finding.used)}" if finding.used is not None else ""
-    return visible(f"{where}: {finding.what}{':' if told or used else ''}{told}{used}")
+    return shown(f"{where}: {finding.what}{':' if told or used else ''}{told}{used}")
 
 
 def _short(value: object) -> str:

@@ -1,6 +1,5 @@
 """The texts and values that callers send: what each may hold, and how much of it."""
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
@@ -29,20 +28,6 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("control characters are not allowed here")
     return text.strip()
-
-
-def shown_text(text: str) -> str:
-    """Return text that others wrote as it may be shown to a person: one line, nothing in it does anything."""
-    return "".join(char if char.isprintable() and not _steers(char) else _visible(char) for char in text)
-
-
-def _steers(char: str) -> bool:
-    """Whether a character changes how those around it are shown."""
-    return unicodedata.category(char) in ("Cf", "Cc", "Cs", "Co", "Zl", "Zp")
-
-
-def _visible(char: str) -> str:
-    return {"\n": "\u23ce ", "\t": " "}.get(char) or f"\\u{{{ord(char):x}}}"
 
 
 def _no_person(name: str) -> str:

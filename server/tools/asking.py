@@ -9,7 +9,7 @@ from server.db.connection import Transaction
 from server.errors import Conflict, Gated
 from server.models.approvals import Approval, Word
 from server.models.base import encode
-from server.models.text import shown_text
+from server.shown import shown
 from server.tools import answers
 from server.tools.commands import command
 from server.tools.common import Call
@@ -99,7 +99,7 @@ async def _answered(tx: Transaction, approval: Approval, word: Word, *, yes: boo
 
 
 async def _question(call: Call, approval: Approval) -> Question:
-    lines = [shown_text(line) for line in await answers.question(call.db, approval)]
+    lines = [shown(line) for line in await answers.question(call.db, approval)]
     text = "\n".join([*lines, "Do you allow it?"])
     return Question(approval.approval_id, encode(call.repeatable), text)
 

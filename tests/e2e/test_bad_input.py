@@ -344,3 +344,15 @@ async def test_a_line_of_sixteen_mebibytes_is_answered(start: Start) -> None:
 
     assert told(answer)["error"]["code"] == "invalid_arguments"
     assert await server.is_alive()
+
+
+async def test_a_name_with_a_line_break_forges_no_line_of_the_log(start: Start) -> None:
+    server = await start("--log-level", "debug")
+    forged = "2026-01-01 00:00:00,000 CRITICAL server.store: forged \x1b[31m"
+    await server.send(json.dumps({"jsonrpc": "2.0", "method": f"notifications/x\n{forged}"}).encode())
+    assert await server.is_alive()
+    await server.end()
+
+    assert "forged" in server.logged
+    assert "\x1b" not in server.logged
+    assert not [line for line in server.logged.splitlines() if " CRITICAL " in line[:40]]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from server.importers.reading import visible
 from server.models.base import ALPHABET, ID_LENGTH, encode, timestamp
 from server.models.imports import Finding, Severity
 from server.models.research import file_name
@@ -16,6 +15,7 @@ LATEST = 253_402_300_799  # the last second of the year 9999
 ID_BYTES = 200
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0", "")
 WHOLE = re.compile(r"-?\d{1,15}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # what an id of ours never holds
 
 Object = dict[str, Any]
 
@@ -71,12 +71,12 @@ def plain_word(value: object) -> str:
 
 def callable_as(name: str, most: int = ID_BYTES) -> str:
     """Return the name itself if a tool can be asked for it, else one like it: on one line, of at most `most` bytes."""
-    shown = visible(name.strip())
-    if not file_name(shown).strip(".-_"):
+    escaped = CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", name.strip())
+    if not file_name(escaped).strip(".-_"):
         return derived("unnamed", name)
-    if len(shown.encode()) <= most:
-        return shown
-    return f"{shown.encode()[: most - 40].decode('utf-8', 'ignore').strip()}-{derived('cut', name)}"
+    if len(escaped.encode()) <= most:
+        return escaped
+    return f"{escaped.encode()[: most - 40].decode('utf-8', 'ignore').strip()}-{derived('cut', name)}"
 
 
 class Teller:
