@@ -70,6 +70,11 @@ class Busy(ProjectMemoryError):
     exit_code = 75  # as sysexits.h has it: nothing is wrong, try again later
 
 
+class Ending(Busy):
+    def __init__(self) -> None:
+        super().__init__("The server ends, and this call was not done. Nothing was written. Send it to the next one.")
+
+
 class SchemaTooNew(ProjectMemoryError):
     code = "schema_too_new"
 

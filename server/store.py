@@ -10,7 +10,7 @@ from server.db import gates, indexing, search_upkeep, seed
 from server.db.connection import Database, open_database
 from server.db.failures import Unreadable
 from server.db.migrate import migrate
-from server.errors import ProjectMemoryError, Storage
+from server.errors import Ending, ProjectMemoryError, Storage
 from server.settings import ASSETS, Settings, is_ours
 from server.waiting import Waits
 
@@ -26,6 +26,7 @@ class Store:
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
         self._opening = anyio.Lock()
+        self._is_stopped = False
 
     async def open(self) -> Database:
         """Return the open database. One whose file is gone since, or another one, is an error until it is back."""
@@ -34,6 +35,8 @@ class Store:
                 if self._db is None:
                     self._db = await open_store(self.settings)
                     self._file = _identity(self.settings.database)
+        if self._is_stopped:
+            raise Ending
         if not self._is_in_place():
             raise Storage(
                 f"{str(self.settings.database)!r} was moved away, deleted, emptied or replaced while this server used "
@@ -54,6 +57,12 @@ class Store:
                 if not self.settings.read_only:
                     await search_upkeep.merge(self._db)
                 await self._db.checkpoint_if_dirty()
+
+    def stop(self) -> None:
+        """Let no call store anything any more, but for a commit that is under way."""
+        self._is_stopped = True
+        if self._db:
+            self._db.stop_writing()
 
     async def close(self) -> None:
         if self._db:

@@ -22,7 +22,7 @@ from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 
 from server.app import State, build, failure, protocol_error
-from server.errors import Busy, InvalidArguments
+from server.errors import Ending, InvalidArguments
 from server.jsonrpc import Refused, explained, message_of
 from server.settings import Settings
 
@@ -34,8 +34,6 @@ FINISH_SECONDS = 1.5  # for what is under way when the input ends
 ROLLBACK_SECONDS = 0.2
 END_SECONDS = 1.85  # then the process is gone, whatever hangs
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-DISCOVER, INITIALIZE = "server/discover", "initialize"
-ENDED = "The server ended before this call was done. Nothing was written. Send the same call again to the next one."
 
 Answer = wire.JSONRPCResponse | wire.JSONRPCError
 Frame = SessionMessage | Exception
@@ -163,7 +161,9 @@ class Connection:
         await self._ends.wait()
         self._state.store.waits.end()
         self._state.watch.end_streams()
-        await self._is_all_told(FINISH_SECONDS)
+        if not await self._is_all_told(FINISH_SECONDS):
+            self._state.store.stop()
+            await self._is_all_told(ROLLBACK_SECONDS)
         for request in [request for asked in self._asked.values() for request in asked]:
             await self._forget(request)
             await self.write(_told_of_the_end(request))
@@ -260,7 +260,7 @@ class Connection:
 
 
 def _told_of_the_end(request: wire.JSONRPCRequest) -> Answer:
-    error = Busy(ENDED)
+    error = Ending()
     if request.method != "tools/call":
         return wire.JSONRPCError(jsonrpc="2.0", id=request.id, error=protocol_error(error).error)
     result = failure(error).model_dump(by_alias=True, mode="json", exclude_none=True)

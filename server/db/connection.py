@@ -23,7 +23,7 @@ from server.db.failures import BUSY_TIMEOUT_MS, Unreadable, translate
 from server.db.lock_holder import describe, holder
 from server.db.named import teach
 from server.db.wal import LIMIT_BYTES, Wal
-from server.errors import Busy, ProjectMemoryError, SchemaTooNew, Storage
+from server.errors import Busy, Ending, ProjectMemoryError, SchemaTooNew, Storage
 from server.models.base import timestamp
 from server.models.events import Event, Origin
 
@@ -37,7 +37,6 @@ LOCK_PAUSE_SECONDS = (0.0002, 0.002)  # between two looks for a write lock that 
 LEAST_PATIENCE_SECONDS = 0.25  # that a write waits for the lock, however long it waited for other writes of ours
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
 OPEN_ATTEMPTS = 20
-CLOSING = "The database is being closed, because the server ends. Nothing was written. Send the same call again."
 FOREIGN = """
     SELECT count(*) FROM sqlite_master
     WHERE name NOT LIKE 'sqlite_%' AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_migrations')
@@ -49,14 +48,14 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, path: Path) -> None:
         super().__init__(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
-        self._is_closing = False
+        self._is_closing = self.is_stopped = False
         self._patience = 0.0  # seconds that the next BEGIN waits for the write lock
         self.before_commit: Callable[[sqlite3.Connection], None] | None = None  # work for the same transaction
 
     async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
         """Run statements in order, up to the first that fails, and return the rows of each."""
-        if self._is_closing:
-            raise Busy(CLOSING)
+        if self._is_closing or self.is_stopped:
+            raise Ending
         return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
 
     async def begin(self, seconds: float) -> None:
@@ -84,8 +83,7 @@ class Connection(aiosqlite.Connection):
             self._begin()
             return []
         if not isinstance(params, Mapping):
-            self._conn.executemany(sql, params)
-            return []
+            return self._conn.executemany(sql, params).fetchall()
         if sql == COMMIT and self.before_commit:
             self.before_commit(self._conn)
         return self._conn.execute(sql, params).fetchall()
@@ -100,6 +98,8 @@ class Connection(aiosqlite.Connection):
         try:
             self._conn.execute(BEGIN)
         except sqlite3.OperationalError as error:
+            if self.is_stopped:
+                raise Ending from error
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() - began > self._patience:
                 raise
             return False
@@ -215,7 +215,7 @@ class Database(Reader):
         deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
         async with self._turn:
             if self._is_closing:
-                raise Busy(CLOSING)
+                raise Ending
             committed = False
             try:
                 await self._begin(max(deadline - time.monotonic(), LEAST_PATIENCE_SECONDS))
@@ -246,6 +246,10 @@ class Database(Reader):
         """Run statements that concern the connection that writes alone, such as those that make TEMP triggers."""
         async with self._turn:
             await _batch(self._writer, *statements)
+
+    def stop_writing(self) -> None:
+        """Refuse what writers ask from now on, but for a rollback; a commit that was asked for comes to its end."""
+        self._writer.is_stopped = True
 
     async def version(self) -> int:
         """Return a number that moves with every commit, of whichever process."""

@@ -22,7 +22,7 @@ from server.db import connection
 from server.db.connection import Database, open_database
 from server.db.failures import translate
 from server.db.wal import LIMIT_BYTES, WARNING_BYTES
-from server.errors import Busy, InvalidArguments, Storage
+from server.errors import Busy, Ending, InvalidArguments, Storage
 from server.models import base
 from server.settings import Settings
 from server.store import Store
@@ -343,7 +343,7 @@ async def test_what_is_asked_of_a_database_that_closes_is_refused_at_once(bare: 
     with pytest.raises(Busy):
         await notes(bare)
 
-    assert [type(answer) for answer in refused] == [Busy] * 3
+    assert [type(answer) for answer in refused] == [Ending] * 3
     with closing(sqlite3.connect(bare.path)) as other:
         assert other.execute("SELECT note_id FROM notes").fetchall() == [("a",)]
 
@@ -552,3 +552,18 @@ async def test_a_long_log_that_another_process_has_copied_makes_no_checkpoint(ba
 
     assert bare.wal_size() == LIMIT_BYTES
     assert in_the_file_alone(bare, tmp_path) == 6
+
+
+async def test_nothing_is_stored_after_the_end_began_not_even_what_was_written_already(bare: Database) -> None:
+    async def under_way() -> None:
+        async with bare.transaction() as tx:
+            await tx.run("INSERT INTO notes VALUES ('under way', 'text')")
+            await tx.settle()
+            bare.stop_writing()
+
+    await insert(bare, "before")
+    for write in (under_way(), insert(bare, "after")):
+        with pytest.raises(Ending):
+            await write
+
+    assert await notes(bare) == ["before"]

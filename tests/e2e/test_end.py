@@ -121,7 +121,7 @@ async def test_a_write_that_waits_for_a_lock_is_answered_busy_and_stores_nothing
     assert (code, answer.keys()) == (0, {"n0", "n1", "read"})
     assert answer["read"]["result"]["contents"]
     for refused in (told(answer["n0"])["error"], told(answer["n1"])["error"]):
-        assert (refused["code"], "server ended" in refused["message"]) == ("busy", True)
+        assert (refused["code"], "The server ends" in refused["message"]) == ("busy", True)
     assert stored(data_root) == 0
 
 
