@@ -72,7 +72,7 @@ def joined(parts: dict[str, Any], max_bytes: int) -> tuple[str, str, int]:
     """Read a cut value piece by piece and return the name of the field, its text and the longest answer."""
     text, offset, longest, named = "", 0, 0, set[str]()
     while True:
-        answer_text = render(parts, Budget(max_bytes, offset))
+        answer_text = render(parts, Budget(max_bytes, offset, has_pieces=True))
         answer = json.loads(answer_text)
         longest = max(longest, size(answer_text))
         named.add(answer["field"])
@@ -133,6 +133,17 @@ def test_a_list_is_cut_between_its_items_and_says_how_many_are_left_out() -> Non
     assert answer["items"] == items[:shown]
     assert answer["truncated"] == {"omitted": 500 - shown, "hint": "ask for less"}
     assert answer["plan_id"] == "p"
+
+
+def test_a_list_that_nothing_else_shows_comes_in_pieces_where_it_can() -> None:
+    parts = {"plan_id": "p", "items": ["x" * 90] * 500}
+    piece = json.loads(render(parts, Budget(has_pieces=True)))
+    name, text, longest = joined(parts, DEFAULT_BYTES)
+    written = json.loads(render(parts, Budget()))
+
+    assert (piece["field"], "truncated" in piece, longest <= DEFAULT_BYTES) == ("items", False, True)
+    assert (name, json.loads(text)) == ("items", parts["items"])
+    assert "all of it was done" in written["truncated"]["hint"]
 
 
 def test_the_longest_list_is_cut_first() -> None:

@@ -111,7 +111,7 @@ class Call:
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.shared.max_bytes, self.shared.offset)
+        return Budget(self.shared.max_bytes, self.shared.offset, has_pieces="offset" in self.action.params)
 
     async def greeting(self, workspace_id: str) -> LegacyStore | None:
         """Return the older store that an agent who arrives in a workspace should know of."""

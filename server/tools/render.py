@@ -16,6 +16,7 @@ SLACK_BYTES = 200  # what `truncated` and `next_cursor` take
 OBJECT_BYTES = 200  # a short object is of no use in pieces
 SHORT_BYTES = 40  # ids, names and times are not worth clipping
 WHOLE = "result"
+WRITTEN = "all of it was done; what is left out here can be read with the get and list actions"
 PLAIN = frozenset({type(None), str, int, float, bool})
 EMPTY: tuple[object, ...] = (None, "", [], {}, ())
 
@@ -61,10 +62,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Budget:
-    """How many bytes a result may take, and from which character on an over-long value is wanted."""
+    """How many bytes a result may take, and from which character on an over-long value is wanted.
+
+    An action that writes takes no offset, so nothing of its result can come in pieces.
+    """
 
     max_bytes: int = DEFAULT_BYTES
     offset: int = 0
+    has_pieces: bool = False
 
 
 def lean(value: object) -> Any:
@@ -95,7 +100,7 @@ def noticed(result: object, notices: Mapping[str, object]) -> object:
 def render(result: object, budget: Budget) -> str:
     """Return the text of a tool result: a JSON object, each item of its top-level lists on its own line."""
     if isinstance(result, Result) and result.max_bytes:
-        budget = Budget(result.max_bytes, budget.offset)
+        budget = replace(budget, max_bytes=result.max_bytes)
     if isinstance(result, Page):
         if budget.offset:
             raise InvalidArguments("'offset' continues a cut value. This is a list: it goes on with its next_cursor.")
@@ -106,16 +111,22 @@ def render(result: object, budget: Budget) -> str:
     payload: dict[str, Any] = lean(parts) if isinstance(parts, Model) else _named(cast(dict[str, object], parts))
     text = _text(payload)
     wanted_whole = not (budget.offset and payload)
-    return text if _fits(text, budget) and wanted_whole else _text(_fit(payload, budget, _hints(result, payload)))
+    return (
+        text if _fits(text, budget) and wanted_whole else _text(_fit(payload, budget, _hints(result, payload, budget)))
+    )
 
 
-def _hints(result: object, payload: dict[str, Any]) -> Mapping[str, str]:
-    """Return which lists of a result may be cut, and what then shows the rest. One entity comes in pieces instead."""
-    if isinstance(result, Model):
-        return {}
+def _hints(result: object, payload: dict[str, Any], budget: Budget) -> Mapping[str, str]:
+    """Return which lists of a result may be cut, and what then shows the rest. Others come in pieces instead.
+
+    A larger max_bytes is no way to the rest: several clients cut longer results themselves, and say nothing.
+    """
     if isinstance(result, Result) and result.hints:
         return result.hints
-    hint = (result.hint if isinstance(result, Result) else "") or "pass a larger max_bytes or narrow the call"
+    hint = result.hint if isinstance(result, Result) else ""
+    if isinstance(result, Model) or (budget.has_pieces and not hint):
+        return {}
+    hint = hint or WRITTEN
     return dict.fromkeys(payload, hint.replace("{", "{{").replace("}", "}}"))
 
 
@@ -181,7 +192,7 @@ def _page(page: Page, items: Sequence[Any], kept: int) -> dict[str, Any]:
     if 0 < kept < len(page.rows):
         payload["next_cursor"] = encode_cursor(page.order, page.position(page.rows[kept - 1]))
     if kept < len(items):
-        payload["truncated"] = {"omitted": len(items) - kept, "hint": "pass next_cursor, or a larger max_bytes"}
+        payload["truncated"] = {"omitted": len(items) - kept, "hint": "pass next_cursor"}
     return payload
 
 
