@@ -179,11 +179,14 @@ def _fit_page(page: Page, items: list[Any], budget: Budget) -> dict[str, Any]:
         kept -= 1
     if excess <= 0 or not items:
         return payload
-    read = {"read": page.whole(page.rows[0])} if page.whole else {}
     room = _size(items[0]) - excess
-    if not isinstance(items[0], dict) or room < 2 * _size(read):
+    if not isinstance(items[0], dict):
         return _page(page, [_clip(items[0], room), *items[1:]], 1)
-    item = {name: value for name, value in cast(dict[str, Any], items[0]).items() if name != "read"}
+    item = dict(cast(dict[str, Any], items[0]))
+    own = item.pop("read", None)
+    read = {"read": page.whole(page.rows[0]) if page.whole else own} if page.whole or own else {}
+    if room < 2 * _size(read):
+        return _page(page, [_clip(items[0], room), *items[1:]], 1)
     return _page(page, [{**_clip(item, room - _size(read)), **read}, *items[1:]], 1)
 
 
