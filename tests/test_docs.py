@@ -19,7 +19,10 @@ README = (ASSETS / "README.md").read_text(encoding="utf-8")
 CHANGELOG = (ASSETS / "CHANGELOG.md").read_text(encoding="utf-8")
 CONTENT = sorted(path for folder in ("agents", "instructions", "skills") for path in (ASSETS / folder).rglob("*.md"))
 CODE = sorted((ASSETS / "server").rglob("*.py"))
-DOCUMENTS = [ASSETS / "README.md", ASSETS / "AGENTS.md", ASSETS / "CHANGELOG.md"]
+DOCUMENTS = [
+    *(ASSETS / name for name in ("README.md", "AGENTS.md", "CHANGELOG.md")),
+    *sorted((ASSETS / "docs").glob("*.md")),
+]
 PARAMS = [param for tool in TOOLS.values() for action in tool.actions.values() for param in action.params.values()]
 
 
@@ -108,14 +111,35 @@ def test_the_instructions_name_only_tools_and_actions_that_exist() -> None:
     assert set(re.findall(r"\bmemory_[a-z]+\b", INSTRUCTIONS)) <= TOOLS.keys()
 
 
-def test_the_calls_that_the_readme_shows_are_valid() -> None:
-    decoder, shown = json.JSONDecoder(), 0
-    for found in re.finditer(r"(memory_[a-z]+) (?=\{)", README):
-        arguments, _ = decoder.raw_decode(README, found.end())
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_the_calls_that_a_document_shows_are_valid(path: Path) -> None:
+    decoder, text = json.JSONDecoder(), path.read_text(encoding="utf-8")
+    for found in re.finditer(r"(memory_[a-z]+) (?=\{)", text):
+        arguments, _ = decoder.raw_decode(text, found.end())
         TOOLS[found[1]].bind(arguments)
-        shown += 1
 
-    assert shown >= 8
+
+def test_the_readme_and_the_documents_show_calls() -> None:
+    shown = [len(re.findall(r"memory_[a-z]+ \{", path.read_text(encoding="utf-8"))) for path in DOCUMENTS]
+
+    assert (shown[0] >= 8, sum(shown[3:]) >= 2) == (True, True)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_a_link_in_a_document_leads_to_a_file_and_a_heading_of_it(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", path.read_text(encoding="utf-8")):
+        file = path.parent / target if target else path
+        assert file.exists(), target
+        headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8") if anchor else "", re.MULTILINE)
+        assert not anchor or anchor in [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in headings]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_a_command_that_a_document_shows_exists(path: Path) -> None:
+    known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    shown = re.findall(r"(?:project-memory|-m server) ([a-z][a-z-]+)\b", path.read_text(encoding="utf-8"))
+
+    assert set(shown) <= known | {"args"}  # which stands for any
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
