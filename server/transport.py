@@ -222,7 +222,8 @@ class Connection:
         asked = self._asked.get(message.id) if message.id is not None else None
         if not asked:
             return
-        request = asked.pop(0)
+        request = asked[0]
+        self._settle(request)
         if isinstance(message, wire.JSONRPCError):
             message = message.model_copy(update={"error": explained(request, message.error)})
         elif request.method != "server/discover":
@@ -246,13 +247,20 @@ class Connection:
 
     async def _forget(self, request: wire.JSONRPCRequest) -> None:
         """Expect no answer to a request that the client has cancelled."""
-        if (asked := self._asked.get(request.id)) and request in asked:
-            asked.remove(request)
+        if request in self._asked.get(request.id, ()):
+            self._settle(request)
             self._moved.set()
+
+    def _settle(self, request: wire.JSONRPCRequest) -> None:
+        """Keep nothing of a request that needs no answer any more; another one may have the same id."""
+        asked = self._asked[request.id]
+        asked.remove(request)
+        if not asked:
+            del self._asked[request.id]
 
     async def _is_all_told(self, seconds: float) -> bool:
         with anyio.move_on_after(seconds):
-            while self._unwritten or any(self._asked.values()):
+            while self._unwritten or self._asked:
                 self._moved = anyio.Event()
                 await self._moved.wait()
             return True
