@@ -13,7 +13,7 @@ from server.models.base import encode
 from server.registry import HELP, NAME_SHOWN, Bound, Tool, nearest
 from server.settings import Settings
 from server.store import Store
-from server.tools import TOOLS
+from server.tools import GROUPS, TOOLS
 from server.tools.asking import Asker, supervised
 from server.tools.common import Call, Shared, nobody
 from server.tools.older_stores import Older, Progress
@@ -27,9 +27,13 @@ ID_ATTEMPTS = 3
 
 def offered(settings: Settings) -> dict[str, Tool]:
     """Return the tools that the settings let this server offer, by name."""
-    if unknown := [name for name in settings.tools if name not in TOOLS]:
-        raise InvalidArguments(f"--tools (PM_TOOLS) names {', '.join(unknown)}; there are: {', '.join(TOOLS)}.")
-    return {name: tool for name, tool in TOOLS.items() if not settings.tools or name in settings.tools}
+    if unknown := [name for name in settings.tools if name not in TOOLS and name not in GROUPS]:
+        known = ", ".join((*GROUPS, *TOOLS))
+        near = nearest(unknown[0], TOOLS) or nearest(f"memory_{unknown[0]}", TOOLS)
+        mean = f" Did you mean {near}?" if near else ""
+        raise InvalidArguments(f"--tools (PM_TOOLS) names {', '.join(unknown)}; there are: {known}.{mean}")
+    wanted = {one for name in settings.tools or ("all",) for one in GROUPS.get(name, (name,))}
+    return {name: tool for name, tool in TOOLS.items() if name in wanted}
 
 
 async def run(

@@ -1,8 +1,10 @@
 """Every setting, once: its name, environment variable, flag, default and meaning."""
 
 import argparse
+import difflib
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +23,23 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
 GATES = ("shared", "human")  # an environment may be stricter than what all share, never looser
 YES = ("1", "true", "yes", "on")
+DIGITS = re.compile(r"[0-9]{1,18}")
 NO = ("0", "false", "no", "off", "")
+MISSPELT = 0.85  # how alike two names are, from 0 to 1
+LONGEST_TIMEOUT = 365 * 86_400
 Flags = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting; `choices` empty means any text, `flag_only` that its flag says yes, `number` at least 1."""
+    """One setting; `choices` empty means any text, `flag_only` that its flag says yes, `most` a number."""
 
     name: str
     default: str
     meaning: str
     choices: tuple[str, ...] = ()
     flag_only: bool = False
-    number: bool = False
+    most: int = 0
 
     @property
     def env(self) -> str:
@@ -48,9 +53,14 @@ class Setting:
 SETTINGS = (
     Setting("data_root", "", f"folder of {DATABASE_NAME} (default: the platform's user data folder)"),
     Setting("workspace", "", "workspace id or path for calls that name none"),
-    Setting("tools", "", "comma-separated tools to offer (default: all)"),
+    Setting("tools", "", "comma-separated tools to offer, or the groups core and all (default: all)"),
     Setting("read_only", "", "refuse every write", flag_only=True),
-    Setting("session_timeout", "3600", "seconds of silence after which a session without a claim is over", number=True),
+    Setting(
+        "session_timeout",
+        "3600",
+        "seconds of silence after which a session without a claim is over",
+        most=LONGEST_TIMEOUT,
+    ),
     Setting("synchronous", "full", "full survives power loss, normal is faster", SYNCHRONOUS),
     Setting("log_level", "warning", "what goes to stderr", LOG_LEVELS),
     Setting("mirror", "", "folder that holds every plan as a JSON document as well (default: none)"),
@@ -116,11 +126,12 @@ def split(argv: Sequence[str]) -> tuple[Flags, list[str]]:
 def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings: flags before environment before defaults."""
     environ = os.environ if environ is None else environ
+    _refuse_misspelt(environ)
     raw = {s.name: _value(s, (flags or {}).get(s.name), environ) for s in SETTINGS}
     return Settings(
         data_root=_folder("data_root", raw["data_root"] or default_root()),
         workspace=raw["workspace"],
-        tools=tuple(name.strip() for name in raw["tools"].split(",") if name.strip()),
+        tools=tuple(name.strip().lower() for name in raw["tools"].split(",") if name.strip()),
         read_only=raw["read_only"] in YES,
         session_timeout=int(raw["session_timeout"]),
         synchronous=raw["synchronous"],
@@ -129,6 +140,15 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
         auto_import=raw["auto_import"] in YES,
         gates=raw["gates"],
     )
+
+
+def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+    """Refuse a variable that is nearly one of ours: what it asks for would silently not be."""
+    known = [setting.env for setting in SETTINGS]
+    for name in environ.keys() - set(known):
+        near = difflib.get_close_matches(name.upper(), known, 1, MISSPELT) if name.upper().startswith("PM_") else ()
+        if near:
+            raise InvalidArguments(f"The environment sets {name}, which is no setting. Did you mean {near[0]}?")
 
 
 def default_root() -> str:
@@ -152,12 +172,15 @@ def configure_logging(settings: Settings) -> None:
 
 def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> str:
     value = (flag if flag is not None else environ.get(setting.env) or setting.default).strip()
+    if flag is not None and not value:
+        raise InvalidArguments(f"{setting.flag} has no value. Leave it out for the default.")
     choices = (*YES, *NO) if setting.flag_only else setting.choices
     if choices and value.lower() not in choices:
         told = ", ".join(choice for choice in choices if choice)
         raise InvalidArguments(f"{setting.flag} (or {setting.env}) is {value!r}; it takes one of: {told}.")
-    if setting.number and not (value.isascii() and value.isdigit() and int(value)):
-        raise InvalidArguments(f"{setting.flag} (or {setting.env}) is {value!r}; it takes a whole number from 1 on.")
+    if setting.most and not (DIGITS.fullmatch(value) and 1 <= int(value) <= setting.most):
+        problem = f"is {value!r}; it takes a whole number from 1 to {setting.most}"
+        raise InvalidArguments(f"{setting.flag} (or {setting.env}) {problem}.")
     return value.lower() if choices else value
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from server import settings
+from server import calls, settings
 from server.errors import InvalidArguments
 from server.settings import SETTINGS, Settings
+from server.tools import TOOLS
 
 SAMPLES = {
     "data_root": ("/tmp/flag", "/tmp/environment"),
@@ -139,7 +140,35 @@ def test_the_driver_never_logs_the_data_of_users() -> None:
     assert level == logging.WARNING
 
 
-@pytest.mark.parametrize("wrong", ["soon", "-1", "1.5", "0x10"])
+@pytest.mark.parametrize(
+    "name", ["PM_READONLY", "PM_READ-ONLY", "pm_read_only", "PM_DATAROOT", "PM_LOGLEVEL", "PM_TOOL"]
+)
+def test_a_variable_that_is_nearly_one_of_ours_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArguments, match=rf"{name}, which is no setting. Did you mean PM_"):
+        settings.load({}, {name: "1"})
+
+
+def test_variables_of_other_programs_do_no_harm() -> None:
+    assert settings.load({}, {"PM_HOME": "/a", "PM_ID": "1", "pm_exec_path": "/b", "PM_": ""}) == settings.load({}, {})
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_a_flag_with_an_empty_value_is_refused(setting: settings.Setting) -> None:
+    with pytest.raises(InvalidArguments, match=f"{setting.flag} has no value"):
+        settings.load({setting.name: " "}, {})
+
+
+def test_groups_of_tools_may_be_named() -> None:
+    offered = [list(calls.offered(settings.load({"tools": text}, {}))) for text in ("core", "ALL", "core,memory_plan")]
+
+    assert offered == [list(TOOLS)] * 3
+    with pytest.raises(
+        InvalidArguments, match=r"names plans; there are: core, all, memory_.* Did you mean memory_plan\?"
+    ):
+        calls.offered(settings.load({"tools": "plans"}, {}))
+
+
+@pytest.mark.parametrize("wrong", ["soon", "-1", "1.5", "0x10", "0", "31536001", "9" * 30, "９"])
 def test_a_number_that_is_none_is_refused_with_the_flag_and_the_variable(wrong: str) -> None:
     with pytest.raises(InvalidArguments, match=r"--session-timeout .or PM_SESSION_TIMEOUT. is"):
         settings.load({"session_timeout": wrong}, {})

@@ -166,7 +166,7 @@ async def test_a_cancelled_call_is_forgotten_and_the_next_one_answered(start: St
     ("flags", "told"),
     [
         (["--log-level", "loud"], "--log-level (or PM_LOG_LEVEL) is 'loud'"),
-        (["--tools", "memory_nothing"], "memory_nothing; there are: memory_"),
+        (["--tools", "memory_nothing"], "memory_nothing; there are: core, all, memory_"),
         (["--workspace"], "--help lists every setting"),
     ],
 )
