@@ -11,6 +11,7 @@ from pathlib import Path
 from server.settings import PACKAGE
 
 NAME = "project-memory"
+START_SECONDS = 30  # that a client gives the server to start, on a machine that is busy
 WHERE = "import server; print(server.__path__[0])"
 
 
@@ -62,17 +63,32 @@ def editors(start: Launch) -> list[Editor]:
     return [
         Editor("VS Code", ".vscode/mcp.json", _json({"servers": {NAME: {"type": "stdio", **start.entry}}})),
         Editor("Claude Code", ".mcp.json", servers, f"claude mcp add{env} --scope user {NAME} -- {start.shell}"),
-        Editor("Codex", "~/.codex/config.toml", _toml(start), f"codex mcp add {NAME}{env} -- {start.shell}"),
+        Editor("Codex", "~/.codex/config.toml", _toml(start)),
         Editor("Gemini CLI", ".gemini/settings.json or ~/.gemini/settings.json", servers),
+        Editor("Copilot CLI", "~/.copilot/mcp-config.json", _json({"mcpServers": {NAME: _copilot(start)}})),
         Editor("Cursor", ".cursor/mcp.json or ~/.cursor/mcp.json", servers),
+        Editor(
+            "opencode", "opencode.json or ~/.config/opencode/opencode.json", _json({"mcp": {NAME: _opencode(start)}})
+        ),
     ]
 
 
 def _toml(start: Launch) -> str:
+    """Return the entry of Codex, which drops the tools of an optional server that is not up within a second."""
     lines = [f"[mcp_servers.{NAME}]", f"command = {_json(start.command)}", f"args = {_json(start.args)}"]
+    lines += ["required = true", f"startup_timeout_sec = {START_SECONDS}"]
     if start.env:
         lines += ["", f"[mcp_servers.{NAME}.env]", *(f"{k} = {_json(v)}" for k, v in start.env.items())]
     return "\n".join(lines)
+
+
+def _copilot(start: Launch) -> dict[str, object]:
+    return {"type": "local", **start.entry, "tools": ["*"]}
+
+
+def _opencode(start: Launch) -> dict[str, object]:
+    environment = {"environment": start.env} if start.env else {}
+    return {"type": "local", "command": [start.command, *start.args], **environment, "enabled": True}
 
 
 def _json(value: object) -> str:

@@ -27,9 +27,36 @@ def read(editor: Editor) -> dict[str, object]:
 @pytest.mark.parametrize("start", [PLAIN, WITH_ENV], ids=["plain", "with an environment"])
 def test_every_editor_is_told_the_same_command(start: Launch) -> None:
     found = {editor.name: read(editor) for editor in editors(start)}
+    environment = {"environment": start.env} if start.env else {}
 
     assert found.pop("VS Code") == {"type": "stdio", **start.entry}
-    assert found == dict.fromkeys(("Claude Code", "Codex", "Gemini CLI", "Cursor"), start.entry)
+    assert found.pop("Copilot CLI") == {"type": "local", **start.entry, "tools": ["*"]}
+    assert found.pop("opencode") == {
+        "type": "local",
+        "command": [start.command, *start.args],
+        "enabled": True,
+        **environment,
+    }
+    assert found.pop("Codex") == {**start.entry, "required": True, "startup_timeout_sec": 30}
+    assert found == dict.fromkeys(("Claude Code", "Gemini CLI", "Cursor"), start.entry)
+
+
+def test_codex_waits_for_the_server_and_gets_no_key_that_it_refuses() -> None:
+    [text] = [editor.text for editor in editors(WITH_ENV) if editor.name == "Codex"]
+    entry = tomllib.loads(text)["mcp_servers"]["project-memory"]
+
+    assert entry["required"] is True
+    assert entry["startup_timeout_sec"] > 1
+    assert not entry.keys() & {"type", "transport"}
+    assert entry["env"] == WITH_ENV.env
+
+
+def test_the_readme_shows_the_entries_that_the_demo_prints() -> None:
+    start = Launch("/path/to/python", ["-I", "-m", "server"])
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+    assert [editor.name for editor in editors(start) if editor.text not in readme] == []
+    assert [editor.name for editor in editors(start) if editor.shell and editor.shell not in readme] == []
 
 
 def test_a_command_for_the_shell_keeps_its_words_apart() -> None:
