@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from server.db.approvals import GATED_PHASE, IS_GATE
+from server.db import gates_in_trash
+from server.db.approvals import GATED_PHASE, IS_GATE, WAITS
 from server.db.connection import Database, Reader, Transaction
 from server.db.dependencies import Node
+from server.db.trash import HELD
 from server.models.approvals import Gate
 from server.models.base import encode
 
+Gone = tuple[str, str | None]  # a gate, and its plan if that is gone as well
 How = Literal["done", "begun", "dropped", "passed", "completed"]
 TOUCHED = """
     CREATE TEMP TABLE gate_touched (kind TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT
@@ -53,6 +56,11 @@ def _differs(columns: Iterable[str]) -> str:
     return "(" + " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in columns) + ")"
 
 
+def _goes(kind: str) -> str:
+    """The condition that a row goes, and not only back from the archive."""
+    return f"NOT EXISTS (SELECT 1 FROM {kind}s x WHERE x.{kind}_id = OLD.{kind}_id)"
+
+
 # When, under which condition, and what is noted.
 TRIGGERS = (
     ("UPDATE OF status ON main.steps",
@@ -63,16 +71,21 @@ TRIGGERS = (
     ("UPDATE OF phase_id ON main.steps", f"OLD.phase_id <> NEW.phase_id AND {JOINS}", "'joined', NEW.phase_id"),
     ("INSERT ON main.steps", f"NEW.status IN ('active', 'done') AND {MAY_BE_HELD}", "'step', NEW.step_id"),
     ("INSERT ON main.steps", JOINS, "'joined', NEW.phase_id"),
-    ("DELETE ON main.steps", "OLD.status NOT IN ('done', 'cancelled')", "'step', OLD.step_id"),
+    ("DELETE ON main.steps", "OLD.status <> 'done'", "'step', OLD.step_id"),
+    ("DELETE ON main.steps_archive", f"OLD.status <> 'done' AND {_goes('step')}", "'step', OLD.step_id"),
     ("DELETE ON main.dependencies", WAITED, "OLD.source_type, OLD.source_id"),
+    ("DELETE ON main.dependencies_archive", WAITED, "OLD.source_type, OLD.source_id"),
     (f"UPDATE OF {', '.join(EDGE)} ON main.dependencies", f"{WAITED} AND {_differs(EDGE)}",
      "OLD.source_type, OLD.source_id"),
     ("UPDATE OF order_index, approval_required ON main.phases", _differs(("order_index", "approval_required")),
      "'phases', OLD.plan_id"),
     ("DELETE ON main.phases", "1", "'phases', OLD.plan_id"),
+    ("DELETE ON main.phases_archive", _goes("phase"), "'phases', OLD.plan_id"),
     ("UPDATE OF phase_gates ON main.plans", "OLD.phase_gates = 1 AND NEW.phase_gates = 0", "'phases', NEW.plan_id"),
     ("UPDATE OF status ON main.plans", "NEW.status = 'completed' AND OLD.status <> 'completed'",
      "'completed', NEW.plan_id"),
+    ("INSERT ON main.trash", "1", "'trash', NEW.trash_id"),
+    ("DELETE ON main.trash", f"instr(OLD.data, '\"{HELD}\"') > 0", "'back', OLD.trash_id"),
     ("UPDATE OF program_id ON main.plans", "OLD.program_id IS NOT NULL AND OLD.program_id IS NOT NEW.program_id",
      "'plan', NEW.plan_id"),
 )  # fmt: skip
@@ -142,13 +155,12 @@ STEPS = _arms("""
 PHASES = _arms(
     _with_confirmations(f"""
     SELECT g.phase_id, g.order_index, {GATED_PHASE} AS is_gate,
-        EXISTS (SELECT 1 FROM steps{{suffix}} s WHERE s.phase_id = g.phase_id
-                AND s.status NOT IN ('done', 'cancelled')) AS is_open
+        EXISTS (SELECT 1 FROM steps{{suffix}} s WHERE s.phase_id = g.phase_id AND s.status <> 'done') AS is_open
     FROM phases{{suffix}} g JOIN plans{{suffix}} l ON l.plan_id = g.plan_id WHERE g.plan_id = :plan_id
 """)
 )
 PLANS = _arms("SELECT plan_id FROM plans{suffix} WHERE plan_id IN (SELECT value FROM json_each(:ids))")
-OPEN_STEP = "s.status IN ('pending', 'active', 'blocked', 'failed')"
+OPEN_STEP = "s.status <> 'done'"  # a cancelled one may be opened again
 CONTAINERS = _arms(f"""
     SELECT 'phase*', p.phase_id FROM phases{{suffix}} p
     WHERE p.phase_id IN (SELECT value FROM json_each(:ids))
@@ -166,6 +178,14 @@ SETTLED = _arms("""
     SELECT step_id AS id FROM confirmations{suffix} WHERE step_id IN (SELECT value FROM json_each(:ids))
     UNION SELECT phase_id FROM confirmations{suffix} WHERE phase_id IN (SELECT value FROM json_each(:ids))
 """)
+STILL_GATES = _arms(
+    _with_confirmations(f"""
+    SELECT s.step_id AS id FROM steps{{suffix}} s WHERE s.step_id IN (SELECT value FROM json_each(:ids)) AND {WAITS}
+    UNION ALL
+    SELECT g.phase_id FROM phases{{suffix}} g JOIN plans{{suffix}} l ON l.plan_id = g.plan_id
+    WHERE g.phase_id IN (SELECT value FROM json_each(:ids)) AND {GATED_PHASE}
+""")
+)
 # What waits for a step: for it alone, its phase, its plan or its program.
 WAITING = f"""
     SELECT DISTINCT d.source_type, d.source_id FROM dependencies d
@@ -234,14 +254,48 @@ async def judge(before: Reader, tx: Transaction, noted: Sequence[Node]) -> Verdi
     around = [(f"{kind}*", node) for kind in ("phase", "plan", "program") for node in kinds[kind]]
     completed = [("plan", plan_id) for plan_id in kinds["completed"]]
     starts = [*(("step", step_id) for step_id in kinds["step"]), *around, *completed]
-    opened = await _compare(before, tx, starts)
+    was = await _held(before, starts)
+    opened = await _compare(before, tx, starts, was)
+    gone = await _gates_gone(before, tx, was)
     for plan_id in kinds["phases"]:
-        opened += await _compare_phases(before, tx, plan_id)
+        let_go, no_gates = await _compare_phases(before, tx, plan_id)
+        opened, gone = [*opened, *let_go], [*gone, *no_gates]
+    opened += await _compare_trash(before, tx, kinds["back"], gone)
+    if kinds["trash"]:
+        left = {step_id: was["step", step_id] - dict(gone).keys() - {step_id} for step_id in kinds["step"]}
+        await gates_in_trash.remember(tx, kinds["trash"], left)
     return Verdict(list(dict.fromkeys(opened)), kinds["joined"])
 
 
-async def _compare(before: Reader, tx: Transaction, starts: Sequence[Node]) -> list[Opened]:
-    was = await _held(before, starts)
+async def _gates_gone(before: Reader, tx: Transaction, was: Mapping[Node, set[str]]) -> list[Gone]:
+    """Return the unconfirmed gates that are steps and were deleted."""
+    own = [node_id for (kind, node_id), gates in was.items() if kind == "step" and node_id in gates]
+    there = await _steps(tx, own) if own else {}
+    found = {step_id: row["plan_id"] for step_id, row in (await _steps(before, own)).items()} if own else {}
+    plans = await _left(tx, set(found.values())) if found else set[str]()
+    return [(gate, None if plan in plans else plan) for gate, plan in found.items() if gate not in there]
+
+
+async def _compare_trash(before: Reader, tx: Transaction, back: Sequence[str], gone: Sequence[Gone]) -> list[Opened]:
+    """Return the gates that hold something in the trash and are gone, or held what comes back and hold it no more."""
+    opened = [Opened(gate, "passed") for gate in await gates_in_trash.holding(tx, dict(gone))] if gone else []
+    if not back:
+        return opened
+    was = await gates_in_trash.held(before, back)
+    still = {row["id"] for row in await tx.all(STILL_GATES, {"ids": encode(sorted(set[str]().union(*was.values())))})}
+    there = await _steps(tx, [step_id for _, step_id in was])
+    now = await _held(tx, list(was))
+    return opened + [
+        Opened(gate, "passed", step_id)
+        for (kind, step_id), gates in was.items()
+        for gate in sorted((gates & still) - now[kind, step_id])
+        if step_id in there
+    ]
+
+
+async def _compare(
+    before: Reader, tx: Transaction, starts: Sequence[Node], was: Mapping[Node, set[str]]
+) -> list[Opened]:
     now = await _held(tx, starts)
     gates = {gate for held in (*was.values(), *now.values()) for gate in held}
     if not gates:
@@ -265,7 +319,7 @@ async def _compare(before: Reader, tx: Transaction, starts: Sequence[Node]) -> l
             case _:
                 opened += [Opened(gate, "passed") for gate in sorted(old - new) if node in at_work]
     if waiting := await _waiting_for(before, gone, set(starts)) if gone else []:
-        opened += await _compare(before, tx, waiting)
+        opened += await _compare(before, tx, waiting, await _held(before, waiting))
     return opened
 
 
@@ -312,21 +366,22 @@ def _strength(step: Any) -> int:
     return 2 if step["type"] == "critical" else int(bool(step["is_gate"]))
 
 
-async def _compare_phases(before: Reader, tx: Transaction, plan_id: str) -> list[Opened]:
-    """Return the phases that held a later one with open steps, and hold it no more."""
+async def _compare_phases(before: Reader, tx: Transaction, plan_id: str) -> tuple[list[Opened], list[Gone]]:
+    """Return the phases that held a later one with open steps and hold it no more, and those that are no gates now."""
     was = {row["phase_id"]: row for row in await before.all(PHASES, {"plan_id": plan_id})}
     now = {row["phase_id"]: row for row in await tx.all(PHASES, {"plan_id": plan_id})}
     settled = await _settled(tx, was)
+    gates = [gate_id for gate_id, gate in was.items() if gate["is_gate"] and gate_id not in settled]
     opened: list[Opened] = []
-    for gate_id, gate in was.items():
-        held = [
+    for gate_id in gates:
+        after = [
             phase_id
             for phase_id, phase in was.items()
-            if phase["order_index"] > gate["order_index"] and phase["is_open"] and phase_id in now
+            if phase["order_index"] > was[gate_id]["order_index"] and phase["is_open"] and phase_id in now
         ]
-        if gate["is_gate"] and gate_id not in settled and any(not _holds(now, gate_id, phase) for phase in held):
-            opened.append(Opened(gate_id, "passed"))
-    return opened
+        opened += [Opened(gate_id, "passed")] if any(not _holds(now, gate_id, phase) for phase in after) else []
+    plan = None if now else plan_id
+    return opened, [(gate, plan) for gate in gates if gate not in now or not now[gate]["is_gate"]]
 
 
 def _holds(now: Mapping[str, Any], gate_id: str, phase_id: str) -> bool:

@@ -11,6 +11,7 @@ from server.models.base import encode, later, new_id
 from server.models.workspaces import Trashed, TrashEntry
 
 DAYS = 30
+HELD = "held_by"  # among the tables of an entry: which gates held its steps, for `gates_in_trash`
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # table -> whole rows
 COLUMNS = "trash_id, entity_type, entity_id, title, workspace_id, plan_id, deleted_by, created_at, expires_at"
 
@@ -79,7 +80,8 @@ async def take(tx: Transaction, trash_id: str) -> Trashed:
     row = await tx.one("DELETE FROM trash WHERE trash_id = :trash_id AND expires_at > :now RETURNING *", params)
     if row is None:
         raise await _missing(tx, trash_id)
-    return Trashed.of(row)
+    found = Trashed.of(row)
+    return found.model_copy(update={"data": {table: rows for table, rows in found.data.items() if table != HELD}})
 
 
 async def _missing(tx: Transaction, trash_id: str) -> NotFound:
