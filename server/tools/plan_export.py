@@ -15,7 +15,7 @@ from server.files import drafted
 from server.models.events import Event
 from server.models.text import Id, Line
 from server.tools.common import Call
-from server.tools.paths import normal_path
+from server.tools.paths import expanded, normal_path
 from server.tools.plan import TOOL
 
 Format = Annotated[Literal["json", "markdown"], Field(description="json|markdown")]
@@ -63,7 +63,7 @@ def _inside(folder: str, output_path: str, format: str) -> Path:
         raise InvalidArguments(
             f"The project folder {folder!r} is not there. Leave out output_path: the text is returned then."
         )
-    path = Path(folder, output_path)
+    path = Path(folder, expanded(output_path))
     home = Path(os.path.realpath(path.parent))
     if not home.is_relative_to(normal_path(Path(folder))) or path.name in ("", ".", ".."):
         raise NotAllowed(f"output_path {output_path[:200]!r} leads out of the project folder {folder!r}.")

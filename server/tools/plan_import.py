@@ -16,7 +16,7 @@ from server.models.steps import NewStep, brief
 from server.models.text import LINE_LENGTH, TASK_LENGTH, VALUE_BYTES, Line, Text
 from server.tools import plan_rules
 from server.tools.common import Call
-from server.tools.paths import normal_path
+from server.tools.paths import expanded, normal_path
 from server.tools.plan import TOOL
 from server.tools.plan_rules import Draft
 from server.tools.render import Result
@@ -113,8 +113,7 @@ def _line(text: str) -> str:
 def _read(folder: str, path: str) -> tuple[str, str]:
     """Return the path within the workspace and the text of a file, symbolic links resolved once."""
     try:
-        wanted = os.path.expanduser(path)  # noqa: PTH111 - that of Path fails for an unknown user
-        real = normal_path(Path(folder) / wanted)
+        real = normal_path(Path(folder) / expanded(path))
         if not Path(real).is_relative_to(folder):
             raise NotAllowed(
                 f"plan_file_path {path!r} is outside of the workspace {folder!r}. Read it yourself and pass it as "
