@@ -7,6 +7,7 @@ from server.models.text import Id
 from server.tools import plan_rules
 from server.tools.common import Call
 from server.tools.plan import TOOL, PlanIds
+from server.tools.steps import edited
 
 
 @TOOL.action(takes=("version",))
@@ -19,7 +20,7 @@ async def set_plan_dependencies(call: Call, *, plan_id: Id, depends_on_plans: Pl
     Example: {"action":"set_plan_dependencies","plan_id":"plan_1rqewqexykb7","depends_on_plans":["plan_1rqewqexykb8"]}
     """
     async with call.write() as tx:
-        plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
+        plan, workspace_id = await edited(call, tx, plan_id)
         ids = list(dict.fromkeys(depends_on_plans))
         known = (await dependencies.waits_of(tx, "plan", [plan_id], target_type="plan")).get(plan_id, [])
         if set(known) != set(ids):

@@ -12,7 +12,7 @@ from server.models.text import Id, Index, Line, Lines, Text
 from server.tools import plan_rules
 from server.tools.common import Call
 from server.tools.plan import TOOL, PhaseName
-from server.tools.steps import live, unblocked
+from server.tools.steps import edited, live, unblocked
 
 MOST_SHOWN = 20
 
@@ -60,7 +60,7 @@ async def add_phase(
         required_agents=required_agents or [],
     )
     async with call.write() as tx:
-        plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
+        plan, workspace_id = await edited(call, tx, plan_id)
         await _refuse_same_name(tx, plan_id, name)
         before = [phase.phase_id for phase in await phases.of_plan(tx, plan_id)]
         if at_index is not None and at_index > len(before):
@@ -135,7 +135,7 @@ async def reorder_phases(call: Call, *, plan_id: Id, phase_order: Lines) -> dict
     Example: {"action":"reorder_phases","plan_id":"plan_1rqewqexykb7","phase_order":["Tests","Build","Release"]}
     """
     async with call.write() as tx:
-        plan, workspace_id = await plan_rules.edited(call, tx, plan_id)
+        plan, workspace_id = await edited(call, tx, plan_id)
         before = await phases.of_plan(tx, plan_id)
         order = _resolved(before, phase_order)
         if order != before:

@@ -22,7 +22,7 @@ from server.models.steps import NewStep, StepRow, brief
 from server.names import folded
 from server.tools.common import Call
 from server.tools.render import Result
-from server.tools.steps import live, refuse_gated
+from server.tools.steps import refuse_gated
 
 
 @dataclass
@@ -141,13 +141,6 @@ async def wait_for_plans(tx: Transaction, plan_id: str, wanted: Sequence[str]) -
     if problems:
         kind = NotFound if missing and len(problems) == 1 else Conflict
         raise kind(f"depends_on_plans: {'; '.join(problems)}. {plans.LISTER} lists plans.", **details)
-
-
-async def edited(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:
-    """Return a plan that can be changed, in the version that the caller knows, and the workspace of the call."""
-    plan, workspace_id = await live(call, tx, plan_id)
-    plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
-    return plan, workspace_id
 
 
 async def status_changes(call: Call, tx: Transaction, plan: Plan, status: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from server.models.text import AgentNameOrEmpty, Id, Index, Line, Lines, Text
 from server.tools import plan_rules
 from server.tools.common import Call
 from server.tools.plan import TOOL
-from server.tools.steps import unblocked
+from server.tools.steps import edited, unblocked
 
 # Values short enough to be told as they were before a change.
 SHORT = ("title", "status", "category", "priority", "workflow_mode", "recommended_next_agent", "owner", "phase_gates")
@@ -60,7 +60,7 @@ async def update(
     if not wanted and status is None:
         raise InvalidArguments(f"Nothing to change: give at least one of {', '.join([*given, 'status'])}.")
     async with call.write() as tx:
-        plan, _ = await plan_rules.edited(call, tx, plan_id)
+        plan, _ = await edited(call, tx, plan_id)
         changes = {name: value if value != "" else None for name, value in wanted.items()}
         if status and status != "archived":
             changes |= await plan_rules.status_changes(call, tx, plan, status)
@@ -110,7 +110,7 @@ async def pause_plan(
     Example: {"action":"pause_plan","plan_id":"plan_1rqewqexykb7","pause_reason":"deferred"}
     """
     async with call.write() as tx:
-        plan, _ = await plan_rules.edited(call, tx, plan_id)
+        plan, _ = await edited(call, tx, plan_id)
         said = {"reason": pause_reason, "user_notes": pause_user_notes}
         if plan.status == "paused":
             _refuse_other_pause(plan, {**said, "step_index": pause_step_index})
@@ -140,7 +140,7 @@ async def resume_plan(call: Call, *, plan_id: Id) -> dict[str, Any]:
     Example: {"action":"resume_plan","plan_id":"plan_1rqewqexykb7"}
     """
     async with call.write() as tx:
-        plan, _ = await plan_rules.edited(call, tx, plan_id)
+        plan, _ = await edited(call, tx, plan_id)
         if plan.status not in ("paused", "active"):
             raise Conflict(f"The plan {plan_id} is {plan.status}, not paused.", status=plan.status)
         changes = await plan_rules.status_changes(call, tx, plan, "active")
