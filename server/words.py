@@ -218,7 +218,7 @@ def _piece_of(chain: str) -> tuple[str, tuple[str, ...]]:
     apart = _apart(chain)
     words = [word for word in map(_fold, apart) if word]
     known, other = set(words), _respelled(apart)
-    words += [more for more in (_whole(chain), *other, _joined(other)) if more and more not in known]
+    words += [more for more in dict.fromkeys((_whole(chain), *other, _joined(other))) if more and more not in known]
     return " ".join(map(_stem, words)), tuple(words)
 
 

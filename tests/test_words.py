@@ -182,3 +182,10 @@ def test_data_without_blanks_is_one_name_of_very_many_words_and_none_is_lost() -
 
     assert set(indexed.split()) >= {form for number in range(40_000) for form in (f"v{number}", str(number))}
     assert {"v39999", "39999"} <= seen
+
+
+@pytest.mark.parametrize("said", ["Übersetzung", "Umsatzsteuer-Prüfer", "straße_v2", "größe"])
+def test_what_is_said_once_counts_once_however_it_is_spelled(said: str) -> None:
+    found = words.prepare(said).split()
+
+    assert len(found) == len(set(found))
