@@ -7,6 +7,7 @@ part their words are cut into pairs of characters. What comes out are words of l
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,6 +23,13 @@ SCANNED = 50_000  # characters of a text that are looked at for a match that is 
 CLUSTER = 32  # code points that people may see as one character
 OPEN, CLOSE, MORE = "«", "»", "…"
 QUOTES = str.maketrans("«»", "\u2039\u203a")  # so that only a match is between the marks
+
+# How much a word tells of a text. The index holds what follows of it, so a change is one of the schema: all made anew.
+TITLE_WEIGHT, TITLE_LENGTH = 3.0, 8
+BODY_LENGTH = 60
+LENGTH_SHARE = 0.6
+PROMINENT, MOST_PROMINENT = 2.5, 16  # said so often for the length of a text; so many words of one
+BRIEF = 10  # words of a body that is too short to say one of them in passing
 
 # Words of a question that say nothing about what is sought. They count when there are no others.
 STOP_WORDS = frozenset(
@@ -94,6 +102,32 @@ def indexed(text: str) -> tuple[str, set[str]]:
 def prepare(text: str) -> str:
     """Return the words of a text as they are indexed."""
     return indexed(text)[0]
+
+
+def prominent(title: str, body: str) -> list[str]:
+    """Return the indexed words that a text is about: those it says often for its length, or in its title."""
+    frequency = dict[str, float]()
+    for text, weight, usual in ((title, TITLE_WEIGHT, TITLE_LENGTH), (body, 1.0, BODY_LENGTH)):
+        said = text.split()
+        for word, count in Counter(said).items():
+            frequency[word] = frequency.get(word, 0.0) + weight * count / norm(len(said), usual)
+    telling = [word for word, often in frequency.items() if often >= PROMINENT and word not in _stop_stems()]
+    return sorted(telling, key=frequency.__getitem__, reverse=True)[:MOST_PROMINENT]
+
+
+@lru_cache(maxsize=1)
+def _stop_stems() -> frozenset[str]:
+    return frozenset(map(_stem, STOP_WORDS))
+
+
+def is_brief(body: str) -> bool:
+    """Return whether an indexed text says so little that it may be about each of its words."""
+    return 0 < len(body.split()) <= BRIEF
+
+
+def norm(length: int, usual: int) -> float:
+    """Return by what the number of times a word is said is divided: a text of the usual length counts as it is."""
+    return 1 - LENGTH_SHARE + LENGTH_SHARE * length / usual
 
 
 def parse(query: str) -> list[Term]:

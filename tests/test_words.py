@@ -184,6 +184,35 @@ def test_data_without_blanks_is_one_name_of_very_many_words_and_none_is_lost() -
     assert {"v39999", "39999"} <= seen
 
 
+@pytest.mark.parametrize(
+    ("title", "body", "about"),
+    [
+        ("", "the lease of a worker has an expiry, at expiry the lease is free", ["leas", "expir"]),
+        ("", "somebody spoke at length of a lease, and of nothing else that matters to anybody here", []),
+        ("", "lease " * 3 + "word another third " * 40, ["word", "another", "third"]),
+        ("Renew the lease", "", ["renew", "leas"]),
+        ("one of very many things that a long title can be heard to speak of is a lease", "", []),
+        ("Renew the lease", "a lease ends, a lease begins", ["leas", "renew"]),
+        ("", "to be there or to be where these are", []),
+        ("", " ".join(f"w{n} w{n}" for n in range(10)), [f"w{n}" for n in range(10)]),
+    ],
+)
+def test_a_text_is_about_what_it_says_often_for_its_length(title: str, body: str, about: list[str]) -> None:
+    assert words.prominent(words.prepare(title), words.prepare(body)) == about
+
+
+def test_a_text_is_about_few_words_however_many_it_repeats() -> None:
+    said = words.prepare(" ".join(f"said{n}" for n in range(words.MOST_PROMINENT + 5)))
+
+    assert len(words.prominent("", f"{said} " * 40)) == words.MOST_PROMINENT
+
+
+def test_what_says_little_may_be_about_each_of_its_words() -> None:
+    assert words.is_brief("one walnut")
+    assert not words.is_brief("")
+    assert not words.is_brief("word " * 11)
+
+
 @pytest.mark.parametrize("said", ["Übersetzung", "Umsatzsteuer-Prüfer", "straße_v2", "größe"])
 def test_what_is_said_once_counts_once_however_it_is_spelled(said: str) -> None:
     found = words.prepare(said).split()

@@ -22,6 +22,7 @@ BATCH = 200  # rows of a backlog in one transaction
 PAUSE_SECONDS = 0.005  # between two: more than those who wait for the lock pause between looks at it
 LEAD = 2_000  # characters of the words of a body that a hit is ranked by
 EXACT_LENGTH = 500
+BRIEF = "b"  # a facet of its own
 
 # The plan of what hangs on something else.
 PLAN_OF_PARENT = """CASE t.parent_type
@@ -244,10 +245,12 @@ META = (
     "workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "tags", "author", "trust", "archived",
     "expires_at", "updated_at",
 )  # fmt: skip
-TEXT = ("facets", "title", "body", "rest")
+WORDS = ("title", "body", "rest")
+TEXT = ("facets", *WORDS)
 COLUMNS = ("kind", "entity_id", *META, *TEXT)
 INSERT = f"INSERT INTO search_documents ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
 UPDATE = f"UPDATE search_documents SET {', '.join(f'{name} = :{name}' for name in META)} WHERE doc = :doc"
+PLACE = "UPDATE search_documents SET facets = :facets WHERE doc = :doc"
 CHANGED = f"SELECT doc, {', '.join(TEXT)} FROM search_documents WHERE entity_id = :entity_id AND kind = :kind"
 PENDING = "SELECT kind, json_group_array(entity_id) AS ids FROM search_pending GROUP BY kind"
 
@@ -278,8 +281,10 @@ def _fill_kind(connection: sqlite3.Connection, kind: str, ids: Sequence[str]) ->
 def _put(connection: sqlite3.Connection, document: Mapping[str, Any]) -> None:
     """Write one document. One whose text changed gets a new number: the newest are looked at first."""
     old = connection.execute(CHANGED, document).fetchone()
-    if old and all(old[name] == document[name] for name in TEXT):
+    if old and all(old[name] == document[name] for name in WORDS):
         connection.execute(UPDATE, {**document, "doc": old["doc"]})
+        if old["facets"] != document["facets"]:
+            connection.execute(PLACE, {**document, "doc": old["doc"]})
         return
     if old:
         connection.execute("DELETE FROM search_documents WHERE doc = :doc", {"doc": old["doc"]})
@@ -297,7 +302,7 @@ def document_of(kind: str, row: sqlite3.Row) -> tuple[dict[str, Any], set[str]]:
         "kind": kind,
         "entity_id": row["entity_id"],
         "trust": "import" if row["imported"] else "human" if row["shipped"] else "agent",
-        "facets": _facets(kind, row),
+        "facets": " ".join([_facets(kind, row), *_topics(title, lead)]),
         "title": title,
         "body": lead,
         "rest": body[len(lead) :].strip() or None,
@@ -316,10 +321,21 @@ def _facets(kind: str, row: sqlite3.Row) -> str:
     return " ".join(dict.fromkeys(facet(letter, value) for letter, value in [*pairs, *(("x", n) for n in names if n)]))
 
 
+def _topics(title: str, body: str) -> Iterator[str]:
+    if words.is_brief(body):
+        yield BRIEF
+    yield from map(about, words.prominent(title, body))
+
+
 @lru_cache(maxsize=4096)
 def facet(letter: str, value: str) -> str:
     """Return the word that stands for a value of a facet."""
     return letter + blake2b(str(value).encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def about(word: str) -> str:
+    """Return the word that stands for an indexed one in the facets of what is about it; no other facet begins so."""
+    return f"a{word}"
 
 
 def text_of(kind: str, row: sqlite3.Row) -> str:

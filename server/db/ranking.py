@@ -11,17 +11,15 @@ from sqlite3 import Row
 from typing import Any
 
 from server import words
-from server.words import Term
+from server.words import BODY_LENGTH, LENGTH_SHARE, TITLE_LENGTH, TITLE_WEIGHT, Term
 
 RARE = 1_000  # documents from which on a word is common
 REQUIRED = 6  # words that must match; more of them only rank
 ENOUGH = 10  # hits with all words, besides which no others are looked for
 
-TITLE_WEIGHT, TITLE_LENGTH = 3.0, 8
-BODY_LENGTH = 60
 WEIGHED = 3  # of the rarest words, where it is only roughly told
 WORD_SIZE = 6.0  # characters, with the blank behind it
-SATURATION, LENGTH_SHARE = 1.2, 0.6
+SATURATION = 1.2
 COMPLETION_WEIGHT = 0.5
 WHOLE_WEIGHT = 2.0  # a name as it is written in the query, not only the words it is made of
 TOGETHER = 1.15  # words of a query that stand side by side
@@ -231,8 +229,8 @@ def _alike(some: Sequence[str]) -> int:
 def _relevance(candidate: Ranked, sought: Sequence[Sought], together: str) -> float:
     row = candidate.row
     title, body = f" {row['title']} ", f" {row['body']} "
-    in_title = TITLE_WEIGHT / _norm(title, TITLE_LENGTH)
-    in_body = 1 / _norm(body, BODY_LENGTH)
+    in_title = TITLE_WEIGHT / words.norm(title.count(" ") - 1, TITLE_LENGTH)
+    in_body = 1 / words.norm(body.count(" ") - 1, BODY_LENGTH)
     score = 0.0
     for one in sought:
         frequency = in_title * one.count(title) + in_body * one.count(body)
@@ -241,10 +239,6 @@ def _relevance(candidate: Ranked, sought: Sequence[Sought], together: str) -> fl
     if together:
         score *= TOGETHER ** ((together in title) + (together in body))
     return score * KIND_WEIGHTS.get(row["kind"], 1.0)
-
-
-def _norm(text: str, usual: int) -> float:
-    return 1 - LENGTH_SHARE + LENGTH_SHARE * (text.count(" ") - 1) / usual
 
 
 def _freshness(day: str, today: datetime) -> float:

@@ -6,26 +6,28 @@ store grows.
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from sqlite3 import Row
 from typing import Any
 
 from server import words
 from server.db import ranking
 from server.db.connection import Reader, Statement
-from server.db.indexing import SOURCES, also_of, facet, text_of
+from server.db.indexing import BRIEF, SOURCES, about, also_of, facet, text_of
 from server.db.plans import IS_SHOWN
 from server.db.ranking import ENOUGH, RARE, REQUIRED, Query, Ranked
 from server.models.base import encode
 from server.models.search import Found, Kind, Match
 from server.words import Term
 
-WINDOW = 1_000  # matches that are roughly weighed, the newest of them; `total` counts no further
-CANDIDATES = 200  # of them, that are ranked
-TITLED = 100  # and those more that have all words in their title, or that very name
+WINDOW = 500  # matches that are roughly weighed, the newest of them; `total` counts no further
+CANDIDATES = 150  # of them, that are ranked
+NAMED = 100  # and those more that bear that very name
+TELLING, TELLING_AMONG = 50, 200  # and those more behind the window that are about the words, in each of two ways
 PARTIAL = 50  # hits without all words, for each choice of words
-SOME = 300  # that are weighed of them, and of those with all words in the title
+SOME = 300  # that are weighed of them
 SCANNED = 10_000  # documents that may be looked at, and refused, to find them
 FAR = 200_000  # and those more, where that was in vain though all words are common
 COMPLETIONS, COMPLETED_FROM = 24, 1_000
@@ -219,41 +221,62 @@ async def _nearest(db: Reader, word: str) -> str | None:
 async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked], int]:
     """Return the best candidates that have all terms, and those of that very name; and how many have all terms.
 
-    Where there are more than are weighed, also the best of those that have them in the title, however old.
+    Where there are more than are weighed, also the best of those behind them that are about the words.
     """
     named = f'facets : ("{facet("x", words.exact(asked.text))}" OR "{facet("x", asked.text.strip())}")'
-    terms = " AND ".join(map(_of_term, asked.rare_first[:REQUIRED]))
-    anywhere = f"{ANYWHERE} : ({terms})"
+    terms = asked.rare_first[:REQUIRED]
+    anywhere = f"{ANYWHERE} : ({_all_of(terms)})"
     choice = _Choice(scope, asked, db.now())
-    exact, best = await db.batch(choice.of(named, TITLED, TITLED), choice.of(anywhere, CANDIDATES, WINDOW))
-    titled, total = list[Row](), best[0]["total"] if best else 0
+    exact, best = await db.batch(choice.of(named, NAMED, NAMED), choice.of(anywhere, CANDIDATES, WINDOW))
+    telling, total = list[Row](), best[0]["total"] if best else 0
     if total < ENOUGH and min(asked.counts.values()) >= RARE:
         [older] = await db.batch(choice.of(anywhere, CANDIDATES, WINDOW, among=(FAR, SCANNED)))
         best, total = [*best, *older], total + (older[0]["total"] if older else 0)
     if total > WINDOW:
-        [titled] = await db.batch(choice.of(f"title : ({terms})", TITLED, SOME))
-    found = {row["doc"]: Ranked(row) for row in (*titled, *best)}
+        telling = await _behind(db, choice, terms, best[-1]["oldest"])
+    found = {row["doc"]: Ranked(row) for row in (*telling, *best)}
     found |= {row["doc"]: Ranked(row, named=True) for row in exact}
     return list(found.values()), total
 
 
-async def _matching_some(db: Reader, asked: Query, scope: Scope, besides: Collection[int]) -> list[Ranked]:
-    """Return candidates that have the rarest terms together, or any; `besides` are those that have all."""
-    known = [_of_term(term) for term in asked.rare_first if asked.counts[term.word]][:REQUIRED]
-    if len(known) < 2 and len(known) == len(asked.terms):
-        return []
-    most = len(known) - (len(known) == len(asked.terms))
-    together = [" AND ".join(known[:count]) for count in range(most, 1, -1)][:2]
-    matches = [f"{ANYWHERE} : ({terms})" for terms in together]
-    either = " OR ".join(known)
-    choice = _Choice(scope, asked, db.now())
+async def _behind(db: Reader, choice: "_Choice", terms: Sequence[Term], oldest: int) -> list[Row]:
+    """Return the best of those behind the window: what is about all terms, and what has them all and is about some.
+
+    What is brief may be about each word it has. Where all that are few, there is also what has the words in its title.
+    """
+    told = _all_of(terms)
+    some = f"({ANYWHERE} : ({told})) AND (facets : ({_any_of(terms, about)} OR {BRIEF}))"
 
     def of(match: str) -> Statement:
-        return choice.of(match, PARTIAL, SOME)
+        return choice.of(match, TELLING, TELLING_AMONG, before=oldest)
 
-    rows = await db.batch(*map(of, [*matches, f"{ANYWHERE} : ({either})"])) if known else []
-    if rows and rows[-1] and rows[-1][0]["total"] > SOME:
-        rows += await db.batch(of(f"title : ({either})"))
+    telling = await db.batch(*map(of, [f"facets : ({_all_of(terms, about)})", some]))
+    if sum(map(len, telling)) < ENOUGH:
+        telling += await db.batch(of(f"title : ({told})"))
+    return [*chain.from_iterable(telling)]
+
+
+async def _matching_some(db: Reader, asked: Query, scope: Scope, besides: Collection[int]) -> list[Ranked]:
+    """Return candidates that have the rarest terms together, or any; `besides` are those that have all.
+
+    Where there are more than are weighed, also the best of those behind them that are about the terms.
+    """
+    known = [term for term in asked.rare_first if asked.counts[term.word]][:REQUIRED]
+    if not known or len(known) == len(asked.terms) == 1:
+        return []
+    most = len(known) - (len(known) == len(asked.terms))
+    together = [known[:count] for count in range(most, 1, -1)][:2]
+    choice = _Choice(scope, asked, db.now())
+
+    def of(match: str, behind: Sequence[Row] = ()) -> Statement:
+        return choice.of(match, PARTIAL, SOME, before=behind[0]["oldest"] if behind else None)
+
+    matches = [f"{ANYWHERE} : ({terms})" for terms in [*map(_all_of, together), _any_of(known)]]
+    told = [*(_all_of(terms, about) for terms in together), _any_of(known, about)]
+    rows = await db.batch(*map(of, matches))
+    both = zip(told, rows, strict=True)
+    more = [of(f"facets : ({terms})", some) for terms, some in both if some and some[0]["total"] > SOME]
+    rows += await db.batch(*more) if more else []
     found = {row["doc"]: Ranked(row, whole=False) for some in rows for row in some if row["doc"] not in besides}
     return list(found.values())
 
@@ -267,37 +290,51 @@ class _Choice:
         self._condition = scope.condition()
         self._facets = "".join(f" AND facets : ({condition})" for condition in scope.facets())
 
-    def of(self, match: str, most: int, window: int, *, among: tuple[int, int] | None = None) -> Statement:
+    def of(
+        self, match: str, most: int, window: int, *, before: int | None = None, among: tuple[int, int] | None = None
+    ) -> Statement:
         """Return the statement for the best of the newest documents that match, with how many of those there are.
 
-        `window` is how many are weighed; `among` how many, and behind how many, bounds what filters may refuse.
+        `window` is how many are weighed; `among` how many, and behind how many, bounds what filters may refuse. Those
+        `before` a document were there before it.
         """
         limit, offset = among or (SCANNED, 0)
+        older = "AND rowid < :before" if before is not None else ""
         sql = f"""
             WITH matching AS MATERIALIZED (
                 SELECT doc, {self._fit.score} AS fit FROM (
                     SELECT d.doc, {self._fit.measured} FROM (
-                        SELECT rowid FROM search_index WHERE search_index MATCH :match ORDER BY rowid DESC
+                        SELECT rowid FROM search_index WHERE search_index MATCH :match {older} ORDER BY rowid DESC
                         LIMIT {limit} OFFSET {offset}
                     ) f CROSS JOIN search_documents d ON d.doc = f.rowid
                     WHERE {self._condition} LIMIT :window
                 ) LIMIT :window
             )
-            SELECT {RANKED_BY}, (SELECT count(*) FROM matching) AS total
+            SELECT {RANKED_BY}, (SELECT count(*) FROM matching) AS total,
+                (SELECT min(doc) FROM matching) AS oldest
             FROM (SELECT doc FROM matching ORDER BY fit DESC, doc DESC LIMIT :most) m
             CROSS JOIN search_documents d ON d.doc = m.doc
         """
-        return sql, {**self._params, "match": f"({match}){self._facets}", "most": most, "window": window + 1}
+        given = {"match": f"({match}){self._facets}", "most": most, "window": window + 1, "before": before}
+        return sql, self._params | given
 
 
 def _any(letter: str, values: Iterable[str]) -> str:
     return "(" + " OR ".join(f'"{facet(letter, value)}"' for value in values) + ")"
 
 
-def _of_term(term: Term) -> str:
+def _all_of(terms: Iterable[Term], as_word: Callable[[str], str] = str) -> str:
+    return " AND ".join(_of_term(term, as_word) for term in terms)
+
+
+def _any_of(terms: Iterable[Term], as_word: Callable[[str], str] = str) -> str:
+    return " OR ".join(_of_term(term, as_word) for term in terms)
+
+
+def _of_term(term: Term, as_word: Callable[[str], str] = str) -> str:
     """Return the FTS5 expression for a term. Its words are letters and digits, so nothing in it is syntax."""
     ways = [*term.ways, *((stem,) for stem in term.also)]
-    return "(" + " OR ".join("(" + " AND ".join(f'"{stem}"' for stem in way) + ")" for way in ways) + ")"
+    return "(" + " OR ".join("(" + " AND ".join(f'"{as_word(stem)}"' for stem in way) + ")" for way in ways) + ")"
 
 
 async def fetch(db: Reader, wanted: Sequence[tuple[Kind, str]]) -> list[Match]:

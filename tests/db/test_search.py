@@ -74,6 +74,7 @@ async def index_rows(db: Database) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await db.all("SELECT id, block FROM search_index_data ORDER BY id")]
 
 
+MENTIONS = search.WINDOW + search.SOME + 1
 OF_A_PLAN = {"plan", "step", "note", "context", "research", "handoff", "session"}
 
 
@@ -190,15 +191,36 @@ async def test_what_has_the_words_as_its_title_is_found_behind_more_mentions_tha
     async with db.transaction() as tx:
         plan_id, other = await fill(tx, "Where the pangolin sleeps", "Maple")
     async with db.transaction() as tx:
-        said = [
-            NewStep(task=f"Step {n}", phase="Talk", notes=f"the pangolin sleeps, {n}")
-            for n in range(search.WINDOW + search.SOME)
-        ]
+        said = [NewStep(task=f"Step {n}", phase="Talk", notes=f"the pangolin sleeps, {n}") for n in range(MENTIONS)]
         await steps.insert_many(tx, other, said)
-    found = await search.find(db, "pangolin sleeps", Scope(), limit=1)
+    found = await search.find(db, "pangolin sleeps", Scope(kinds=["plan", "step"]), limit=1)
 
     assert [match.entity_id for match in found.matches] == [plan_id]
     assert (found.total, found.counted_to) == (search.WINDOW + 1, search.WINDOW)
+
+
+async def test_what_says_little_but_the_words_is_found_behind_more_mentions_than_are_weighed(db: Database) -> None:
+    async with db.transaction() as tx:
+        _, other = await fill(tx, "Pangolin", "Maple")
+    async with db.transaction() as tx:
+        passing = "where somebody said in passing, among the many other things of that long day, a word of the pangolin"
+        said = [NewStep(task=f"Step {n}", phase="Talk", notes=f"Day {n}, {passing}") for n in range(MENTIONS)]
+        await steps.insert_many(tx, other, said)
+    found = await search.find(db, "pangolin", Scope(kinds=["note", "step"]), limit=10)
+
+    assert "note_Pangolin" in [match.entity_id for match in found.matches]
+
+
+async def test_a_document_that_moves_keeps_its_place(db: Database) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut", "Maple")
+    before = await db.all("SELECT doc, entity_id, title FROM search_documents ORDER BY doc")
+    async with db.transaction() as tx:
+        await tx.run("""UPDATE context_items SET tags = '["other"]'""")
+
+    assert await found(db, "walnut", tags=["other"]) == {"context"}
+    assert await db.all("SELECT doc, entity_id, title FROM search_documents ORDER BY doc") == before
+    assert (await search_repair.check(db)).is_sound
 
 
 async def test_every_column_that_is_searched_is_watched(db: Database) -> None:
@@ -357,6 +379,33 @@ async def test_an_index_of_an_older_release_is_made_anew(unused: Settings, tmp_p
 
     assert await found(db, "walnut") == OF_A_PLAN
     assert (await search_repair.check(db)).is_sound
+    await db.close()
+
+
+async def test_what_documents_are_about_is_told_after_an_upgrade_and_all_is_found_meanwhile(
+    unused: Settings, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(ASSETS / "migrations", old)
+    for path in [*old.glob("001[1-9]_*.sql"), *old.glob("00[2-9]?_*.sql")]:
+        path.unlink()
+    db = await open_database(unused.database)
+    await migrate(db, old)
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut", "Maple")
+    rows = await db.all("SELECT doc, facets FROM search_documents ORDER BY doc")
+    places = [{"doc": row["doc"], "facets": " ".join(row["facets"].split()[:4])} for row in rows]
+    async with db.transaction() as tx:
+        await tx.batch(*(("UPDATE search_documents SET facets = :facets WHERE doc = :doc", place) for place in places))
+    assert not (await search_repair.check(db)).is_sound
+    await migrate(db, ASSETS / "migrations")
+    assert await found(db, "walnut") == OF_A_PLAN
+    await db.close()
+    db = await open_store(unused)
+
+    assert (await search_repair.check(db)).is_sound
+    kept = await db.all("SELECT doc FROM search_documents WHERE kind IN ('plan', 'research', 'step') ORDER BY doc")
+    assert {row["doc"] for row in kept} <= {place["doc"] for place in places}
     await db.close()
 
 

@@ -91,7 +91,8 @@ def test_what_was_superseded_or_archived_is_never_found(answers: Answers) -> Non
     assert not gone & {one for found in (*answers.found, *answers.found_by_name) for one in found}
 
 
-# What something is about, and where that is told. Each is older than hundreds of others that mention the very words.
+# What something is about, and where that is told. Each is older than more others that mention the very words than are
+# weighed.
 TOLD = {
     "knowledge": {
         "deployment rollback": "A deployment is rolled back by its tag; a rollback of the deployment needs no build.",
@@ -111,6 +112,14 @@ TOLD = {
         "session fixation": "fixation of a session is refused; a session changes at login, so fixation fails",
         "search ranking": "ranking of a search is by words; search ranking prefers titles; ranking is stable",
     },
+    "research": {
+        "orchard irrigation": "Irrigation of the orchard runs at dawn. The orchard needs less irrigation in May.",
+        "invoice_parser": "invoice_parser reads one page at a time. What invoice_parser cannot read, it keeps.",
+        "turbine blade fatigue": "Fatigue begins at the root of a blade: the fatigue of a turbine blade is heard.",
+        "übersetzung": "Die Übersetzung ist fertig. Eine Übersetzung hat einen Prüfer.",
+        "glacier": "A glacier moves; where a glacier ends there is a lake.",
+        "ledger migration": "Freeze the ledger, then copy it. The ledger is thawed once the migration has ended. " * 3,
+    },
     "step": {
         "pallet labels": "Print pallet labels",
         "axle grease": "Choose the axle grease",
@@ -120,41 +129,82 @@ TOLD = {
         "route planner": "Replace the route planner",
     },
 }
-QUERIES = [query for queries in TOLD.values() for query in queries]
-NEWER, AT_ONCE = 300, 5
+BODIES = [query for kind in ("knowledge", "context", "research") for query in TOLD[kind]]
+QUERIES = [*BODIES, *TOLD["step"]]
+NEWER, AT_ONCE = 1_500, 7
+UNKNOWN = "qqqqqqqq"
 
 
-async def test_what_is_about_the_words_is_not_lost_behind_newer_mentions_of_them(
-    agent: Agent, workspace_id: str
-) -> None:
-    here = {"workspace_id": workspace_id}
-    plan_id = (await agent("memory_plan", "create", **here, title="The old one", category="quick_task"))["plan_id"]
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """At which place each query finds what is about it, behind 1,500 newer mentions; 0 where it does not.
+
+    It is asked with a word besides, too, that nothing has.
+    """
+    folder = tmp_path_factory.mktemp("mentioned")
+
+    async def fill_and_ask() -> dict[str, int]:
+        async with Client(build(Settings(data_root=folder / "data")), raise_exceptions=True) as client:
+            agent = Agent(client)
+            home = (await agent("memory_workspace", "register", workspace_path=str(folder)))["workspace_id"]
+            wanted = await tell(agent, home)
+            plan = await agent("memory_plan", "create", workspace_id=home, title="Talk", category="quick_task")
+            for start in range(0, len(QUERIES), AT_ONCE):
+                said = " and about ".join(QUERIES[start : start + AT_ONCE])
+                await agent("memory_steps", "add", plan_id=plan["plan_id"], steps=mentions(said))
+            asked = [
+                Question(home, query + besides, frozenset({one}))
+                for query, one in wanted.items()
+                for besides in ("", f" {UNKNOWN}")
+            ]
+            return {question.query: place(question, await search_set.ask(agent, question)) for question in asked}
+
+    return asyncio.run(fill_and_ask())
+
+
+async def tell(agent: Agent, home: str) -> dict[str, str]:
+    """Store what is about something; return its id by the query that wants it."""
+    plan = await agent("memory_plan", "create", workspace_id=home, title="The old one", category="quick_task")
+    plan_id = plan["plan_id"]
     wanted = dict[str, str]()
     for number, (query, text) in enumerate(TOLD["knowledge"].items()):
         named = {"slug": f"entry-{number}", "title": f"About entry {number}"}
-        await agent("memory_context", "knowledge_store", **here, **named, content=text)
-        wanted[query] = (await agent("memory_context", "knowledge_get", **here, slug=named["slug"]))["knowledge_id"]
+        await agent("memory_context", "knowledge_store", workspace_id=home, **named, content=text)
+        entry = await agent("memory_context", "knowledge_get", workspace_id=home, slug=named["slug"])
+        wanted[query] = entry["knowledge_id"]
     for query, text in TOLD["context"].items():
         kept = await agent("memory_context", "store", plan_id=plan_id, type=f"n{len(wanted)}", data={"text": text})
         wanted[query] = kept["item_id"]
+    for query, text in TOLD["research"].items():
+        named = {"plan_id": plan_id, "filename": f"file-{len(wanted)}.md"}
+        wanted[query] = (await agent("memory_context", "append_research", **named, content=text))["document_id"]
     tasks = [{"task": task, "phase": "Work"} for task in TOLD["step"].values()]
     await agent("memory_steps", "add", plan_id=plan_id, steps=tasks)
     steps = (await agent("memory_steps", "list", plan_id=plan_id))["steps"]
-    wanted |= {query: step["step_id"] for query, step in zip(TOLD["step"], steps, strict=True)}
-    for start in range(0, len(QUERIES), AT_ONCE):
-        said = " and about ".join(QUERIES[start : start + AT_ONCE])
-        mentions = [
-            {"task": f"Ask around at stand-up {number} who knows anything about {said}", "phase": "Talk"}
-            if number % 2
-            else {"task": f"Write up meeting {number}", "notes": f"Somebody spoke about {said}", "phase": "Talk"}
-            for number in range(NEWER)
-        ]
-        await agent("memory_steps", "add", plan_id=plan_id, steps=mentions)
+    return wanted | {query: step["step_id"] for query, step in zip(TOLD["step"], steps, strict=True)}
 
-    lost = dict[str, int]()
-    for query in QUERIES:
-        found = await search_set.ask(agent, Question(workspace_id, query, frozenset({wanted[query]})))
-        if found[0] != wanted[query]:
-            lost[query] = found.index(wanted[query]) if wanted[query] in found else -1
-    assert len(QUERIES) == 20
-    assert lost == {}
+
+def mentions(said: str) -> list[dict[str, str]]:
+    return [
+        {"task": f"Ask around at stand-up {number} who knows anything about {said}", "phase": "Talk"}
+        if number % 2
+        else {"task": f"Write up meeting {number}", "notes": f"Somebody spoke about {said}", "phase": "Talk"}
+        for number in range(NEWER)
+    ]
+
+
+def place(question: Question, found: list[str]) -> int:
+    return next((place for place, one in enumerate(found, 1) if one in question.wanted), 0)
+
+
+def test_what_is_about_the_words_in_its_body_alone_is_not_lost_behind_newer_mentions(ranks: dict[str, int]) -> None:
+    assert len(BODIES) == 20
+    assert {query: ranks[query] for query in BODIES if ranks[query] != 1} == {}
+
+
+def test_what_is_about_all_known_words_is_not_lost_behind_newer_mentions(ranks: dict[str, int]) -> None:
+    assert {query: ranks[f"{query} {UNKNOWN}"] for query in BODIES if ranks[f"{query} {UNKNOWN}"] != 1} == {}
+
+
+def test_what_has_the_words_as_its_title_is_not_lost_behind_newer_mentions(ranks: dict[str, int]) -> None:
+    assert {query: ranks[query] for query in TOLD["step"] if ranks[query] != 1} == {}
