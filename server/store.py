@@ -64,6 +64,11 @@ class Store:
         if self._db:
             self._db.stop_writing()
 
+    @property
+    def is_committing(self) -> bool:
+        """Return whether it is open yet what becomes of a call."""
+        return self._db is not None and self._db.is_committing
+
     async def close(self) -> None:
         if self._db:
             db, self._db = self._db, None

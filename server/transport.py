@@ -164,10 +164,14 @@ class Connection:
         if not await self._is_all_told(FINISH_SECONDS):
             self._state.store.stop()
             await self._is_all_told(ROLLBACK_SECONDS)
+        if not self._state.store.is_committing:  # else nobody knows whether something was written
+            await self._tell_of_the_end()
+        return self._code
+
+    async def _tell_of_the_end(self) -> None:
         for request in [request for asked in self._asked.values() for request in asked]:
             await self._forget(request)
             await self.write(_told_of_the_end(request))
-        return self._code
 
     async def _follow(self, source: Input) -> None:
         while lines := await source.lines():
@@ -271,7 +275,8 @@ def _told_of_the_end(request: wire.JSONRPCRequest) -> Answer:
     error = Ending()
     if request.method != "tools/call":
         return wire.JSONRPCError(jsonrpc="2.0", id=request.id, error=protocol_error(error).error)
-    result = failure(error).model_dump(by_alias=True, mode="json", exclude_none=True)
+    not_yet = None if _is_modern(request) else {"result_type"}
+    result = failure(error).model_dump(by_alias=True, mode="json", exclude_none=True, exclude=not_yet)
     return wire.JSONRPCResponse(jsonrpc="2.0", id=request.id, result=result)
 
 

@@ -20,7 +20,7 @@ import anyio
 
 from server.db.clock import Clock
 from server.db.failures import BUSY_TIMEOUT_MS, Unreadable, translate
-from server.db.lock_holder import describe, holder
+from server.db.lock_holder import blamed
 from server.db.named import teach
 from server.db.wal import LIMIT_BYTES, Wal
 from server.errors import Busy, Ending, ProjectMemoryError, SchemaTooNew, Storage
@@ -207,7 +207,7 @@ class Database(Reader):
         self._turn = anyio.Lock()
         self._wal = Wal(path)
         self._checkpointing: asyncio.Task[None] | None = None
-        self._is_dirty = self._is_closing = False
+        self._is_dirty = self._is_closing = self.is_committing = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
@@ -221,9 +221,11 @@ class Database(Reader):
                 await self._begin(max(deadline - time.monotonic(), LEAST_PATIENCE_SECONDS))
                 tx = Transaction(self._writer, self._clock)
                 yield tx
+                self.is_committing = True
                 await tx.batch((COMMIT, NO_PARAMS))
                 committed = True
             finally:
+                self.is_committing = False
                 # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
                 if not committed:
                     await self._writer.rollback()
@@ -305,7 +307,7 @@ class Database(Reader):
             await self._writer.begin(patience)
         except sqlite3.Error as error:
             told = translate(error)
-            raise (_blamed(told, self.path) if isinstance(told, Busy) else told) from error
+            raise (blamed(told, self.path) if isinstance(told, Busy) else told) from error
 
     async def _checkpoint_if_due(self) -> None:
         try:
@@ -492,9 +494,3 @@ async def _batch(connection: Connection, *statements: str) -> list[list[sqlite3.
         return await connection.batch([(sql, NO_PARAMS) for sql in statements])
     except sqlite3.Error as error:
         raise translate(error) from error
-
-
-def _blamed(busy: Busy, path: Path) -> Busy:
-    """Name the process that holds the lock, where the platform tells."""
-    pid = holder(path)
-    return Busy(f"{busy} The lock is held by {describe(pid)}.", held_by_pid=pid) if pid else busy

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from server.errors import Busy
+
 WRITE_LOCK_BYTE = 120  # of the -shm file; source: sqlite.org/walformat.html, "WAL locks"
 LOCKS = Path("/proc/locks")
 
@@ -31,3 +33,9 @@ def describe(pid: int) -> str:
     except OSError:
         command = ""
     return f"process {pid} ({command[:120]})" if command else f"process {pid}"
+
+
+def blamed(busy: Busy, path: Path) -> Busy:
+    """Name the process that holds the lock, where the platform tells."""
+    pid = holder(path)
+    return Busy(f"{busy} The lock is held by {describe(pid)}.", held_by_pid=pid) if pid else busy

@@ -107,13 +107,18 @@ async def start(tmp_path: Path) -> AsyncGenerator[Start]:
     running: list[asyncio.subprocess.Process] = []
 
     async def launch(
-        *flags: str, greet: bool = True, data_root: Path | None = None, cwd: Path = tmp_path, **options: Any
+        *flags: str,
+        greet: bool = True,
+        data_root: Path | None = None,
+        cwd: Path = tmp_path,
+        module: str = "server",
+        **options: Any,
     ) -> RawServer:
         log = tmp_path / f"server-{len(running)}.log"
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "server", "--data-root", str(data_root or tmp_path / "data"), *flags),
+                *("-m", module, "--data-root", str(data_root or tmp_path / "data"), *flags),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

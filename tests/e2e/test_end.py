@@ -120,9 +120,21 @@ async def test_a_write_that_waits_for_a_lock_is_answered_busy_and_stores_nothing
 
     assert (code, answer.keys()) == (0, {"n0", "n1", "read"})
     assert answer["read"]["result"]["contents"]
+    assert answer["n0"]["result"].keys() == {"content", "isError"}
     for refused in (told(answer["n0"])["error"], told(answer["n1"])["error"]):
         assert (refused["code"], "The server ends" in refused["message"]) == ("busy", True)
     assert stored(data_root) == 0
+
+
+async def test_nobody_is_told_that_nothing_was_written_while_it_is_committed(
+    start: Start, project: Path, data_root: Path
+) -> None:
+    server = await start(module="tests.e2e.late_server")
+    await server.send(creates(await registered(server, project), 1))
+    code, answers = await server.end()
+
+    assert (code, answers) == (0, [])
+    assert stored(data_root) == 1
 
 
 async def test_a_client_that_reads_nothing_does_not_keep_the_server(tmp_path: Path) -> None:
