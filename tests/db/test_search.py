@@ -443,6 +443,8 @@ async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.M
         return await batch(self, *statements)
 
     monkeypatch.setattr(Database, "batch", watched)
+    monkeypatch.setattr(search, "WINDOW", 1)
+    monkeypatch.setattr(search, "SOME", 1)
     await search.find(db, "walnut stepp zzz", scope, limit=10)
     await search.find(db, "walnut", Scope(), limit=10)
     monkeypatch.undo()
@@ -450,6 +452,7 @@ async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.M
     steps_of = [row["detail"] for rows in plans_of for row in rows]
 
     assert len(seen) > 6
+    assert any(told.get("before") for _, told in seen)  # what is behind the window, too
     scans = [step for step in steps_of if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]
     bounded = ("f", "m", "matching", "CONSTANT", "(subquery-")  # what a limit was put on
     assert [scan for scan in scans if not scan.removeprefix("SCAN ").startswith(bounded)] == []
