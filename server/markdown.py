@@ -15,6 +15,7 @@ PREFIX_LENGTH = 200
 MARKER = re.compile(r"([-*+]|\d{1,9}[.)])(?:[ \t]+|$)")
 MARK = r"[^\s\[\]\x00-\x1f\x7f][\u0300-\u036f\ufe0e\ufe0f]*|[^\s\[\]\w\x00-\x7f]{2,8}"  # a character, as people count
 CHECKBOX = re.compile(rf"\[([ \t]|{MARK})\](?:[ \t]+|$)")
+ALMOST = re.compile(r"\[[^\[\]]?\](?![(\[:])")  # no checkbox, and no link either: `[] task`, `[x]task`
 NUMBERED = re.compile(r"\*\*(\d+)\.\*\*[ \t]+(?=\S)")  # how an export begins a task
 STATUSES = {" ": "pending", "x": "done", "X": "done", "-": "cancelled", "~": "cancelled"}
 BEGUN = ("/", ">")  # pending, but more than that: the mark is kept with the notes
@@ -45,10 +46,11 @@ class ParsedStep:
 
 @dataclass(frozen=True)
 class ParsedPlan:
-    """The first `#` heading, and the steps in the order of the text."""
+    """The first `#` heading, the steps in the order of the text, and list items that are almost steps."""
 
     title: str | None
     steps: list[ParsedStep]
+    almost: list[str] = field(default_factory=list[str])
 
 
 def parse(text: str) -> ParsedPlan:
@@ -56,7 +58,7 @@ def parse(text: str) -> ParsedPlan:
     parser = _Parser()
     for line in _body(LINE_END.split(text.removeprefix("\ufeff"))):
         parser.feed(line)
-    return ParsedPlan(parser.title, _without_numbers([draft.finish() for draft in parser.drafts]))
+    return ParsedPlan(parser.title, _without_numbers([draft.finish() for draft in parser.drafts]), parser.almost)
 
 
 def _without_numbers(steps: list[ParsedStep]) -> list[ParsedStep]:
@@ -117,6 +119,7 @@ class _Parser:
     def __init__(self) -> None:
         self.title: str | None = None
         self.drafts: list[_Draft] = []
+        self.almost: list[str] = []
         self._headings: dict[int, str] = {}
         self._items: list[_Item] = []
         self._fence: _Fence | None = None
@@ -199,6 +202,7 @@ class _Parser:
         else:
             self._keep(" " * indent + text)
             draft = parent.draft if parent else None
+            self.almost += [own] if ALMOST.match(own) else []
         self._items.append(_Item(indent, content, whole, draft))
         if nested:
             self._item(content, rest, nested)

@@ -170,8 +170,9 @@ class Action:
         problems += [f"'{p['param']}': {p['problem']}" for p in invalid]
         problems += ["and more of that kind"] if more else []
         details: dict[str, object] = {"missing": missing, "unknown": unknown, "invalid": invalid}
+        told = "; ".join(problems)
         return InvalidArguments(
-            f"{self.tool} {self.name}: {'; '.join(problems)}. "
+            f"{self.tool} {self.name}: {told}{'' if told.endswith('?') else '.'} "
             f"action='help' topic='{self.name}' shows types, limits and an example.",
             **{key: value for key, value in details.items() if value},
             usage={"required": self.required, "optional": self.optional},

@@ -38,6 +38,15 @@ def test_what_only_looks_like_a_checkbox_is_no_step(line: str) -> None:
     assert steps(line) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("- [] no blank", "[] no blank"), ("1. [x]glued", "[x]glued"), ("* [ ]glued", "[ ]glued"), ("- - [-]in", "[-]in"),
+     ("- [a](b) link", None), ("- [1]: note", None), ("- [x][ref]", None), ("- plain [x]", None), ("- [ ] step", None)],
+)  # fmt: skip
+def test_a_list_item_that_is_almost_a_step_is_told(line: str, told: str | None) -> None:
+    assert parse(line).almost == ([told] if told else [])
+
+
 def test_the_phase_is_the_nearest_second_level_heading_else_the_first_level_one() -> None:
     text = "# Plan\n- [ ] a\n## Build\n- [ ] b\n### Parts\n- [ ] c\n## Ship\n- [ ] d\n# Other\n- [ ] e\n"
     assert [(s.phase, s.section) for s in steps(text)] == [

@@ -23,6 +23,7 @@ from server.tools.render import Result
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 UNTITLED = "Imported plan"
+ALMOST_SHOWN = 60
 MOST_TOLD = 20
 
 
@@ -57,7 +58,12 @@ async def import_(
     _refuse_empty(parsed)
     named = title or _line(parsed.title or (Path(source).stem if source else "")) or UNTITLED
     columns = {"category": category, "priority": priority, "source": source}
-    draft = Draft(named, columns, steps=[_step(step) for step in parsed.steps], warnings=_strange_marks(parsed))
+    draft = Draft(
+        named,
+        columns,
+        steps=[_step(step) for step in parsed.steps],
+        warnings=[*_strange_marks(parsed), *_almost_steps(parsed)],
+    )
     async with call.write() as tx:
         workspace_id = await call.workspace_id(tx)
         if source and (other := await plans.from_source(tx, workspace_id, source)):
@@ -87,6 +93,13 @@ def _strange_marks(parsed: ParsedPlan) -> list[str]:
         f"{', '.join(indices[:MOST_TOLD])}{f' and {len(indices) - MOST_TOLD} more' if len(indices) > MOST_TOLD else ''}"
         for mark, indices in list(marked.items())[:MOST_TOLD]
     ]
+
+
+def _almost_steps(parsed: ParsedPlan) -> list[str]:
+    """Return a warning for list items that look like steps and are none."""
+    shown = [repr(text[:ALMOST_SHOWN]) for text in parsed.almost[:MOST_TOLD]]
+    more = f" and {len(parsed.almost) - MOST_TOLD} more" if len(parsed.almost) > MOST_TOLD else ""
+    return [f"No steps, for a checkbox is '[ ] ' with its blanks: {', '.join(shown)}{more}"] if shown else []
 
 
 def _step(parsed: ParsedStep) -> NewStep:

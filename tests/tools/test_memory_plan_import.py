@@ -192,6 +192,13 @@ async def test_no_mark_of_a_checkbox_is_dropped_silently(agent: Agent, workspace
     assert warning.endswith("4, 6")
 
 
+async def test_what_is_almost_a_checkbox_is_told(agent: Agent, workspace_id: str) -> None:
+    made = await bring_in(agent, workspace_id, content="- [ ] a\n- [] b\n- [x]c\n")
+
+    assert made["steps_total"] == 1
+    assert "No steps, for a checkbox is '[ ] ' with its blanks: '[] b', '[x]c'" in made["warnings"]
+
+
 async def test_the_markdown_of_a_plan_can_be_imported_again(agent: Agent, workspace_id: str) -> None:
     statuses = ["pending", "done", "cancelled", "active", "blocked", "failed"]
     new = [{"task": f"a {status} one", "phase": "Build", "status": status} for status in statuses]
