@@ -13,6 +13,7 @@ from mcp import Client
 
 from server import elicitation
 from server.app import build
+from server.db import approvals
 from server.settings import Settings
 from server.tools import asking
 from tests.conftest import Agent, ToolError
@@ -81,16 +82,50 @@ async def test_a_yes_lets_the_same_call_go_on(settings: Settings, agent: Agent, 
 async def test_a_no_is_a_rejection_and_the_call_changes_nothing(
     settings: Settings, agent: Agent, workspace_id: str, mode: Mode
 ) -> None:
-    where = await gated_plan(agent, workspace_id)
     for answer, word in ((NO, "not today"), (wire.ElicitResult(action="decline"), "said no")):
+        where = await gated_plan(agent, workspace_id)
         async with connected(settings, mode, User([answer])) as client:
             error = await client.fails("memory_steps", "update", **where, status="done", agent="ada")
         assert error["code"] == "gated"
         assert error["rejected"] is True
         assert word in error["message"]
-    assert await status(agent, where) == ("pending", None, None)
-    told = await agent("memory_workspace", "events", plan_id=where["plan_id"], types=["approval_rejected"])
-    assert told["total"] == 2
+        assert await status(agent, where) == ("pending", None, None)
+        told = await agent("memory_workspace", "events", plan_id=where["plan_id"], types=["approval_rejected"])
+        assert told["total"] == 1
+
+
+@eras
+async def test_who_said_no_is_not_asked_again_at_once(
+    settings: Settings, agent: Agent, workspace_id: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await gated_plan(agent, workspace_id)
+    done = {**where, "status": "done", "agent": "ada"}
+    user = User([NO, NO, YES])
+    async with connected(settings, mode, user) as client:
+        first = await client.fails("memory_steps", "update", **done)
+        for tool, action, call in (
+            ("memory_steps", "update", done),
+            ("memory_plan", "confirm", {**where, "confirmation_scope": "step", "agent": "bob"}),
+        ):
+            again = await client.fails(tool, action, **call)
+            assert (again["code"], again["rejected"], again["approval_id"]) == ("gated", True, first["approval_id"])
+            assert "rejected this at" in again["message"]
+            assert "not today" in again["message"]
+        assert len(user.asked) == 1
+        monkeypatch.setattr(approvals, "REST_SECONDS", 0)
+        await client.fails("memory_steps", "update", **done)
+        await client("memory_steps", "update", **done)
+    assert [("Rejected at" in question, "not today" in question) for question in user.asked] == [
+        (False, False), (True, True), (True, True)
+    ]  # fmt: skip
+    assert await status(agent, where) == ("done", "human", "elicitation")
+
+
+def test_each_no_makes_the_rest_longer() -> None:
+    at = "2030-01-01T00:00:00.000Z"
+    row = approvals.Approval.model_construct(answered_at=at)
+    ends = [approvals.rests_until([row] * count) for count in (1, 2, 3)]
+    assert [end[11:16] for end in ends] == ["00:10", "00:20", "00:40"]
 
 
 UNANSWERED = {

@@ -1,6 +1,6 @@
 """Table `approvals`: what somebody was refused for want of a human, until a human answers or nobody needs it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.db import events
@@ -10,6 +10,10 @@ from server.models.approvals import Approval, Need, Waiting, Word
 from server.models.base import encode, later, new_id
 from server.models.events import Event
 
+REST_SECONDS = (
+    10 * 60
+)  # for which a thing that was rejected is not asked for again; twice as long after each further no
+MOST_DOUBLED = 10
 ANSWERED_DAYS = 7  # for which a briefing tells an agent what became of what it asked
 
 # What a gate is, and that it still is one. The first repeats the condition of the index steps_gates.
@@ -25,7 +29,7 @@ GATED_PHASE = """
     (g.approval_required = 1 OR l.phase_gates = 1)
     AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id)
 """
-# An open row is outdated when what it is about is gone, closed or confirmed.
+# An open row is outdated when what it is about is gone, closed or confirmed, or, for a whole call, was changed.
 CURRENT = """
     CASE a.kind
     WHEN 'step' THEN EXISTS (
@@ -35,7 +39,11 @@ CURRENT = """
         SELECT 1 FROM phases g JOIN plans l ON l.plan_id = g.plan_id
         WHERE g.phase_id = a.entity_id AND l.status <> 'completed'
           AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id))
-    ELSE 1 END
+    ELSE NOT EXISTS (
+        SELECT 1 FROM json_each(a.versions) v WHERE v.value IS NOT coalesce(
+            (SELECT s.version + l.version FROM steps s JOIN plans l ON l.plan_id = s.plan_id WHERE s.step_id = v.key),
+            (SELECT g.version + l.version FROM phases g JOIN plans l ON l.plan_id = g.plan_id WHERE g.phase_id = v.key)
+        )) END
 """
 SCOPE = "a.workspace_id = :workspace_id AND (:plan_id IS NULL OR a.plan_id = :plan_id)"
 
@@ -129,6 +137,26 @@ async def answer(tx: Transaction, approval: Approval, word: Word, *, yes: bool) 
     said = {"via": word.via, "by": word.by, **({"note": word.note} if word.note else {})}
     _log(tx, found, f"approval_{status}", f"{status} by {word.told}: {found.what}", **said)
     return found
+
+
+async def rejections(db: Reader, kind: str, entity_id: str, arguments: Mapping[str, Any]) -> list[Approval]:
+    """Return how often a human said no to this very thing since the last yes, newest first."""
+    same = "entity_id = :entity_id AND kind = :kind AND arguments = :arguments"
+    rows = await db.all(
+        f"""
+        SELECT * FROM approvals
+        WHERE {same} AND status = 'rejected' AND answered_at > coalesce(
+            (SELECT max(answered_at) FROM approvals WHERE {same} AND status IN ('approved', 'used')), '')
+        ORDER BY answered_at DESC, approval_id
+        """,
+        {"kind": kind, "entity_id": entity_id, "arguments": encode(dict(arguments))},
+    )
+    return [Approval.of(row) for row in rows]
+
+
+def rests_until(rejected: Sequence[Approval]) -> str:
+    """Return from when on a thing that was rejected may be asked for again."""
+    return later(rejected[0].answered_at or "", REST_SECONDS * 2 ** min(len(rejected) - 1, MOST_DOUBLED))
 
 
 async def answered_of(db: Reader, kind: str, entity_id: str, arguments: Mapping[str, Any]) -> Approval | None:
@@ -244,10 +272,10 @@ async def is_current(db: Reader, approval: Approval) -> bool:
 async def answered(db: Reader, workspace_id: str, agent: str, *, limit: int) -> list[Approval]:
     """Return what became lately of what an agent asked, newest first, but for what is done with."""
     rows = await db.all(
-        """
+        f"""
         SELECT a.* FROM approvals a
         WHERE a.workspace_id = :workspace_id AND lower(a.asked_by) = lower(:agent) AND a.answered_at > :since
-          AND a.status IN ('approved', 'rejected')
+          AND (a.status = 'rejected' OR (a.status = 'approved' AND (a.kind <> 'write' OR {CURRENT})))
           AND (a.kind <> 'step' OR EXISTS (
               SELECT 1 FROM steps s WHERE s.step_id = a.entity_id AND s.status NOT IN ('done', 'cancelled')))
         ORDER BY a.answered_at DESC, a.approval_id LIMIT :limit

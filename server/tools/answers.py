@@ -39,7 +39,7 @@ async def reject(tx: Transaction, approval: Approval, word: Word) -> Approval:
 
 async def _still_open(tx: Transaction, approval: Approval) -> list[Gate]:
     """Return the gates it is about, if it still waits and nothing of it changed; else raise."""
-    if approval.status != "open":
+    if approval.status not in ("open", "rejected"):  # who said no may think again
         raise _answered(approval)
     if approval.kind != "write":
         found = await gates.named(tx, [approval.entity_id]) if await approvals.is_current(tx, approval) else []
@@ -67,4 +67,6 @@ async def question(db: Reader, approval: Approval) -> list[str]:
     names = await workers.on(db, steps, [gate.id for gate in found if gate.type == "phase"])
     lines = [approval.what, f"Why: {approval.why}"]
     lines += [f"Asked by: {approval.asked_by or 'an agent without a name'}"]
+    for no in (await approvals.rejections(db, approval.kind, approval.entity_id, approval.arguments))[:1]:
+        lines += [f"Rejected at {no.answered_at} by {no.answered_by}{f': {no.note}' if no.note else ''}"]
     return [*lines, f"Worked on by: {', '.join(names) if names else 'nobody so far'}"]

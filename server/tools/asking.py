@@ -1,10 +1,10 @@
 """A call that needs a human: the row that waits for an answer, the question to the user, and the call once more."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.db import approvals
+from server.db import approvals, events
 from server.db.connection import Transaction
 from server.errors import Conflict, Gated
 from server.models.approvals import Approval, Word
@@ -16,6 +16,7 @@ from server.tools.common import Call
 from server.tools.gate_rules import NeedsHuman
 
 ASK_SECONDS = 45
+ANSWERS = ("approval_approved", "approval_rejected")
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ async def supervised(call: Call, asker: Asker | None, attempt: Callable[[], Awai
     try:
         return await attempt()
     except NeedsHuman as refused:
-        approval = await _file(call, refused)
+        approval, mark = await _file(call, refused)
         refusal = refused
     answer = await asker.ask(await _question(call, approval)) if asker else None
     if asker is None or answer is None:
-        raise _gated(call, refusal, approval)
+        raise _gated(call, refusal, approval, mark)
     word = Word("elicitation", client=asker.client, note=answer.note)
     await _record(call, approval, word, yes=answer.yes)
     if not answer.yes:
@@ -70,14 +71,35 @@ async def supervised(call: Call, asker: Asker | None, attempt: Callable[[], Awai
     try:
         return await attempt()
     except NeedsHuman as refused:
-        raise _gated(call, refused, await _file(call, refused)) from refused
+        raise _gated(call, refused, *await _file(call, refused)) from refused
 
 
-async def _file(call: Call, refused: NeedsHuman) -> Approval:
-    """Store what waits for a human, in a transaction of its own: the one thing that a refused call leaves."""
-    arguments = call.repeatable if refused.need.kind == "write" else {}
+async def _file(call: Call, refused: NeedsHuman) -> tuple[Approval, int]:
+    """Store what waits for a human, in a transaction of its own: the one thing that a refused call leaves.
+
+    Return it with the id of an event after which the answer comes. Who said no lately is not asked again.
+    """
+    need = refused.need
+    arguments = call.repeatable if need.kind == "write" else {}
     async with call.ending, call.write() as tx:
-        return await approvals.open_(tx, refused.need, arguments)
+        rejected = await approvals.rejections(tx, need.kind, need.entity_id, arguments)
+        if rejected and tx.now() < approvals.rests_until(rejected):
+            raise _resting(call, refused, rejected)
+        latest = await events.latest(tx, need.gates[0].workspace_id, limit=1)
+        return await approvals.open_(tx, need, arguments), latest[0].event_id if latest else 0
+
+
+def _resting(call: Call, refused: NeedsHuman, rejected: Sequence[Approval]) -> Gated:
+    """Return the refusal of what a human said no to a while ago."""
+    no, until = rejected[0], approvals.rests_until(rejected)
+    why = f": {no.note!r}" if no.note else ""
+    return Gated(
+        f"{refused} {no.answered_by} rejected this at {no.answered_at}{why}. Nothing was changed, and nobody is asked "
+        f"again before {until}. Do what would change their mind, or work on something else. They can still say yes in "
+        f"a terminal: {command(call.settings, 'confirm', no.approval_id)}",
+        approval_id=no.approval_id,
+        rejected=True,
+    )
 
 
 async def _record(call: Call, approval: Approval, word: Word, *, yes: bool) -> None:
@@ -104,7 +126,7 @@ async def _question(call: Call, approval: Approval) -> Question:
     return Question(approval.approval_id, encode(call.repeatable), text)
 
 
-def _gated(call: Call, refused: NeedsHuman, approval: Approval) -> Gated:
+def _gated(call: Call, refused: NeedsHuman, approval: Approval, mark: int) -> Gated:
     """Return the refusal: the thing, why, and the ways to a human's word that exist here."""
     gate = refused.need.gates[0]
     says = command(call.settings, "confirm", approval.approval_id)
@@ -113,8 +135,9 @@ def _gated(call: Call, refused: NeedsHuman, approval: Approval) -> Gated:
     named = {"confirmation_scope": gate.type, **({"step_id": gate.id} if gate.type == "step" else phase)}
     return Gated(
         f"{refused} Nothing was changed. Ask your user to answer in a terminal: {says} . Meanwhile work on something "
-        "else, or wait: memory_workspace action='events' types=['approval'] wait_seconds=25. "
-        f"After approval_approved {after}; never confirm your own work.",
+        f"else, or wait: memory_workspace action='events' plan_id={gate.plan_id!r} since_id={mark} "
+        f"types={list(ANSWERS)} wait_seconds=25, again while it is empty. After approval_approved {after}; never "
+        "confirm your own work.",
         approval_id=approval.approval_id,
         confirm=named if refused.need.kind != "write" else None,
         gates=[{f"{one.type}_id": one.id, "name": one.name[:120]} for one in refused.need.gates[:5]],

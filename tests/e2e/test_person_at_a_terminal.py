@@ -1,5 +1,7 @@
 """A plan with a gate, worked through by an agent over stdio and a person at a terminal."""
 
+import ast
+import asyncio
 import json
 import os
 import re
@@ -93,6 +95,15 @@ async def plan_of(agent: Agent, workspace_id: str) -> tuple[str, str]:
     return plan["plan_id"], plan["step_ids"][0]
 
 
+def waiting_call(message: str) -> dict[str, Any]:
+    """The arguments of the call that a refusal proposes for waiting."""
+    said = re.search(r"action='events' (.*?), again while", message)
+    assert said
+    call = ast.parse(f"f({re.sub(r' (?=[a-z_]+=)', ', ', said[1])})", mode="eval").body
+    assert isinstance(call, ast.Call)
+    return {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+
+
 async def refusal(agent: Agent, plan_id: str) -> dict[str, Any]:
     return await agent.fails("memory_steps", "update", plan_id=plan_id, step_index=0, status="done", agent="ada")
 
@@ -113,19 +124,16 @@ async def test_a_plan_with_a_gate_is_worked_through_with_what_errors_and_help_sa
             await agent("memory_steps", "next", plan_id=plan_id, step_id=step_id, **session)
         said = re.search(r"in a terminal: (.*?) \. ", caught.value.error["message"])
         assert said
-        latest = await agent("memory_workspace", "events", plan_id=plan_id, limit=1)
+        wait = waiting_call(caught.value.error["message"])
+        assert (await agent("memory_workspace", "events", **wait | {"wait_seconds": 0}))["events"] == []
 
         words = said[1].split()
-        shown = confirmed(root, *words[words.index("confirm") :], "--note", "go ahead")
-
-        waited = await agent(
-            "memory_workspace",
-            "events",
-            plan_id=plan_id,
-            since_id=latest["latest_id"],
-            types=["approval_approved"],
-            wait_seconds=20,
+        answered = asyncio.create_task(
+            asyncio.to_thread(confirmed, root, *words[words.index("confirm") :], "--note", "go ahead")
         )
+        waited = await agent("memory_workspace", "events", **wait)
+        shown = await answered
+        assert [event["type"] for event in waited["events"]] == ["approval_approved"]
         assert [event["data"]["via"] for event in waited["events"]] == ["terminal"]
         done = await agent("memory_steps", "next", plan_id=plan_id, step_id=step_id, **session)
         assert done["completed"]["status"] == "done"

@@ -6,6 +6,7 @@ import pytest
 
 from server.db import approvals, events
 from server.db.connection import Database
+from server.errors import Conflict, NotFound
 from server.models.approvals import Word
 from server.tools import answers
 from tests.conftest import Agent
@@ -270,3 +271,97 @@ async def test_a_long_answer_of_a_human_can_be_read_whole(agent: Agent, workspac
         found = await agent(call["tool"], call["action"], **where, offset=found["next_offset"])
         text += found["text"]
     assert text == said
+
+
+async def test_a_refusal_after_a_no_says_who_when_and_why_and_asks_nobody(
+    agent: Agent, workspace_id: str, db: Database
+) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase({"task": "look", "type": "confirmation"}))
+    done = {"plan_id": plan_id, "step_index": 0, "status": "done", "agent": "ada"}
+    asked = await agent.fails("memory_steps", "update", **done)
+    await answer(db, asked["approval_id"], yes=False, note="tests first")
+
+    refused = await agent.fails("memory_steps", "update", **done)
+    assert (refused["code"], refused["rejected"]) == ("gated", True)
+    assert "human rejected this at 2" in refused["message"]
+    assert "'tests first'" in refused["message"]
+    assert [row for row in await waiting(agent, plan_id) if "approval_id" in row] == []
+    events_ = await agent("memory_workspace", "events", plan_id=plan_id, types=["approval_asked"])
+    assert events_["total"] == 1
+
+
+@pytest.mark.parametrize("kind", ["step", "write"])
+async def test_whoever_said_no_may_think_again(agent: Agent, workspace_id: str, db: Database, kind: str) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase({"task": "look", "type": "confirmation"}))
+    status = {"step": "done", "write": "cancelled"}[kind]
+    call = {"plan_id": plan_id, "step_index": 0, "status": status, "agent": "ada"}
+    asked = await agent.fails("memory_steps", "update", **call)
+    await answer(db, asked["approval_id"], yes=False)
+    again = await agent.fails("memory_steps", "update", **call)
+    assert f"confirm {asked['approval_id']}" in again["message"]
+    await answer(db, again["approval_id"], yes=True)
+    await agent("memory_steps", "update", **call)
+
+
+async def open_rows(agent: Agent, workspace_id: str) -> list[str]:
+    found = await agent("memory_workspace", "approvals", workspace_id=workspace_id)
+    return [row["approval_id"] for row in found["approvals"] if "approval_id" in row]
+
+
+@pytest.mark.parametrize("way", ["delete", "archive"])
+async def test_what_waits_goes_with_its_plan_and_comes_back_with_it(
+    agent: Agent, workspace_id: str, way: str, db: Database
+) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase({"task": "look", "type": "confirmation"}))
+    asked = await agent.fails("memory_plan", "confirm", plan_id=plan_id, step_index=0, confirmation_scope="step")
+    sure = {"confirm": True} if way == "delete" else {}
+    gone = await agent("memory_plan", way, plan_id=plan_id, **sure)
+    assert await open_rows(agent, workspace_id) == []
+    with pytest.raises(NotFound):
+        await answer(db, asked["approval_id"], yes=True)
+    if way == "delete":
+        await agent("memory_workspace", "restore", trash_id=gone["trash_id"])
+    else:
+        await agent("memory_plan", "unarchive", plan_id=plan_id)
+    assert await open_rows(agent, workspace_id) == [asked["approval_id"]]
+    await answer(db, asked["approval_id"], yes=True)
+
+
+async def test_a_row_closes_when_its_step_is_settled_otherwise(agent: Agent, workspace_id: str, db: Database) -> None:
+    plan_id = await plan_of(
+        agent, workspace_id, phase({"task": "a", "type": "confirmation"}, {"task": "b", "type": "confirmation"})
+    )
+    asked = [
+        await agent.fails("memory_steps", "update", plan_id=plan_id, step_index=at, status="done", agent="ada")
+        for at in (0, 1)
+    ]
+    cancel = {"plan_id": plan_id, "step_index": 0, "status": "cancelled", "agent": "ada"}
+    refused = await agent.fails("memory_steps", "update", **cancel)
+    await answer(db, refused["approval_id"], yes=True)
+    await agent("memory_steps", "update", **cancel)
+    await agent.person_confirms((await agent("memory_steps", "get", plan_id=plan_id, step_index=1))["step_id"])
+
+    assert await open_rows(agent, workspace_id) == []
+    for row in asked:
+        with pytest.raises(Conflict):
+            await answer(db, row["approval_id"], yes=True)
+    assert (await agent("memory_steps", "get", plan_id=plan_id, step_index=0)).get("confirmed_by") is None
+
+
+async def test_a_call_that_waits_is_listed_only_while_nothing_it_is_about_changed(
+    agent: Agent, workspace_id: str, db: Database
+) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase({"task": "a", "type": "confirmation"}))
+    cancel = {"plan_id": plan_id, "step_index": 0, "status": "cancelled", "agent": "ada"}
+    refused = await agent.fails("memory_steps", "update", **cancel)
+    assert await open_rows(agent, workspace_id) == [refused["approval_id"]]
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=0, task="drop all tables")
+    assert await open_rows(agent, workspace_id) == []
+    with pytest.raises(Conflict):
+        await answer(db, refused["approval_id"], yes=True)
+
+    again = await agent.fails("memory_steps", "update", **cancel)
+    await answer(db, again["approval_id"], yes=True)
+    assert len((await agent("memory_agent", "init", agent="ada", plan_id=plan_id))["answers"]) == 1
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=0, task="drop some tables")
+    assert "answers" not in await agent("memory_agent", "init", agent="ada", plan_id=plan_id)
