@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from server import content
 from server.models.content import ContentFile
+from server.tools import TOOLS as REGISTRY
 
+PARAMETERS = {name for tool in REGISTRY.values() for action in tool.actions.values() for name in action.params}
 ASSETS = Path(__file__).resolve().parent.parent
 TOOLS = {
     "memory_workspace",
@@ -176,6 +178,22 @@ def test_every_shipped_file_names_only_tools_that_exist(item: ContentFile) -> No
     named = set(re.findall(r"\bmemory_[a-z_]+", item.body))
 
     assert named <= TOOLS
+
+
+@pytest.mark.parametrize("item", shipped(), ids=lambda item: item.name)
+def test_every_call_in_a_shipped_file_is_one_that_exists(item: ContentFile) -> None:
+    """An action behind a tool's name, and parameters with a value, as they stand between backticks."""
+    quoted = re.findall(r"`([^`\n]+)`", item.body)
+    calls = [(match[1], match[2]) for text in quoted if (match := re.match(r"(memory_[a-z]+) ([a-z_]+)", text))]
+    unknown = [
+        call
+        for call in calls
+        if call[0] in REGISTRY and call[1] not in (REGISTRY[call[0]].actions | REGISTRY[call[0]].aliases)
+    ]
+    named = {name for text in quoted for name in re.findall(r"\b([a-z_]+)=", text)}
+
+    assert not unknown
+    assert named <= PARAMETERS | {"action"}
 
 
 def test_every_shipped_file_is_called_like_what_it_holds() -> None:

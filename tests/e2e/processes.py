@@ -29,6 +29,16 @@ class ServerProcess:
     async def start(
         cls, data_root: Path, *flags: str, command: Sequence[str] = COMMAND, hears_errors: bool = False
     ) -> Self:
+        server = await cls.launch(data_root, *flags, command=command, hears_errors=hears_errors)
+        await server.request("initialize", HELLO)
+        await server._send({"method": "notifications/initialized"})
+        return server
+
+    @classmethod
+    async def launch(
+        cls, data_root: Path, *flags: str, command: Sequence[str] = COMMAND, hears_errors: bool = False
+    ) -> Self:
+        """Start the process and say nothing yet."""
         process = await asyncio.create_subprocess_exec(
             *command,
             "--data-root",
@@ -39,10 +49,7 @@ class ServerProcess:
             stderr=asyncio.subprocess.PIPE if hears_errors else asyncio.subprocess.DEVNULL,
             limit=LINE_LIMIT,
         )
-        server = cls(process)
-        await server.request("initialize", HELLO)
-        await server._send({"method": "notifications/initialized"})
-        return server
+        return cls(process)
 
     async def __call__(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
         """Run one tool call and return its parsed result, or raise ToolError."""
