@@ -63,6 +63,7 @@ class VirtualStore(Store):
         if self._db is None:
             self._db = await open_database(self.settings.database, synchronous="normal", clock=self._clock)
             await migrate(self._db, ASSETS / "migrations")
+            await gates.watch(self._db)
         return self._db
 
 
