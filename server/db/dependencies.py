@@ -271,7 +271,7 @@ async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
             ids = [*ids[: CYCLE_SHOWN // 2], "...", *ids[-CYCLE_SHOWN // 2 :]]
         raise Conflict(
             f"That would be a cycle, so nothing of it could ever start: {' waits for '.join(await _placed(tx, ids))}. "
-            "Leave out one of these dependencies.",
+            "Leave out one of these dependencies, or take one of them away first.",
             cycle=ids,
         )
 

@@ -15,11 +15,13 @@ from server.files import drafted
 from server.models.events import Event
 from server.models.text import Id, Line
 from server.tools.common import Call
+from server.tools.identity import FOLDER
 from server.tools.paths import expanded, normal_path
 from server.tools.plan import TOOL
 
 Format = Annotated[Literal["json", "markdown"], Field(description="json|markdown")]
 OutputPath = Annotated[Line, Field(description="in the workspace")]
+OWN_FOLDERS = (".git", FOLDER)  # whose files mean something to git, and to us
 SUFFIXES = {"json": (".json",), "markdown": (".md", ".markdown")}
 
 
@@ -67,8 +69,11 @@ def _inside(folder: str, output_path: str, format: str) -> Path:
     home = Path(os.path.realpath(path.parent))
     if not home.is_relative_to(normal_path(Path(folder))) or path.name in ("", ".", ".."):
         raise NotAllowed(f"output_path {output_path[:200]!r} leads out of the project folder {folder!r}.")
-    if ".git" in home.parts or path.suffix.lower() not in SUFFIXES[format]:
-        raise NotAllowed(f"output_path {output_path[:200]!r} has to end in {SUFFIXES[format][0]}, and be outside .git.")
+    if not {*OWN_FOLDERS}.isdisjoint(home.parts) or path.suffix.lower() not in SUFFIXES[format]:
+        raise NotAllowed(
+            f"output_path {output_path[:200]!r} has to end in {SUFFIXES[format][0]}, and be outside of "
+            f"{' and '.join(OWN_FOLDERS)}."
+        )
     return home / path.name
 
 

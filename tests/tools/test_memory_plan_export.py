@@ -111,8 +111,9 @@ async def test_a_file_that_is_there_is_replaced_only_by_force(agent: Agent, plan
 
 @pytest.mark.parametrize(
     "path",
-    ["../out.json", "/tmp/out.json", "link/out.json", ".git/x.json", "plan.py", "..", "~/out.json", "x/../../y.json"],
-)
+    ["../out.json", "/tmp/out.json", "link/out.json", ".git/x.json", "plan.py", "..", "~/out.json", "x/../../y.json",
+     ".projectmemory/identity.json"],
+)  # fmt: skip
 async def test_nothing_is_written_outside_of_the_project(
     agent: Agent, plan_id: str, project: Path, tmp_path: Path, path: str
 ) -> None:
