@@ -16,12 +16,19 @@ def folded(name: str) -> str:
 
 
 RESERVED = ("human", "user", "owner")  # what stands for a person
+# Letters of other scripts that look like those of the reserved names (Cyrillic, Greek, Armenian), small and capital.
+TWINS = str.maketrans(
+    "\u0430\u03b1\u0435\u03b5\u043e\u03bf\u0585\u04bb\u0570\u043d\u0455\u0433\u043c\u03bc\u03c5\u057d\u0578\u03b7\u043f\u051d\u0461\u03c9\u03bd",
+    "aaeeooohhhsrmmuunnnwwwn",
+)
+UNSEEN = "\u115f\u1160\u2800"  # letters and symbols that show nothing
 
 
 def look(name: str) -> str:
     """Return what a name looks like: of two that a person cannot tell apart, one form."""
-    seen = (char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
-    return " ".join("".join(seen).casefold().split())
+    shown = unicodedata.normalize("NFKC", name)
+    seen = (char for char in shown if unicodedata.category(char) not in ("Cf", "Mn") and char not in UNSEEN)
+    return " ".join("".join(seen).casefold().translate(TWINS).split())
 
 
 def is_reserved(name: str) -> bool:

@@ -162,7 +162,7 @@ def show_approvals(context: typer.Context, *, as_json: AsJson = False) -> None:
 
 @app.command("confirm")
 def say_yes(context: typer.Context, wanted: WhatWaits, *, note: Note = None) -> None:
-    """Say yes to what waits for a person; a code that is shown has to be typed back."""
+    """Say yes to what waits for a person, or was rejected; a code that is shown has to be typed back."""
     from server.cli import confirm
 
     raise typer.Exit(confirm.answer(context.obj, wanted, yes=True, note=note))
@@ -170,7 +170,7 @@ def say_yes(context: typer.Context, wanted: WhatWaits, *, note: Note = None) -> 
 
 @app.command("reject")
 def say_no(context: typer.Context, wanted: WhatWaits, *, note: Note = None) -> None:
-    """Say no to what waits for a person; whoever asked is told, with the note."""
+    """Say no to what waits for a person; whoever asked is told, with the note, and does not ask again at once."""
     from server.cli import confirm
 
     raise typer.Exit(confirm.answer(context.obj, wanted, yes=False, note=note))

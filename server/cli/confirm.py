@@ -74,7 +74,7 @@ async def _record(chosen: Settings, target: Approval | Gate, word: Word, yes: bo
                 row = await approvals.require(tx, target.approval_id)
                 done = await (answers.approve if yes else answers.reject)(tx, row, word)
                 who = done.asked_by or "whoever asked"
-                told = f"{done.approval_id} is {done.status}; {shown(who)} is told and can go on."
+                told = f"{done.approval_id} is {done.status}; {shown(who)} is told{' and can go on' if yes else ''}."
             await events.flush(tx)
         return told
     finally:

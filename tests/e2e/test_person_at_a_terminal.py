@@ -152,11 +152,19 @@ async def test_a_no_in_a_terminal_reaches_whoever_asked(agent: Agent, workspace_
     told = json.loads(in_a_pipe(agent.settings.data_root, "approvals", "--json").stdout)
     assert [row["approval_id"] for row in told["approvals"]] == [asked["approval_id"]]
 
-    confirmed(agent.settings.data_root, "reject", step_id, "--note", "not today")
+    shown = confirmed(agent.settings.data_root, "reject", step_id, "--note", "not today")
+    assert "ada is told." in shown
 
     [line] = (await agent("memory_agent", "init", agent="ada", plan_id=plan_id))["answers"]
     assert (line["status"], line["note"]) == ("rejected", "not today")
     assert "reached" in in_a_pipe(agent.settings.data_root, "approvals").stdout
+    refused = await refusal(agent, plan_id)
+    assert "not today" in refused["message"]
+
+    shown = confirmed(agent.settings.data_root, "confirm", refused["approval_id"])
+    assert "not today" in shown
+    done = await agent("memory_steps", "update", plan_id=plan_id, step_index=0, status="done", agent="ada")
+    assert done["status"] == "done"
 
 
 async def test_without_the_code_nothing_is_confirmed(agent: Agent, workspace_id: str) -> None:
@@ -198,6 +206,9 @@ async def test_what_loosens_a_setting_takes_a_person(agent: Agent, workspace_id:
     assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
     refused = in_a_pipe(root, "config", "set", "gates", "relayed")
     assert refused.returncode != 0
+    under_an_agent = Terminal(root, "config", "set", "gates", "relayed", env={"CLAUDECODE": "1"})
+    assert under_an_agent.end() != 0
+    assert "CLAUDECODE" in under_an_agent.shown
     assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
     confirmed(root, "config", "set", "gates", "relayed")
     assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "relayed"

@@ -1,15 +1,19 @@
 """A refusal for want of a human leaves a row; a person answers; whoever asked is told and goes on."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from mcp import Client
 
+from server.app import build
 from server.db import approvals, events
 from server.db.connection import Database
-from server.errors import Conflict, NotFound
+from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.approvals import Word
+from server.settings import GATES, Settings, load
 from server.tools import answers
-from tests.conftest import Agent
+from tests.conftest import Agent, ToolError
 
 
 async def plan_of(agent: Agent, workspace_id: str, *phases: dict[str, Any], **more: Any) -> str:
@@ -200,7 +204,14 @@ async def test_a_new_step_ends_the_confirmation_of_its_phase(agent: Agent, works
     assert told["total"] == 1
 
 
-@pytest.mark.parametrize("name", ["human", "User", "OWNER", "ｈｕｍａｎ", "hu\u200bman", "ｏwner"])
+# Cyrillic, Greek and Armenian letters, and characters that show nothing.
+TWINS = [
+    "us\u0435r", "US\u0395R", "U\u0405ER", "\u043ewner", "\u03bfwn\u0435r",
+    "\u04bbum\u0430n", "hum\u0391n", "\u054dser", "user\ufe0f", "user\u3164", "hu\u034fman",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["human", "User", "OWNER", "ｈｕｍａｎ", "hu\u200bman", "ｏwner", *TWINS])
 async def test_no_agent_takes_the_name_of_a_person(agent: Agent, workspace_id: str, name: str) -> None:
     for tool, action, arguments in (
         ("memory_agent", "init", {"agent": name}),
@@ -365,3 +376,43 @@ async def test_a_call_that_waits_is_listed_only_while_nothing_it_is_about_change
     assert len((await agent("memory_agent", "init", agent="ada", plan_id=plan_id))["answers"]) == 1
     await agent("memory_steps", "update", plan_id=plan_id, step_index=0, task="drop some tables")
     assert "answers" not in await agent("memory_agent", "init", agent="ada", plan_id=plan_id)
+
+
+async def test_a_person_may_be_written_to_and_handed_to(agent: Agent, workspace_id: str) -> None:
+    where = {"workspace_id": workspace_id, "agent": "ada"}
+    await agent("memory_session", "send_message", to_agent="human", content="May I?", **where)
+    plan_id = await plan_of(agent, workspace_id, phase("a"))
+    session = await agent("memory_agent", "init", agent="ada", plan_id=plan_id)
+    who = {"session_id": session["session_id"], "to_agent": "human", "reason": "which colour?"}
+    await agent("memory_agent", "handoff", **who)
+    refused = await agent.fails("memory_agent", "handoff", **who, pass_claims=True)
+    assert "is a person" in refused["message"]
+
+
+async def confirmed_by_bob(settings: Settings, plan_id: str) -> str:
+    """What a server with these settings says to an agent that passes its user's word on."""
+    async with Client(build(settings)) as client:
+        confirm = {"plan_id": plan_id, "step_index": 0, "confirmation_scope": "step", "agent": "bob"}
+        try:
+            return (await Agent(client)("memory_plan", "confirm", **confirm))["confirmed_by"]
+        except ToolError as error:
+            return error.code
+
+
+async def test_an_environment_only_tightens_what_all_servers_share(
+    agent: Agent, workspace_id: str, db: Database, settings: Settings
+) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase({"task": "look", "type": "confirmation"}))
+    loosest = replace(settings, gates=GATES[0])
+    assert await confirmed_by_bob(loosest, plan_id) == "gated"
+    await relaying(db)
+    assert await confirmed_by_bob(replace(settings, gates="human"), plan_id) == "gated"
+    assert await confirmed_by_bob(loosest, plan_id) == "relayed by bob"
+
+
+@pytest.mark.parametrize("value", ["relayed", "none", "off", "agent"])
+@pytest.mark.parametrize("as_flag", [False, True])
+def test_no_environment_and_no_flag_loosens_a_gate(value: str, as_flag: bool) -> None:
+    given = {"gates": value} if as_flag else {}
+    with pytest.raises(InvalidArguments, match="takes one of: shared, human"):
+        load(given, {} if as_flag else {"PM_GATES": value})
