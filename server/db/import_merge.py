@@ -21,6 +21,8 @@ BOOKKEEPING = {"version", "updated_at", "last_seen_at"}
 NUMBERS = ("event_id", "log_id")
 # Rows that are never deleted because a file does not name them any more: too much hangs on them.
 KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
+# What a human said of a plan that no import made is said here, or it is not: a file may claim anything.
+WORDS = ("confirmations", "approvals")
 Columns = dict[str, Any]
 Entry = tuple[tuple[str, Any], ...]
 
@@ -177,6 +179,7 @@ class _Table:
         moved = [row for row in rows if row["row_key"] not in bases or bases[row["row_key"]].text != row["base"]]
         live = await self.live(row["row_key"] for row in moved)
         taken = await self.taken([row for row in moved if row["row_key"] not in live])
+        own = await self.made_here(rows) if self.name in WORDS else set[str]()
         changes: list[Columns] = []
         for row in rows:
             base = bases.get(row["row_key"])
@@ -186,6 +189,9 @@ class _Table:
                 self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
             elif base is None or base.text != row["base"]:
                 action, changed = self._one(row, base, live.get(row["row_key"]), taken.get(row["row_key"]))
+            if action == "insert" and row["plan_id"] in own:
+                action = "foreign"
+                self.tell(row, "error", "a human's word on a plan that is there already; left out", row["row_key"])
             if action != "insert":
                 changes.append({"seq": row["seq"], "action": action, "changes": encode(changed) if changed else None})
         self.stage.change("UPDATE rows SET action = :action, changes = :changes WHERE seq = :seq", changes)
@@ -249,6 +255,18 @@ class _Table:
         if "updated_at" in live:
             changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
         return changed
+
+    async def made_here(self, rows: Sequence[sqlite3.Row]) -> set[str]:
+        """Return the plans of these rows that are there, and that no import made."""
+        found = await self.db.all(
+            """
+            SELECT p.plan_id FROM (SELECT plan_id FROM plans UNION ALL SELECT plan_id FROM plans_archive) p
+            WHERE p.plan_id IN (SELECT value FROM json_each(:ids)) AND NOT EXISTS (
+                SELECT 1 FROM import_rows i WHERE i.table_name = 'plans' AND i.row_key = p.plan_id)
+            """,
+            {"ids": encode(list({row["plan_id"] for row in rows if row["plan_id"]}))},
+        )
+        return {row["plan_id"] for row in found}
 
     async def taken(self, rows: Sequence[sqlite3.Row]) -> dict[str, str]:
         """Return which of these new rows would stand where another one is, by a unique key of the table."""
