@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.calls import run
@@ -239,7 +239,7 @@ def moves(kinds: st.SearchStrategy[int]) -> st.SearchStrategy[list[tuple[int, in
 
 KINDS = 32
 # What takes something away, changes what is left, brings it back, and begins it: rarely together among all others.
-AWAY_AND_BACK = (4, 10, 14, 18, 19, 20, 29, 30, 31)
+AWAY_AND_BACK = (4, 10, 14, 19, 20, 30, 31)
 
 
 def throw(seeded: Path, thrown: list[Any]) -> None:
@@ -258,8 +258,10 @@ def test_nothing_behind_an_unconfirmed_gate_is_ever_begun_or_done(seeded: Path, 
     throw(seeded, thrown)
 
 
-@settings(max_examples=20)
+@settings(max_examples=30)
 @given(thrown=moves(st.sampled_from(AWAY_AND_BACK)))
+@example(thrown=[(10, 6, 0, 0), (19, 1, 0, 0), (30, 0, 0, 0)])  # a step goes, its phase moves past the gate, it is back
+@example(thrown=[(10, 3, 0, 0), (10, 1, 0, 0), (30, 0, 0, 0)])  # back without what led to its gate
 def test_nothing_that_comes_back_comes_back_in_front_of_its_gate(seeded: Path, thrown: list[Any]) -> None:
     throw(seeded, thrown)
 
