@@ -353,6 +353,16 @@ def concurrency(place: Place) -> Iterator[Figure]:
         name = f"{processes} writing processes"
         yield Figure(f"{name}: throughput", "calls/s", rate, None, floor, rate / floor, bar, at_least=True)
         yield timed(f"{name}: one call", ours["times"], 0.99, floor=statistics.median(bare["times"]))
+        yield Figure(
+            f"{name}: slowest process",
+            "of the mean",
+            ours["slowest"],
+            None,
+            bare["slowest"],
+            ours["slowest"],
+            0.5,
+            at_least=True,
+        )
         yield Figure(f"{name}: errors", "", ours["errors"], judged=ours["errors"], bar=0)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import json
 import secrets
 import sqlite3
+import statistics
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from server.errors import ProjectMemoryError
 from server.settings import DATABASE_NAME, Settings
 from server.store import Store
 
-PROCESSES = (1, 4, 16)
+PROCESSES = (1, 4, 8, 16)
 WRITES = 200
 TYPE = "bench-type"
 MANY = "many"  # marks the rows of one statement
@@ -31,12 +32,13 @@ Json = dict[str, Any]
 
 
 async def prepare(root: Path) -> tuple[str, list[tuple[str, Any]]]:
-    """Make a plan, and return its id and the statements of one store call on it."""
+    """Make a plan, and return its id and the statements: those that equip a connection, and those of one store call."""
     (root / "project").mkdir()
     store = Store(Settings(data_root=root))
     tools = offered(store.settings)
     with patch("sqlite3.connect", partial(sqlite3.connect, factory=Recorder)):
         await store.open()
+    equipment = [(sql, params) for sql, params in Recorder.statements if is_equipment(sql)]
     place = {"action": "register", "workspace_path": str(root / "project")}
     workspace = json.loads(await run(store, tools, "memory_workspace", place))
     plan = {"action": "create", "title": "Bench", "workspace_id": workspace["workspace_id"], "category": "quick_task"}
@@ -45,7 +47,12 @@ async def prepare(root: Path) -> tuple[str, list[tuple[str, Any]]]:
     await run(store, tools, "memory_context", call(plan_id, TYPE))
     statements = [(sql, params) for sql, params in Recorder.statements if "busy_timeout" not in sql]
     await store.close()
-    return plan_id, statements
+    return plan_id, [*equipment, *statements]
+
+
+def is_equipment(sql: str) -> bool:
+    """Return whether a statement makes something that its connection alone has."""
+    return "CREATE TEMP" in sql
 
 
 class Recorder(sqlite3.Connection):
@@ -96,7 +103,10 @@ def write_bare(root: Path, statements: Sequence[tuple[str, Any]]) -> tuple[list[
     for pragma in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "synchronous = FULL"):
         db.execute(f"PRAGMA {pragma}")
     db.execute("PRAGMA wal_autocheckpoint = 0")
-    whole = json.dumps(statements)
+    for sql, params in statements:
+        if is_equipment(sql):
+            db.execute(sql, params)
+    whole = json.dumps([(sql, params) for sql, params in statements if not is_equipment(sql)])
     item_id = whole.partition('"item_id": "')[2].partition('"')[0]
     rounds: list[list[tuple[str, Any]]] = [
         json.loads(whole.replace(item_id, f"item_{secrets.token_hex(6)}").replace(TYPE, kind)) for kind in kinds(WRITES)
@@ -158,7 +168,13 @@ def measure(root: Path, processes: int, mode: str) -> Json:
     answers = [json.loads(each.communicate()[0]) for each in workers]
     elapsed = max(a["ended"] for a in answers) - min(a["began"] for a in answers)
     times = sorted(t for answer in answers for t in answer["times"])
-    return {"times": times, "calls_per_second": len(times) / elapsed, "errors": sum(a["errors"] for a in answers)}
+    paces = [len(answer["times"]) / (answer["ended"] - answer["began"]) for answer in answers]
+    return {
+        "times": times,
+        "calls_per_second": len(times) / elapsed,
+        "slowest": min(paces) / statistics.mean(paces),
+        "errors": sum(a["errors"] for a in answers),
+    }
 
 
 if __name__ == "__main__":
