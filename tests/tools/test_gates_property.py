@@ -254,6 +254,7 @@ def throw(seeded: Path, thrown: list[Any]) -> None:
 
 @settings(max_examples=40)
 @given(thrown=moves(st.integers(0, KINDS - 1)))
+@example(thrown=[(1, 0, 6, 0), (25, 0, 0, 0), *[(0, 0, 0, 0)] * 7, (1, 0, 20, 0), (26, 0, 0, 0)])  # asked again
 def test_nothing_behind_an_unconfirmed_gate_is_ever_begun_or_done(seeded: Path, thrown: list[Any]) -> None:
     throw(seeded, thrown)
 
