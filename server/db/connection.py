@@ -58,10 +58,10 @@ class Connection(aiosqlite.Connection):
             raise Ending
         return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
 
-    async def begin(self, seconds: float) -> None:
-        """Take the write lock, waiting for so long at the most. A `rollback` ends the wait."""
+    async def begin(self, seconds: float, *statements: Statement) -> list[list[sqlite3.Row]]:
+        """Take the write lock, waiting so long at the most, and go on in the same hop. A `rollback` ends the wait."""
         self._patience = seconds
-        await self.batch([(BEGIN, NO_PARAMS)])
+        return (await self.batch([(BEGIN, NO_PARAMS), *statements]))[1:]
 
     async def rollback(self) -> None:
         """End the transaction, if there is one, and the wait for it."""
@@ -289,8 +289,8 @@ class Database(Reader):
             await self._connection.close()
 
     async def _begin(self, patience: float) -> None:
-        await self._lock(patience)
-        [(version,)], [(last,)] = await Reader(self._writer, self._clock).batch(
+        [(version,)], [(last,)] = await self._lock(
+            patience,
             ("PRAGMA user_version", NO_PARAMS),
             ("SELECT max(timestamp) FROM event_log", NO_PARAMS),
         )
@@ -302,9 +302,9 @@ class Database(Reader):
         if last and isinstance(self._clock, Clock):
             self._clock.at_least(datetime.fromisoformat(last))
 
-    async def _lock(self, patience: float) -> None:
+    async def _lock(self, patience: float, *statements: Statement) -> list[list[sqlite3.Row]]:
         try:
-            await self._writer.begin(patience)
+            return await self._writer.begin(patience, *statements)
         except sqlite3.Error as error:
             told = translate(error)
             raise (blamed(told, self.path) if isinstance(told, Busy) else told) from error
