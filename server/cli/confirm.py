@@ -5,7 +5,7 @@ from datetime import datetime
 import anyio
 
 from server.cli import person
-from server.db import approvals, events, gates, workspaces
+from server.db import approvals, events, gates, plans, workspaces
 from server.db.connection import Database, Reader
 from server.errors import Conflict, NotFound
 from server.models.approvals import HUMAN, Approval, Gate, Waiting, Word
@@ -54,6 +54,7 @@ async def _find(db: Reader, wanted: str) -> Approval | Gate:
     if row := await approvals.open_for(db, wanted):
         return row
     if named := await gate_rules.named(db, [wanted]):
+        await plans.require_live(db, named[0].plan_id)
         return named[0]
     raise NotFound(
         f"Nothing that waits has the id {wanted[:80]!r}. Give the whole id of an approval, a step or a phase: "

@@ -311,6 +311,9 @@ async def test_whoever_said_no_may_think_again(agent: Agent, workspace_id: str, 
     again = await agent.fails("memory_steps", "update", **call)
     assert f"confirm {asked['approval_id']}" in again["message"]
     await answer(db, again["approval_id"], yes=True)
+    told = await agent("memory_workspace", "events", types=["approval_approved"], workspace_id=workspace_id)
+    assert [event["entity_id"] for event in told["events"]] == [asked["approval_id"]]
+    assert await db.value("SELECT status FROM approvals") == "approved"
     await agent("memory_steps", "update", **call)
 
 
