@@ -58,7 +58,7 @@ CREATE INDEX approvals_workspace ON approvals (workspace_id, status, created_at)
 CREATE INDEX approvals_plan ON approvals (plan_id, status);
 CREATE INDEX approvals_entity ON approvals (entity_id, status);
 CREATE INDEX approvals_asked ON approvals (workspace_id, lower(asked_by), answered_at) WHERE answered_at IS NOT NULL;
-CREATE UNIQUE INDEX approvals_open ON approvals (kind, entity_id, arguments) WHERE status = 'open';
+CREATE INDEX approvals_open ON approvals (kind, entity_id, arguments) WHERE status = 'open';
 CREATE TABLE approvals_archive (
     approval_id TEXT PRIMARY KEY,
     workspace_id TEXT,

@@ -95,7 +95,7 @@ async def _move(
 
 
 async def _forget_what_went(tx: Transaction, plan_id: str) -> None:
-    """Let go of what was deleted, or asked again, while the plan was in the archive."""
+    """Let go of a program and of dependencies whose targets were deleted while the plan was in the archive."""
     await tx.run(
         f"""
         UPDATE plans_archive SET program_id = NULL
@@ -109,17 +109,6 @@ async def _forget_what_went(tx: Transaction, plan_id: str) -> None:
         WHERE {FAMILY["dependencies"]} AND NOT {dependencies.TARGET_EXISTS}
         """,
         {"plan_id": plan_id},
-    )
-    # What was asked before the plan was archived may have been asked again since: one open row is enough.
-    await tx.run(
-        f"""
-        UPDATE approvals_archive AS old SET status = 'outdated', updated_at = :now
-        WHERE {OF_PLAN} AND status = 'open' AND EXISTS (
-            SELECT 1 FROM approvals a WHERE a.status = 'open'
-              AND (a.kind, a.entity_id, a.arguments) = (old.kind, old.entity_id, old.arguments)
-        )
-        """,
-        {"plan_id": plan_id, "now": tx.now()},
     )
     # The triggers count anew as the dependencies that are left come back.
     await tx.run(f"UPDATE steps_archive SET waits_for = 0 WHERE {OF_PLAN}", {"plan_id": plan_id})
