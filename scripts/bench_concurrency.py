@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 from server.calls import offered, run
-from server.db.failures import BUSY_TIMEOUT_MS
+from server.db.storage.driver_errors import BUSY_TIMEOUT_MS
 from server.errors import ProjectMemoryError
 from server.settings import DATABASE_NAME, Settings
 from server.store import Store

@@ -25,8 +25,8 @@ from bench_figures import Figure, sized, timed
 from bench_store import AGENTS, LARGE, SEED, SMALL, STEPS, Prose, Shape, build, queries
 
 from server.calls import offered, run
-from server.db.connection import Connection, Statement
-from server.db.named import FUNCTIONS
+from server.db.storage.connection import Connection, Statement
+from server.db.storage.name_functions import FUNCTIONS
 from server.errors import NotFound
 from server.registry import Tool
 from server.settings import DATABASE_NAME, Settings

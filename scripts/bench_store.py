@@ -15,26 +15,15 @@ from typing import TypeVar
 
 import search_set
 
-from server.db import (
-    claims,
-    context,
-    dependencies,
-    events,
-    family,
-    file_edits,
-    knowledge,
-    lineage,
-    memories,
-    messages,
-    notes,
-    phases,
-    plans,
-    search_upkeep,
-    sessions,
-    steps,
-)
-from server.db import workspaces as workspaces_
-from server.db.connection import Database, Transaction
+from server.db.audit import events
+from server.db.context import context_items, knowledge, memories
+from server.db.dependencies import dependencies
+from server.db.plans import phases, plan_archive, plan_notes, plans
+from server.db.search import index_upkeep
+from server.db.sessions import lineage, messages, sessions
+from server.db.steps import claims, file_edits, steps
+from server.db.storage.connection import Database, Transaction
+from server.db.workspaces import workspaces as workspaces_
 from server.models.base import encode, new_id
 from server.models.events import Event
 from server.models.messages import NewMessage
@@ -117,7 +106,7 @@ async def build(root: Path, shape: Shape) -> None:
         prose = Prose(SEED)
         for number, count in enumerate([shape.plans] * shape.workspaces + [shape.crowd] * bool(shape.crowd)):
             await _workspace(db, prose, str(root / f"project-{number}"), count)
-        await search_upkeep.merge(db)  # as a server does when it is idle
+        await index_upkeep.merge(db)  # as a server does when it is idle
     finally:
         await store.close()
 
@@ -137,7 +126,7 @@ async def _workspace(db: Database, prose: Prose, path: str, count: int) -> None:
             for _ in range(start, min(start + AT_ONCE, count)):
                 made.append(await _plan(tx, prose, workspace_id, made[-1:] if len(made) % 4 == 3 else []))
             for plan_id in made[start::ARCHIVED]:
-                await family.archive(tx, plan_id)
+                await plan_archive.archive(tx, plan_id)
             await events.flush(tx)
 
 
@@ -216,7 +205,7 @@ async def _work(tx: Transaction, prose: Prose, plan: Plan, rows: Sequence[StepRo
     )
     for number in range(NOTES):
         kind = "instruction" if number == 0 else "info"
-        await notes.insert(tx, plan.plan_id, prose.words(10, 40), kind, prose.one(AGENTS) if number else None)
+        await plan_notes.insert(tx, plan.plan_id, prose.words(10, 40), kind, prose.one(AGENTS) if number else None)
     await _store(tx, prose, ("plan", plan.plan_id), plan.workspace_id, CONTEXT)
     for row in rows[:: len(rows) // CONTEXT]:
         await _store(tx, prose, ("step", row.step_id), plan.workspace_id, 1)
@@ -270,4 +259,4 @@ async def _store(tx: Transaction, prose: Prose, parent: tuple[str, str], workspa
         }
         for number in range(count)
     ]
-    await context.put(tx, rows)
+    await context_items.put(tx, rows)

@@ -13,11 +13,11 @@ from pathlib import Path
 import anyio
 from database_file import settings_of
 
-from server.db import schema
-from server.db.clock import Clock
-from server.db.connection import Reader, connected, open_database
-from server.db.migrate import migrate
-from server.db.schema import Schema
+from server.db.storage import schema_comparison
+from server.db.storage.clock import Clock
+from server.db.storage.connection import Reader, connected, open_database
+from server.db.storage.migrations import migrate
+from server.db.storage.schema_comparison import Schema
 from server.errors import ProjectMemoryError
 from server.settings import ASSETS
 
@@ -28,7 +28,7 @@ async def expected() -> Schema:
         database = await open_database(Path(scratch) / "scratch.db")
         try:
             await migrate(database, ASSETS / "migrations")
-            return await schema.read(database)
+            return await schema_comparison.read(database)
         finally:
             await database.close()
 
@@ -37,7 +37,7 @@ async def found(file: Path) -> Schema:
     async with connected(file) as connection:
         reader = Reader(connection, Clock())
         await reader.batch(("PRAGMA query_only = ON", {}))
-        return await schema.read(reader)
+        return await schema_comparison.read(reader)
 
 
 def told(seen: Schema) -> Iterator[str]:
@@ -59,7 +59,7 @@ def main() -> int:
         parser.error(f"there is no database {str(file)!r}")
     try:
         seen = anyio.run(found, file)
-        problems = list(schema.differences(anyio.run(expected), seen))
+        problems = list(schema_comparison.differences(anyio.run(expected), seen))
     except ProjectMemoryError as error:
         print(error, file=sys.stderr)
         return 2

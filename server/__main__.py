@@ -28,7 +28,7 @@ def _serve(chosen: settings.Settings) -> None:
     gc.disable()
     import anyio
 
-    from server.transport import serve
+    from server.protocol.stdio import serve
 
     gc.enable()
     gc.freeze()

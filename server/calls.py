@@ -5,9 +5,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
-from server.db import requests, sessions
-from server.db.connection import Database
-from server.db.failures import IdCollision
+from server.db.sessions import sessions
+from server.db.shared_state import requests
+from server.db.storage.connection import Database
+from server.db.storage.driver_errors import IdCollision
 from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError, UnknownAction
 from server.models.base import encode
 from server.registry import HELP, NAME_SHOWN, Bound, Tool, nearest

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from server.argument_problems import NAME_SHOWN, place_of, told
 from server.errors import InvalidArguments, UnknownAction
-from server.problems import NAME_SHOWN, place_of, told
 
 Schema = dict[str, Any]
 Handler = Callable[..., Awaitable[Any]]

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import platformdirs
 
 from server.errors import InvalidArguments
-from server.shown import shown
+from server.text.display import shown
 
 PACKAGE = Path(__file__).resolve().parent
 ASSETS = PACKAGE / "_assets" if (PACKAGE / "_assets").is_dir() else PACKAGE.parent

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import anyio
 
-from server import catalog, content, files
-from server.db import gates, indexing, search_upkeep, seed
-from server.db.connection import Database, open_database
-from server.db.failures import Unreadable
-from server.db.migrate import migrate
+from server import catalog, files, library_files
+from server.db.gates import gates
+from server.db.library import seed
+from server.db.search import index_upkeep, indexing
+from server.db.storage.connection import Database, open_database
+from server.db.storage.driver_errors import Unreadable
+from server.db.storage.migrations import migrate
 from server.errors import Ending, ProjectMemoryError, Storage
 from server.settings import ASSETS, Settings, is_ours
 from server.waiting import Waits
@@ -55,7 +57,7 @@ class Store:
             await anyio.sleep(interval)
             if self._db and self._is_in_place():
                 if not self.settings.read_only:
-                    await search_upkeep.merge(self._db)
+                    await index_upkeep.merge(self._db)
                 await self._db.checkpoint_if_dirty()
 
     def stop(self) -> None:
@@ -117,12 +119,12 @@ async def _seed(db: Database) -> None:
     if (digest := catalog.digest(ASSETS / "catalog")) != seeded.get("catalog"):
         logger.info("seeding the catalog")
         await seed.seed_catalog(db, catalog.load(ASSETS / "catalog"), digest)
-    if (digest := content.digest(ASSETS)) != seeded.get("content"):
+    if (digest := library_files.digest(ASSETS)) != seeded.get("content"):
         logger.info("seeding agents, instructions and skills")
         await seed.seed_content(
             db,
-            content.agents(ASSETS / "agents"),
-            content.instructions(ASSETS / "instructions"),
-            content.skills(ASSETS / "skills"),
+            library_files.agents(ASSETS / "agents"),
+            library_files.instructions(ASSETS / "instructions"),
+            library_files.skills(ASSETS / "skills"),
             digest,
         )

@@ -13,14 +13,15 @@ import pytest_asyncio
 from mcp import Client
 from mcp.types import TextContent
 
-from server.app import build
-from server.db import events, gates
-from server.db.connection import Database
+from server.db.audit import events
+from server.db.gates import gates
+from server.db.storage.connection import Database
 from server.models.approvals import Word
+from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
 from server.tools import answers
-from tests.world import World, populate
+from tests.populated_store import World, populate
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiosqlite
 
 from server import calls
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS

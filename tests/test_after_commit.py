@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from server.registry import Action
+from tests.populated_store import World, answer, connected
 from tests.test_requests import WRITES, arguments, label, prepare
-from tests.world import World, answer, connected
 
 LOOKS = ("stat", "lstat", "fstat", "statvfs", "access", "readlink")  # those that no audit hook hears of
 WATCHED = ("open", "sqlite3.connect", "subprocess.Popen", "os.", "shutil.", "tempfile.", "glob.", "pathlib.")

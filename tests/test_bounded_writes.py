@@ -8,8 +8,8 @@ import pytest_asyncio
 
 from server.settings import Settings
 from server.tools import TOOLS
-from tests.bounded_cases import CASES, Case
-from tests.bounded_world import World, build
+from tests.growing_cases import CASES, Case
+from tests.growing_store import World, build
 from tests.metering import Cost, Metered, metered
 
 SIZES = (500, 2000)

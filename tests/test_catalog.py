@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from server import catalog
-from server.db import seed
-from server.db.connection import Database, open_database
-from server.db.migrate import migrate
+from server.db.library import seed
+from server.db.storage.connection import Database, open_database
+from server.db.storage.migrations import migrate
 from server.registry import Tool
 from server.settings import ASSETS, Settings
 from server.store import open_store

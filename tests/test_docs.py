@@ -9,8 +9,8 @@ import pytest
 import typer.main
 
 from server import catalog
-from server.app import INSTRUCTIONS
 from server.cli import app
+from server.protocol.app import INSTRUCTIONS
 from server.registry import Action, Tool
 from server.settings import ASSETS, SETTINGS, Setting
 from server.tools import TOOLS

@@ -9,7 +9,7 @@ from server.errors import InvalidArguments, ProjectMemoryError
 from server.registry import Action, Param, Tool
 from server.tools import TOOLS
 from server.tools.render import MAX_BYTES
-from tests.world import World, answer, connected, rows
+from tests.populated_store import World, answer, connected, rows
 
 ACTIONS = [action for tool in TOOLS.values() for action in tool.actions.values()]
 WRITES = [action for action in ACTIONS if not action.read_only]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from server import files
-from server.adoption import adopt
+from server.jobs.auto_import import adopt
 from server.settings import COPIES, PACKAGE, Settings
 from server.store import Store, open_store
 from server.tools.older_stores import Found
@@ -149,8 +149,7 @@ def test_a_file_that_is_not_given_its_name_leaves_nothing(tmp_path: Path) -> Non
 # Where else a file comes to be, and why it is not written by `files`.
 ELSEWHERE = {
     "catalog.py": "files of the repository, written by a script",
-    "db/connection.py": "an empty database, 0600",
-    "db/line.py": "a file to lock, 0600",
+    "db/storage/connection.py": "an empty database, 0600",
     "exporters/mirror.py": "a file to lock, 0600",
     "cli/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
     "cli/demo.py": "the demo's own folder",
@@ -178,7 +177,9 @@ def test_files_are_written_in_one_place() -> None:
         for path in sorted(PACKAGE.rglob("*.py"))
         if path.name != "files.py" and (ways := ways_of_writing(path))
     }
-    strange = {name: ways for name, ways in writers.items() if name not in ELSEWHERE and name != "db/migrate.py"}
+    strange = {
+        name: ways for name, ways in writers.items() if name not in ELSEWHERE and name != "db/storage/migrations.py"
+    }
     assert strange == {}
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.db import connection, migrate
-from server.db.connection import Database, open_database
-from server.db.migrate import load, statements
+from server.db.storage import connection, migrations
+from server.db.storage.connection import Database, open_database
+from server.db.storage.migrations import load, statements
 from server.errors import Busy, SchemaTooNew, Storage
 from server.settings import ASSETS, Settings
 from server.store import Store, open_store
@@ -67,8 +67,8 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
 async def test_an_empty_database_gets_every_migration_once(fresh: Database) -> None:
     names = [migration.name for migration in load(SHIPPED)]
 
-    assert await migrate.migrate(fresh, SHIPPED) == names
-    assert await migrate.migrate(fresh, SHIPPED) == []
+    assert await migrations.migrate(fresh, SHIPPED) == names
+    assert await migrations.migrate(fresh, SHIPPED) == []
     assert [row["name"] for row in await fresh.all("SELECT name FROM _migrations ORDER BY name")] == names
     assert await fresh.value("PRAGMA user_version") == len(names) == fresh.schema_version
 
@@ -82,10 +82,10 @@ async def test_a_database_of_any_earlier_release_is_brought_up_to_date(
     for migration in load(SHIPPED)[:known]:
         shutil.copyfile(SHIPPED / f"{migration.name}.sql", earlier / f"{migration.name}.sql")
     whole = await open_database(tmp_path / "whole.db")
-    await migrate.migrate(whole, SHIPPED)
-    await migrate.migrate(fresh, earlier)
+    await migrations.migrate(whole, SHIPPED)
+    await migrations.migrate(fresh, earlier)
 
-    assert await migrate.migrate(fresh, SHIPPED) == [migration.name for migration in load(SHIPPED)[known:]]
+    assert await migrations.migrate(fresh, SHIPPED) == [migration.name for migration in load(SHIPPED)[known:]]
     assert await schema(fresh) == await schema(whole)
     await whole.close()
 
@@ -163,29 +163,29 @@ async def test_no_time_or_id_comes_from_the_database(db: Database) -> None:
 async def test_how_lines_end_makes_no_difference_to_an_applied_file(
     fresh: Database, folder: Path, newline: str
 ) -> None:
-    await migrate.migrate(fresh, SHIPPED)
+    await migrations.migrate(fresh, SHIPPED)
     for file in folder.glob("*.sql"):
         file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8", newline=newline)
 
-    assert await migrate.migrate(fresh, folder) == []
+    assert await migrations.migrate(fresh, folder) == []
 
 
 async def test_an_applied_file_that_was_edited_is_refused(fresh: Database, folder: Path) -> None:
-    await migrate.migrate(fresh, folder)
+    await migrations.migrate(fresh, folder)
     file = next(folder.glob("0001_*.sql"))
     file.write_text(file.read_text(encoding="utf-8") + "\n-- one more remark\n", encoding="utf-8")
 
     with pytest.raises(Storage, match=rf"{file.stem} was edited after it was applied"):
-        await migrate.migrate(fresh, folder)
+        await migrations.migrate(fresh, folder)
 
 
 async def test_a_database_of_a_newer_release_is_refused(fresh: Database, folder: Path) -> None:
     add(folder, TRIGGER)
-    await migrate.migrate(fresh, folder)
+    await migrations.migrate(fresh, folder)
     before = everything(fresh.path)
 
     with pytest.raises(SchemaTooNew, match=f"schema version {NEXT}, this server knows {NEXT - 1}"):
-        await migrate.migrate(fresh, SHIPPED)
+        await migrations.migrate(fresh, SHIPPED)
     assert everything(fresh.path) == before
 
 
@@ -194,7 +194,7 @@ async def test_a_user_version_alone_is_enough_to_be_newer(fresh: Database) -> No
         other.execute("PRAGMA user_version = 99")
 
     with pytest.raises(SchemaTooNew, match="schema version 99"):
-        await migrate.migrate(fresh, SHIPPED)
+        await migrations.migrate(fresh, SHIPPED)
 
 
 async def test_a_server_that_runs_while_another_one_migrates_writes_nothing_more(
@@ -202,9 +202,9 @@ async def test_a_server_that_runs_while_another_one_migrates_writes_nothing_more
 ) -> None:
     old = await open_store(settings)
     new = await open_database(settings.database)
-    await migrate.migrate(new, folder)
+    await migrations.migrate(new, folder)
     add(folder, TRIGGER)
-    await migrate.migrate(new, folder)
+    await migrations.migrate(new, folder)
     before = everything(settings.database)
 
     async def write() -> None:
@@ -234,7 +234,7 @@ async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> No
 
 async def test_a_read_only_server_migrates_nothing(fresh: Database) -> None:
     with pytest.raises(Storage, match="Start the server once without --read-only"):
-        await migrate.migrate(fresh, SHIPPED, allowed=False)
+        await migrations.migrate(fresh, SHIPPED, allowed=False)
 
     assert await schema(fresh) == []
 
@@ -257,7 +257,7 @@ def test_statements_are_split_where_sqlite_sees_their_end() -> None:
 
 async def test_a_trigger_is_applied_whole(fresh: Database, folder: Path) -> None:
     add(folder, TRIGGER)
-    await migrate.migrate(fresh, folder)
+    await migrations.migrate(fresh, folder)
     async with fresh.transaction() as tx:
         await tx.run("INSERT INTO extras (extra_id) VALUES ('a')")
 
@@ -280,7 +280,7 @@ async def test_a_database_with_data_is_copied_whole_before_it_is_migrated(
     db = await open_store(unused)
     before = everything(unused.database)
     name = add(folder, TRIGGER)
-    applied = await migrate.migrate(db, folder)
+    applied = await migrations.migrate(db, folder)
     await db.close()
     copy = unused.data_root / f"project-memory.db.before-{name}"
 
@@ -328,7 +328,7 @@ async def test_a_migration_that_fails_leaves_everything_as_it_was(
     add(folder, script)
 
     with pytest.raises((Storage, sqlite3.Error)):
-        await migrate.migrate(db, folder)
+        await migrations.migrate(db, folder)
     assert (everything(settings.database), await schema(db)) == (before, shape)
     assert await db.value("PRAGMA user_version") == NEXT - 1
     async with db.transaction() as tx:
@@ -340,13 +340,13 @@ async def test_a_migration_waits_for_the_lock_and_gives_up_in_the_end(
     fresh: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 10)
-    monkeypatch.setattr(migrate, "LOCK_ATTEMPTS", 2)
+    monkeypatch.setattr(migrations, "LOCK_ATTEMPTS", 2)
     with closing(sqlite3.connect(fresh.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Busy, match="cannot be opened yet"):
-            await migrate.migrate(fresh, SHIPPED)
+            await migrations.migrate(fresh, SHIPPED)
 
-    assert await migrate.migrate(fresh, SHIPPED)
+    assert await migrations.migrate(fresh, SHIPPED)
 
 
 async def test_a_store_that_failed_to_migrate_opens_once_the_cause_is_gone(unused: Settings) -> None:
@@ -368,8 +368,8 @@ async def test_a_store_that_failed_to_migrate_opens_once_the_cause_is_gone(unuse
 OPEN_AND_TELL = """
 import asyncio, sys
 from pathlib import Path
-from server.db.connection import open_database
-from server.db.migrate import migrate
+from server.db.storage.connection import open_database
+from server.db.storage.migrations import migrate
 from server.settings import ASSETS
 
 async def main():

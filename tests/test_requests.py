@@ -10,7 +10,7 @@ from mcp import Client
 
 from server.registry import Action
 from server.tools import TOOLS
-from tests.world import World, answer, connected
+from tests.populated_store import World, answer, connected
 
 WRITES = [action for tool in TOOLS.values() for action in tool.actions.values() if not action.read_only]
 MARKED = [action for action in WRITES if "request_id" in action.params]

@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 
 from server import catalog
-from server.app import INSTRUCTIONS, INSTRUCTIONS_LIMIT, build
+from server.protocol.app import INSTRUCTIONS, INSTRUCTIONS_LIMIT, build
 from server.registry import DESCRIPTION_LIMIT, SCALAR_TYPES, Tool
 from server.settings import Settings
 from server.tools import TOOLS

@@ -3,7 +3,7 @@
 import anyio
 
 from server.cli import person
-from server.db import shared_settings
+from server.db.shared_state import shared_settings
 from server.errors import InvalidArguments, NotFound
 from server.models.approvals import Word
 from server.models.settings import DEFINITIONS, Definition

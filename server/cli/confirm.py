@@ -5,15 +5,18 @@ from datetime import datetime
 import anyio
 
 from server.cli import person
-from server.db import approvals, events, gates, plans, workspaces
-from server.db.connection import Database, Reader
+from server.db.audit import events
+from server.db.gates import approvals, gates
+from server.db.plans import plans
+from server.db.storage.connection import Database, Reader
+from server.db.workspaces import workspaces
 from server.errors import Conflict, NotFound
 from server.models.approvals import HUMAN, Approval, Gate, Waiting, Word
 from server.models.base import encode
 from server.models.events import Origin
 from server.settings import Flags, Settings, load
-from server.shown import shown
 from server.store import open_store
+from server.text.display import shown
 from server.tools import answers, gate_rules
 from server.tools.commands import command
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import anyio
 
-from server.db import exports, workspaces
-from server.db.connection import Reader
+from server.db.interchange import exports
+from server.db.storage.connection import Reader
+from server.db.workspaces import workspaces
 from server.errors import NotFound
 from server.exporters import documents, folder, legacy, markdown
 from server.exporters.folder import File, Written

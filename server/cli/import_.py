@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from server import calls, files, settings
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError
+from server.importers.layout import Ask
 from server.importers.report import Report, text
 from server.importers.run import Options, import_path, nothing_at, silent
-from server.importers.staging import Ask
 from server.models.imports import Finding
 from server.settings import Flags, Settings
 from server.store import Store

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import anyio
 
-from server import mirroring, settings
+from server import settings
 from server.errors import InvalidArguments
 from server.exporters.mirror import Folder
+from server.jobs import mirroring
 from server.settings import Flags, Settings
 from server.store import open_store
 

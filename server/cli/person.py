@@ -5,10 +5,10 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 
-from server.db.lock_holder import describe
+from server.db.storage.lock_holder import describe
 from server.errors import NotAllowed
 from server.models.approvals import Word
-from server.shown import shown
+from server.text.display import shown
 
 # Set by what runs commands for agents; those that end in * stand for all that begin so.
 AGENT_SIGNS = (

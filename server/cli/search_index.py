@@ -2,8 +2,8 @@
 
 import anyio
 
-from server.db import search_repair
-from server.db.search_repair import Report
+from server.db.search import index_repair
+from server.db.search.index_repair import Report
 from server.settings import Flags, load
 from server.store import Store
 
@@ -21,8 +21,8 @@ async def _look(store: Store, rebuild: bool) -> Report:
     db = await store.open()
     try:
         if rebuild:
-            print(f"looked at {await search_repair.rebuild(db)} rows")
-        return await search_repair.check(db)
+            print(f"looked at {await index_repair.rebuild(db)} rows")
+        return await index_repair.check(db)
     finally:
         await store.close()
 

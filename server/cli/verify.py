@@ -6,10 +6,10 @@ import anyio
 
 from server import settings
 from server.cli.import_ import Told, meant, tell, with_database
-from server.db.connection import Database
+from server.db.storage.connection import Database
+from server.importers.layout import Ask
 from server.importers.report import Report
 from server.importers.run import Options, verify_path
-from server.importers.staging import Ask
 from server.settings import Flags
 
 

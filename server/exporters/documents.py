@@ -14,9 +14,9 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from server.db import exports
-from server.db.connection import Reader
-from server.db.exports import Rows
+from server.db.interchange import exports
+from server.db.interchange.exports import Rows
+from server.db.storage.connection import Reader
 from server.errors import NotFound
 from server.exporters.folder import File
 from server.models.documents import FORMAT, MANIFEST, VERSION, text_of, wrap

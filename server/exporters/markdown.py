@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from server.db import exports
-from server.db.connection import Reader
-from server.db.exports import Rows
-from server.db.stats import EXPIRING
+from server.db.interchange import exports
+from server.db.interchange.exports import Rows
+from server.db.storage.connection import Reader
+from server.db.workspaces.stats import EXPIRING
 from server.exporters.documents import file_name
 from server.exporters.folder import File
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from server.importers import documents, legacy
-from server.importers.staging import Layout, Source
+from server.importers.layout import Layout, Source
 
 LAYOUTS: tuple[Layout, ...] = (legacy, documents)
 

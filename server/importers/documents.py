@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from server.db import migrate
-from server.db.staging import STORE, file_id
+from server.db.interchange.scratch import STORE, file_id
+from server.db.storage import migrations
 from server.errors import ProjectMemoryError
+from server.importers.layout import Ask, Known, Source, SourceFile, SourceWorkspace
 from server.importers.legacy.checking import every, whole
 from server.importers.reading import Content, Entry, Unreadable, absent, json_of, walk
 from server.importers.reading import read as read_file
-from server.importers.staging import Ask, Known, Source, SourceFile, SourceWorkspace
 from server.models.documents import FORMAT, KINDS, MANIFEST, VERSION, Document, digest, unpacked
 from server.models.imports import Draft, FileEntry, Finding, Row
 from server.settings import ASSETS
@@ -184,7 +184,7 @@ def _checked(content: Content) -> Document:
     version, schema = found.get("format_version"), found.get("schema_version", 0)
     if not isinstance(version, int) or version > VERSION:
         raise Damaged(f"its format version is {version!r}, and this server reads up to {VERSION}: use a newer server")
-    newest = migrate.load(ASSETS / "migrations")[-1].number
+    newest = migrations.load(ASSETS / "migrations")[-1].number
     if not isinstance(schema, int) or schema > newest:
         raise Damaged(f"its schema version is {schema!r}, and this server knows up to {newest}: use a newer server")
     if found.get("kind") == "folder":

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.models.base import encode
 from server.models.imports import Finding
-from server.shown import shown
+from server.text.display import shown
 
 CLEAN, NOTHING, PROBLEMS = 0, 2, 3
 ACTIONS = {

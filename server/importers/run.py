@@ -11,17 +11,18 @@ from typing import Any
 
 import anyio
 
-from server.db import import_merge, import_runs, import_writing, imports, workspaces
-from server.db.connection import Database, Reader
-from server.db.import_merge import Decided
-from server.db.import_runs import Run
-from server.db.imports import Key, KnownFile, Written
-from server.db.staging import STORE, Stage
+from server.db.interchange import import_merge, import_runs, import_writing, imports
+from server.db.interchange.import_merge import Decided
+from server.db.interchange.import_runs import Run
+from server.db.interchange.imports import Key, KnownFile, Written
+from server.db.interchange.scratch import STORE, Stage
+from server.db.storage.connection import Database, Reader
+from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import recognise, verify
+from server.importers.layout import Ask, Known, Layout, Source, SourceFile
 from server.importers.reading import fingerprint
 from server.importers.report import Part, Report
-from server.importers.staging import Ask, Known, Layout, Source, SourceFile
 from server.importers.verify import Job, Progress
 from server.models.imports import Draft, Finding, of
 

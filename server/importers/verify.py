@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from server.db import imports
-from server.db.connection import Database
-from server.db.staging import Stage
+from server.db.interchange import imports
+from server.db.interchange.scratch import Stage
+from server.db.storage.connection import Database
+from server.importers.layout import Ask, Known, Layout, Source
 from server.importers.report import Report
-from server.importers.staging import Ask, Known, Layout, Source
 
 Progress = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
 

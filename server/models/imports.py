@@ -35,8 +35,8 @@ class Row:
     """A row to write, as the live table has its columns; lists and dicts become JSON.
 
     `key` is the value of the primary key (a log has none: there it is any text that tells equal entries apart).
-    `plan_id` names the plan whose family the row belongs to (`server/db/family.py`): it goes to the archive with it.
-    `path` and `json_path` say what it was made of.
+    `plan_id` names the plan whose family the row belongs to (`server.db.plans.plan_archive`): it goes to the archive
+    with it. `path` and `json_path` say what it was made of.
     """
 
     table: str

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from server.errors import TooLarge
 from server.models.base import encode, timestamp
-from server.names import composed, is_reserved
+from server.text.names import composed, is_reserved
 
 VALUE_BYTES = 1024 * 1024
 DATA_DEPTH = 100

@@ -1,62 +1,7 @@
 """The tools this server offers, by name."""
 
 from server.registry import Tool
-from server.tools import (
-    agent,
-    context,
-    knowledge,
-    memories,
-    plan,
-    plan_copies,
-    plan_dependencies,
-    plan_export,
-    plan_gates,
-    plan_import,
-    plan_notes,
-    plan_phases,
-    plan_search,
-    plan_status,
-    research,
-    search,
-    session,
-    session_checkpoints,
-    session_files,
-    session_messages,
-    session_prep,
-    step_claims,
-    step_edits,
-    step_order,
-    steps,
-    workspace,
-    workspace_approvals,
-    workspace_logs,
-)
-
-# Modules that add their actions to the tool of another one when they are imported.
-EXTENSIONS = (
-    knowledge,
-    memories,
-    plan_copies,
-    plan_dependencies,
-    plan_export,
-    plan_gates,
-    plan_import,
-    plan_notes,
-    plan_phases,
-    plan_search,
-    plan_status,
-    research,
-    search,
-    session_checkpoints,
-    session_files,
-    session_messages,
-    session_prep,
-    step_claims,
-    step_edits,
-    step_order,
-    workspace_approvals,
-    workspace_logs,
-)
+from server.tools import agent, context, plan, session, steps, workspace
 
 OFFERED = (workspace.TOOL, plan.TOOL, steps.TOOL, context.TOOL, agent.TOOL, session.TOOL)
 

@@ -1,7 +1,10 @@
 """What a human says to what waits: the one place where a confirmation is made, whichever way the word came."""
 
-from server.db import approvals, confirmations, events, gates, plans, workers
-from server.db.connection import Reader, Transaction
+from server.db.audit import events
+from server.db.gates import approvals, confirmations, gates
+from server.db.plans import plans
+from server.db.steps import step_workers
+from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict
 from server.models.approvals import Approval, Gate, Word
 from server.models.events import Event
@@ -65,7 +68,7 @@ async def question(db: Reader, approval: Approval) -> list[str]:
     ids = [approval.entity_id] if approval.kind != "write" else list(approval.versions)
     found = await gates.named(db, ids)
     steps = [gate.id for gate in found if gate.type == "step"]
-    names = await workers.on(db, steps, [gate.id for gate in found if gate.type == "phase"])
+    names = await step_workers.on(db, steps, [gate.id for gate in found if gate.type == "phase"])
     lines = [approval.what, f"Why: {approval.why}"]
     lines += [f"Asked by: {approval.asked_by or 'an agent without a name'}"]
     for no in (await approvals.rejections(db, approval.kind, approval.entity_id, approval.arguments))[:1]:

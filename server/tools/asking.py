@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.db import approvals, events
-from server.db.connection import Transaction
+from server.db.audit import events
+from server.db.gates import approvals
+from server.db.storage.connection import Transaction
 from server.errors import Conflict, Gated
 from server.models.approvals import Approval, Word
 from server.models.base import encode
-from server.shown import shown
+from server.text.display import shown
 from server.tools import answers
 from server.tools.commands import command
 from server.tools.common import Call

@@ -9,15 +9,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from server.db import events, gates, sessions, workspaces
-from server.db.connection import Database, Reader, Transaction
+from server.db.audit import events
+from server.db.gates import gates
+from server.db.sessions import sessions
+from server.db.storage.connection import Database, Reader, Transaction
+from server.db.workspaces import workspaces
 from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
 from server.models.text import AgentName, Id, Name, OwnName, Text
 from server.models.workspaces import LegacyStore, Workspace
-from server.names import is_reserved
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
+from server.text.names import is_reserved
 from server.tools import gate_rules, plan_progress
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.db import context, events, sessions, workspaces
-from server.db.connection import Reader, Transaction
-from server.db.context import Key, Place, Slot
-from server.db.plans import check_version
+from server.db.audit import events
+from server.db.context import context_items
+from server.db.context.context_items import Key, Place, Slot
+from server.db.plans.plans import check_version
+from server.db.sessions import sessions
+from server.db.storage.connection import Reader, Transaction
+from server.db.workspaces import workspaces
 from server.errors import Conflict, InvalidArguments, ProjectMemoryError, TooLarge
 from server.models.base import encode, later, new_id
 from server.models.context import ContextItem, NewItem, Parent, ParentType, Stored, combine
@@ -72,7 +75,7 @@ async def own_name(call: Call, db: Reader) -> str | None:
 async def place(call: Call, db: Reader, parent: Parent, plan_id: str | None) -> Place:
     """Return where an existing parent is, once it agrees with the workspace and plan that were named."""
     home = await call.workspace_id(db) if parent.parent_type == "agent" else None
-    found = await context.place(db, parent, workspace_id=home)
+    found = await context_items.place(db, parent, workspace_id=home)
     _check_plan(parent, found, plan_id)
     await call.workspace_id(db, found.workspace_id)
     return found
@@ -93,7 +96,7 @@ async def chosen(
 ) -> ContextItem:
     """Return the item that `item_id`, or a type and a parent, name."""
     if item_id:
-        item = await context.get(db, item_id)
+        item = await context_items.get(db, item_id)
         kind, parent_id, plan_id = told
         _agree(item, item_type, parent_id or (plan_id if kind == "plan" else None))
         await call.workspace_id(db, item.workspace_id)
@@ -101,11 +104,11 @@ async def chosen(
     assert item_type is not None  # the registry refuses a call that names neither
     parent = await named_parent(call, db, told)
     home = await call.workspace_id(db) if parent.parent_type == "agent" else None
-    item = await context.find(db, parent, item_type, workspace_id=home)
+    item = await context_items.find(db, parent, item_type, workspace_id=home)
     if item is None or (told[2] and told[0] != "plan"):
         home = (await place(call, db, parent, told[2])).workspace_id
     if item is None:
-        raise await context.no_such_type(db, parent, item_type, home or "")
+        raise await context_items.no_such_type(db, parent, item_type, home or "")
     await call.workspace_id(db, item.workspace_id)
     return item
 
@@ -124,7 +127,7 @@ async def put(
     """Store items on the parents told, or raise everything that is wrong with them."""
     home = await _home(call, tx, [told for told, _ in asked])
     wanted, problems = await _wanted(call, tx, asked, home)
-    slots = await context.slots(tx, [one.key for one in wanted.values()], workspace_id=home)
+    slots = await context_items.slots(tx, [one.key for one in wanted.values()], workspace_id=home)
     rows: list[dict[str, Any]] = []
     for number, one in wanted.items():
         try:
@@ -136,7 +139,7 @@ async def put(
     await call.workspace_id(tx, _one_workspace(rows))
     found = [slots[one.key] for one in wanted.values()]
     if changed := [row for row, slot in zip(rows, found, strict=True) if _differs(row, slot)]:
-        await context.put(tx, changed)
+        await context_items.put(tx, changed)
     return [_stored(tx, row, slot) for row, slot in zip(rows, found, strict=True)]
 
 
@@ -150,7 +153,7 @@ async def _home(call: Call, tx: Transaction, asked: Sequence[Told]) -> str | Non
         return None
     plan_id = next((parent_id or of for kind, parent_id, of in asked if kind == "plan" and (parent_id or of)), None)
     plan = Parent(parent_type="plan", parent_id=plan_id) if plan_id else None
-    return await call.workspace_id(tx, (await context.place(tx, plan)).workspace_id if plan else None)
+    return await call.workspace_id(tx, (await context_items.place(tx, plan)).workspace_id if plan else None)
 
 
 async def _wanted(
@@ -179,7 +182,7 @@ async def _wanted(
 async def _row(tx: Transaction, wanted: Wanted, slot: Slot | None, expected_version: int | None) -> dict[str, Any]:
     """Return the columns of an item as they will be."""
     if slot is None:
-        raise await context.why_absent(tx, wanted.parent)
+        raise await context_items.why_absent(tx, wanted.parent)
     _check_plan(wanted.parent, slot.place, wanted.plan_id)
     item, old = wanted.item, slot.item
     _check_version(wanted, old, expected_version)

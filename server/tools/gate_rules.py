@@ -4,13 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from server.db import approvals, confirmations, events, gates, shared_settings, workers
-from server.db.connection import Database, Reader, Transaction
-from server.db.gates import Opened
+from server.db.audit import events
+from server.db.gates import approvals, confirmations, gates
+from server.db.gates.gates import Opened
+from server.db.shared_state import shared_settings
+from server.db.steps import step_workers
+from server.db.storage.connection import Database, Reader, Transaction
 from server.errors import Gated
 from server.models.approvals import Gate, Need, relayed
 from server.models.events import Event
-from server.names import look
+from server.text.names import look
 
 HOW = {
     "done": "be done",
@@ -113,7 +116,7 @@ async def named(db: Reader, ids: Iterable[str]) -> list[Gate]:
 
 async def _with_workers(db: Reader, gate: Gate) -> Gate:
     steps, phases = ([gate.id], []) if gate.type == "step" else ([], [gate.id])
-    return replace(gate, workers=tuple(await workers.on(db, steps, phases)))
+    return replace(gate, workers=tuple(await step_workers.on(db, steps, phases)))
 
 
 async def may_relay(tx: Transaction, found: Iterable[Gate]) -> bool:

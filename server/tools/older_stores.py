@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from server.db.connection import Reader
+from server.db.storage.connection import Reader
 from server.models.workspaces import LegacyStore, Workspace
 from server.settings import Settings
 from server.tools import identity

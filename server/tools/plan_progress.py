@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from server.db import dependencies, events, plans
-from server.db.connection import Reader, Transaction
+from server.db.audit import events
+from server.db.dependencies import dependencies
+from server.db.plans import plans
+from server.db.storage.connection import Reader, Transaction
 from server.models.events import Event
 from server.models.plans import PLAN_TRANSITIONS
 from server.models.steps import CLOSED

@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from server.db import requests
-from server.db.connection import Transaction
-from server.db.requests import Kept, Key
+from server.db.shared_state import requests
+from server.db.shared_state.requests import Kept, Key
+from server.db.storage.connection import Transaction
 from server.errors import Conflict
 from server.models.base import Model
 

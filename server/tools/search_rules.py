@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from server.db import plans, search
-from server.db.search import Scope
+from server.db.plans import plans
+from server.db.search import search
+from server.db.search.search import Scope
 from server.errors import InvalidArguments
 from server.models.context import AnyScope
 from server.models.search import ID_NAMES, Found, Hit, Match

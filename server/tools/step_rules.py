@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db import claims, confirmations, dependencies, events, phases, plans, steps, workers
-from server.db.connection import Reader, Transaction
-from server.db.dependencies import Node
+from server.db.audit import events
+from server.db.dependencies import dependencies
+from server.db.dependencies.dependencies import Node
+from server.db.gates import confirmations
+from server.db.plans import phases, plans
+from server.db.steps import claims, step_workers, steps
+from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, Gated
 from server.models.base import later
 from server.models.events import Event
@@ -257,7 +261,7 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
     phase_ids = (before.phase_id, changes.get("phase_id", before.phase_id))
     nodes = [("step", before.step_id), *(("phase", phase_id) for phase_id in phase_ids)]
     if changes["status"] == "done":
-        await workers.record(tx, before, tx.origin.agent)
+        await step_workers.record(tx, before, tx.origin.agent)
     rows, refreshed = await tx.batch(steps.updating(tx, before.step_id, changes), dependencies.refreshing(tx, nodes))
     changed = StepRow.of(rows[0])
     told = [name for name in differing(before, changes) if name not in BOOKKEEPING]

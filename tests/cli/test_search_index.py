@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import main
-from server.db import connection
+from server.db.storage import connection
 from server.settings import Settings
 from server.store import open_store
 

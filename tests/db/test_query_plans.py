@@ -9,9 +9,11 @@ import bench_store
 import pytest
 from bench_scale import Things, Timing
 
-from server.db import claims, gates, phases
-from server.db.connection import Database, Statement
-from server.db.named import FUNCTIONS
+from server.db.gates import gates
+from server.db.plans import phases
+from server.db.steps import claims
+from server.db.storage.connection import Database, Statement
+from server.db.storage.name_functions import FUNCTIONS
 from server.settings import DATABASE_NAME
 
 SHAPE = bench_store.Shape(2, 5, crowd=15)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.db.lock_holder import LOCKS
+from server.db.storage.lock_holder import LOCKS
 from tests.conftest import ToolError
 from tests.e2e.processes import ServerProcess
 

@@ -13,10 +13,10 @@ import pytest_asyncio
 from mcp import Client
 from rich.console import Console
 
-from server.app import build
 from server.cli import demo
 from server.cli.demo import Work
 from server.cli.editors import Launch
+from server.protocol.app import build
 from server.settings import PACKAGE, Settings
 from tests.conftest import Agent
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from server.elicitation import KEY
+from server.protocol.elicitation import KEY
 from server.settings import DATABASE_NAME
 from tests.e2e.conftest import ENVELOPE, HELLO
 from tests.e2e.processes import Died, ServerProcess

@@ -12,7 +12,7 @@ import pytest
 
 from server.settings import DATABASE_NAME
 from tests.e2e.processes import Died, ServerProcess
-from tests.world import World
+from tests.populated_store import World
 
 WORKER = str(Path(__file__).with_name("dying_server.py"))
 SERVERS = 4

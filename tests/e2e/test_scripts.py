@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.db.migrate import load
+from server.db.storage.migrations import load
 from server.settings import ASSETS
 from tests import legacy_store
 from tests.e2e.conftest import ROOT, environment

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from server.db import exports, family
-from server.db.connection import Database, columns_of_tables
-from server.db.staging import file_id
+from server.db.interchange import exports
+from server.db.interchange.scratch import file_id
+from server.db.plans import plan_archive
+from server.db.storage.connection import Database, columns_of_tables
 from server.exporters import documents
 from server.exporters.documents import file_name
 from server.exporters.folder import File
 from server.models import documents as form
 from server.models.documents import BYTES_COLUMNS, JSON_COLUMNS, digest, text_of, unpacked, wrap
-from tests.db.test_family import NOW, TIMES, Store, insert, store
+from tests.db.plans.test_plan_archive import NOW, TIMES, Store, insert, store
 
 __all__ = ["store"]
 
@@ -52,7 +53,7 @@ async def test_every_row_is_in_exactly_one_document(db: Database, store: Store, 
     async with db.transaction() as tx:
         await fill_the_rest(tx, store)
         if archived:
-            await family.archive(tx, store.plan_id)
+            await plan_archive.archive(tx, store.plan_id)
     found = Counter[tuple[str, str]]()
     for document in parsed(await everything(db)):
         for table, rows in document.get("tables", {}).items():

@@ -11,12 +11,12 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from mcp import Client
 
-from server.app import build
-from server.db import exports
-from server.db.connection import Database
+from server.db.interchange import exports
+from server.db.storage.connection import Database
 from server.exporters import folder, legacy
 from server.exporters.folder import Written
 from server.importers.run import Options, import_path
+from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
 from tests import legacy_store

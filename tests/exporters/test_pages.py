@@ -1,7 +1,10 @@
 """Pages of Markdown: what agents wrote stays inside of the place it has on the page."""
 
-from server.db import notes, plans, sessions, steps, workspaces
-from server.db.connection import Database
+from server.db.plans import plan_notes, plans
+from server.db.sessions import sessions
+from server.db.steps import steps
+from server.db.storage.connection import Database
+from server.db.workspaces import workspaces
 from server.exporters import markdown
 from server.models.steps import NewStep
 
@@ -15,7 +18,7 @@ async def test_no_text_of_an_agent_makes_a_heading_of_its_own(db: Database) -> N
         home = workspace.workspace_id
         plan = await plans.insert(tx, workspace_id=home, title="Plan", description=HOSTILE, goals=[HOSTILE])
         await steps.insert_many(tx, plan.plan_id, [NewStep(task=HOSTILE, notes=HOSTILE, assignee="`ada`")])
-        await notes.insert(tx, plan.plan_id, HOSTILE, "info", None)
+        await plan_notes.insert(tx, plan.plan_id, HOSTILE, "info", None)
         session = await sessions.insert(
             tx, workspace_id=home, agent="ada", plan_id=plan.plan_id, parent_session_id=None
         )

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from server.db import exports, family
-from server.db.connection import Database, columns_of_tables
-from server.db.staging import LOGS
+from server.db.interchange import exports
+from server.db.interchange.scratch import LOGS
+from server.db.plans import plan_archive
+from server.db.storage.connection import Database, columns_of_tables
 from server.exporters import documents, folder, legacy
 from server.exporters.legacy import unplaced
 from server.importers.report import Report
@@ -21,7 +22,7 @@ from server.models.documents import digest, text_of
 from server.settings import Settings
 from server.store import open_store
 from tests import legacy_store
-from tests.db.test_family import Store, store
+from tests.db.plans.test_plan_archive import Store, store
 from tests.exporters.test_documents import SHIPPED, fill_the_rest
 from tests.importers.conftest import everything
 from tests.legacy_shapes import SHAPES
@@ -97,7 +98,7 @@ async def test_a_database_with_a_row_in_every_table_comes_back_equal(
     async with db.transaction() as tx:
         await fill_the_rest(tx, store)
         if archived:
-            await family.archive(tx, store.plan_id)
+            await plan_archive.archive(tx, store.plan_id)
 
     report = await copied(db, other, tmp_path / "out")
 
@@ -152,7 +153,7 @@ async def test_an_export_imported_into_its_own_database_changes_nothing(
         await fill_the_rest(tx, store)
         await tx.run("UPDATE steps SET task = task || ' (edited)', version = version + 1")
         if archived:
-            await family.archive(tx, store.plan_id)
+            await plan_archive.archive(tx, store.plan_id)
     before = everything(db.path)
 
     report = await copied(db, db, tmp_path / "out")
@@ -203,7 +204,7 @@ async def test_what_an_export_of_old_files_leaves_out_is_what_it_says(
         await fill_the_rest(tx, store)
         await tx.run("DELETE FROM import_files")  # it has no bytes that could be given back
         if archived:
-            await family.archive(tx, store.plan_id)
+            await plan_archive.archive(tx, store.plan_id)
     async with exports.snapshot(db) as reader:
         await folder.write(tmp_path / "out", legacy.store(reader), format="legacy")
         told = await legacy.left_out(reader, None, None)

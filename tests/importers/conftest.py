@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from server import calls
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from server.importers.report import Report
 from server.importers.run import Options, import_path, verify_path
 from server.settings import Settings

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import anyio
 
-from server.db import connection, import_writing
-from server.db.connection import COMMIT, Connection, Statement
+from server.db.interchange import import_writing
+from server.db.storage import connection
+from server.db.storage.connection import COMMIT, Connection, Statement
 from server.importers.run import Options, import_path
 from server.settings import Settings
 from server.store import Store

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from tests import legacy_store
 from tests.importers.conftest import Taker, change, everything, states
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from server.errors import InvalidArguments
 from server.importers.reading import fingerprint
 from tests import legacy_defects, legacy_shapes, legacy_store

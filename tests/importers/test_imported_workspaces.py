@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from tests import legacy_store
 from tests.importers.conftest import Taker, everything
 from tests.legacy_store import Files, Maker

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from server import mirroring
-from server.db import exports, import_runs, older
-from server.db.connection import Database
+from server.db.interchange import exports, import_notices, import_runs
+from server.db.storage.connection import Database
 from server.exporters import documents, legacy
 from server.exporters.mirror import Folder
+from server.jobs import mirroring
 from server.settings import Settings
 from server.store import open_store
 from tests import legacy_store
@@ -174,11 +174,11 @@ async def test_what_is_not_whole_is_not_seen(left: Left, project: Path, tmp_path
 
 
 async def test_a_store_that_was_imported_in_part_is_still_told_of(left: Left) -> None:
-    assert not await older.is_imported(left.taker.db, [WORKSPACE])
+    assert not await import_notices.is_imported(left.taker.db, [WORKSPACE])
     assert await import_runs.is_open(left.taker.db, [WORKSPACE])
 
     await left.taker(left.root)
-    assert await older.is_imported(left.taker.db, [WORKSPACE])
+    assert await import_notices.is_imported(left.taker.db, [WORKSPACE])
 
 
 async def test_a_plan_comes_whole_into_a_workspace_that_is_there(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.names import composed, folded
+from server.text.names import composed, folded
 from tests.conftest import Agent
 
 CAFE, CAFE_APART = unicodedata.normalize("NFC", "Café"), unicodedata.normalize("NFD", "Café")

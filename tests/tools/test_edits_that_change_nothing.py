@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from tests.conftest import Agent
-from tests.tools.test_memory_plan import make
+from tests.tools.plan.test_memory_plan import make
 
 Calls = Callable[[str, str], list[tuple[str, str, dict[str, Any]]]]
 PLAN = "memory_plan"

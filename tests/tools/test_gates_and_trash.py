@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from server.db.connection import Database
+from server.db.storage.connection import Database
 from tests.conftest import Agent
-from tests.tools.test_memory_workspace_approvals import answer, phase, plan_of, waiting
+from tests.tools.workspace.test_memory_workspace_approvals import answer, phase, plan_of, waiting
 
 WS, PLAN, STEPS = "memory_workspace", "memory_plan", "memory_steps"
 

@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.calls import run
-from server.db import events, gates
+from server.db.audit import events
+from server.db.gates import gates
 from server.errors import ProjectMemoryError
 from server.models.approvals import Word
 from server.settings import Settings

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from server.app import build
-from server.db.connection import Database
+from server.db.storage.connection import Database
+from server.protocol.app import build
 from server.registry import Action
 from server.settings import Settings
 from server.tools import TOOLS
 from tests.conftest import Agent, ToolError
-from tests.db.test_family import Store, store
+from tests.db.plans.test_plan_archive import Store, store
 from tests.exporters.test_documents import fill_the_rest
 from tests.importers.conftest import everything
 

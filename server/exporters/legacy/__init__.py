@@ -11,9 +11,9 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from server.db import exports
-from server.db.connection import Reader
-from server.db.exports import Rows
+from server.db.interchange import exports
+from server.db.interchange.exports import Rows
+from server.db.storage.connection import Reader
 from server.exporters.documents import file_name
 from server.exporters.folder import File
 from server.exporters.legacy import beside, entries, programs, states, unplaced, workspaces

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from server.db.exports import Rows
+from server.db.interchange.exports import Rows
 from server.models.documents import JSON_COLUMNS
 
 Row = Mapping[str, Any]

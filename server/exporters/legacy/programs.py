@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from server.db.exports import Rows
+from server.db.interchange.exports import Rows
 from server.exporters.folder import File
 from server.exporters.legacy import entries
 from server.exporters.legacy.beside import brand_new, rewritten

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import Any
 
-from server.db import exports
-from server.db.connection import Reader
-from server.db.exports import Rows
+from server.db.interchange import exports
+from server.db.interchange.exports import Rows
+from server.db.storage.connection import Reader
 
 Row = Mapping[str, Any]
 PLACED = {

@@ -5,8 +5,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from server.db import exports
-from server.db.connection import Reader
+from server.db.interchange import exports
+from server.db.storage.connection import Reader
 from server.exporters.documents import file_name
 from server.exporters.folder import File
 from server.exporters.legacy import entries

@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
+from server.importers.layout import Ask, Known, Source, SourceFile, SourceWorkspace
 from server.importers.legacy import checking, folders, tree
+from server.importers.legacy.survey import survey
 from server.importers.legacy.tree import Tree
-from server.importers.legacy.world import survey
-from server.importers.staging import Ask, Known, Source, SourceFile, SourceWorkspace
 from server.models.imports import Draft, Finding, of
 
 NAME: str = "legacy"

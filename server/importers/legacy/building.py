@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from server.db.dependencies import Node
+from server.db.dependencies.dependencies import Node
+from server.importers.legacy.survey import Header, World
 from server.importers.legacy.values import Fields, Object, derived
-from server.importers.legacy.world import Header, World
 from server.models.imports import Row
 
 

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from typing import Any, cast
 
 from server.errors import ProjectMemoryError
+from server.importers.layout import Ask
 from server.importers.legacy.context import WRAPPING, kind_of
 from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES, sequence
 from server.importers.legacy.steps import TYPE_NAMES
+from server.importers.legacy.survey import STEP_STATUS_NAMES, Header, World, waiting
 from server.importers.legacy.tree import entries
 from server.importers.legacy.values import callable_as, moment, plain_word, whole_number
-from server.importers.legacy.world import STEP_STATUS_NAMES, Header, World, waiting
 from server.importers.reading import (
     Entry,
     Unreadable,
@@ -24,7 +25,6 @@ from server.importers.reading import (
     read,
     text_of,
 )
-from server.importers.staging import Ask
 from server.models.imports import Finding, of
 
 EMPTY: tuple[object, ...] = (None, "", [], {}, False)

@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from server.importers.legacy import context, logs, plans, programs, workspaces
+from server.importers.legacy.survey import STUB, Header, World, plan_folder
 from server.importers.legacy.tree import ARCHIVED, CONTEXT, IDENTITY, META, REGISTRY, Place, entries, root_entries
 from server.importers.legacy.values import Fields, Teller, callable_as
-from server.importers.legacy.world import STUB, Header, World, plan_folder
 from server.importers.reading import (
     Content,
     Entry,

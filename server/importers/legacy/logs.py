@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from server.importers.legacy.survey import NO_TIME, World
 from server.importers.legacy.values import Fields, Object, Teller, fields
-from server.importers.legacy.world import NO_TIME, World
 from server.importers.reading import Note, Unreadable, parse
 from server.models.base import encode
 from server.models.imports import Finding, Row

@@ -5,9 +5,9 @@ from typing import get_args
 
 from server.importers.legacy import records, steps
 from server.importers.legacy.building import Plan, edge
+from server.importers.legacy.survey import Header, World, standing, tie, waiting
 from server.importers.legacy.values import Fields, Object, derived, fields, whole_number
 from server.importers.legacy.values import text as as_text
-from server.importers.legacy.world import Header, World, standing, tie, waiting
 from server.models.imports import Row
 from server.models.plans import Category, Priority, WorkflowMode
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from server.db.dependencies import Edge
+from server.db.dependencies.dependencies import Edge
 from server.importers.legacy.building import edge
 from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
+from server.importers.legacy.survey import NO_TIME, World, tie
 from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, fields, text
-from server.importers.legacy.world import NO_TIME, World, tie
 from server.models.imports import Finding, Row
 
 STATUSES = ("active", "archived", "completed", "paused")

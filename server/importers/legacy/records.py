@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 from server.importers.legacy.building import Plan
+from server.importers.legacy.survey import World
 from server.importers.legacy.values import Fields, Object, callable_as, derived, fields
-from server.importers.legacy.world import World
 from server.models.plans import NoteType
 
 NOTE_TYPES = get_args(NoteType)

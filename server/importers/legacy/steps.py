@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from server.db.dependencies import Edge
+from server.db.dependencies.dependencies import Edge
 from server.importers.legacy.building import Plan, edge
+from server.importers.legacy.survey import STEP_STATUS_NAMES, acyclic
 from server.importers.legacy.values import Fields, derived, fields, whole_number
-from server.importers.legacy.world import STEP_STATUS_NAMES, acyclic
 from server.models.steps import CLOSED, StepStatus, StepType
 
 STATUSES = get_args(StepStatus)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.importers.legacy import context, logs, records
+from server.importers.legacy.survey import NO_TIME, World, parent_of
 from server.importers.legacy.tree import Place
 from server.importers.legacy.values import Fields, Object, Teller, derived, fields
-from server.importers.legacy.world import NO_TIME, World, parent_of
 from server.importers.reading import Content, list_of, object_of
 from server.models.imports import Finding, Row
 

@@ -1,0 +1,1 @@
+"""What happened, what was deleted, and how it comes back."""

@@ -1,0 +1,1 @@
+"""What agents found out: context items, research files, knowledge, small facts."""

@@ -1,0 +1,1 @@
+"""Who waits for whom, and whether it still has to."""

@@ -1,0 +1,310 @@
+"""Table `dependencies`: the source waits for the target while the row is pending and of type `blocks`."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from server.db.storage.connection import Reader, Statement, Transaction
+from server.errors import Conflict
+from server.models.base import Columns, encode, new_id
+from server.models.plans import DependencyType, Plan
+
+Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
+Edge = tuple[Node, Node]  # (source, target)
+CYCLE_SHOWN = 40
+
+IS_CLOSED = """
+    CASE d.target_type
+    WHEN 'step' THEN
+        EXISTS (SELECT 1 FROM steps WHERE step_id = d.target_id AND status IN ('done', 'cancelled'))
+        OR EXISTS (SELECT 1 FROM steps_archive WHERE step_id = d.target_id AND status IN ('done', 'cancelled'))
+    WHEN 'phase' THEN
+        (EXISTS (SELECT 1 FROM steps WHERE phase_id = d.target_id) AND NOT EXISTS (
+            SELECT 1 FROM steps WHERE phase_id = d.target_id AND status NOT IN ('done', 'cancelled')))
+        OR (EXISTS (SELECT 1 FROM steps_archive WHERE phase_id = d.target_id) AND NOT EXISTS (
+            SELECT 1 FROM steps_archive WHERE phase_id = d.target_id AND status NOT IN ('done', 'cancelled')))
+    WHEN 'plan' THEN
+        EXISTS (SELECT 1 FROM plans WHERE plan_id = d.target_id AND status = 'completed')
+        OR EXISTS (SELECT 1 FROM plans_archive WHERE plan_id = d.target_id AND status = 'completed')
+    WHEN 'program' THEN
+        EXISTS (SELECT 1 FROM program_plans WHERE program_id = d.target_id) AND NOT EXISTS (
+            SELECT 1 FROM program_plans m
+            WHERE m.program_id = d.target_id
+              AND NOT EXISTS (SELECT 1 FROM plans WHERE plan_id = m.plan_id AND status = 'completed')
+              AND NOT EXISTS (SELECT 1 FROM plans_archive WHERE plan_id = m.plan_id AND status = 'completed'))
+    END
+"""
+
+
+def _exists(end: str, suffix: str = "") -> str:
+    """Return the condition that the source or target of the row `d` is there, live or in the archive."""
+    kinds = ("plan", "phase", "step") if suffix else ("plan", "phase", "step", "program")
+    arms = (f"WHEN '{k}' THEN EXISTS (SELECT 1 FROM {k}s{suffix} WHERE {k}_id = d.{end}_id)" for k in kinds)
+    return f"CASE d.{end}_type {' '.join(arms)} ELSE 0 END"
+
+
+TARGET_EXISTS = f"({_exists('target')} OR {_exists('target', '_archive')})"
+
+# What a node that was reached leads to: what it waits for itself, what the phase, plan or program around it waits for
+# (marked with a star), and the members without which a plan, phase or program is not finished.
+LINKS = (
+    """d.target_type, d.target_id FROM reached w
+        JOIN dependencies d ON d.source_type = w.type AND d.source_id = w.id AND d.dep_type = 'blocks'""",
+    "'phase*', s.phase_id FROM reached w JOIN steps s ON w.type = 'step' AND s.step_id = w.id",
+    "'plan*', p.plan_id FROM reached w JOIN phases p ON w.type IN ('phase', 'phase*') AND p.phase_id = w.id",
+    """'program*', p.program_id FROM reached w
+        JOIN plans p ON w.type IN ('plan', 'plan*') AND p.plan_id = w.id AND p.program_id IS NOT NULL""",
+    """d.target_type, d.target_id FROM reached w
+        JOIN dependencies d ON w.type IN ('phase*', 'plan*', 'program*')
+            AND d.source_type = rtrim(w.type, '*') AND d.source_id = w.id AND d.dep_type = 'blocks'""",
+    "'step', s.step_id FROM reached w JOIN steps s ON w.type = 'phase' AND s.phase_id = w.id",
+    "'step', s.step_id FROM reached w JOIN steps s ON w.type = 'plan' AND s.plan_id = w.id",
+    "'plan', m.plan_id FROM reached w JOIN program_plans m ON w.type = 'program' AND m.program_id = w.id",
+)
+# Everything that must close before the targets of new edges can. A node is reached once, however many lead to it.
+REACHABLE = f"""
+    WITH RECURSIVE reached (type, id) AS (
+        SELECT value ->> 0, value ->> 1 FROM json_each(:targets)
+        {"".join(f" UNION SELECT {link}" for link in LINKS)}
+    )
+    {" UNION ALL ".join(f"SELECT w.type AS from_type, w.id AS from_id, {link}" for link in LINKS)}
+"""
+
+PENDING_NAMED = """
+    SELECT d.source_type, d.source_id, d.target_type, d.target_id,
+        CASE d.target_type
+        WHEN 'plan' THEN coalesce(
+            (SELECT title FROM plans WHERE plan_id = d.target_id),
+            (SELECT title FROM plans_archive WHERE plan_id = d.target_id))
+        WHEN 'phase' THEN coalesce(
+            (SELECT name FROM phases WHERE phase_id = d.target_id),
+            (SELECT name FROM phases_archive WHERE phase_id = d.target_id))
+        WHEN 'program' THEN (SELECT title FROM programs WHERE program_id = d.target_id)
+        END AS name
+    FROM dependencies d
+    WHERE (d.source_type, d.source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:sources))
+      AND d.dep_type = 'blocks' AND d.dep_status = 'pending'
+    ORDER BY d.dependency_id
+"""
+
+
+async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType = "blocks") -> None:
+    """Add edges, or change the type of those that exist. A cycle over `blocks` raises Conflict and prints it.
+
+    The caller has checked that sources and targets exist.
+    """
+    if not edges:
+        return
+    await tx.many(
+        f"""
+        INSERT INTO dependencies (dependency_id, source_type, source_id, target_type, target_id, dep_type, dep_status,
+            satisfied_at, created_at, updated_at)
+        SELECT :dependency_id, :source_type, :source_id, d.target_type, d.target_id, :dep_type,
+            CASE WHEN d.closed THEN 'satisfied' ELSE 'pending' END, CASE WHEN d.closed THEN :now END, :now, :now
+        FROM (SELECT *, ({IS_CLOSED}) AS closed FROM (SELECT :target_type AS target_type, :target_id AS target_id) d) d
+        WHERE true
+        ON CONFLICT (source_type, source_id, target_type, target_id)
+        DO UPDATE SET dep_type = excluded.dep_type, updated_at = excluded.updated_at
+        """,
+        [_row(edge, dep_type, tx.now()) for edge in dict.fromkeys(edges)],
+    )
+    if dep_type == "blocks":
+        await refuse_cycle(tx, edges)
+
+
+def _row(edge: Edge, dep_type: str, now: str) -> dict[str, Any]:
+    (source_type, source_id), (target_type, target_id) = edge
+    return {
+        "dependency_id": new_id("dep"),
+        "source_type": source_type,
+        "source_id": source_id,
+        "target_type": target_type,
+        "target_id": target_id,
+        "dep_type": dep_type,
+        "now": now,
+    }
+
+
+async def put_back(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Insert whole rows that were deleted, where their source is now, and return those of which both ends exist."""
+    ends = {row["dependency_id"]: row for row in rows}
+    found = await tx.all(
+        f"""
+        SELECT d.id, {_exists("source")} AS live FROM (
+            SELECT value ->> 'dependency_id' AS id, value ->> 'source_type' AS source_type,
+                value ->> 'source_id' AS source_id, value ->> 'target_type' AS target_type,
+                value ->> 'target_id' AS target_id
+            FROM json_each(:rows)
+        ) AS d
+        WHERE {TARGET_EXISTS} AND ({_exists("source")} OR {_exists("source", "_archive")})
+        """,
+        {"rows": encode(list(rows))},
+    )
+    for suffix, live in (("", 1), ("_archive", 0)):
+        there = [ends[row["id"]] for row in found if row["live"] == live]
+        if there:
+            names = ", ".join(there[0])
+            values = ", ".join(f":{name}" for name in there[0])
+            await tx.many(f"INSERT INTO dependencies{suffix} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING", there)
+    back = [ends[row["id"]] for row in found]
+    await refuse_cycle(tx, [edge_of(row) for row in back if row["dep_type"] == "blocks"])
+    return back
+
+
+def edge_of(row: Mapping[str, Any] | sqlite3.Row) -> Edge:
+    return (row["source_type"], row["source_id"]), (row["target_type"], row["target_id"])
+
+
+def of_plan(plan: Plan) -> list[Node]:
+    """Return what opens and closes with a plan: itself, and its program if it has one."""
+    return [("plan", plan.plan_id), *([("program", plan.program_id)] if plan.program_id else [])]
+
+
+async def clear(tx: Transaction, sources: Iterable[Node], target_type: str) -> None:
+    """Remove what `sources` wait for among targets of one type."""
+    await tx.run(
+        """
+        DELETE FROM dependencies
+        WHERE (source_type, source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:sources))
+          AND target_type = :target_type AND dep_type = 'blocks'
+        """,
+        {"sources": encode([list(source) for source in sources]), "target_type": target_type},
+    )
+
+
+async def waits_of(
+    db: Reader, source_type: str, ids: Iterable[str], *, target_type: str, suffix: str = ""
+) -> dict[str, list[str]]:
+    """Return what each source waits for over `blocks`: ids of targets of one type, oldest first."""
+    rows = await db.all(
+        f"""
+        SELECT source_id, target_id FROM dependencies{suffix}
+        WHERE source_type = :type AND source_id IN (SELECT value FROM json_each(:ids))
+          AND target_type = :target_type AND dep_type = 'blocks'
+        ORDER BY dependency_id
+        """,
+        {"type": source_type, "ids": encode(list(ids)), "target_type": target_type},
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["source_id"], []).append(row["target_id"])
+    return found
+
+
+async def pending_of(db: Reader, node: Node) -> list[str]:
+    """Return the ids of what `node` still waits for over `blocks`."""
+    rows = await db.all(
+        """
+        SELECT target_id FROM dependencies
+        WHERE source_type = :type AND source_id = :id AND dep_type = 'blocks' AND dep_status = 'pending'
+        ORDER BY dependency_id
+        """,
+        {"type": node[0], "id": node[1]},
+    )
+    return [row["target_id"] for row in rows]
+
+
+async def pending_named(db: Reader, sources: Sequence[Node]) -> dict[Node, list[str]]:
+    """Return what each of `sources` still waits for over `blocks`: steps by id, others by kind, name and id."""
+    if not sources:
+        return {}
+    rows = await db.all(PENDING_NAMED, {"sources": encode([list(source) for source in dict.fromkeys(sources)])})
+    found: dict[Node, list[str]] = {}
+    for row in rows:
+        name = f"{row['target_type']} {row['name']!r} ({row['target_id']})" if row["name"] else row["target_id"]
+        found.setdefault((row["source_type"], row["source_id"]), []).append(name)
+    return found
+
+
+async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:
+    """Bring the state of everything that waits for `targets` up to date; return the sources that became free."""
+    return await freed(tx, (await tx.batch(refreshing(tx, targets)))[0])
+
+
+def refreshing(tx: Transaction, targets: Iterable[Node]) -> Statement:
+    """Return the statement of `refresh`, for a batch; `freed` takes its rows."""
+    return (
+        f"""
+        UPDATE dependencies AS d
+        SET dep_status = CASE WHEN {IS_CLOSED} THEN 'satisfied' ELSE 'pending' END,
+            satisfied_at = CASE WHEN {IS_CLOSED} THEN :now END, updated_at = :now
+        WHERE (target_type, target_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:targets))
+          AND (dep_status = 'satisfied') <> ({IS_CLOSED})
+        RETURNING source_type, source_id, dep_status, dep_type
+        """,
+        {"targets": encode([list(target) for target in dict.fromkeys(targets)]), "now": tx.now()},
+    )
+
+
+async def freed(tx: Transaction, changed: Sequence[Columns]) -> list[Node]:
+    """Return the sources that became free by a refresh, from the rows it changed."""
+    satisfied = [row for row in changed if row["dep_status"] == "satisfied" and row["dep_type"] == "blocks"]
+    return await free_among(tx, [(row["source_type"], row["source_id"]) for row in satisfied])
+
+
+async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
+    """Return those of `nodes` that wait for nothing any more."""
+    if not nodes:
+        return []
+    rows = await tx.all(
+        """
+        SELECT DISTINCT source_type, source_id FROM dependencies
+        WHERE (source_type, source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:nodes))
+          AND dep_type = 'blocks' AND dep_status = 'pending'
+        """,
+        {"nodes": encode([list(node) for node in nodes])},
+    )
+    waiting = {(row["source_type"], row["source_id"]) for row in rows}
+    return [node for node in dict.fromkeys(nodes) if node not in waiting]
+
+
+async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
+    """Raise Conflict if one of these edges, which exist already, closes a cycle over `blocks`."""
+    targets = dict.fromkeys(target for _, target in edges)
+    rows = await tx.all(REACHABLE, {"targets": encode([list(target) for target in targets])})
+    graph: dict[Node, list[Node]] = {}
+    for source, target in (*edges, *(((row[0], row[1]), (row[2], row[3])) for row in rows)):
+        graph.setdefault(source, []).append(target)
+    if cycle := find_cycle(graph):
+        ids = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
+        if len(ids) > CYCLE_SHOWN:
+            ids = [*ids[: CYCLE_SHOWN // 2], "...", *ids[-CYCLE_SHOWN // 2 :]]
+        raise Conflict(
+            f"That would be a cycle, so nothing of it could ever start: {' waits for '.join(await _placed(tx, ids))}. "
+            "Leave out one of these dependencies, or take one of them away first.",
+            cycle=ids,
+        )
+
+
+async def _placed(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """Return ids with the index of those that are steps: who makes new ones knows no ids yet."""
+    rows = await tx.all(
+        "SELECT step_id, order_index FROM steps WHERE step_id IN (SELECT value FROM json_each(:ids))",
+        {"ids": encode(list(ids))},
+    )
+    at = {row["step_id"]: row["order_index"] for row in rows}
+    return [f"{node_id} (index {at[node_id]})" if node_id in at else node_id for node_id in ids]
+
+
+def find_cycle(graph: dict[Node, list[Node]]) -> list[Node] | None:
+    """Return the nodes of one cycle, the first again at the end, or None."""
+    finished: set[Node] = set()
+    for start in graph:
+        path: dict[Node, None] = {}
+        stack = [(start, iter(graph.get(start, ())))] if start not in finished else []
+        if stack:
+            path[start] = None
+        while stack:
+            node, children = stack[-1]
+            child = next((c for c in children if c not in finished), None)
+            if child is None:
+                stack.pop()
+                path.pop(node)
+                finished.add(node)
+            elif child in path:
+                nodes = list(path)
+                return [*nodes[nodes.index(child) :], child]
+            else:
+                path[child] = None
+                stack.append((child, iter(graph.get(child, ()))))
+    return None

@@ -1,0 +1,1 @@
+"""Whole stores on their way in and out."""

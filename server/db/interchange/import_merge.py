@@ -1,0 +1,349 @@
+"""Decides, outside the write lock, what is to be done with each staged row, given what earlier imports wrote."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from server.db.interchange import import_ledger, import_runs
+from server.db.interchange.scratch import DERIVED, LOGS, NOTHING, Stage, params
+from server.db.plans.plan_archive import ARCHIVE, FAMILY
+from server.db.storage.connection import Reader, Shape, shape_of
+from server.models.base import encode
+from server.models.imports import Finding
+
+CHUNK = 400
+# They follow every edit, so that both sides moved them says nothing.
+BOOKKEEPING = {"version", "updated_at", "last_seen_at"}
+NUMBERS = ("event_id", "log_id")
+# Rows that are never deleted because a file does not name them any more: too much hangs on them.
+KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
+# What a human said of a plan that no import made is said here, or it is not: a file may claim anything.
+WORDS = ("confirmations", "approvals")
+Columns = dict[str, Any]
+Entry = tuple[tuple[str, Any], ...]
+
+
+@dataclass
+class Decided:
+    """What `decide` found besides what it wrote into the stage."""
+
+    findings: list[Finding] = field(default_factory=list[Finding])
+    generation: tuple[int, str | None] = (0, None)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What an import wrote of a row, for which workspace, and from which file."""
+
+    text: str
+    workspace_id: str | None
+    path: str
+
+
+async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
+    """Set the `action` of every staged row of a workspace, and the `changes` of those to update.
+
+    insert, update, same; rebase: the source changed, what the database holds stays; foreign: the id is taken by
+    something that no import of this workspace wrote.
+    """
+    decided = Decided(generation=await import_runs.generation(db))
+    await _place_plans(db, stage, unit)
+    stage.change("UPDATE rows SET action = 'insert', changes = NULL WHERE unit = :unit", [{"unit": unit}])
+    stage.change("DELETE FROM gone WHERE unit = :unit", [{"unit": unit}])
+    imported_before = await db.value("SELECT 1 FROM import_rows LIMIT 1") is not None
+    for table in stage.tables(unit):
+        if table in LOGS:
+            await _decide_log(db, stage, unit, table)
+            continue
+        one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+        for rows in stage.pages(unit, table, CHUNK):
+            await one.decide(rows, await one.bases(rows) if imported_before else {})
+    _drop_families(stage, unit)
+    await import_ledger.decide(db, stage, unit)
+    if imported_before:
+        await _vanished(db, stage, unit, decided)
+    return decided
+
+
+async def _decide_log(db: Reader, stage: Stage, unit: str, table: str) -> None:
+    """Mark the entries that were imported before, and those that this very database wrote, by all that they say."""
+    known = set(await known_entries(db, table, unit))
+    there: dict[str, Counter[Entry]] = {}
+    for rows in stage.pages(unit, table, CHUNK):
+        moments = {row["moment"] for row in rows}
+        there = {moment: there[moment] for moment in moments & there.keys()}  # a moment may be on two pages
+        there |= await _logged(db, table, moments - there.keys())
+        same: list[dict[str, Any]] = []
+        for row in rows:
+            equal, entry = there[row["moment"]], _entry(params(row))
+            if short(row["row_key"]) in known or equal[entry] > 0:
+                equal[entry] -= 1
+                same.append({"seq": row["seq"]})
+        stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", same)
+
+
+async def _logged(db: Reader, table: str, moments: Iterable[str]) -> dict[str, Counter[Entry]]:
+    """Return how often the database has each entry of these moments."""
+    found = {moment: Counter[Entry]() for moment in moments}
+    query = f"SELECT * FROM {table} WHERE timestamp IN (SELECT value FROM json_each(:moments))"
+    for row in await db.all(query, {"moments": encode(list(found))}) if found else ():
+        found[row["timestamp"]][_entry(dict(row))] += 1
+    return found
+
+
+def _entry(values: Columns) -> Entry:
+    """Return an entry without its number, which is its place in one database."""
+    return tuple((name, values[name]) for name in sorted(values) if name not in NUMBERS and values[name] is not None)
+
+
+async def known_entries(db: Reader, table: str, unit: str) -> list[str]:
+    """Return what tells the entries of a log that were imported before: one row holds all of a workspace."""
+    found = await db.value(
+        "SELECT base FROM import_rows WHERE table_name = :table AND row_key = :unit", {"table": table, "unit": unit}
+    )
+    return json.loads(found) if found else []
+
+
+def short(key: str) -> str:
+    """Return what is remembered of the key of a log's entry."""
+    return blake2b(key.encode(), digest_size=8).hexdigest()
+
+
+async def _place_plans(db: Reader, stage: Stage, unit: str) -> None:
+    """Note where each plan is now; a new one goes where the source has it."""
+    ids = [row["plan_id"] for row in stage.query("SELECT plan_id FROM plans WHERE unit = :unit", {"unit": unit})]
+    found = await db.all(
+        """
+        SELECT plan_id, '' AS suffix FROM plans WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        UNION ALL
+        SELECT plan_id, '_archive' FROM plans_archive WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        """,
+        {"ids": encode(ids)},
+    )
+    stage.change(
+        "UPDATE plans SET suffix = CASE archived WHEN 1 THEN '_archive' ELSE '' END WHERE unit = :unit",
+        [{"unit": unit}],
+    )
+    stage.change("UPDATE plans SET suffix = :suffix WHERE plan_id = :plan_id", [dict(row) for row in found])
+
+
+def key_of(shape: Shape) -> str:
+    """Return the expression that gives the key under which a row is staged."""
+    return " || ' ' || ".join(shape.key)
+
+
+@dataclass
+class _Table:
+    """One table of one workspace on its way through the decisions."""
+
+    db: Reader
+    stage: Stage
+    unit: str
+    name: str
+    shape: Shape
+    decided: Decided
+
+    def tell(self, row: sqlite3.Row, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
+        where = f"{row['json_path']}"
+        self.decided.findings.append(Finding(severity, row["path"], where, what, value, used))
+
+    async def bases(self, rows: Sequence[sqlite3.Row]) -> dict[str, Base]:
+        found = await self.db.all(
+            """
+            SELECT row_key, base, workspace_id, path FROM import_rows
+            WHERE table_name = :table AND row_key IN (SELECT value FROM json_each(:keys))
+            """,
+            {"table": self.name, "keys": encode([row["row_key"] for row in rows])},
+        )
+        return {row["row_key"]: Base(row["base"], row["workspace_id"], row["path"]) for row in found}
+
+    async def live(self, keys: Iterable[str]) -> dict[str, tuple[str, Columns]]:
+        """Return the rows of the database by key, each with the suffix of its table."""
+        found: dict[str, tuple[str, Columns]] = {}
+        wanted = {"keys": encode(list(keys))}
+        for suffix in ("", ARCHIVE) if self.name in FAMILY else ("",):
+            sql = f"""
+                SELECT *, {key_of(self.shape)} AS "?key" FROM {self.name}{suffix}
+                WHERE {key_of(self.shape)} IN (SELECT value FROM json_each(:keys))
+            """
+            for row in await self.db.all(sql, wanted):
+                columns = dict(row)
+                found[columns.pop("?key")] = (suffix, columns)
+        return found
+
+    async def decide(self, rows: Sequence[sqlite3.Row], bases: Mapping[str, Base]) -> None:
+        moved = [row for row in rows if row["row_key"] not in bases or bases[row["row_key"]].text != row["base"]]
+        live = await self.live(row["row_key"] for row in moved)
+        taken = await self.taken([row for row in moved if row["row_key"] not in live])
+        own = await self.made_here(rows) if self.name in WORDS else set[str]()
+        changes: list[Columns] = []
+        for row in rows:
+            base = bases.get(row["row_key"])
+            action, changed = "same", None
+            if base and (base.workspace_id or "") != self.unit:
+                action = "foreign"
+                self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
+            elif base is None or base.text != row["base"]:
+                action, changed = self._one(row, base, live.get(row["row_key"]), taken.get(row["row_key"]))
+            if action == "insert" and row["plan_id"] in own:
+                action = "foreign"
+                self.tell(row, "error", "a human's word on a plan that is there already; left out", row["row_key"])
+            if action != "insert":
+                changes.append({"seq": row["seq"], "action": action, "changes": encode(changed) if changed else None})
+        self.stage.change("UPDATE rows SET action = :action, changes = :changes WHERE seq = :seq", changes)
+
+    def _one(
+        self, row: sqlite3.Row, base: Base | None, live: tuple[str, Columns] | None, taken: str | None
+    ) -> tuple[str, Columns | None]:
+        if live is None and base is not None:
+            self.tell(row, "info", "deleted in the database since; it stays deleted", row["row_key"])
+            return "rebase", None
+        if taken:
+            self.tell(row, "error", f"{self.name} {taken} is in its place already; left out", row["row_key"])
+            return "foreign", None
+        if live is None:
+            return "insert", None
+        new = json.loads(row["base"])
+        differing = [name for name in new.keys() - BOOKKEEPING if new[name] != live[1][name]]
+        if not differing and (base is None or base.path != row["path"]):
+            return "same", None  # it was written here, and has come back
+        if base is None:
+            return self._unknown(row, live[1], differing)
+        changed = self._merged(row, json.loads(base.text), json.loads(row["base"]), live[1])
+        return ("update", changed) if changed else ("rebase", None)
+
+    def _unknown(self, row: sqlite3.Row, live: Columns, differing: Sequence[str]) -> tuple[str, Columns | None]:
+        """Decide on a row that is there though no import made it, and says something else."""
+        if self.name == "workspaces":
+            changed = self._adopted(row, live)
+            return ("update", changed) if changed else ("same", None)
+        told = f"that id exists already, with another {', '.join(sorted(differing)[:5])}; left out"
+        self.tell(row, "error", told, row["row_key"])
+        return "foreign", None
+
+    def _adopted(self, row: sqlite3.Row, live: Columns) -> Columns:
+        """Fill in what a workspace that is registered already lacks; what it has stays."""
+        new = json.loads(row["base"])
+        changed = {name: value for name, value in new.items() if live[name] is None and value is not None}
+        meta = json.loads(live["meta"])
+        lacking = {name: value for name, value in json.loads(new["meta"]).items() if name not in meta}
+        changed |= {"meta": encode({**meta, **lacking})} if lacking else {}
+        what = "registered already; " + ("what it lacked was added" if changed else "it lacked nothing")
+        self.tell(row, "info", what, live["path"], row["row_key"])
+        return changed
+
+    def _merged(self, row: sqlite3.Row, base: Columns, new: Columns, live: Columns) -> Columns:
+        """Return what the source changed since, less what was edited in the database since."""
+        changed: Columns = {}
+        for name, value in new.items():
+            if value == base.get(name) or live.get(name) == value:
+                continue
+            if live.get(name) == base.get(name) or name in BOOKKEEPING:
+                changed[name] = value
+            else:
+                self.tell(
+                    row, "error", f"{name} changed here and in the database; the database's stays", value, live[name]
+                )
+        if not set(changed) - BOOKKEEPING:
+            return {}
+        if "version" in live:
+            changed["version"] = live["version"] + 1
+        if "updated_at" in live:
+            changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
+        return changed
+
+    async def made_here(self, rows: Sequence[sqlite3.Row]) -> set[str]:
+        """Return the plans of these rows that are there, and that no import made."""
+        found = await self.db.all(
+            """
+            SELECT p.plan_id FROM (SELECT plan_id FROM plans UNION ALL SELECT plan_id FROM plans_archive) p
+            WHERE p.plan_id IN (SELECT value FROM json_each(:ids)) AND NOT EXISTS (
+                SELECT 1 FROM import_rows i WHERE i.table_name = 'plans' AND i.row_key = p.plan_id)
+            """,
+            {"ids": encode(list({row["plan_id"] for row in rows if row["plan_id"]}))},
+        )
+        return {row["plan_id"] for row in found}
+
+    async def taken(self, rows: Sequence[sqlite3.Row]) -> dict[str, str]:
+        """Return which of these new rows would stand where another one is, by a unique key of the table."""
+        found: dict[str, str] = {}
+        for columns in self.shape.unique[1:]:
+            wanted = [(row["row_key"], [params(row).get(name) for name in columns]) for row in rows]
+            listed = [[key, *values] for key, values in wanted if None not in values]
+            same = " AND ".join(f"t.{name} = w.value ->> {place + 1}" for place, name in enumerate(columns))
+            sql = f"""
+                SELECT w.value ->> 0 AS "key", {key_of(self.shape)} AS "other" FROM json_each(:wanted) w
+                JOIN {self.name} t ON {same}
+            """
+            for row in await self.db.all(sql, {"wanted": encode(listed)}) if listed else ():
+                found[row["key"]] = row["other"]
+        return found
+
+
+def _drop_families(stage: Stage, unit: str) -> None:
+    """Leave out all of a plan whose id is not ours, and what names it or a program like that."""
+    stage.change(
+        """
+        UPDATE rows SET action = 'foreign' WHERE unit = :unit AND plan_id IN (
+            SELECT row_key FROM rows WHERE table_name = 'plans' AND action = 'foreign')
+        """,
+        [{"unit": unit}],
+    )
+
+
+async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> None:
+    """Find what earlier imports made of files that do not hold it any more; nobody edited it, or it stays."""
+    last = ("", "")
+    while True:
+        found = await db.all(
+            f"""
+            SELECT table_name, row_key, path, base FROM import_rows
+            WHERE coalesce(workspace_id, '') = :unit AND (table_name, row_key) > (:table, :key)
+              AND table_name NOT IN ({", ".join(repr(name) for name in KEPT)})
+            ORDER BY table_name, row_key LIMIT {CHUNK}
+            """,
+            {"unit": unit, "table": last[0], "key": last[1]},
+        )
+        if not found:
+            return
+        last = (found[-1]["table_name"], found[-1]["row_key"])
+        for table in dict.fromkeys(row["table_name"] for row in found):
+            one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+            await _vanished_from(one, [row for row in found if row["table_name"] == table])
+
+
+async def _vanished_from(one: _Table, rows: Sequence[sqlite3.Row]) -> None:
+    stage, unit, table = one.stage, one.unit, one.name
+    gone = [row for row in rows if _is_gone(stage, unit, row)]
+    live = await one.live(row["row_key"] for row in gone)
+    skipped = DERIVED.get(table, NOTHING) | BOOKKEEPING
+    for row in gone:
+        if row["row_key"] not in live:
+            continue
+        suffix, columns = live[row["row_key"]]
+        base = json.loads(row["base"])
+        untouched = all(columns[name] == value for name, value in base.items() if name not in skipped)
+        what = "no longer in the file; deleted" if untouched else "no longer in the file, but edited since; it stays"
+        one.decided.findings.append(Finding("info" if untouched else "error", row["path"], "$", what, row["row_key"]))
+        if untouched:
+            plan_id = columns.get("plan_id") if table in FAMILY else None
+            values = {"unit": unit, "table": table, "key": row["row_key"], "suffix": suffix, "plan_id": plan_id}
+            stage.change("INSERT INTO gone VALUES (:unit, :table, :key, :suffix, :plan_id)", [values])
+
+
+def _is_gone(stage: Stage, unit: str, row: sqlite3.Row) -> bool:
+    """Return whether the file a row was made of was read and imported, without that row."""
+    values = {"unit": unit, "path": row["path"], "table": row["table_name"], "key": row["row_key"]}
+    return bool(
+        stage.query(
+            """
+            SELECT 1 FROM files WHERE unit = :unit AND path = :path AND status = 'imported'
+              AND NOT EXISTS (SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key)
+            """,
+            values,
+        )
+    )

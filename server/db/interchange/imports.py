@@ -1,0 +1,175 @@
+"""Tables `import_runs`, `import_files`, `import_rows`: what was imported, and what of it is there."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from server.db.interchange.import_merge import key_of
+from server.db.interchange.scratch import LOGS, STORE, Stage
+from server.db.plans import plan_archive
+from server.db.storage.connection import Reader, shape_of
+from server.models.base import encode
+from server.models.imports import Finding, of
+
+ROWS = 2000  # looked for in one hop
+Key = tuple[str | None, str]  # workspace, path
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A file as the last import of it left it."""
+
+    sha256: str
+    status: str
+    reason: str | None
+    modified_at: str | None
+
+
+@dataclass
+class Written:
+    """What was written of a workspace. `counts`: table -> action -> rows; `seconds`: the longest lock."""
+
+    counts: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    files: dict[str, int] = field(default_factory=dict[str, int])
+    seconds: float = 0.0
+    run_id: str | None = None
+
+
+async def known_files(db: Reader, targets: Iterable[str | None]) -> dict[Key, KnownFile]:
+    """Return what is known of the files of these workspaces; None stands for the store itself."""
+    rows = await db.all(
+        """
+        SELECT workspace_id, path, sha256, status, reason, modified_at FROM import_files
+        WHERE coalesce(workspace_id, '') IN (SELECT value FROM json_each(:units))
+        """,
+        {"units": encode([target or STORE for target in targets])},
+    )
+    return {
+        (row["workspace_id"], row["path"]): KnownFile(row["sha256"], row["status"], row["reason"], row["modified_at"])
+        for row in rows
+    }
+
+
+async def target_of(db: Reader, workspace_id: str) -> str | None:
+    """Return the workspace of the database that one of a store is by its id, new or old."""
+    return await db.value(
+        """
+        SELECT coalesce(
+            (SELECT workspace_id FROM workspaces WHERE workspace_id = :id),
+            (SELECT workspace_id FROM workspace_aliases WHERE alias = :id AND kind = 'id'))
+        """,
+        {"id": workspace_id},
+    )
+
+
+async def workspace_at(db: Reader, path: str) -> str | None:
+    """Return the workspace of the database that has a path; the case of a path of Windows says nothing."""
+    return await db.value(
+        """
+        SELECT workspace_id FROM workspaces WHERE path = :path OR (
+            lower(replace(path, char(92), '/')) = lower(rtrim(replace(:path, char(92), '/'), '/'))
+            AND path GLOB '[A-Za-z]:*') LIMIT 1
+        """,
+        {"path": path},
+    )
+
+
+def mark_known(stage: Stage, known: Mapping[Key, KnownFile]) -> None:
+    """Note which staged files are as they were at the last import of them."""
+    rows = [{"unit": unit or STORE, "path": path, "sha256": f.sha256} for (unit, path), f in known.items()]
+    stage.change("UPDATE files SET known = 'same' WHERE unit = :unit AND path = :path AND sha256 = :sha256", rows)
+
+
+def counted(stage: Stage, unit: str) -> Written:
+    """Return the counts of what is decided for a workspace: they are those of the run that does it."""
+    rows = stage.query(
+        "SELECT table_name, action, count(*) AS n FROM rows WHERE unit = :unit GROUP BY 1, 2", {"unit": unit}
+    )
+    found = Written()
+    for row in rows:
+        found.counts.setdefault(row["table_name"], {})[row["action"]] = row["n"]
+    gone = stage.query("SELECT table_name, count(*) AS n FROM gone WHERE unit = :unit GROUP BY 1", {"unit": unit})
+    for row in gone:
+        found.counts.setdefault(row["table_name"], {})["delete"] = row["n"]
+    files = stage.query(
+        """
+        SELECT CASE WHEN known IS NULL THEN status ELSE 'unchanged' END AS status, count(*) AS n FROM files
+        WHERE unit = :unit GROUP BY 1
+        """,
+        {"unit": unit},
+    )
+    found.files = {row["status"]: row["n"] for row in files}
+    return found
+
+
+def left_out(stage: Stage, unit: str) -> None:
+    """Count files of which nothing was kept, because the ids in them are taken, as failed."""
+    stage.change(
+        """
+        UPDATE files SET status = 'failed', reason = 'the ids in it are taken by something else in the database'
+        WHERE unit = :unit AND status = 'imported'
+          AND EXISTS (SELECT 1 FROM rows r WHERE r.unit = files.unit AND r.path = files.path AND r.action = 'foreign')
+          AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.unit = files.unit AND r.path = files.path
+                          AND r.action <> 'foreign')
+        """,
+        [{"unit": unit}],
+    )
+
+
+def come_back(stage: Stage, unit: str) -> None:
+    """Count documents that say what the database has already as unchanged: nothing is remembered of them."""
+    stage.change("UPDATE files SET known = NULL WHERE unit = :unit AND known = 'here'", [{"unit": unit}])
+    stage.change(
+        """
+        UPDATE files AS f SET known = 'here'
+        WHERE unit = :unit AND known IS NULL AND status = 'imported' AND raw IS NULL
+          AND NOT EXISTS (SELECT 1 FROM rows r
+                          WHERE (r.unit = f.unit OR f.unit = :store) AND r.path = f.path AND r.action <> 'same')
+        """,
+        [{"unit": unit, "store": STORE}],  # a workspace takes in what belongs to all
+    )
+
+
+def is_idle(stage: Stage, unit: str) -> bool:
+    """Return whether nothing of a workspace has to be written."""
+    return not stage.query(
+        """
+        SELECT 1 FROM rows WHERE unit = :unit AND action NOT IN ('same', 'foreign')
+        UNION ALL SELECT 1 FROM gone WHERE unit = :unit
+        UNION ALL SELECT 1 FROM files WHERE unit = :unit AND known IS NULL LIMIT 1
+        """,
+        {"unit": unit},
+    )
+
+
+async def missing(db: Reader, stage: Stage) -> list[Finding]:
+    """Return the rows that an import wrote and that are not there, live or archived."""
+    found: list[Finding] = []
+    for unit in stage.units():
+        for table in stage.tables(unit):
+            if table in LOGS:
+                continue
+            key = key_of(await shape_of(db, table))
+            names = (table, table + plan_archive.ARCHIVE) if table in plan_archive.FAMILY else (table,)
+            there = " UNION ALL ".join(
+                f"SELECT {key} FROM {name} WHERE {key} IN (SELECT value FROM json_each(:keys))" for name in names
+            )
+            for rows in stage.pages(unit, table, ROWS, "insert"):
+                keys = {row[0] for row in await db.all(there, {"keys": encode([row["row_key"] for row in rows])})}
+                lost = [row for row in rows if row["row_key"] not in keys]
+                found += of(
+                    unit or None,
+                    [Finding("error", r["path"], r["json_path"], f"not in {table}", r["row_key"]) for r in lost],
+                )
+    return found
+
+
+async def broken_references(db: Reader) -> list[Finding]:
+    """Return what the database itself says of references that lead nowhere."""
+    rows = await db.all("PRAGMA foreign_key_check")
+    return [Finding("error", row[0], f"row {row[1]}", f"refers to nothing in {row[2]}") for row in rows]
+
+
+def new_plans(stage: Stage) -> set[str]:
+    """Return the plans that an import wrote anew."""
+    rows = stage.query("SELECT row_key FROM rows WHERE table_name = 'plans' AND action = 'insert'", {})
+    return {row["row_key"] for row in rows}

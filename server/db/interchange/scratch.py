@@ -1,0 +1,202 @@
+"""A scratch database beside the real one: what an import found, until one short transaction makes it real."""
+
+import hashlib
+import marshal
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from server.db.plans.plan_archive import FAMILY
+from server.db.plans.plans import stored
+from server.models.base import encode
+from server.models.imports import Draft, FileEntry, Finding, Row, of
+
+# Tables in an order in which rows can be inserted under the foreign keys.
+TABLES = (
+    "workspaces", "workspace_aliases", "programs", "program_workspace_links", "program_risks", "plans",
+    "program_plans", "phases", "steps", "plan_notes", "confirmations", "step_workers", "approvals", "sessions",
+    "lineage", "context_items", "research_documents", "knowledge", "memory_entries", "step_file_edits", "checkpoints",
+    "messages", "build_scripts", "dependencies", "file_reservations", "trash", "agent_definitions", "instruction_files",
+    "skill_definitions", "event_log", "update_log",
+)  # fmt: skip
+LOGS = ("event_log", "update_log")
+# What the database works out by itself is no part of what was imported.
+DERIVED = {
+    "steps": {"waits_for", "claimed_by", "claim_token", "lease_expires_at"},
+    "dependencies": {"dep_status", "satisfied_at", "updated_at"},
+}
+NOTHING: set[str] = set()
+STORE = ""  # the unit of what belongs to no workspace
+SCHEMA = """
+    PRAGMA journal_mode = OFF;
+    PRAGMA synchronous = OFF;
+    CREATE TABLE rows (
+        seq INTEGER PRIMARY KEY, unit TEXT NOT NULL, table_name TEXT NOT NULL, row_key TEXT NOT NULL, plan_id TEXT,
+        path TEXT NOT NULL, json_path TEXT NOT NULL, moment TEXT, params BLOB NOT NULL, base TEXT NOT NULL,
+        action TEXT NOT NULL DEFAULT 'insert', changes TEXT, UNIQUE (table_name, row_key)
+    );
+    CREATE INDEX rows_unit ON rows (unit, table_name, coalesce(moment, ''), seq);
+    CREATE INDEX rows_plan ON rows (plan_id);
+    CREATE INDEX rows_path ON rows (unit, path);
+    CREATE TABLE files (
+        unit TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT, size INTEGER, status TEXT, reason TEXT, entity_type TEXT,
+        entity_id TEXT, raw BLOB, modified_at TEXT, known TEXT, PRIMARY KEY (unit, path)
+    );
+    CREATE TABLE plans (plan_id TEXT PRIMARY KEY, unit TEXT NOT NULL, archived INTEGER NOT NULL, suffix TEXT);
+    CREATE TABLE units (unit TEXT PRIMARY KEY, place INTEGER);
+    CREATE TABLE gone (unit TEXT, table_name TEXT, row_key TEXT, suffix TEXT, plan_id TEXT);
+"""
+
+# Logs in the order of time, all else as it came.
+PAGE = """
+    SELECT r.*, coalesce(p.suffix, '') AS suffix FROM rows r LEFT JOIN plans p ON p.plan_id = r.plan_id
+    WHERE r.unit = :unit AND r.table_name = :table AND (:action IS NULL OR r.action = :action)
+      AND (coalesce(r.moment, ''), r.seq) > (:moment, :seq)
+    ORDER BY coalesce(r.moment, ''), r.seq LIMIT :size
+"""
+
+TO_WRITE = """
+    SELECT r.*, coalesce(p.suffix, '') AS suffix FROM rows r LEFT JOIN plans p ON p.plan_id = r.plan_id
+    WHERE {0} AND r.action IN ('insert', 'update', 'rebase')
+"""
+PLANS_TO_WRITE = """
+    SELECT plan_id FROM rows
+    WHERE unit = :unit AND plan_id IS NOT NULL AND action IN ('insert', 'update', 'rebase')
+    UNION SELECT plan_id FROM gone WHERE unit = :unit AND plan_id IS NOT NULL ORDER BY 1
+"""
+
+
+class Stage:
+    """What an import found. Rows and files are on disk; the lines of the report are in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.executescript(SCHEMA)
+        self.findings: list[Finding] = []
+
+    def close(self) -> None:
+        self._db.close()
+
+    def add(self, draft: Draft) -> None:
+        """Keep a part of what was found."""
+        unit = draft.workspace_id or STORE
+        self._db.execute("BEGIN")
+        self._db.execute("INSERT OR IGNORE INTO units VALUES (?, (SELECT count(*) FROM units))", (unit,))
+        self._add_rows(unit, draft)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            [(unit, *_file(entry)) for entry in draft.files],
+        )
+        self._db.execute("COMMIT")
+        self.findings.extend(of(draft.workspace_id, draft.findings))
+
+    def _add_rows(self, unit: str, draft: Draft) -> None:
+        before = self._db.total_changes
+        self._db.executemany(
+            """
+            INSERT OR IGNORE INTO rows (unit, table_name, row_key, plan_id, path, json_path, moment, params, base)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [_row(unit, row) for row in draft.rows],
+        )
+        if self._db.total_changes - before < len(draft.rows):
+            self._tell_of_doubles(draft)
+        plans = [(row.key, unit, row.key in draft.archived) for row in draft.rows if row.table == "plans"]
+        self._db.executemany("INSERT OR IGNORE INTO plans VALUES (?, ?, ?, NULL)", plans)
+
+    def _tell_of_doubles(self, draft: Draft) -> None:
+        for row in draft.rows:
+            path, json_path = self._db.execute(
+                "SELECT path, json_path FROM rows WHERE table_name = ? AND row_key = ?", (row.table, row.key)
+            ).fetchone()
+            if (path, json_path) != (row.path, row.json_path) and row.table not in LOGS:
+                what = f"the id is taken by {path} {json_path}; left out"
+                draft.findings.append(Finding("error", row.path, row.json_path, what, row.key))
+
+    def units(self) -> list[str]:
+        """Return the workspaces in their order, the store itself last."""
+        found = self._db.execute("SELECT unit FROM units ORDER BY unit = '', place")
+        return [unit for (unit,) in found]
+
+    def query(self, sql: str, params: Mapping[str, Any]) -> list[sqlite3.Row]:
+        return self._db.execute(sql, params).fetchall()
+
+    def change(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self._db.execute("BEGIN")
+            self._db.executemany(sql, rows)
+            self._db.execute("COMMIT")
+
+    def drop(self, unit: str) -> None:
+        """Forget the rows of a workspace."""
+        self.change("DELETE FROM rows WHERE unit = :unit", [{"unit": unit}])
+
+    def tables(self, unit: str) -> list[str]:
+        """Return the tables that a workspace has rows for, parents before children."""
+        found = self.query("SELECT DISTINCT table_name AS name FROM rows WHERE unit = :unit", {"unit": unit})
+        names = {row["name"] for row in found}
+        return [table for table in TABLES if table in names]
+
+    def plans_to_write(self, unit: str) -> list[str]:
+        """Return the plans of which something is new, changed or gone."""
+        return [row["plan_id"] for row in self.query(PLANS_TO_WRITE, {"unit": unit})]
+
+    def of_plan(self, plan_id: str) -> list[sqlite3.Row]:
+        """Return the rows of a plan that are to be written, parents before their children."""
+        rows = self.query(f"{TO_WRITE.format('r.plan_id = :plan_id')} ORDER BY r.seq", {"plan_id": plan_id})
+        return sorted(rows, key=lambda row: TABLES.index(row["table_name"]))
+
+    def to_write(self, unit: str, table: str, size: int) -> Iterator[list[sqlite3.Row]]:
+        """Yield the rows of a table that are to be written and belong to no plan, in parts, in the order of time."""
+        where = """
+            r.unit = :unit AND r.table_name = :table AND r.plan_id IS NULL
+            AND (coalesce(r.moment, ''), r.seq) > (:moment, :seq)
+        """
+        sql = f"{TO_WRITE.format(where)} ORDER BY coalesce(r.moment, ''), r.seq LIMIT :size"
+        values = {"unit": unit, "table": table, "size": size, "moment": "", "seq": 0}
+        while found := self.query(sql, values):
+            yield found
+            values |= {"moment": found[-1]["moment"] or "", "seq": found[-1]["seq"]}
+
+    def pages(self, unit: str, table: str, size: int, action: str | None = None) -> Iterator[list[sqlite3.Row]]:
+        """Yield the rows of a table in parts, each read when it is asked for, with the `suffix` of their plan."""
+        values = {"unit": unit, "table": table, "size": size, "action": action, "moment": "", "seq": 0}
+        while found := self.query(PAGE, values):
+            yield found
+            values |= {"moment": found[-1]["moment"] or "", "seq": found[-1]["seq"]}
+
+
+def _row(unit: str, row: Row) -> tuple[Any, ...]:
+    values = stored(row.values)
+    derived = DERIVED.get(row.table, NOTHING)
+    remembered = row.table in TABLES and row.table not in LOGS
+    base = encode({k: v for k, v in values.items() if k not in derived}) if remembered else "{}"
+    plan_id = row.plan_id if row.table in FAMILY else None
+    moment = values.get("timestamp") if row.table in LOGS else None
+    return (unit, row.table, row.key, plan_id, row.path, row.json_path, moment, marshal.dumps(values), base)
+
+
+def params(row: sqlite3.Row) -> dict[str, Any]:
+    """Return the columns of a staged row."""
+    return marshal.loads(row["params"])
+
+
+def _file(entry: FileEntry) -> tuple[Any, ...]:
+    return (
+        entry.path,
+        entry.sha256,
+        entry.size,
+        entry.status,
+        entry.reason,
+        entry.entity_type,
+        entry.entity_id,
+        entry.raw,
+        entry.modified_at,
+    )
+
+
+def file_id(unit: str, path: str) -> str:
+    """Return the id of a file's row: one for each place in the store."""
+    return f"file_{hashlib.sha256(f'{unit} {path}'.encode()).hexdigest()[:24]}"

@@ -1,0 +1,1 @@
+"""What ships with the server, as the database knows it."""

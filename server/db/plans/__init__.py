@@ -1,0 +1,1 @@
+"""Plans, their phases and notes, as a whole, copied, and in the archive."""

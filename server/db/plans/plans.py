@@ -1,0 +1,274 @@
+"""Tables `plans` and `plans_archive`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from server.db.search.suggestions import not_found
+from server.db.storage.connection import Reader, Transaction
+from server.errors import Conflict, NotFound
+from server.models.base import encode, new_id
+from server.models.plans import Plan, PlanBrief
+
+LISTER = "memory_plan action='list'"
+LISTED = "plan_id, workspace_id, program_id, title, category, priority, created_at, updated_at"
+WEIGHT = "CASE priority WHEN 'critical' THEN 3 WHEN 'high' THEN 2 WHEN 'medium' THEN 1 ELSE 0 END"
+ORDERS = {
+    "updated": ("DESC", ("updated_at", "plan_id")),
+    "created": ("DESC", ("created_at", "plan_id")),
+    "priority": ("DESC", ("weight", "updated_at", "plan_id")),
+    "title": ("ASC", ("folded", "plan_id")),
+}
+FILTERS = """
+    workspace_id = :workspace_id
+    AND (:category IS NULL OR category = :category)
+    AND (:priority IS NULL OR priority = :priority)
+    AND (:query IS NULL OR instr(folded(title), folded(:query)) > 0)
+    AND (:status IN ('any', 'archived') OR status = :status)
+"""
+TOTAL = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id)"
+# That an import does not still fill the workspace of a row of {0}.
+IS_SHOWN = """
+    NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.workspace_id = {0}.workspace_id AND w.importing IS NOT NULL)
+"""
+DONE = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id AND status IN ('done', 'cancelled'))"
+NEIGHBOURS = """
+    SELECT dependency_id, source_id, target_id, dep_status FROM dependencies{suffix}
+    WHERE {end}_type = 'plan' AND {end}_id = :plan_id AND source_type = 'plan' AND target_type = 'plan'
+      AND dep_type = 'blocks'
+"""
+PHASE_AT = """
+    (SELECT p.name FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id
+     WHERE s.plan_id = page.plan_id AND s.order_index = (
+        SELECT min(order_index) FROM steps{suffix}
+        WHERE plan_id = page.plan_id AND status IN ('pending', 'active', 'blocked', 'failed')))
+"""
+
+
+async def insert(tx: Transaction, *, workspace_id: str, title: str, **columns: Any) -> Plan:
+    """Insert a plan. `columns` are further columns; lists and dicts become JSON."""
+    values = {"plan_id": new_id("plan"), "workspace_id": workspace_id, "title": title, **columns}
+    values |= {"created_at": tx.now(), "updated_at": tx.now()}
+    names = ", ".join(values)
+    row = await tx.one(
+        f"INSERT INTO plans ({names}) VALUES ({', '.join(':' + name for name in values)}) RETURNING *", stored(values)
+    )
+    assert row is not None  # RETURNING gives the row
+    return Plan.of(row)
+
+
+async def find(db: Reader, plan_id: str) -> Plan | None:
+    """Return a plan, live or archived."""
+    for table in ("plans", "plans_archive"):
+        query = f"SELECT * FROM {table} WHERE plan_id = :plan_id AND {IS_SHOWN.format(table)}"
+        row = await db.one(query, {"plan_id": plan_id})
+        if row:
+            return Plan.of(row)
+    return None
+
+
+async def require(db: Reader, plan_id: str) -> Plan:
+    """Return a plan, live or archived, or raise NotFound."""
+    if plan := await find(db, plan_id):
+        return plan
+    raise await missing(db, plan_id)
+
+
+async def missing(db: Reader, plan_id: str) -> NotFound:
+    """Return the error for an id that no plan has, live or archived."""
+    shown = IS_SHOWN.format("plans")
+    return await not_found(db, "plan", plan_id, table="plans", label="title", lister=LISTER, where=shown)
+
+
+async def require_live(db: Reader, plan_id: str) -> Plan:
+    """Return a plan that can be changed, or raise NotFound, or Conflict for an archived one."""
+    plan = await require(db, plan_id)
+    if plan.archived_at:
+        raise archived(plan_id)
+    return plan
+
+
+def archived(plan_id: str) -> Conflict:
+    """Return the error for changing an archived plan."""
+    return Conflict(
+        f"The plan {plan_id} is archived. memory_plan action='unarchive' plan_id={plan_id!r} brings it back."
+    )
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which plans of a workspace a list shows. The status `archived` stands for all archived ones."""
+
+    workspace_id: str
+    status: str | None = None
+    category: str | None = None
+    priority: str | None = None
+    query: str | None = None
+    include_archived: bool = False
+
+    @property
+    def suffixes(self) -> list[str]:
+        live = [] if self.status == "archived" else [""]
+        return [*live, "_archive"] if self.include_archived or not live else live
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {
+            "workspace_id": self.workspace_id,
+            "status": self.status or "any",
+            "category": self.category,
+            "priority": self.priority,
+            "query": self.query,
+        }
+
+
+async def page(
+    db: Reader, wanted: Filter, *, order: str, after: Sequence[str | int] | None, limit: int
+) -> tuple[list[tuple[PlanBrief, list[str | int]]], int]:
+    """Return plans in an order of ORDERS, each with its place in the list, and how many match in all.
+
+    `query` is part of the title; upper and lower case are alike for A to Z.
+    """
+    direction, keys = ORDERS[order]
+    behind = {f"after_{n}": value for n, value in enumerate(after or ())}
+    compared = f"({', '.join(keys)}) {'<' if direction == 'DESC' else '>'} ({', '.join(':' + name for name in behind)})"
+    listing = f"""
+        WITH page AS (
+            SELECT * FROM ({" UNION ALL ".join(_listed(suffix) for suffix in wanted.suffixes)})
+            {"WHERE " + compared if after else ""}
+            ORDER BY {", ".join(f"{key} {direction}" for key in keys)} LIMIT :limit
+        )
+        {_progress(wanted.suffixes)}
+        ORDER BY {", ".join(f"page.{key} {direction}" for key in keys)}
+    """
+    counts = " + ".join(f"(SELECT count(*) FROM plans{suffix} WHERE {FILTERS})" for suffix in wanted.suffixes)
+    rows, [(total,)] = await db.batch(
+        (listing, {**wanted.params, **behind, "limit": limit}), (f"SELECT {counts}", wanted.params)
+    )
+    return [(PlanBrief.of(row), [row[key] for key in keys]) for row in rows], total
+
+
+def _listed(suffix: str, where: str = FILTERS) -> str:
+    status = "'archived' AS status, status AS last_status" if suffix else "status, NULL AS last_status"
+    return f"""
+        SELECT {LISTED}, {status}, {WEIGHT} AS weight, folded(title) AS folded FROM plans{suffix} WHERE {where}
+    """
+
+
+def _progress(suffixes: Sequence[str]) -> str:
+    """Return the end of a query over `page`, a set of listed plans: how far each of them is."""
+    total, done, phase = ([part.format(suffix=suffix) for suffix in suffixes] for part in (TOTAL, DONE, PHASE_AT))
+    return f"""
+        SELECT page.*, {" + ".join(total)} AS steps_total, {" + ".join(done)} AS steps_done,
+            coalesce({", ".join(phase)}, NULL) AS current_phase
+        FROM page
+    """
+
+
+async def starting_with(db: Reader, prefix: str, *, limit: int) -> list[PlanBrief]:
+    """Return plans of all workspaces, live or archived, whose id starts with `prefix`, in the order of their ids."""
+    where = f"plan_id >= :prefix AND plan_id < :end AND {IS_SHOWN}"
+    live, archived = (_listed(suffix, where.format(f"plans{suffix}")) for suffix in ("", "_archive"))
+    rows = await db.all(
+        f"""
+        WITH page AS (SELECT * FROM ({live} UNION ALL {archived}) ORDER BY plan_id LIMIT :limit)
+        {_progress(("", "_archive"))}
+        ORDER BY page.plan_id
+        """,
+        {"prefix": prefix, "end": prefix + "\U0010ffff", "limit": limit},
+    )
+    return [PlanBrief.of(row) for row in rows]
+
+
+async def statuses(db: Reader, plan_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return id, title and status of those of the plans that exist, live or archived, by id."""
+    rows = await db.all(
+        """
+        SELECT plan_id, title, status FROM plans WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        UNION ALL
+        SELECT plan_id, title, 'archived' FROM plans_archive WHERE plan_id IN (SELECT value FROM json_each(:ids))
+        """,
+        {"ids": encode(list(plan_ids))},
+    )
+    return {row["plan_id"]: dict(row) for row in rows}
+
+
+async def neighbours(db: Reader, plan_id: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the plans that a plan waits for over `blocks`, and those that wait for it, each with the state."""
+    ends = ("source", "target")
+    halves = [NEIGHBOURS.format(suffix=suffix, end=end) for suffix in ("", "_archive") for end in ends]
+    rows = await db.all(" UNION ".join(halves) + " ORDER BY dependency_id", {"plan_id": plan_id})
+    waits = {row["target_id"]: row["dep_status"] for row in rows if row["source_id"] == plan_id}
+    return waits, {row["source_id"]: row["dep_status"] for row in rows if row["target_id"] == plan_id}
+
+
+async def from_source(db: Reader, workspace_id: str, source: str) -> str | None:
+    """Return the id of a live plan of the workspace that was imported from `source`, or None."""
+    return await db.value(
+        "SELECT plan_id FROM plans WHERE workspace_id = :workspace_id AND source = :source LIMIT 1",
+        {"workspace_id": workspace_id, "source": source},
+    )
+
+
+async def update(tx: Transaction, plan_id: str, changes: Mapping[str, Any]) -> Plan:
+    """Change columns of a plan, its version and its time."""
+    assignments = "".join(f"{name} = :{name}, " for name in changes)
+    row = await tx.one(
+        f"""
+        UPDATE plans SET {assignments}updated_at = :updated_at, version = version + 1
+        WHERE plan_id = :plan_id RETURNING *
+        """,
+        {**stored(changes), "plan_id": plan_id, "updated_at": tx.now()},
+    )
+    assert row is not None  # the caller required the plan in this transaction
+    return Plan.of(row)
+
+
+async def reopen(tx: Transaction, plan_id: str) -> Plan | None:
+    """Make a completed plan active again and return it, or None if it is not completed."""
+    row = await tx.one(
+        """
+        UPDATE plans SET status = 'active', completed_at = NULL, updated_at = :now, version = version + 1
+        WHERE plan_id = :plan_id AND status = 'completed' RETURNING *
+        """,
+        {"plan_id": plan_id, "now": tx.now()},
+    )
+    return Plan.of(row) if row else None
+
+
+async def status_when_finished(db: Reader, plan_id: str) -> str | None:
+    """Return the status of a live plan that has steps, none of them open; else None."""
+    return await db.value(
+        """
+        SELECT status FROM plans p
+        WHERE plan_id = :plan_id AND EXISTS (SELECT 1 FROM steps WHERE plan_id = p.plan_id)
+          AND NOT EXISTS (
+            SELECT 1 FROM steps
+            WHERE plan_id = p.plan_id AND status IN ('pending', 'active', 'blocked', 'failed'))
+        """,
+        {"plan_id": plan_id},
+    )
+
+
+async def touch(tx: Transaction, plan_id: str) -> None:
+    """Note that something in the plan changed."""
+    await tx.run("UPDATE plans SET updated_at = :now WHERE plan_id = :plan_id", {"plan_id": plan_id, "now": tx.now()})
+
+
+def stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return column values as SQLite stores them: lists and dicts as JSON, booleans as 0 and 1."""
+    return {name: _stored(value) for name, value in values.items()}
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return encode(cast(object, value)) if isinstance(value, list | tuple | dict) else value
+
+
+def check_version(found: int, expected: int | None, what: str) -> None:
+    """Raise Conflict when the caller edits another version than the one that is there."""
+    if expected is not None and expected != found:
+        raise Conflict(
+            f"{what} has version {found}, not {expected}: it changed since you read it. Read it again.", version=found
+        )

@@ -1,0 +1,1 @@
+"""One index over all texts, and near matches of names."""

@@ -1,0 +1,250 @@
+"""How well a document fits a query: roughly in SQL, to choose among thousands, and well in Python, to rank the best.
+
+Both count as BM25F does: a word in the title counts more, the same word again and again ever less, in a long text less.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from sqlite3 import Row
+from typing import Any
+
+from server.text import text_analysis
+from server.text.text_analysis import BODY_LENGTH, LENGTH_SHARE, TITLE_LENGTH, TITLE_WEIGHT, Term
+
+RARE = 1_000  # documents from which on a word is common
+REQUIRED = 6  # words that must match; more of them only rank
+ENOUGH = 10  # hits with all words, besides which no others are looked for
+
+WEIGHED = 3  # of the rarest words, where it is only roughly told
+WORD_SIZE = 6.0  # characters, with the blank behind it
+SATURATION = 1.2
+COMPLETION_WEIGHT = 0.5
+WHOLE_WEIGHT = 2.0  # a name as it is written in the query, not only the words it is made of
+TOGETHER = 1.15  # words of a query that stand side by side
+ELSEWHERE = 0.2  # a word in the part of a long text that is not ranked by
+RECENCY, HALF_LIFE_DAYS = 0.25, 30.0
+AGES = (7, 21, 45, 90)  # days that count as one age where it is only roughly told
+EXACT = 100.0
+NEAR_BEST = 0.35  # the share of the best score from which on a hit without all words is worth its bytes
+KIND_WEIGHTS = {
+    "plan": 1.15, "session": 0.9, "message": 0.8, "action": 0.8, "agent": 0.5, "instruction": 0.5, "skill": 0.5,
+}  # fmt: skip
+SHIPPED_SHARE = 0.25  # of a document that ships with the server, where there are too many to rank
+BELOW = 0.999
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parsed query: its terms, the rarest first, and in how many documents each of them is, up to a bound."""
+
+    text: str
+    terms: Sequence[Term]
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return frozenset[str]().union(*(term.stems for term in self.terms))
+
+    @property
+    def rare_first(self) -> list[Term]:
+        return sorted(self.terms, key=lambda term: self.counts[term.word])
+
+    @property
+    def together(self) -> str:
+        """Return the words as they stand side by side in a text; nothing for a single one."""
+        return f" {' '.join(' '.join(term.ways[0]) for term in self.terms)} " if len(self.terms) > 1 else ""
+
+    def weight(self, term: Term) -> float:
+        return 1 + math.log((RARE + 1) / (self.counts[term.word] + 1))
+
+
+@dataclass(slots=True)
+class Ranked:
+    """A candidate: whether it has all words of the query, bears its very name, and what it scores."""
+
+    row: Row
+    whole: bool = True
+    named: bool = False
+    score: float = 0.0
+
+    @property
+    def is_shipped(self) -> bool:
+        return self.row["trust"] == "human"
+
+    @property
+    def is_library(self) -> bool:
+        return self.is_shipped and self.row["kind"] != "action"
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is counted in the texts of a candidate for one term, and how much it weighs."""
+
+    weight: float
+    ways: tuple[tuple[str, ...], ...]
+    begun: str  # as the words begin that complete the term
+    only: str  # when there is one way, of one word
+
+    def count(self, text: str) -> float:
+        if self.only:
+            exact = text.count(self.only)
+        else:
+            exact, *named = (min(map(text.count, way)) for way in self.ways)
+            exact = max(exact, WHOLE_WEIGHT * max(named)) if named else exact
+        return exact + COMPLETION_WEIGHT * max(text.count(self.begun) - exact, 0) if self.begun else exact
+
+
+@dataclass(frozen=True)
+class Fit:
+    """SQL that tells roughly how well documents `d` fit: what is measured of each, once, and the score it makes."""
+
+    measured: str
+    score: str
+    params: dict[str, Any]
+
+
+def fit(asked: Query, now: str) -> Fit:
+    """Return how well documents fit, by the rarest words, roughly. It is for very many rows, so it costs little."""
+    terms = [term for term in asked.rare_first if asked.counts[term.word]][:WEIGHED]
+    forms = [max(term.ways[0], key=len) for term in terms]
+    measured = ["d.kind, d.trust, d.updated_at, length(d.title) AS title_size, length(d.body) AS body_size"]
+    measured += [_without(text, number) for number in range(len(forms)) for text in ("title", "body")]
+    measured += ["(instr(d.title, :together) > 0) + (instr(d.body, :together) > 0) AS together"]
+    title, body = _norm_of("title", TITLE_LENGTH), _norm_of("body", BODY_LENGTH)
+    scores = (
+        f"{asked.weight(term)} * (1 - {SATURATION} / ({SATURATION}"
+        f" + {TITLE_WEIGHT / len(form)} * coalesce(title_size - title{number}, 0) / {title}"
+        f" + {1 / len(form)} * coalesce(body_size - body{number}, 0) / {body}))"
+        for number, (term, form) in enumerate(zip(terms, forms, strict=True))
+    )
+    kinds = "".join(f" WHEN '{kind}' THEN {weight}" for kind, weight in KIND_WEIGHTS.items())
+    fresh, moments = _fresh(now)
+    factors = (
+        f"({' + '.join(scores) or 1})",
+        f"CASE together WHEN 1 THEN {TOGETHER} WHEN 2 THEN {TOGETHER**2} ELSE 1 END",
+        f"CASE kind{kinds} ELSE 1 END",
+        f"CASE trust WHEN 'human' THEN {SHIPPED_SHARE} ELSE 1 END",
+        fresh,
+    )
+    params = {f"form{number}": form for number, form in enumerate(forms)}
+    return Fit(
+        ", ".join(measured), " * ".join(factors), {**params, **moments, "together": asked.together.strip() or None}
+    )
+
+
+def _without(text: str, number: int) -> str:
+    """Return how long a text is without a word. Where it is a part of other words it counts as well."""
+    form = f":form{number}"
+    return f"CASE WHEN instr(d.{text}, {form}) THEN length(replace(d.{text}, {form}, '')) END AS {text}{number}"
+
+
+def _norm_of(text: str, usual: int) -> str:
+    return f"({1 - LENGTH_SHARE} + {LENGTH_SHARE / (usual * WORD_SIZE)} * {text}_size)"
+
+
+def _fresh(now: str) -> tuple[str, dict[str, str]]:
+    today = datetime.fromisoformat(now)
+    moments = {f"days{days}": (today - timedelta(days=days)).date().isoformat() for days in AGES}
+    middles = [(before + days) / 2 for before, days in zip((0, *AGES), AGES, strict=False)]
+    cases = "".join(
+        f" WHEN updated_at >= :days{days} THEN {1 + RECENCY * 0.5 ** (middle / HALF_LIFE_DAYS)}"
+        for days, middle in zip(AGES, middles, strict=True)
+    )
+    return f"CASE{cases} ELSE 1 END", moments
+
+
+def rank(found: Sequence[Ranked], asked: Query, now: str) -> list[Ranked]:
+    """Score candidates and return those worth showing, the best first.
+
+    What bears the name comes first. What ships with the server stands below what the workspace itself holds.
+    """
+    sought = [_sought(term, asked.weight(term)) for term in asked.terms]
+    freshness: dict[str, float] = {}
+    today = datetime.fromisoformat(now)
+    for one in found:
+        day = one.row["updated_at"][:10]
+        if day not in freshness:
+            freshness[day] = _freshness(day, today)
+        one.score = _relevance(one, sought, asked.together) * freshness[day]
+    kept = _near_the_best(sorted(found, key=_place, reverse=True))
+    _put_below(kept, asked.stems)
+    for one in kept:
+        one.score += EXACT * one.named
+    return sorted(kept, key=_place, reverse=True)
+
+
+def _place(one: Ranked) -> tuple[float, int]:
+    return one.score, one.row["doc"]
+
+
+def _near_the_best(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Keep of those without all words as many as it takes to have enough, if they fit nearly as well as the best."""
+    best = max((one.score for one in ranked if not one.is_library), default=0.0)
+    fitting = [one for one in ranked if not one.whole and one.score >= NEAR_BEST * best]
+    kept = {one.row["doc"] for one in fitting[: max(ENOUGH - sum(one.whole for one in ranked), 0)]}
+    return [one for one in ranked if one.whole or one.row["doc"] in kept]
+
+
+def _put_below(kept: Sequence[Ranked], stems: frozenset[str]) -> None:
+    """Lower the scores of what ships, all alike, to those of what does not.
+
+    The library stands below all of it, the actions below what has all words. One that is asked for by its name stays.
+    """
+    own = [one for one in kept if not one.is_shipped]
+    shipped = [one for one in kept if one.is_shipped and not _is_asked_for(one, stems)]
+    actions = [one for one in shipped if not one.is_library]
+    _lower(actions, [one for one in own if one.whole])
+    _lower([one for one in shipped if one.is_library], own)
+    for one in shipped:
+        one.named = False
+
+
+def _lower(some: Sequence[Ranked], others: Sequence[Ranked]) -> None:
+    best = max((one.score for one in some), default=0.0)
+    least = min((one.score for one in others), default=best)
+    for one in some:
+        one.score *= min(1.0, BELOW * least / best) if best else 1.0
+
+
+def _is_asked_for(one: Ranked, stems: frozenset[str]) -> bool:
+    """Return whether a query has all words of the name of an action; the tools share the first."""
+    return not one.is_library and stems.issuperset(
+        text_analysis.prepare(one.row["entity_id"].replace("_", " ")).split()[1:]
+    )
+
+
+def _sought(term: Term, weight: float) -> Sought:
+    ways = tuple(tuple(f" {stem} " for stem in way) for way in term.ways)
+    begun = f" {term.also[0][: _alike(term.also)]}" if term.also else ""
+    only = ways[0][0] if len(ways) == len(ways[0]) == 1 else ""
+    return Sought(weight, ways, begun, only)
+
+
+def _alike(some: Sequence[str]) -> int:
+    """Return how many characters at the beginning of some words are the same."""
+    first, last = min(some), max(some)
+    return next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+
+
+def _relevance(candidate: Ranked, sought: Sequence[Sought], together: str) -> float:
+    row = candidate.row
+    title, body = f" {row['title']} ", f" {row['body']} "
+    in_title = TITLE_WEIGHT / text_analysis.norm(title.count(" ") - 1, TITLE_LENGTH)
+    in_body = 1 / text_analysis.norm(body.count(" ") - 1, BODY_LENGTH)
+    score = 0.0
+    for one in sought:
+        frequency = in_title * one.count(title) + in_body * one.count(body)
+        frequency = frequency or (ELSEWHERE if candidate.whole and row["long"] else 0.0)
+        score += one.weight * frequency / (frequency + SATURATION)
+    if together:
+        score *= TOGETHER ** ((together in title) + (together in body))
+    return score * KIND_WEIGHTS.get(row["kind"], 1.0)
+
+
+def _freshness(day: str, today: datetime) -> float:
+    if not day:
+        return 1.0
+    age = today.date() - date.fromisoformat(day)
+    return 1 + RECENCY * 0.5 ** (max(age.days, 0) / HALF_LIFE_DAYS)

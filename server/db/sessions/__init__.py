@@ -1,0 +1,1 @@
+"""Spans of work and what agents do for each other in them."""

@@ -1,0 +1,28 @@
+"""Table `settings`: what everybody who shares the file goes by."""
+
+from server.db.storage.connection import Reader, Transaction
+from server.models.approvals import Word
+from server.models.settings import DEFAULTS, SharedSetting
+
+
+async def get(db: Reader, key: str) -> str:
+    """Return a setting, or its default."""
+    return await db.value("SELECT value FROM settings WHERE key = :key", {"key": key}) or DEFAULTS[key]
+
+
+async def stored(db: Reader) -> dict[str, SharedSetting]:
+    """Return the settings that somebody set, by name."""
+    rows = await db.all("SELECT * FROM settings ORDER BY key")
+    return {row["key"]: SharedSetting.of(row) for row in rows}
+
+
+async def put(tx: Transaction, key: str, value: str, word: Word) -> None:
+    await tx.run(
+        """
+        INSERT INTO settings (key, value, changed_by, via, client, created_at, updated_at)
+        VALUES (:key, :value, :by, :via, :client, :now, :now)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, changed_by = excluded.changed_by, via = excluded.via,
+            client = excluded.client, updated_at = excluded.updated_at
+        """,
+        {"key": key, "value": value, "by": word.by, "via": word.via, "client": word.client, "now": tx.now()},
+    )

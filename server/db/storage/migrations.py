@@ -1,0 +1,171 @@
+"""Brings a database up to date by applying `migrations/NNNN_name.sql` in order."""
+
+import hashlib
+import logging
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosqlite
+import anyio
+
+from server.db.search import indexing
+from server.db.storage.connection import Database, connected
+from server.db.storage.driver_errors import translate
+from server.errors import Busy, SchemaTooNew, Storage
+
+logger = logging.getLogger(__name__)
+
+LOCK_ATTEMPTS = 5  # each waits for busy_timeout; clients give up on a call after a minute
+COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+LEDGER = "CREATE TABLE _migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered file. The checksum ignores how lines end."""
+
+    number: int
+    name: str
+    script: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.script.encode()).hexdigest()
+
+
+def load(folder: Path) -> list[Migration]:
+    """Read the numbered files of `folder`; their numbers run from 1 without a gap."""
+    files = sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    migrations = [Migration(int(f.name[:4]), f.stem, f.read_text(encoding="utf-8")) for f in files]
+    if [m.number for m in migrations] != list(range(1, len(migrations) + 1)) or not migrations:
+        raise Storage(f"The migrations in {str(folder)!r} are incomplete: {[m.name for m in migrations]}. Reinstall.")
+    return migrations
+
+
+async def migrate(db: Database, folder: Path, *, allowed: bool = True) -> list[str]:
+    """Apply what is pending under one lock of all processes and return the names applied.
+
+    A database with data in it is copied beside itself first. Raises SchemaTooNew for a database of a newer server,
+    Storage for an applied file that was edited since, and for pending files when `allowed` is false.
+    """
+    migrations = load(folder)
+    applied: list[str] = []
+    if pending := await _pending(db, migrations):
+        if not allowed:
+            raise Storage(f"The database lacks {pending[0].name}. Start the server once without --read-only.")
+        applied = await _apply(db, migrations)
+    db.schema_version = migrations[-1].number
+    if await indexing.is_there(db):
+        db.before_commit(indexing.fill)
+    return applied
+
+
+async def _pending(db: Database, migrations: list[Migration]) -> list[Migration]:
+    """Check what the database says it has against the files and return what it lacks."""
+    version = await db.value("PRAGMA user_version")
+    if version > migrations[-1].number:
+        raise _too_new(version, migrations)
+    if not await db.value("SELECT 1 FROM sqlite_master WHERE name = '_migrations'"):
+        return migrations
+    checksums = {row["name"]: row["checksum"] for row in await db.all("SELECT name, checksum FROM _migrations")}
+    known = {m.name: m for m in migrations}
+    if checksums.keys() - known.keys():
+        raise _too_new(version, migrations)
+    edited = [name for name, checksum in checksums.items() if checksum != known[name].checksum]
+    if edited:
+        raise Storage(
+            f"The migration {', '.join(sorted(edited))} was edited after it was applied to {str(db.path)!r}. "
+            "Reinstall the release that wrote the database; a change of the schema is a new file."
+        )
+    return [m for m in migrations if m.name not in checksums]
+
+
+def _too_new(version: int, migrations: list[Migration]) -> SchemaTooNew:
+    return SchemaTooNew(
+        f"The database has schema version {version}, this server knows {migrations[-1].number}. "
+        "Nothing was changed. Update the server, or choose another --data-root."
+    )
+
+
+async def _apply(db: Database, migrations: list[Migration]) -> list[str]:
+    try:
+        return await _apply_locked(db, migrations)
+    except sqlite3.Error as error:
+        raise translate(error) from error
+
+
+async def _apply_locked(db: Database, migrations: list[Migration]) -> list[str]:
+    async with connected(db.path) as connection:
+        await connection.execute_fetchall("PRAGMA foreign_keys = OFF")  # a table rebuild must not cascade
+        await _lock(connection)
+        try:
+            pending = await _pending(db, migrations)  # another process may have been faster
+            if pending and len(pending) < len(migrations):
+                await _copy(db.path, pending[0])
+            for migration in pending:
+                await _apply_one(connection, migration, db.now())
+            if pending:
+                await _check_references(connection)
+            await connection.commit()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await connection.rollback()
+    return [m.name for m in pending]
+
+
+async def _lock(connection: aiosqlite.Connection) -> None:
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            await connection.execute_fetchall("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise Storage(f"The database cannot be migrated: {error}.") from error
+            logger.warning("waiting for the lock to migrate (%d)", attempt + 1)
+        else:
+            return
+    raise Busy("Another process holds the database (it may be migrating it), so it cannot be opened yet. Try again.")
+
+
+async def _apply_one(connection: aiosqlite.Connection, migration: Migration, now: str) -> None:
+    logger.info("applying %s", migration.name)
+    if migration.number == 1:
+        await connection.execute_fetchall(LEDGER)
+    for statement in statements(migration.script):
+        await connection.execute_fetchall(statement)
+    await connection.execute_fetchall(
+        "INSERT INTO _migrations (name, checksum, applied_at) VALUES (:name, :checksum, :now)",
+        {"name": migration.name, "checksum": migration.checksum, "now": now},
+    )
+    await connection.execute_fetchall(f"PRAGMA user_version = {migration.number}")
+
+
+async def _check_references(connection: aiosqlite.Connection) -> None:
+    if broken := list(await connection.execute_fetchall("PRAGMA foreign_key_check")):
+        raise Storage(f"The migration would leave {len(broken)} broken references; nothing was changed.")
+
+
+async def _copy(path: Path, migration: Migration) -> None:
+    """Copy the database before it changes. Nobody writes meanwhile: the caller holds the write lock."""
+    target = path.with_name(f"{path.name}.before-{migration.name}")
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    async with connected(path) as source, aiosqlite.connect(partial) as copy:
+        await source.backup(copy)
+    partial.replace(target)
+    logger.warning("copied the database to %s before migrating it", target)
+
+
+def statements(script: str) -> Iterator[str]:
+    """Split on statement ends as SQLite sees them, so triggers stay whole."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if COMMENT.sub("", statement).strip():
+        raise Storage(f"A migration ends in the middle of a statement: {statement.strip()[:80]!r}. Reinstall.")

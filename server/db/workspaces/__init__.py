@@ -1,0 +1,1 @@
+"""Workspaces, their aliases and links, and how much they hold."""

@@ -1,0 +1,164 @@
+"""What a server does besides answering calls, imported when it is wanted: most servers never need it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+
+import anyio
+from anyio.to_thread import run_sync
+
+from server.db.interchange import import_notices
+from server.db.storage.connection import Reader
+from server.db.workspaces import workspaces
+from server.errors import ProjectMemoryError
+from server.models.workspaces import LegacyStore, Workspace
+from server.store import Store
+from server.tools import older_stores
+from server.tools.common import cwd
+from server.tools.older_stores import Found, Progress
+from server.tools.paths import normal_path
+from server.waiting import Waits
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 20.0  # that an agent waits for an import before it is told that it goes on
+STAGES = ("Copying", "Reading", "Writing", "Verifying")
+Job = Callable[[], Awaitable[None]]
+
+
+class Background:
+    """The jobs of one server, and what it knows of older stores."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._greeted: set[str] = set()
+        self._settled: set[str] = set()  # folders with nothing to tell of
+        self._wanted: dict[str, Import] = {}
+        self._has_more = anyio.Event()
+
+    def jobs(self) -> Iterator[tuple[str, Job]]:
+        """Yield what runs for as long as the server lives, with what it is called."""
+        if path := self._store.settings.mirror:
+            from server.jobs.mirroring import Follower
+
+            yield "the mirror", Follower(self._store, path).run
+        if self._imports_by_itself:
+            yield "the import of older stores", self._import_all
+        yield "the look for an older store", self._look_around
+
+    @property
+    def _imports_by_itself(self) -> bool:
+        return self._store.settings.auto_import and not self._store.settings.read_only
+
+    async def seen(self, db: Reader, workspace: Workspace) -> LegacyStore | None:
+        """Return the store of a workspace's folder that is not imported. It may run on a connection's thread."""
+        found = None if workspace.path in self._settled else older_stores.find(workspace.path)
+        if found is None or await import_notices.is_imported(db, found.workspaces):
+            self._settled.add(workspace.path)
+            return None
+        return self._told(found)
+
+    async def greet(self, workspace_id: str, progress: Progress | None) -> LegacyStore | None:
+        """Return it for an agent that arrives, once; import it first if the settings want that."""
+        if workspace_id in self._greeted:
+            return None
+        db = await self._store.open()
+        workspace = await workspaces.find(db, workspace_id)
+        found = await run_sync(older_stores.find, workspace.path) if workspace else None
+        running = self._wanted.get(found.folder) if found else None
+        if running is None and (found is None or await import_notices.is_imported(db, found.workspaces)):
+            self._greeted.add(workspace_id)
+            return None
+        assert found is not None  # else nothing runs
+        if self._imports_by_itself:
+            told = await self._want(found).wait(progress)
+            if told.status != "importing":
+                self._greeted.add(workspace_id)
+            return told
+        self._greeted.add(workspace_id)
+        if await import_notices.is_noticed(db, found.folder, workspace_id):
+            return None
+        await import_notices.note(db, found.folder, workspace_id)
+        return self._told(found)
+
+    def _told(self, found: Found) -> LegacyStore:
+        if running := self._wanted.get(found.folder):
+            return running.result
+        return LegacyStore(path=found.folder, status="found", command=found.command(self._store.settings))
+
+    def _want(self, found: Found) -> "Import":
+        if found.folder not in self._wanted:
+            self._wanted[found.folder] = Import(found, self._store.waits)
+            self._has_more.set()
+        return self._wanted[found.folder]
+
+    async def _look_around(self) -> None:
+        """Tell who reads the log of an older store in the folder of the server, or in its data root."""
+        try:
+            db = await self._store.open()
+            for folder in dict.fromkeys((normal_path(cwd()), normal_path(self._store.settings.data_root))):
+                found = await run_sync(older_stores.find, folder)
+                if found is None or await import_notices.is_imported(db, found.workspaces):
+                    continue
+                if self._imports_by_itself:
+                    self._want(found)
+                elif not await import_notices.is_noticed(db, folder, None):
+                    command = found.command(self._store.settings)
+                    logger.warning("%s has an older store of Project Memory. To import it: %s", folder, command)
+                    if not self._store.settings.read_only:
+                        await import_notices.note(db, folder, None)
+        except ProjectMemoryError as error:
+            logger.info("no look for older stores: %s", error)
+
+    async def _import_all(self) -> None:
+        from server.jobs.auto_import import adopt
+
+        while True:
+            for wish in [wish for wish in self._wanted.values() if not wish.is_over]:
+                with wish.under_way():
+                    wish.result = await adopt(self._store, wish.found, wish.tell)
+            await self._has_more.wait()
+            self._has_more = anyio.Event()
+
+
+class Import:
+    """An import that was asked for, and those who wait for it."""
+
+    def __init__(self, found: Found, waits: Waits) -> None:
+        self.found = found
+        self.result = LegacyStore(path=found.folder, status="importing")
+        self._waits = waits
+        self._done = anyio.Event()
+        self._waiting: list[Progress] = []
+
+    @property
+    def is_over(self) -> bool:
+        return self._done.is_set()
+
+    async def wait(self, progress: Progress | None) -> LegacyStore:
+        """Return how it stands when it is over, or when an agent should not wait any longer."""
+        if progress:
+            self._waiting.append(progress)
+        try:
+            with self._waits.at_most(PATIENCE_SECONDS):
+                await self._done.wait()
+        finally:
+            if progress:
+                self._waiting.remove(progress)
+        return self.result
+
+    async def tell(self, what: str, done: int, total: int) -> None:
+        """Tell those who wait, in one measure that only grows."""
+        reached = (STAGES.index(what) if what in STAGES else 0) + min(done / total, 1) if total else 0.0
+        for progress in tuple(self._waiting):
+            await progress(reached, len(STAGES), f"{what} {done} of {total}")
+
+    @contextmanager
+    def under_way(self) -> Generator[None]:
+        try:
+            yield
+        finally:
+            if self.result.status == "importing":
+                reason = "it was interrupted; the log says more"
+                self.result = LegacyStore(path=self.result.path, status="failed", reason=reason)
+            self._done.set()

@@ -1,0 +1,1 @@
+"""MCP: the only importer of the SDK besides the demo's client."""

@@ -1,0 +1,1 @@
+"""Pure readers of text, without state."""

@@ -1,0 +1,20 @@
+"""memory_plan: plans with phases, notes, gates and dependencies."""
+
+from server.tools.plan import copies, dependencies, export, gates, markdown_import, notes, phases, plans, search, status
+from server.tools.plan.tool import TOOL
+
+__all__ = ["ACTIONS", "TOOL"]
+
+# Each adds its actions to the tool when it is imported.
+ACTIONS = (
+    copies,
+    dependencies,
+    export,
+    gates,
+    markdown_import,
+    notes,
+    phases,
+    plans,
+    search,
+    status,
+)

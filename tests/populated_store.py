@@ -1,0 +1,148 @@
+"""A store with something of everything in it, and plausible calls on what is there."""
+
+import json
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcp import Client
+from mcp.types import TextContent
+
+from server.db.shared_state import shared_settings
+from server.models.approvals import Word
+from server.protocol.app import build
+from server.registry import Action
+from server.settings import Settings
+from server.store import open_store
+from server.tools import TOOLS
+
+ALWAYS_SENT = {"workspace_id", "agent"}
+
+
+@dataclass(frozen=True)
+class World:
+    """A data root with something of everything in it, and the arguments that name what is there."""
+
+    data_root: Path
+    arguments: dict[str, Any]
+
+    def plausible(self, action: Action) -> dict[str, Any]:
+        """The example of an action, with ids of things that exist."""
+        known = {name: value for name, value in self.arguments.items() if name in action.example}
+        required = {name: self.arguments[name] for name in action.params if name in ALWAYS_SENT}
+        return {**action.example, **known, **required}
+
+
+async def answer(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, dict[str, Any], str]:
+    """Return whether a call failed, what it answered, and the text of that."""
+    result = await client.call_tool(tool, arguments)
+    [block] = result.content
+    assert isinstance(block, TextContent)
+    assert result.structured_content is None
+    return bool(result.is_error), json.loads(block.text), block.text
+
+
+@asynccontextmanager
+async def connected(data_root: Path, **more: Any) -> AsyncGenerator[Client]:
+    async with Client(build(Settings(data_root=data_root, **more)), raise_exceptions=True) as client:
+        yield client
+
+
+async def populate(data_root: Path, project: Path) -> dict[str, Any]:
+    """Fill a new store through the tools themselves and return arguments that name its content."""
+    await _let_agents_relay(data_root)
+    async with connected(data_root) as client:
+
+        async def call(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+            failed, found, _ = await answer(client, tool, {"action": action, **arguments})
+            assert not failed, found
+            return found
+
+        workspace = await call("memory_workspace", "register", workspace_path=str(project))
+        here = {"workspace_id": workspace["workspace_id"], "agent": "tester"}
+        plan = await call(
+            "memory_plan",
+            "create",
+            title="A plan",
+            phases=[
+                {"name": "One", "steps": [{"task": "a"}, {"task": "b"}]},
+                {"name": "Two", "steps": [{"task": "c"}]},
+            ],
+            **here,
+        )
+        plan_id = plan["plan_id"]
+        step = (await call("memory_steps", "next", plan_id=plan_id, agent="tester"))["next"]
+        read, recalled = (TOOLS["memory_context"].actions[name].example for name in ("get", "recall"))
+        kind = read.get("type", "notes")
+        item = await call("memory_context", "store", plan_id=plan_id, type=kind, data={"a": "b"}, agent="tester")
+        await call("memory_context", "remember", key=recalled.get("key", "k"), value="v", **here)
+        file = TOOLS["memory_context"].actions["get_research"].example["filename"]
+        slug = TOOLS["memory_context"].actions["knowledge_get"].example["slug"]
+        await call("memory_context", "append_research", plan_id=plan_id, filename=file, content="## A", agent="tester")
+        await call("memory_context", "knowledge_store", slug=slug, title="A", content="b", **here)
+        gone = await call("memory_context", "store", plan_id=plan_id, type="gone", data={"a": "b"}, agent="tester")
+        removed = await call("memory_context", "delete", item_id=gone["item_id"], confirm=True, **here)
+        session = await call("memory_agent", "init", plan_id=plan_id, agent="tester")
+        me = {"session_id": session["session_id"]}
+        handoff = await call("memory_agent", "handoff", to_agent="tester", reason="go on", plan_id=plan_id, **me)
+        note = await call("memory_plan", "add_note", plan_id=plan_id, note="Mind it", note_type="instruction", **me)
+        message = await call("memory_session", "send_message", to_agent="tester", content="Hello", **me)
+        await call("memory_session", "reserve_files", paths=["src/**"], **me)
+        checkpoint = await call("memory_session", "checkpoint", name="here", plan_id=plan_id, **me)
+        homes: list[str] = []
+        others: list[str] = []
+        for n in range(3):
+            (project.parent / f"other-{n}").mkdir()
+            other = await call("memory_workspace", "register", workspace_path=str(project.parent / f"other-{n}"))
+            homes.append(other["workspace_id"])
+            others.append((await call("memory_plan", "create", title=f"Plan {n}", **here))["plan_id"])
+            await call("memory_plan", "add_note", plan_id=plan_id, note=f"Note {n}", **me)
+            await call("memory_session", "send_message", to_agent="tester", content=f"Hello {n}", **me)
+            await call("memory_session", "reserve_files", paths=[f"docs/{n}"], **me)
+            await call("memory_session", "checkpoint", name=f"there {n}", plan_id=plan_id, **me)
+            await call("memory_agent", "handoff", to_agent="tester", reason=f"go {n}", plan_id=plan_id, **me)
+            await call("memory_context", "store", plan_id=plan_id, type=f"type {n}", data={"a": n}, agent="tester")
+            await call("memory_context", "remember", key=f"key {n}", value="v", **here)
+            await call("memory_context", "knowledge_store", slug=f"slug-{n}", title="A", content="b", **here)
+            await call("memory_context", "append_research", plan_id=plan_id, filename=f"f{n}", content="b", **here)
+            edit = {"file_path": f"a/{n}", "change_type": "edit"}
+            await call("memory_steps", "record_edit", step_id=step["step_id"], **edit, **here)
+        return {
+            **here,
+            "plan_id": plan_id,
+            "step_id": step["step_id"],
+            "claim_token": step["claim_token"],
+            "item_id": item["item_id"],
+            "trash_id": removed["trash_id"],
+            **me,
+            "lineage_id": handoff["lineage_id"],
+            "note_ids": [note["note_id"]],
+            "message_id": message["message_id"],
+            "message_ids": [message["message_id"]],
+            "thread_id": message["thread_id"],
+            "checkpoint_id": checkpoint["checkpoint_id"],
+            "workspace_path": str(project),
+            "wait_seconds": 0,
+            "child_workspace_id": homes[0],
+            "depends_on_plans": others,
+        }
+
+
+async def _let_agents_relay(data_root: Path) -> None:
+    """Set what only a person may set, so that a call can confirm."""
+    db = await open_store(Settings(data_root=data_root))
+    async with db.transaction() as tx:
+        await shared_settings.put(tx, "gates", "relayed", Word("terminal"))
+    await db.close()
+
+
+def rows(data_root: Path) -> dict[str, list[Any]]:
+    """Everything that the tables hold."""
+    with sqlite3.connect(data_root / "project-memory.db") as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        found = {table: db.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables}
+    db.close()
+    return found
