@@ -10,7 +10,7 @@ from pathlib import Path
 
 from database_file import settings_of
 
-from server.cli.export import Wanted, give_back
+from server.cli.export import ExportRequest, give_back
 from server.errors import ProjectMemoryError
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     if not chosen.db.is_file():
         parser.error(f"there is no database {str(chosen.db)!r}")
     try:
-        return give_back(Wanted(chosen.output, chosen.format), settings_of(chosen.db))
+        return give_back(ExportRequest(chosen.output, chosen.format), settings_of(chosen.db))
     except ProjectMemoryError as error:
         print(error, file=sys.stderr)
         return 2

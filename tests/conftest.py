@@ -21,7 +21,7 @@ from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
 from server.tools import answers
-from tests.populated_store import World, populate
+from tests.populated_store import PopulatedStore, populate
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -153,14 +153,14 @@ async def workspace_id(agent: Agent, project: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> PopulatedStore:
     folder = tmp_path_factory.mktemp("world")
     (folder / "project").mkdir()
-    return World(folder / "data", asyncio.run(populate(folder / "data", folder / "project")))
+    return PopulatedStore(folder / "data", asyncio.run(populate(folder / "data", folder / "project")))
 
 
 @pytest.fixture
-def copy(world: World, tmp_path: Path) -> World:
+def copy(world: PopulatedStore, tmp_path: Path) -> PopulatedStore:
     """A world of its own for a test that may change it."""
     shutil.copytree(world.data_root, tmp_path / "data")
-    return World(tmp_path / "data", world.arguments)
+    return PopulatedStore(tmp_path / "data", world.arguments)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.growing_store import RESEARCH_LINE, World, steps_of
+from tests.growing_store import RESEARCH_LINE, GrowingStore, steps_of
 
 ONE = 1.5  # it changes one thing, or a few, however many there are
 OPEN = 5  # it counts the open steps of the plan, or looks why none of them is free
@@ -12,7 +12,7 @@ GATES = 5  # it ends something that others wait for: what else holds them is loo
 PHASES = 5  # it looks at every phase of the plan, since names are compared as people do
 ALL = 5  # it changes, or has to look at, as much as there is: with four times as much it may cost five times as much
 
-Arguments = Callable[[World], dict[str, Any]]
+Arguments = Callable[[GrowingStore], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -45,21 +45,21 @@ def mine(**more: Any) -> Arguments:
     return lambda w: {"session_id": w.me, "step_id": w.mine, **more}
 
 
-def turned(w: World) -> dict[str, Any]:
+def turned(w: GrowingStore) -> dict[str, Any]:
     return {"plan_id": w.plan_id, "new_order": list(range(w.size))[::-1]}
 
 
-def swapped(w: World) -> dict[str, Any]:
+def swapped(w: GrowingStore) -> dict[str, Any]:
     order = list(range(w.size))
     order[5:7] = [6, 5]
     return {"plan_id": w.plan_id, "new_order": order}
 
 
-def checklist(w: World) -> str:
+def checklist(w: GrowingStore) -> str:
     return "# Plan\n" + "".join(f"## Part {n // 50}\n- [ ] Do {n}\n" for n in range(w.size))
 
 
-def phases(w: World) -> list[str]:
+def phases(w: GrowingStore) -> list[str]:
     return [f"Phase {number}" for number in range(w.size // 50)]
 
 

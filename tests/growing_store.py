@@ -19,7 +19,7 @@ RESEARCH_LINE = "What was found, in words of some length that are worth keeping 
 
 
 @dataclass(frozen=True)
-class World:
+class GrowingStore:
     """Where things are in the store of a plan of `size` steps."""
 
     size: int
@@ -51,7 +51,7 @@ def steps_of(size: int) -> list[dict[str, Any]]:
     ]
 
 
-async def build(settings: Settings, folder: Path, size: int) -> World:
+async def build(settings: Settings, folder: Path, size: int) -> GrowingStore:
     """Fill the store of `settings`, which is empty, and say what is in it."""
     store = Store(settings)
 
@@ -68,7 +68,7 @@ async def build(settings: Settings, folder: Path, size: int) -> World:
             await shared_settings.put(tx, "gates", "relayed", Word("terminal"))
     finally:
         await store.close()
-    return World(size, folder, facts)
+    return GrowingStore(size, folder, facts)
 
 
 Ask = Callable[..., Any]

@@ -23,7 +23,7 @@ ALWAYS_SENT = {"workspace_id", "agent"}
 
 
 @dataclass(frozen=True)
-class World:
+class PopulatedStore:
     """A data root with something of everything in it, and the arguments that name what is there."""
 
     data_root: Path

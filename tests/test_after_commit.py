@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from server.registry import Action
-from tests.populated_store import World, answer, connected
+from tests.populated_store import PopulatedStore, answer, connected
 from tests.test_requests import WRITES, arguments, label, prepare
 
 LOOKS = ("stat", "lstat", "fstat", "statvfs", "access", "readlink")  # those that no audit hook hears of
@@ -81,7 +81,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
 
 @pytest.mark.parametrize("action", WRITES, ids=label)
 async def test_a_write_that_is_stored_is_answered_whatever_fails_after_it(
-    action: Action, copy: World, faults: Faults
+    action: Action, copy: PopulatedStore, faults: Faults
 ) -> None:
     call = arguments(copy, action, {})
     async with connected(copy.data_root) as client:

@@ -9,7 +9,7 @@ import pytest_asyncio
 from server.settings import Settings
 from server.tools import TOOLS
 from tests.growing_cases import CASES, Case
-from tests.growing_store import World, build
+from tests.growing_store import GrowingStore, build
 from tests.metering import Cost, Metered, metered
 
 SIZES = (500, 2000)
@@ -51,7 +51,7 @@ async def test_the_cost_of_a_write_grows_no_faster_than_what_it_changes(seeded: 
     assert not problems, "\n".join(problems)
 
 
-async def made(seeded: Path, folder: Path, size: int) -> World:
+async def made(seeded: Path, folder: Path, size: int) -> GrowingStore:
     """Build a world in a folder of its own."""
     for name in ("data", "code"):
         (folder / name).mkdir(parents=True, mode=0o700)
@@ -60,7 +60,7 @@ async def made(seeded: Path, folder: Path, size: int) -> World:
     return await build(settings, folder / "code", size)
 
 
-async def measured(world: World, name: str, case: Case) -> Cost:
+async def measured(world: GrowingStore, name: str, case: Case) -> Cost:
     """Return what the call of a case costs in a copy of the world."""
     folder = world.folder.parent / "copy"
     shutil.rmtree(folder, ignore_errors=True)

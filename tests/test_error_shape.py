@@ -9,7 +9,7 @@ from server.errors import InvalidArguments, ProjectMemoryError
 from server.registry import Action, Param, Tool
 from server.tools import TOOLS
 from server.tools.render import MAX_BYTES
-from tests.populated_store import World, answer, connected, rows
+from tests.populated_store import PopulatedStore, answer, connected, rows
 
 ACTIONS = [action for tool in TOOLS.values() for action in tool.actions.values()]
 WRITES = [action for action in ACTIONS if not action.read_only]
@@ -136,7 +136,7 @@ def test_null_counts_as_absent(action: Action) -> None:
 
 
 @every_action
-async def test_help_explains_the_action(action: Action, world: World) -> None:
+async def test_help_explains_the_action(action: Action, world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
         failed, told, _ = await answer(client, action.tool, {"action": "help", "topic": action.name})
 
@@ -148,7 +148,7 @@ async def test_help_explains_the_action(action: Action, world: World) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
-async def test_help_lists_every_action(tool: Tool, world: World) -> None:
+async def test_help_lists_every_action(tool: Tool, world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
         failed, told, _ = await answer(client, tool.name, {"action": "help"})
 
@@ -157,7 +157,7 @@ async def test_help_lists_every_action(tool: Tool, world: World) -> None:
 
 
 @pytest.mark.parametrize("action", READS, ids=label)
-async def test_a_read_writes_nothing(action: Action, world: World) -> None:
+async def test_a_read_writes_nothing(action: Action, world: PopulatedStore) -> None:
     before = rows(world.data_root)
     async with connected(world.data_root) as client:
         failed, told, _ = await answer(client, action.tool, world.plausible(action))
@@ -169,7 +169,7 @@ async def test_a_read_writes_nothing(action: Action, world: World) -> None:
 
 
 @pytest.mark.parametrize("action", WRITES, ids=label)
-async def test_a_read_only_server_allows_no_write(action: Action, world: World) -> None:
+async def test_a_read_only_server_allows_no_write(action: Action, world: PopulatedStore) -> None:
     before = rows(world.data_root)
     async with connected(world.data_root, read_only=True) as client:
         failed, told, _ = await answer(client, action.tool, world.plausible(action))
@@ -181,7 +181,7 @@ async def test_a_read_only_server_allows_no_write(action: Action, world: World) 
 
 
 @pytest.mark.parametrize("action", [a for a in READS if "cursor" in a.params], ids=label)
-async def test_a_list_refuses_a_cursor_that_it_did_not_give(action: Action, world: World) -> None:
+async def test_a_list_refuses_a_cursor_that_it_did_not_give(action: Action, world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
         failed, told, _ = await answer(client, action.tool, {**world.plausible(action), "cursor": "WyJub25lIl0"})
 
@@ -197,7 +197,7 @@ def listed(told: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("action", [a for a in READS if "cursor" in a.params], ids=label)
-async def test_a_list_read_row_by_row_is_the_list(action: Action, world: World) -> None:
+async def test_a_list_read_row_by_row_is_the_list(action: Action, world: PopulatedStore) -> None:
     needed = {*action.required, *(name for group in action.one_of for name in group)}
     wanted = {name: value for name, value in world.plausible(action).items() if name not in NARROWING - needed}
     whole = {**wanted, "limit": 200, "max_bytes": MAX_BYTES}
@@ -234,7 +234,7 @@ def fault(failed: bool, told: dict[str, Any], text: str) -> str | None:
 
 
 @every_action
-async def test_whatever_is_sent_the_answer_is_ours_and_of_one_shape(action: Action, copy: World) -> None:
+async def test_whatever_is_sent_the_answer_is_ours_and_of_one_shape(action: Action, copy: PopulatedStore) -> None:
     calls = nasty_calls(action, copy.plausible(action))
     async with connected(copy.data_root) as client:
         faults = [fault(*await answer(client, action.tool, arguments)) for arguments in calls]
@@ -243,7 +243,7 @@ async def test_whatever_is_sent_the_answer_is_ours_and_of_one_shape(action: Acti
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
-async def test_an_enormous_call_gets_a_short_answer(tool: Tool, copy: World) -> None:
+async def test_an_enormous_call_gets_a_short_answer(tool: Tool, copy: PopulatedStore) -> None:
     huge = "x" * 1_000_000
     calls: list[dict[str, Any]] = [
         {"action": huge},
@@ -271,7 +271,7 @@ async def test_an_enormous_call_gets_a_short_answer(tool: Tool, copy: World) -> 
     assert faults == []
 
 
-async def test_an_unknown_tool_is_told_the_tools_there_are(world: World) -> None:
+async def test_an_unknown_tool_is_told_the_tools_there_are(world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
         failed, told, _ = await answer(client, "memory_plans", {"action": "list"})
 
@@ -281,7 +281,7 @@ async def test_an_unknown_tool_is_told_the_tools_there_are(world: World) -> None
     assert all(name in told["error"]["message"] for name in TOOLS)
 
 
-async def test_a_call_without_an_action_is_told_the_actions_there_are(world: World) -> None:
+async def test_a_call_without_an_action_is_told_the_actions_there_are(world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
         for tool in TOOLS.values():
             failed, told, _ = await answer(client, tool.name, {})

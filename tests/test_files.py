@@ -16,7 +16,7 @@ from server import files
 from server.jobs.auto_import import adopt
 from server.settings import COPIES, PACKAGE, Settings
 from server.store import Store, open_store
-from server.tools.older_stores import Found
+from server.tools.older_stores import OlderStore
 from tests import legacy_store
 from tests.conftest import Agent
 
@@ -83,7 +83,7 @@ async def test_a_store_that_is_copied_aside_is_its_owners_alone(unused: Settings
     async def told(what: str, done: int, total: int) -> None:
         del what, done, total
 
-    result = await adopt(store, Found(str(project), ()), told)
+    result = await adopt(store, OlderStore(str(project), ()), told)
     assert_private(unused.data_root)
     await store.close()
 

@@ -10,7 +10,7 @@ from mcp import Client
 
 from server.registry import Action
 from server.tools import TOOLS
-from tests.populated_store import World, answer, connected
+from tests.populated_store import PopulatedStore, answer, connected
 
 WRITES = [action for tool in TOOLS.values() for action in tool.actions.values() if not action.read_only]
 MARKED = [action for action in WRITES if "request_id" in action.params]
@@ -73,7 +73,7 @@ def label(action: Action) -> str:
     return f"{action.tool}.{action.name}"
 
 
-def arguments(world: World, action: Action, more: dict[str, Any]) -> dict[str, Any]:
+def arguments(world: PopulatedStore, action: Action, more: dict[str, Any]) -> dict[str, Any]:
     """A call that does something in this world."""
     sure = {"confirm": True} if "confirm" in action.params else {}
     known = {name: world.arguments[name] for group in action.one_of for name in group if name in world.arguments}
@@ -94,14 +94,16 @@ def content(data_root: Path, *, but: tuple[str, ...] = ()) -> dict[str, list[dic
     }
 
 
-async def prepare(client: Client, world: World, action: Action) -> None:
+async def prepare(client: Client, world: PopulatedStore, action: Action) -> None:
     for tool, name, needed in BEFORE.get(label(action), []):
         failed, told, _ = await answer(client, tool, {**world.plausible(TOOLS[tool].actions[name]), **needed})
         assert not failed, told
 
 
 @pytest.mark.parametrize("action", MARKED, ids=label)
-async def test_a_write_sent_again_with_its_request_id_is_answered_and_not_repeated(action: Action, copy: World) -> None:
+async def test_a_write_sent_again_with_its_request_id_is_answered_and_not_repeated(
+    action: Action, copy: PopulatedStore
+) -> None:
     call = {**arguments(copy, action, {}), "request_id": str(uuid.uuid4())}
     before = content(copy.data_root)
     async with connected(copy.data_root) as client:
@@ -120,7 +122,7 @@ CASES = [(action, more) for action in UNMARKED for more in [{}, *MORE.get(label(
 
 @pytest.mark.parametrize(("action", "more"), CASES, ids=[f"{label(action)}-{more}" for action, more in CASES])
 async def test_a_write_without_a_request_id_leaves_the_same_when_it_is_sent_twice(
-    action: Action, more: dict[str, Any], copy: World
+    action: Action, more: dict[str, Any], copy: PopulatedStore
 ) -> None:
     call = arguments(copy, action, more)
     async with connected(copy.data_root) as client:

@@ -118,7 +118,7 @@ def export_all(
     from server.cli import export
 
     flags: Flags = context.obj
-    wanted = export.Wanted(destination, format, flags.get("workspace"), plan, force)
+    wanted = export.ExportRequest(destination, format, flags.get("workspace"), plan, force)
     raise typer.Exit(export.run(wanted, flags, as_json=as_json))
 
 

@@ -11,7 +11,7 @@ from server.db.plans import plans
 from server.db.storage.connection import Database, Reader
 from server.db.workspaces import workspaces
 from server.errors import Conflict, NotFound
-from server.models.approvals import HUMAN, Approval, Gate, Waiting, Word
+from server.models.approvals import HUMAN, Approval, Gate, ReachedGate, Word
 from server.models.base import encode
 from server.models.events import Origin
 from server.settings import Flags, Settings, load
@@ -106,10 +106,10 @@ def show(flags: Flags, *, as_json: bool) -> int:
     return 0
 
 
-async def _waiting(chosen: Settings) -> tuple[list[Approval], list[Waiting]]:
+async def _waiting(chosen: Settings) -> tuple[list[Approval], list[ReachedGate]]:
     db: Database = await open_store(chosen)
     rows: list[Approval] = []
-    reached: list[Waiting] = []
+    reached: list[ReachedGate] = []
     try:
         for workspace in await workspaces.all_(db):
             asked, open_gates = await approvals.waiting(db, workspace.workspace_id, None, limit=MOST)
@@ -119,7 +119,7 @@ async def _waiting(chosen: Settings) -> tuple[list[Approval], list[Waiting]]:
         await db.close()
 
 
-def _lines(chosen: Settings, rows: list[Approval], reached: list[Waiting]) -> list[str]:
+def _lines(chosen: Settings, rows: list[Approval], reached: list[ReachedGate]) -> list[str]:
     if not rows and not reached:
         return ["Nothing waits for you."]
     now = datetime.now().astimezone()
@@ -133,7 +133,7 @@ def _lines(chosen: Settings, rows: list[Approval], reached: list[Waiting]) -> li
     return [*told, "", f"Answer with: {confirm}", f"or: {reject}"]
 
 
-def _gate(gate: Waiting) -> str:
+def _gate(gate: ReachedGate) -> str:
     return f"{gate.id}  {gate.type} {shown(gate.name[:SHOWN])!r} of {shown(gate.plan)!r}  (reached)"
 
 

@@ -19,7 +19,7 @@ from mcp.client.stdio import stdio_client
 from rich.console import Console
 from rich.text import Text
 
-from server.cli.editors import Launch, editors, launch
+from server.cli.editors import LaunchCommand, editors, launch
 from server.errors import InvalidArguments
 from server.settings import ASSETS, Flags
 
@@ -58,7 +58,7 @@ class Demo:
     """Where one run works, and what it prints on."""
 
     console: Console
-    start: Launch
+    start: LaunchCommand
     root: Path
     flags: Flags
     log: TextIO

@@ -16,7 +16,7 @@ WHERE = "import server; print(server.__path__[0])"
 
 
 @dataclass(frozen=True)
-class Launch:
+class LaunchCommand:
     """The command that starts the server, from whatever folder."""
 
     command: str
@@ -33,7 +33,7 @@ class Launch:
         return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-def launch() -> Launch:
+def launch() -> LaunchCommand:
     """Return how to start the server that is running now.
 
     Editors start it in the project's folder, where a folder called `server` would be imported in its place by a plain
@@ -42,8 +42,8 @@ def launch() -> Launch:
     """
     isolated = subprocess.run([sys.executable, "-I", "-c", WHERE], capture_output=True, text=True, check=False)
     if isolated.returncode == 0 and Path(isolated.stdout.strip()).resolve() == PACKAGE:
-        return Launch(sys.executable, ["-I", "-m", "server"])
-    return Launch(sys.executable, ["-P", "-m", "server"], {"PYTHONPATH": str(PACKAGE.parent)})
+        return LaunchCommand(sys.executable, ["-I", "-m", "server"])
+    return LaunchCommand(sys.executable, ["-P", "-m", "server"], {"PYTHONPATH": str(PACKAGE.parent)})
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Editor:
     shell: str = ""
 
 
-def editors(start: Launch) -> list[Editor]:
+def editors(start: LaunchCommand) -> list[Editor]:
     """Return the configuration of each editor; the files in the home folder count for all projects."""
     servers = _json({"mcpServers": {NAME: start.entry}})
     env = "".join(f" --env {shlex.quote(f'{name}={value}')}" for name, value in start.env.items())
@@ -73,7 +73,7 @@ def editors(start: Launch) -> list[Editor]:
     ]
 
 
-def _toml(start: Launch) -> str:
+def _toml(start: LaunchCommand) -> str:
     """Return the entry of Codex, which drops the tools of an optional server that is not up within a second."""
     lines = [f"[mcp_servers.{NAME}]", f"command = {_json(start.command)}", f"args = {_json(start.args)}"]
     lines += ["required = true", f"startup_timeout_sec = {START_SECONDS}"]
@@ -82,11 +82,11 @@ def _toml(start: Launch) -> str:
     return "\n".join(lines)
 
 
-def _copilot(start: Launch) -> dict[str, object]:
+def _copilot(start: LaunchCommand) -> dict[str, object]:
     return {"type": "local", **start.entry, "tools": ["*"]}
 
 
-def _opencode(start: Launch) -> dict[str, object]:
+def _opencode(start: LaunchCommand) -> dict[str, object]:
     environment = {"environment": start.env} if start.env else {}
     return {"type": "local", "command": [start.command, *start.args], **environment, "enabled": True}
 

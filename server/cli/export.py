@@ -12,7 +12,7 @@ from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import NotFound
 from server.exporters import documents, folder, legacy, markdown
-from server.exporters.folder import File, Written
+from server.exporters.folder import ExportOutcome, File
 from server.settings import Flags, Settings, load
 from server.store import open_store
 
@@ -21,7 +21,7 @@ LAYOUTS = {"legacy": legacy, "json": documents, "markdown": markdown}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportRequest:
     """What to export, and where to."""
 
     destination: Path
@@ -31,12 +31,12 @@ class Wanted:
     force: bool = False
 
 
-def run(wanted: Wanted, flags: Flags, *, as_json: bool = False) -> int:
+def run(wanted: ExportRequest, flags: Flags, *, as_json: bool = False) -> int:
     """Write the export and say what was written; return the exit code."""
     return give_back(wanted, load(flags), as_json=as_json)
 
 
-def give_back(wanted: Wanted, settings: Settings, *, as_json: bool = False) -> int:
+def give_back(wanted: ExportRequest, settings: Settings, *, as_json: bool = False) -> int:
     """Export from the database of `settings`, as `run` does."""
     settings.require_database()
     folder.check(wanted.destination, force=wanted.force)
@@ -48,7 +48,7 @@ def give_back(wanted: Wanted, settings: Settings, *, as_json: bool = False) -> i
     return 0
 
 
-async def _export(settings: Settings, wanted: Wanted) -> Written:
+async def _export(settings: Settings, wanted: ExportRequest) -> ExportOutcome:
     db = await open_store(settings)
     try:
         async with exports.snapshot(db) as reader:
@@ -62,7 +62,7 @@ async def _export(settings: Settings, wanted: Wanted) -> Written:
         await db.close()
 
 
-async def _files(reader: Reader, wanted: Wanted, workspace_id: str | None) -> AsyncIterator[File]:
+async def _files(reader: Reader, wanted: ExportRequest, workspace_id: str | None) -> AsyncIterator[File]:
     """Return the files that are wanted: of a plan, of a workspace, or of everything."""
     layout = LAYOUTS[wanted.format]
     if wanted.plan_id is None:
@@ -81,7 +81,7 @@ async def _workspace(reader: Reader, named: str) -> str:
     return by_path[0] if by_path else (await workspaces.require(reader, named)).workspace_id
 
 
-def _told(done: Written) -> list[str]:
+def _told(done: ExportOutcome) -> list[str]:
     size = f"{done.size / 1_000_000:.1f} MB" if done.size >= 100_000 else f"{done.size} bytes"
     lines = [f"Wrote {done.files} files, {done.plans} of them plans, {size}, to {done.folder}"]
     if done.plans < done.plans_before:

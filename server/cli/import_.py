@@ -17,7 +17,7 @@ from server import calls, files, settings
 from server.db.storage.connection import Database
 from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError
 from server.importers.layout import Ask
-from server.importers.report import Report, text
+from server.importers.report import ImportReport, text
 from server.importers.run import Options, import_path, nothing_at, silent
 from server.models.imports import Finding
 from server.settings import Flags, Settings
@@ -25,7 +25,7 @@ from server.store import Store
 from server.tools import TOOLS
 
 Told = Callable[[str, int, int], Awaitable[None]]
-Work = Callable[[Database, Ask, Told], Awaitable[Report]]
+Work = Callable[[Database, Ask, Told], Awaitable[ImportReport]]
 
 
 def run(path: Path, options: Options, report_to: Path | None, as_json: bool, flags: Flags) -> int:
@@ -39,7 +39,7 @@ def take_over(path: Path, options: Options, report_to: Path | None, as_json: boo
     _refuse_relative(options.workspace_path)
     _refuse_unwritable(report_to)
 
-    async def work(db: Database, ask: Ask, told: Told) -> Report:
+    async def work(db: Database, ask: Ask, told: Told) -> ImportReport:
         return await import_path(db, source, options, ask, told)
 
     report = _imported(source, options, chosen, work)
@@ -47,11 +47,11 @@ def take_over(path: Path, options: Options, report_to: Path | None, as_json: boo
     return report.exit_code
 
 
-def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> Report:
+def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> ImportReport:
     """Import, unless there is nothing: then no database is made. A dry run leaves the one that there is as it is."""
     try:
         if why := nothing_at(source):
-            return Report(str(source), dry_run=options.dry_run, findings=[why])
+            return ImportReport(str(source), dry_run=options.dry_run, findings=[why])
         if not options.dry_run and chosen.read_only:
             raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what an import would do.")
         if not options.dry_run:
@@ -63,7 +63,9 @@ def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> R
     except InvalidArguments:
         raise
     except ProjectMemoryError as error:
-        return Report(str(source), dry_run=options.dry_run, findings=[Finding("error", str(source), "$", str(error))])
+        return ImportReport(
+            str(source), dry_run=options.dry_run, findings=[Finding("error", str(source), "$", str(error))]
+        )
 
 
 def meant(path: Path) -> Path:
@@ -89,7 +91,7 @@ def _refuse_relative(path: str | None) -> None:
         raise InvalidArguments(f"--workspace-path {path!r} is not absolute; give the full path of the project.")
 
 
-async def with_database(chosen: Settings, work: Work) -> Report:
+async def with_database(chosen: Settings, work: Work) -> ImportReport:
     """Run `work` on the open database, with the tools to ask and, on a terminal, progress to watch."""
     settings.configure_logging(chosen)
     store = Store(chosen)
@@ -120,7 +122,7 @@ async def _shown() -> AsyncGenerator[Told]:
         yield told
 
 
-def tell(report: Report, report_to: Path | None, as_json: bool) -> None:
+def tell(report: ImportReport, report_to: Path | None, as_json: bool) -> None:
     """Print the report, and write the whole of it to a file if one is named."""
     if report_to:
         try:

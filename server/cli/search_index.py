@@ -3,7 +3,7 @@
 import anyio
 
 from server.db.search import index_repair
-from server.db.search.index_repair import Report
+from server.db.search.index_repair import IndexReport
 from server.settings import Flags, load
 from server.store import Store
 
@@ -17,7 +17,7 @@ def run(flags: Flags, *, rebuild: bool) -> int:
     return 0 if report.is_sound else 1
 
 
-async def _look(store: Store, rebuild: bool) -> Report:
+async def _look(store: Store, rebuild: bool) -> IndexReport:
     db = await store.open()
     try:
         if rebuild:
@@ -27,7 +27,7 @@ async def _look(store: Store, rebuild: bool) -> Report:
         await store.close()
 
 
-def _told(report: Report) -> list[str]:
+def _told(report: IndexReport) -> list[str]:
     lines = [f"{report.documents} documents"]
     lines += [f"{report.missing} rows have none"] if report.missing else []
     lines += [f"{report.different} differ from their rows"] if report.different else []

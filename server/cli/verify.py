@@ -8,7 +8,7 @@ from server import settings
 from server.cli.import_ import Told, meant, tell, with_database
 from server.db.storage.connection import Database
 from server.importers.layout import Ask
-from server.importers.report import Report
+from server.importers.report import ImportReport
 from server.importers.run import Options, verify_path
 from server.settings import Flags
 
@@ -16,7 +16,7 @@ from server.settings import Flags
 def run(path: Path, report_to: Path | None, as_json: bool, flags: Flags) -> int:
     """Verify and return the exit code: 0 all equal, 3 with differences, 2 when there is nothing to compare."""
 
-    async def work(db: Database, ask: Ask, told: Told) -> Report:
+    async def work(db: Database, ask: Ask, told: Told) -> ImportReport:
         return await verify_path(db, meant(path), Options(), ask, told)
 
     chosen = settings.load(flags)

@@ -28,7 +28,7 @@ class File:
 
 
 @dataclass
-class Written:
+class ExportOutcome:
     """What an export wrote. `left_over` are files of plans that were there before and that it did not write."""
 
     folder: str
@@ -58,11 +58,11 @@ def check(folder: Path, *, force: bool) -> None:
         raise Storage(f"{str(folder)!r} cannot be used: {error.strerror}. Name another folder.") from error
 
 
-async def write(folder: Path, files: AsyncIterator[File], *, format: str, force: bool = False) -> Written:
+async def write(folder: Path, files: AsyncIterator[File], *, format: str, force: bool = False) -> ExportOutcome:
     """Write files one after the other, each whole or not at all, and say what was there and is not among them."""
     check(folder, force=force)
     before = _plan_files(folder, format)
-    done = Written(str(folder), plans_before=len(before))
+    done = ExportOutcome(str(folder), plans_before=len(before))
     try:
         make_folder(folder)
         async for file in files:

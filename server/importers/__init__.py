@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from server.importers import documents, legacy
-from server.importers.layout import Layout, Source
+from server.importers.layout import Layout, RecognisedSource
 
 LAYOUTS: tuple[Layout, ...] = (legacy, documents)
 
 
-def recognise(path: Path) -> tuple[Layout, Source] | None:
+def recognise(path: Path) -> tuple[Layout, RecognisedSource] | None:
     """Return the first layout that knows what `path` is, with what it found; None if none does."""
     for layout in LAYOUTS:
         if source := layout.recognise(path):

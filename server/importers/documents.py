@@ -9,12 +9,12 @@ from typing import Any, cast
 from server.db.interchange.scratch import STORE, file_id
 from server.db.storage import migrations
 from server.errors import ProjectMemoryError
-from server.importers.layout import Ask, Known, Source, SourceFile, SourceWorkspace
+from server.importers.layout import Ask, Known, RecognisedSource, SourceFile, SourceWorkspace
 from server.importers.legacy.checking import every, whole
-from server.importers.reading import Content, Entry, Unreadable, absent, json_of, walk
+from server.importers.reading import Content, Entry, UnreadableFile, absent, json_of, walk
 from server.importers.reading import read as read_file
 from server.models.documents import FORMAT, KINDS, MANIFEST, VERSION, Document, digest, unpacked
-from server.models.imports import Draft, FileEntry, Finding, Row
+from server.models.imports import FileEntry, Finding, ImportBatch, ImportedRow
 from server.settings import ASSETS
 
 NAME: str = "documents"
@@ -35,7 +35,7 @@ class Damaged(Exception):
 
 
 @dataclass
-class Place:
+class DocumentsOfWorkspace:
     """One workspace of the folder: its documents, with paths relative to its own folder."""
 
     workspace_id: str
@@ -47,25 +47,25 @@ class Place:
 
 
 @dataclass
-class Tree:
+class DocumentTree:
     """A recognised folder: its workspaces, parents and owners of programs first, and the files of none of them."""
 
-    places: list[Place]
+    places: list[DocumentsOfWorkspace]
     others: list[Entry]
 
 
-def recognise(path: Path) -> Source | None:
+def recognise(path: Path) -> RecognisedSource | None:
     """Return the documents that a folder, the folder of one workspace in it, or one plan's file holds."""
     tree = _one_plan(path) if path.is_file() else _folder(path) if path.is_dir() else None
     if tree is None:
         return None
     known = tuple(SourceWorkspace(place.workspace_id, place.path, place.aliases) for place in tree.places)
-    return Source(NAME, path, known, tree)
+    return RecognisedSource(NAME, path, known, tree)
 
 
-def files(source: Source) -> Iterator[SourceFile]:
+def files(source: RecognisedSource) -> Iterator[SourceFile]:
     """Yield every file of the folder."""
-    tree: Tree = source.detail
+    tree: DocumentTree = source.detail
     for place in tree.places:
         for entry in place.entries:
             yield SourceFile(place.workspace_id, entry.path, entry.location, entry.odd)
@@ -73,9 +73,9 @@ def files(source: Source) -> Iterator[SourceFile]:
         yield SourceFile(None, entry.path, entry.location, entry.odd)
 
 
-def read(source: Source, known: Known) -> Iterator[Draft]:
+def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     """Yield what the documents become, one after the other."""
-    tree: Tree = source.detail
+    tree: DocumentTree = source.detail
     reader = _Reader(tree, known)
     for place in tree.places:
         for entry in place.entries:
@@ -87,11 +87,11 @@ def read(source: Source, known: Known) -> Iterator[Draft]:
 
 
 async def check(
-    source: Source, known: Known, ask: Ask, wanted: Callable[[str], bool]
+    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
 ) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
     """Compare each wanted plan with what the tools return of it."""
     del known  # plans keep their ids wherever they are
-    tree: Tree = source.detail
+    tree: DocumentTree = source.detail
     for place in tree.places:
         for entry in place.entries:
             document = _tolerant(entry, "plan")
@@ -102,17 +102,17 @@ async def check(
 # Finding documents
 
 
-def _one_plan(path: Path) -> Tree | None:
+def _one_plan(path: Path) -> DocumentTree | None:
     entry = Entry(f"plans/{path.name}", path)
     document = _tolerant(entry, "plan")
     if document is None:
         return None
-    return Tree([_place_of(document, [entry])], [])
+    return DocumentTree([_place_of(document, [entry])], [])
 
 
-def _folder(path: Path) -> Tree | None:
+def _folder(path: Path) -> DocumentTree | None:
     if (path / HEAD).is_file() and (place := _place(path)):
-        return Tree([place], [])
+        return DocumentTree([place], [])
     folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.is_symlink()]
     hidden = {folder.name for folder in folders if folder.name.startswith(".")}  # a mirror's own, and that of git
     places = [place for folder in folders if folder.name not in hidden and (place := _place(folder))]
@@ -120,10 +120,10 @@ def _folder(path: Path) -> Tree | None:
     if not places and not (manifest.is_file() and _tolerant(Entry(MANIFEST, manifest), "folder")):
         return None
     inside = {place.entries[0].location.relative_to(path).parts[0] for place in places}
-    return Tree(_ordered(places), list(walk(path, without=inside | hidden)))
+    return DocumentTree(_ordered(places), list(walk(path, without=inside | hidden)))
 
 
-def _place(folder: Path) -> Place | None:
+def _place(folder: Path) -> DocumentsOfWorkspace | None:
     """Return the workspace that a folder holds: as its own document says, else as that of its first plan does."""
     if not (folder / HEAD).is_file() and next((folder / "plans").glob("*.json"), None) is None:
         return None  # any folder may be asked about: it is not walked in vain
@@ -136,20 +136,22 @@ def _place(folder: Path) -> Place | None:
     return None
 
 
-def _place_of(document: Document, entries: list[Entry]) -> Place:
+def _place_of(document: Document, entries: list[Entry]) -> DocumentsOfWorkspace:
     tables = cast(dict[str, list[dict[str, Any]]], document.get("tables") or {})
     heads = tables.get("workspaces") or [{}]
     aliases = tuple(str(row.get("alias")) for row in tables.get("workspace_aliases", []) if row.get("kind") != "path")
     owns = any(entry.path.startswith("programs/") for entry in entries)
     parent = heads[0].get("parent_workspace_id")
-    return Place(document["workspace_id"], str(heads[0].get("path") or ""), entries, parent, aliases, owns)
+    return DocumentsOfWorkspace(
+        document["workspace_id"], str(heads[0].get("path") or ""), entries, parent, aliases, owns
+    )
 
 
-def _ordered(places: Sequence[Place]) -> list[Place]:
+def _ordered(places: Sequence[DocumentsOfWorkspace]) -> list[DocumentsOfWorkspace]:
     """Return workspaces so that a parent comes before its children; owners of programs come as early as they can."""
     waiting = sorted(places, key=lambda place: (not place.has_programs, place.workspace_id))
     known = {place.workspace_id for place in waiting}
-    done: list[Place] = []
+    done: list[DocumentsOfWorkspace] = []
     while waiting:
         there = {place.workspace_id for place in done}
         free = (place for place in waiting if place.parent not in known or place.parent in there)
@@ -166,7 +168,7 @@ def _tolerant(entry: Entry, kind: str) -> Document | None:
     """Return a document of that kind, whatever state it is in, or None."""
     try:
         value = json_of(read_file(entry)) if entry.odd is None else None
-    except (OSError, Unreadable):
+    except (OSError, UnreadableFile):
         return None
     found = cast(Document, value) if isinstance(value, dict) else {}
     return found if found.get("format") == FORMAT and found.get("kind") == kind else None
@@ -176,7 +178,7 @@ def _checked(content: Content) -> Document:
     """Return the document of a file, or raise Damaged with what is wrong with it."""
     try:
         value = json_of(content)
-    except Unreadable as error:
+    except UnreadableFile as error:
         raise Damaged(str(error)) from error
     found = cast(Document, value) if isinstance(value, dict) else {}
     if found.get("format") != FORMAT:
@@ -199,7 +201,7 @@ def _checked(content: Content) -> Document:
 class _Reader:
     """Turns documents into drafts."""
 
-    def __init__(self, tree: Tree, known: Known) -> None:
+    def __init__(self, tree: DocumentTree, known: Known) -> None:
         self.known = known
         self.order = [place.workspace_id for place in tree.places]
         self.programs: dict[str, str] = {}  # program -> workspace, of the documents read so far
@@ -212,23 +214,23 @@ class _Reader:
                 if entry.path.startswith("programs/") and (document := _tolerant(entry, "program")):
                     self.programs[str(document.get("program_id"))] = place.workspace_id
 
-    def draft(self, place: Place | None, entry: Entry) -> Draft:
+    def draft(self, place: DocumentsOfWorkspace | None, entry: Entry) -> ImportBatch:
         target = self.known.targets[place.workspace_id] if place else None
-        draft = Draft(target)
+        draft = ImportBatch(target)
         if entry.odd:
             draft.files.append(absent(entry, "skipped", entry.odd))
             draft.findings.append(Finding("warning", entry.path, "$", f"skipped: {entry.odd}"))
             return draft
         try:
             content = read_file(entry)
-        except (OSError, Unreadable) as error:
+        except (OSError, UnreadableFile) as error:
             draft.files.append(absent(entry, "failed", str(error)))
             draft.findings.append(Finding("error", entry.path, "$", f"not read: {error}"))
             return draft
         self._map(draft, place, content)
         return draft
 
-    def _map(self, draft: Draft, place: Place | None, content: Content) -> None:
+    def _map(self, draft: ImportBatch, place: DocumentsOfWorkspace | None, content: Content) -> None:
         """Add the rows of one file, or the one line that says why there are none."""
         if PurePosixPath(content.path).suffix != ".json":
             draft.files.append(_entry(content, "skipped", "no document"))
@@ -244,7 +246,9 @@ class _Reader:
         kind = str(document["kind"])
         draft.files.append(_entry(content, "imported", None, kind, document.get(f"{kind}_id")))
 
-    def _rows(self, draft: Draft, place: Place | None, document: Document, path: str) -> Iterator[Row]:
+    def _rows(
+        self, draft: ImportBatch, place: DocumentsOfWorkspace | None, document: Document, path: str
+    ) -> Iterator[ImportedRow]:
         plan_id = document.get("plan_id")
         if document.get("archived") and plan_id:
             draft.archived.add(plan_id)
@@ -260,9 +264,11 @@ class _Reader:
                 except ValueError as error:
                     raise Damaged(f"{where}: {error}") from error
                 if self._is_wanted(name, values):
-                    draft.findings += self._let_go(place, Row(name, "", values, path, where))
+                    draft.findings += self._let_go(place, ImportedRow(name, "", values, path, where))
                     key = _key(name, values)
-                    yield Row(name, key, {k: v for k, v in values.items() if k != NUMBERED.get(name)}, path, where, own)
+                    yield ImportedRow(
+                        name, key, {k: v for k, v in values.items() if k != NUMBERED.get(name)}, path, where, own
+                    )
 
     def _is_wanted(self, table: str, values: dict[str, Any]) -> bool:
         """Return whether a row is to be written here, made ready for this database."""
@@ -290,7 +296,7 @@ class _Reader:
                 values[name] = targets[values[name]]
         return values
 
-    def _let_go(self, place: Place | None, row: Row) -> Iterator[Finding]:
+    def _let_go(self, place: DocumentsOfWorkspace | None, row: ImportedRow) -> Iterator[Finding]:
         """Empty a reference to a program or a parent that becomes real later than this workspace, or not at all."""
         values = cast(dict[str, Any], row.values)
         program_id, parent = values.get("program_id"), values.get("parent_workspace_id")
@@ -305,11 +311,11 @@ class _Reader:
             what = "a workspace that is not among the documents; left out"
             yield Finding("warning", row.path, f"{row.json_path}.parent_workspace_id", what, parent)
 
-    def definitions(self, place: Place) -> Iterator[Draft]:
+    def definitions(self, place: DocumentsOfWorkspace) -> Iterator[ImportBatch]:
         """Yield what people wrote of agents, instructions and skills, with the first workspace."""
         if place.workspace_id != self.order[0]:
             return
-        draft = Draft(self.known.targets[place.workspace_id])
+        draft = ImportBatch(self.known.targets[place.workspace_id])
         for entry in self.shared:
             document = _tolerant(entry, "global") or {}
             if document.get("sha256") != digest(document):
@@ -317,13 +323,15 @@ class _Reader:
             for table in DEFINITIONS:
                 for n, found in enumerate(_objects(document["tables"].get(table, []), table)):
                     values = unpacked(found)
-                    draft.rows.append(Row(table, _key(table, values), values, entry.path, f"$.tables.{table}[{n}]"))
+                    draft.rows.append(
+                        ImportedRow(table, _key(table, values), values, entry.path, f"$.tables.{table}[{n}]")
+                    )
         yield draft
 
-    def missing(self, place: Place) -> Draft:
+    def missing(self, place: DocumentsOfWorkspace) -> ImportBatch:
         """Make a workspace of which only plans are there."""
         target = self.known.targets[place.workspace_id]
-        draft = Draft(target)
+        draft = ImportBatch(target)
         document = self.about.get(place.workspace_id)
         if target in self.heads or document is None:
             return draft
@@ -339,7 +347,7 @@ class _Reader:
             "profile": None,
             "meta": {},
         }
-        draft.rows.append(Row("workspaces", target, values, HEAD))
+        draft.rows.append(ImportedRow("workspaces", target, values, HEAD))
         draft.findings.append(Finding("info", HEAD, "$", "not there; made of what a plan says of it", None, path))
         return draft
 

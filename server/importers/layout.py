@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from server.models.imports import Draft, Finding
+from server.models.imports import Finding, ImportBatch
 
 # Calls a tool with arguments (`action` among them) and returns the parsed answer.
 Ask = Callable[[str, Mapping[str, object]], Awaitable[dict[str, Any]]]
@@ -35,7 +35,7 @@ class SourceWorkspace:
 
 
 @dataclass(frozen=True)
-class Source:
+class RecognisedSource:
     """A recognised source. `root` confines what is read. `detail` is the layout's own."""
 
     layout: str
@@ -64,20 +64,20 @@ class Layout(Protocol):
 
     NAME: str
 
-    def recognise(self, path: Path) -> Source | None:
+    def recognise(self, path: Path) -> RecognisedSource | None:
         """Return the source that `path` is, or None. Looks at few files only, and never raises for an odd one."""
         ...
 
-    def files(self, source: Source) -> Iterator[SourceFile]:
+    def files(self, source: RecognisedSource) -> Iterator[SourceFile]:
         """Yield every file of the source that is accounted for, in a stable order."""
         ...
 
-    def read(self, source: Source, known: Known) -> Iterator[Draft]:
+    def read(self, source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
         """Yield what the source becomes, part by part. Every one of `files` ends in one FileEntry."""
         ...
 
     def check(
-        self, source: Source, known: Known, ask: Ask, wanted: Callable[[str], bool]
+        self, source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
     ) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
         """Yield each plan that the source holds and that is `wanted`, with every difference between the source and
         what the tools return; last, under None, the differences in what belongs to no plan.

@@ -29,7 +29,7 @@ UNWANTED = "�"
 Note = tuple[Severity, str]  # how bad it is, and what
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """The file holds nothing that can be used; the message says why."""
 
 
@@ -109,7 +109,7 @@ def fingerprint(location: Path, path: str, odd: str | None = None) -> tuple[str,
         for chunk in _chunks(location) if odd is None else ():
             found.update(chunk)
             size += len(chunk)
-    except (OSError, Unreadable):
+    except (OSError, UnreadableFile):
         odd = "unreadable"
     return (found.hexdigest() if odd is None else hashlib.sha256(path.encode()).hexdigest()), size
 
@@ -118,7 +118,7 @@ def _chunks(location: Path) -> Iterator[bytes]:
     handle = os.open(location, OPEN_FLAGS)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Unreadable("it is no regular file")
+            raise UnreadableFile("it is no regular file")
         while chunk := file.read(CHUNK):
             yield chunk
 
@@ -132,7 +132,7 @@ def read(entry: Entry, times: Callable[[str, str], str | None] = lambda path, sh
     """Read a file whole. `times` tells the time that a file with these bytes had when it was imported before."""
     size = entry.location.lstat().st_size
     if size > JSON_BYTES:
-        raise Unreadable(f"{size} bytes are more than the {JSON_BYTES} that are read")
+        raise UnreadableFile(f"{size} bytes are more than the {JSON_BYTES} that are read")
     data = b"".join(_chunks(entry.location))
     sha256 = hashlib.sha256(data).hexdigest()
     modified_at = times(entry.path, sha256) or modified(entry.location)
@@ -149,10 +149,10 @@ def stream(entry: Entry, content: Content) -> Iterator[tuple[int, bytes]]:
         raw.append(packer.compress(chunk))
         content.size += len(chunk)
         if content.size > STREAM_BYTES:
-            raise Unreadable(f"it has more than the {STREAM_BYTES} bytes that are read")
+            raise UnreadableFile(f"it has more than the {STREAM_BYTES} bytes that are read")
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > JSON_BYTES:
-            raise Unreadable(f"line {number + len(lines) + 1} is longer than the {JSON_BYTES} bytes that are read")
+            raise UnreadableFile(f"line {number + len(lines) + 1} is longer than the {JSON_BYTES} bytes that are read")
         for line in lines:
             number += 1
             yield number, line
@@ -176,7 +176,7 @@ def text_of(content: Content) -> str:
     text = _decoded(content.data, content.notes)
     if NO_CHARACTER.search(text):
         if text.count("\0") > len(text) // 10:
-            raise Unreadable("it is no text")
+            raise UnreadableFile("it is no text")
         content.notes.append(("warning", "NUL characters; each became \ufffd"))
         text = NO_CHARACTER.sub(UNWANTED, text)
     return text
@@ -198,7 +198,7 @@ def json_of(content: Content) -> Any:
     """Return the JSON of a file, or raise Unreadable; `content.notes` tell what had to be borne."""
     text = text_of(content)
     if not text.strip():
-        raise Unreadable("it is empty")
+        raise UnreadableFile("it is empty")
     if b"\r\n" in content.data:
         content.notes.append(("info", "lines end in CRLF"))
     return parse(text, content.notes)
@@ -209,16 +209,16 @@ def parse(text: str, notes: list[Note]) -> Any:
     try:
         found = _loads(text, notes)
     except RecursionError as error:
-        raise Unreadable(f"it is nested deeper than {DEPTH} levels") from error
+        raise UnreadableFile(f"it is nested deeper than {DEPTH} levels") from error
     except json.JSONDecodeError as error:
         end = " (cut off?)" if error.pos >= len(text.rstrip()) else ""
-        raise Unreadable(
+        raise UnreadableFile(
             f"no JSON: {error.msg.removesuffix(' starting at')} at line {error.lineno}, column {error.colno}{end}"
         ) from error
     except ValueError as error:
-        raise Unreadable(f"no JSON that can be kept: {error}") from error
+        raise UnreadableFile(f"no JSON that can be kept: {error}") from error
     if text.count("[") + text.count("{") > DEPTH and _is_deeper(found, DEPTH):
-        raise Unreadable(f"it is nested deeper than {DEPTH} levels")
+        raise UnreadableFile(f"it is nested deeper than {DEPTH} levels")
     if MAY_HIDE_ONE.search(text):
         return _cleaned(found, notes)
     return found

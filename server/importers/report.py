@@ -19,7 +19,7 @@ MOST_LINES = 200
 
 
 @dataclass
-class Part:
+class WorkspaceOutcome:
     """What became of one workspace (None: of the store itself). `rows`: table -> what was done -> how many."""
 
     workspace_id: str | None
@@ -30,7 +30,7 @@ class Part:
 
 
 @dataclass
-class Report:
+class ImportReport:
     """A whole run. `verified` counts the plans that were compared with the source; None: nothing was verified.
 
     `compared` says that the run only verified what an earlier one imported.
@@ -40,7 +40,7 @@ class Report:
     layout: str | None = None
     dry_run: bool = False
     compared: bool = False
-    parts: list[Part] = field(default_factory=list[Part])
+    parts: list[WorkspaceOutcome] = field(default_factory=list[WorkspaceOutcome])
     findings: list[Finding] = field(default_factory=list[Finding])
     differences: list[Finding] = field(default_factory=list[Finding])
     verified: int | None = None
@@ -107,7 +107,7 @@ def line(finding: Finding) -> dict[str, Any]:
     return told | {name: getattr(finding, name) for name in more if getattr(finding, name) is not None}
 
 
-def text(report: Report) -> Iterator[str]:
+def text(report: ImportReport) -> Iterator[str]:
     """Yield the report line by line, problems first; harmless lines, and those beyond MOST_LINES, are only counted."""
     if report.layout is None:
         yield "Nothing was compared." if report.compared else "Nothing was imported."

@@ -14,17 +14,17 @@ import anyio
 from server.db.interchange import import_merge, import_runs, import_writing, imports
 from server.db.interchange.import_merge import Decided
 from server.db.interchange.import_runs import Run
-from server.db.interchange.imports import Key, KnownFile, Written
+from server.db.interchange.imports import ImportOutcome, Key, KnownFile
 from server.db.interchange.scratch import STORE, Stage
 from server.db.storage.connection import Database, Reader
 from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import recognise, verify
-from server.importers.layout import Ask, Known, Layout, Source, SourceFile
+from server.importers.layout import Ask, Known, Layout, RecognisedSource, SourceFile
 from server.importers.reading import fingerprint
-from server.importers.report import Part, Report
+from server.importers.report import ImportReport, WorkspaceOutcome
 from server.importers.verify import Job, Progress
-from server.models.imports import Draft, Finding, of
+from server.models.imports import Finding, ImportBatch, of
 
 ATTEMPTS = 5
 NEAR = 4  # folders around a path that may be meant, if they have a file of a store
@@ -52,13 +52,13 @@ async def silent(what: str, done: int, total: int) -> None:
 
 async def import_path(
     db: Database, path: Path, options: Options, ask: Ask | None = None, progress: Progress = silent
-) -> Report:
+) -> ImportReport:
     """Import what `path` is, and compare the result with it if `ask` can ask the tools.
 
     Raises InvalidArguments for options that do not fit the source. Everything else is in the report.
     """
     begun = time.perf_counter()
-    report = Report(str(path), dry_run=options.dry_run)
+    report = ImportReport(str(path), dry_run=options.dry_run)
     if found := await _found(db, path, options, report, ask=ask, progress=progress):
         job, earlier, listed = found
         same = all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items())
@@ -96,7 +96,7 @@ def _why(path: Path) -> str:
 
 
 async def _found(
-    db: Database, path: Path, options: Options, report: Report, *, ask: Ask | None, progress: Progress
+    db: Database, path: Path, options: Options, report: ImportReport, *, ask: Ask | None, progress: Progress
 ) -> tuple[Job, Mapping[Key, KnownFile], Mapping[Key, str]] | None:
     """Return the source at `path` with its files as they were imported and as they are, or report that none is."""
     recognised = await anyio.to_thread.run_sync(recognise, path)
@@ -111,7 +111,7 @@ async def _found(
     return Job(db, layout, source, known, report, ask, progress), earlier, listed
 
 
-async def known_to(db: Reader, source: Source, options: Options) -> Known:
+async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Known:
     """Return what the database knows of a source before it is read."""
     given = options.workspace_path
     if given and len(source.workspaces) != 1:
@@ -142,7 +142,7 @@ async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]
     return await imports.known_files(db, {*targets.values(), None})
 
 
-def _listed(layout: Layout, source: Source, known: Known) -> dict[Key, str]:
+def _listed(layout: Layout, source: RecognisedSource, known: Known) -> dict[Key, str]:
     """Return what tells the content of every file of the source."""
     return {_key(file, known): fingerprint(file.location, file.path, file.odd)[0] for file in layout.files(source)}
 
@@ -151,12 +151,12 @@ def _key(file: SourceFile, known: Known) -> Key:
     return (known.targets[file.owner] if file.owner is not None else None, file.path)
 
 
-def _tell_unchanged(report: Report, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
+def _tell_unchanged(report: ImportReport, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
     """Report a store as it was at the last import, with the files that failed then and would now."""
     by_workspace: dict[str | None, int] = {}
     for workspace_id, _ in listed:
         by_workspace[workspace_id] = by_workspace.get(workspace_id, 0) + 1
-    report.parts = [Part(workspace_id, files={"unchanged": n}) for workspace_id, n in by_workspace.items()]
+    report.parts = [WorkspaceOutcome(workspace_id, files={"unchanged": n}) for workspace_id, n in by_workspace.items()]
     for key in listed:
         if earlier[key].status == "failed":
             report.findings.append(
@@ -183,7 +183,7 @@ async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> Non
             stage.close()
 
 
-async def _stage(stage: Stage, drafts: Iterator[Draft], progress: Progress, total: int) -> None:
+async def _stage(stage: Stage, drafts: Iterator[ImportBatch], progress: Progress, total: int) -> None:
     """Read and map on a thread of its own, a few drafts at a time."""
     done = 0
     while (read := await anyio.to_thread.run_sync(_some, stage, drafts)) is not None:
@@ -191,7 +191,7 @@ async def _stage(stage: Stage, drafts: Iterator[Draft], progress: Progress, tota
         await progress("Reading", min(done, total), total)
 
 
-def _some(stage: Stage, drafts: Iterator[Draft]) -> int | None:
+def _some(stage: Stage, drafts: Iterator[ImportBatch]) -> int | None:
     """Stage a few drafts and return how many files they account for; None at the end."""
     found = list(islice(drafts, DRAFTS))
     for draft in found:
@@ -199,7 +199,7 @@ def _some(stage: Stage, drafts: Iterator[Draft]) -> int | None:
     return sum(len(draft.files) for draft in found) if found else None
 
 
-async def _tried(job: Job, stage: Stage, unit: str) -> Part:
+async def _tried(job: Job, stage: Stage, unit: str) -> WorkspaceOutcome:
     """Write one workspace. One that cannot be written costs the others nothing."""
     try:
         return await _make_real(job, stage, unit)
@@ -208,10 +208,10 @@ async def _tried(job: Job, stage: Stage, unit: str) -> Part:
         job.report.findings.append(Finding("error", unit or job.report.source, "$", what, workspace_id=unit or None))
         failed = sum(imports.counted(stage, unit).files.values())
         stage.drop(unit)  # there is nothing to verify
-        return Part(unit or None, files={"failed": failed})
+        return WorkspaceOutcome(unit or None, files={"failed": failed})
 
 
-async def _make_real(job: Job, stage: Stage, unit: str) -> Part:
+async def _make_real(job: Job, stage: Stage, unit: str) -> WorkspaceOutcome:
     """Write one workspace; begin anew when the database changed under what was decided, or stayed locked."""
     for attempt in range(ATTEMPTS):
         if not job.report.dry_run:
@@ -226,11 +226,11 @@ async def _make_real(job: Job, stage: Stage, unit: str) -> Part:
                 raise
             continue
         job.report.findings += of(unit or None, decided.findings)
-        return Part(unit or None, written.counts, written.files, written.seconds, written.run_id)
+        return WorkspaceOutcome(unit or None, written.counts, written.files, written.seconds, written.run_id)
     raise AssertionError  # the last attempt returned or raised
 
 
-async def _written(job: Job, stage: Stage, unit: str, decided: Decided) -> Written:
+async def _written(job: Job, stage: Stage, unit: str, decided: Decided) -> ImportOutcome:
     if job.report.dry_run:
         return imports.counted(stage, unit)
     told = _summary(job.report, decided)
@@ -238,7 +238,7 @@ async def _written(job: Job, stage: Stage, unit: str, decided: Decided) -> Writt
     return await import_writing.apply(job.db, stage, run, decided, told)
 
 
-def _summary(report: Report, decided: Decided) -> dict[str, Any]:
+def _summary(report: ImportReport, decided: Decided) -> dict[str, Any]:
     """Return what the database keeps of the report: how many lines of each kind there were."""
     counts: dict[str, int] = {}
     for finding in [*report.findings, *decided.findings]:
@@ -246,10 +246,12 @@ def _summary(report: Report, decided: Decided) -> dict[str, Any]:
     return {"lines": counts}
 
 
-async def verify_path(db: Database, path: Path, options: Options, ask: Ask, progress: Progress = silent) -> Report:
+async def verify_path(
+    db: Database, path: Path, options: Options, ask: Ask, progress: Progress = silent
+) -> ImportReport:
     """Compare a source with the database, long after its import; what was changed on purpose shows as well."""
     begun = time.perf_counter()
-    report = Report(str(path), compared=True)
+    report = ImportReport(str(path), compared=True)
     if found := await _found(db, path, options, report, ask=ask, progress=progress):
         job, earlier, listed = found
         _compare_files(report, listed, earlier)
@@ -259,7 +261,7 @@ async def verify_path(db: Database, path: Path, options: Options, ask: Ask, prog
     return report
 
 
-def _compare_files(report: Report, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
+def _compare_files(report: ImportReport, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
     """Report which files changed since they were imported, or never were."""
     same = {key for key, sha256 in listed.items() if key in earlier and earlier[key].sha256 == sha256}
     for key in listed.keys() - same:
@@ -268,4 +270,4 @@ def _compare_files(report: Report, listed: Mapping[Key, str], earlier: Mapping[K
     for workspace_id in dict.fromkeys(key[0] for key in listed):
         unchanged = sum(key[0] == workspace_id for key in same)
         changed = sum(key[0] == workspace_id for key in listed) - unchanged
-        report.parts.append(Part(workspace_id, files={"unchanged": unchanged, "changed": changed}))
+        report.parts.append(WorkspaceOutcome(workspace_id, files={"unchanged": unchanged, "changed": changed}))

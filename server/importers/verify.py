@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from server.db.interchange import imports
 from server.db.interchange.scratch import Stage
 from server.db.storage.connection import Database
-from server.importers.layout import Ask, Known, Layout, Source
-from server.importers.report import Report
+from server.importers.layout import Ask, Known, Layout, RecognisedSource
+from server.importers.report import ImportReport
 
 Progress = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
 
@@ -18,9 +18,9 @@ class Job:
 
     db: Database
     layout: Layout
-    source: Source
+    source: RecognisedSource
     known: Known
-    report: Report
+    report: ImportReport
     ask: Ask | None
     progress: Progress
 

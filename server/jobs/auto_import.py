@@ -18,21 +18,21 @@ from server.db.workspaces import workspaces
 from server.errors import ProjectMemoryError, Storage
 from server.files import copy, make_folder, replace
 from server.importers import recognise
-from server.importers.layout import Layout, Source, SourceFile
-from server.importers.report import NOTHING, Report
+from server.importers.layout import Layout, RecognisedSource, SourceFile
+from server.importers.report import NOTHING, ImportReport
 from server.importers.run import Options, import_path
 from server.models.workspaces import LegacyStore, Relative
 from server.settings import COPIES, Settings
 from server.store import Store
 from server.tools import TOOLS
-from server.tools.older_stores import Found
+from server.tools.older_stores import OlderStore
 
 logger = logging.getLogger(__name__)
 
 Told = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
 
 
-async def adopt(store: Store, found: Found, told: Told) -> LegacyStore:
+async def adopt(store: Store, found: OlderStore, told: Told) -> LegacyStore:
     """Import the store that a folder has; what goes wrong is in the result."""
     folder = found.folder
     try:
@@ -70,7 +70,7 @@ async def _adopt(store: Store, folder: str, told: Told, options: Options) -> Leg
     )
 
 
-async def _elsewhere(db: Reader, report: Report, folder: str) -> list[Relative]:
+async def _elsewhere(db: Reader, report: ImportReport, folder: str) -> list[Relative]:
     """Return the workspaces that the plans went to, if they are not the one of the folder."""
     there = [await workspaces.find(db, part.workspace_id) for part in report.parts if part.workspace_id]
     return [
@@ -80,12 +80,12 @@ async def _elsewhere(db: Reader, report: Report, folder: str) -> list[Relative]:
     ]
 
 
-def _reason(report: Report) -> str:
+def _reason(report: ImportReport) -> str:
     """Return the first line of the report that tells why nothing was imported."""
     return next((f"{line.path}: {line.what}" for line in report.findings if line.severity == "error"), "it is empty")
 
 
-def _copy_aside(layout: Layout, source: Source, settings: Settings) -> Path:
+def _copy_aside(layout: Layout, source: RecognisedSource, settings: Settings) -> Path:
     """Copy every file of a store into the data root, once for each state of it; return the copy's folder."""
     files = [file for file in layout.files(source) if not file.odd]
     state = "\n".join(_told_apart(files))
@@ -123,7 +123,7 @@ def _name(owner: str) -> str:
     return plain if plain == owner else f"{plain}-{hashlib.sha256(owner.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
-def _keep(report: Report, path: Path) -> Path:
+def _keep(report: ImportReport, path: Path) -> Path:
     try:
         replace(path, json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n")
     except OSError as error:

@@ -15,7 +15,7 @@ from server.models.workspaces import LegacyStore, Workspace
 from server.store import Store
 from server.tools import older_stores
 from server.tools.common import cwd
-from server.tools.older_stores import Found, Progress
+from server.tools.older_stores import OlderStore, Progress
 from server.tools.paths import normal_path
 from server.waiting import Waits
 
@@ -81,12 +81,12 @@ class Background:
         await import_notices.note(db, found.folder, workspace_id)
         return self._told(found)
 
-    def _told(self, found: Found) -> LegacyStore:
+    def _told(self, found: OlderStore) -> LegacyStore:
         if running := self._wanted.get(found.folder):
             return running.result
         return LegacyStore(path=found.folder, status="found", command=found.command(self._store.settings))
 
-    def _want(self, found: Found) -> "Import":
+    def _want(self, found: OlderStore) -> "Import":
         if found.folder not in self._wanted:
             self._wanted[found.folder] = Import(found, self._store.waits)
             self._has_more.set()
@@ -124,7 +124,7 @@ class Background:
 class Import:
     """An import that was asked for, and those who wait for it."""
 
-    def __init__(self, found: Found, waits: Waits) -> None:
+    def __init__(self, found: OlderStore, waits: Waits) -> None:
         self.found = found
         self.result = LegacyStore(path=found.folder, status="importing")
         self._waits = waits

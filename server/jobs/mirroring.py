@@ -46,7 +46,7 @@ NOWHERE = None
 IsOver = Callable[[], bool]
 
 
-class Taken(Exception):
+class FolderTaken(Exception):
     """Another process is writing the folder."""
 
 
@@ -116,7 +116,7 @@ class Follower:
         told: str | None = None
         try:
             self._reached = await run_sync(anyio.run, work, abandon_on_cancel=True)
-        except Taken:
+        except FolderTaken:
             return False
         except ProjectMemoryError as error:
             told = str(error)
@@ -165,7 +165,7 @@ def _age(cursor: Cursor) -> int:
 def _turn(folder: Folder) -> Generator[None]:
     with folder.lock() as is_mine:
         if not is_mine:
-            raise Taken
+            raise FolderTaken
         yield
 
 
@@ -261,7 +261,7 @@ async def write(db: Database, folder: Folder) -> Done:
         while True:
             try:
                 return await _write(db, folder)
-            except Taken:
+            except FolderTaken:
                 if time.monotonic() > until:
                     raise Busy(f"Another process is writing {str(folder.path)!r}. Try again.") from None
             await anyio.sleep(TAKEN_SECONDS / 10)

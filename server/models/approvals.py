@@ -107,7 +107,7 @@ class Approval(Row):
         return {**shown, **entity, **call, "since": self.created_at}
 
 
-class Waiting(Row):
+class ReachedGate(Row):
     """A gate that work has reached, which nobody asked about yet."""
 
     type: Literal["step", "phase"]

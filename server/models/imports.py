@@ -31,7 +31,7 @@ def of(workspace_id: str | None, findings: Iterable[Finding]) -> Iterator[Findin
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImportedRow:
     """A row to write, as the live table has its columns; lists and dicts become JSON.
 
     `key` is the value of the primary key (a log has none: there it is any text that tells equal entries apart).
@@ -66,7 +66,7 @@ class FileEntry:
 
 
 @dataclass
-class Draft:
+class ImportBatch:
     """A part of what a source becomes, small enough for memory: one plan, a thousand log entries, some files.
 
     `workspace_id` is the workspace (as the database will know it) that rows and files belong to; None is the store as
@@ -75,7 +75,7 @@ class Draft:
     """
 
     workspace_id: str | None
-    rows: list[Row] = field(default_factory=list[Row])
+    rows: list[ImportedRow] = field(default_factory=list[ImportedRow])
     files: list[FileEntry] = field(default_factory=list[FileEntry])
     findings: list[Finding] = field(default_factory=list[Finding])
     archived: set[str] = field(default_factory=set[str])

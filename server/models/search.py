@@ -63,7 +63,7 @@ class Match(Model):
     data: str | None = None  # of a context item, as JSON
 
 
-class Found(Model):
+class ResultPage(Model):
     """What a query found: a page of the ranking, how many there are, and the query that was meant."""
 
     matches: list[Match]

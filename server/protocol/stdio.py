@@ -46,7 +46,7 @@ async def serve(settings: Settings) -> int:
     reading, writing = _claimed()
     code = 1  # unless it comes to an orderly end
     async with server.lifespan(server) as state, anyio.create_task_group() as tasks:
-        connection = Connection(server, state, writing, tasks)
+        connection = ClientConnection(server, state, writing, tasks)
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             signal.signal(number, partial(_end_soon, loop, connection))
@@ -55,7 +55,7 @@ async def serve(settings: Settings) -> int:
     return code
 
 
-def _end_soon(loop: asyncio.AbstractEventLoop, connection: "Connection", number: int, _: object) -> None:
+def _end_soon(loop: asyncio.AbstractEventLoop, connection: "ClientConnection", number: int, _: object) -> None:
     loop.call_soon_threadsafe(loop.call_later, PENDING_INPUT_SECONDS, connection.end, 128 + number)
 
 
@@ -104,7 +104,7 @@ class Input:
 class Era:
     """One loop of the SDK: it serves the protocol era of its first request. This is the stream that it writes to."""
 
-    def __init__(self, connection: "Connection", inbox: MemoryObjectSendStream[Frame]) -> None:
+    def __init__(self, connection: "ClientConnection", inbox: MemoryObjectSendStream[Frame]) -> None:
         self._connection = connection
         self.inbox = inbox
         self.is_modern: bool | None = None  # None before the first request
@@ -130,7 +130,7 @@ class Era:
         await self.aclose()
 
 
-class Connection:
+class ClientConnection:
     """What goes on with the one client: what it asked, what is answered, and how that ends."""
 
     def __init__(self, server: Server[State], state: State, writing: int, tasks: TaskGroup) -> None:

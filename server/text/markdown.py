@@ -55,7 +55,7 @@ class ParsedPlan:
 
 def parse(text: str) -> ParsedPlan:
     """Return the plan that a Markdown text describes; it may have no steps."""
-    parser = _Parser()
+    parser = _ChecklistParser()
     for line in _body(LINE_END.split(text.removeprefix("\ufeff"))):
         parser.feed(line)
     return ParsedPlan(parser.title, _without_numbers([draft.finish() for draft in parser.drafts]), parser.almost)
@@ -113,7 +113,7 @@ class _Fence:
         return text.startswith(self.mark) and not text.strip(self.mark[0] + " \t")
 
 
-class _Parser:
+class _ChecklistParser:
     """Takes the lines of a text one by one."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.db.audit import events
 from server.db.context import context_items
-from server.db.context.context_items import Key, Place, Slot
+from server.db.context.context_items import Key, ParentLocation, Slot
 from server.db.plans.plans import check_version
 from server.db.sessions import sessions
 from server.db.storage.connection import Reader, Transaction
@@ -24,7 +24,7 @@ Problems = list[tuple[int, ProjectMemoryError]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ItemToStore:
     """An item to store, on a parent. `plan_id` is the plan that the parent must belong to, if one was named."""
 
     parent: Parent
@@ -72,7 +72,7 @@ async def own_name(call: Call, db: Reader) -> str | None:
     return call.shared.agent
 
 
-async def place(call: Call, db: Reader, parent: Parent, plan_id: str | None) -> Place:
+async def place(call: Call, db: Reader, parent: Parent, plan_id: str | None) -> ParentLocation:
     """Return where an existing parent is, once it agrees with the workspace and plan that were named."""
     home = await call.workspace_id(db) if parent.parent_type == "agent" else None
     found = await context_items.place(db, parent, workspace_id=home)
@@ -81,7 +81,7 @@ async def place(call: Call, db: Reader, parent: Parent, plan_id: str | None) -> 
     return found
 
 
-def _check_plan(parent: Parent, found: Place, plan_id: str | None) -> None:
+def _check_plan(parent: Parent, found: ParentLocation, plan_id: str | None) -> None:
     if plan_id not in (None, found.plan_id):
         of = f"of the plan {found.plan_id!r}" if found.plan_id else "of no plan"
         raise Conflict(f"{parent} is {of}, not of {plan_id!r}. Leave out plan_id.")
@@ -158,9 +158,9 @@ async def _home(call: Call, tx: Transaction, asked: Sequence[Told]) -> str | Non
 
 async def _wanted(
     call: Call, tx: Transaction, asked: Sequence[tuple[Told, NewItem]], home: str | None
-) -> tuple[dict[int, Wanted], Problems]:
+) -> tuple[dict[int, ItemToStore], Problems]:
     """Return by position the items whose parent is named well and once, and what is wrong with the others."""
-    wanted: dict[int, Wanted] = {}
+    wanted: dict[int, ItemToStore] = {}
     problems: Problems = []
     parents: dict[Told, Parent] = {}
     first: dict[Key, int] = {}
@@ -170,7 +170,7 @@ async def _wanted(
         except ProjectMemoryError as problem:
             problems.append((number, problem))
             continue
-        one = Wanted(parents[told], told[2], item)
+        one = ItemToStore(parents[told], told[2], item)
         if first.setdefault(one.key, number) == number:
             wanted[number] = one
         else:
@@ -179,7 +179,7 @@ async def _wanted(
     return wanted, problems
 
 
-async def _row(tx: Transaction, wanted: Wanted, slot: Slot | None, expected_version: int | None) -> dict[str, Any]:
+async def _row(tx: Transaction, wanted: ItemToStore, slot: Slot | None, expected_version: int | None) -> dict[str, Any]:
     """Return the columns of an item as they will be."""
     if slot is None:
         raise await context_items.why_absent(tx, wanted.parent)
@@ -211,7 +211,7 @@ async def _row(tx: Transaction, wanted: Wanted, slot: Slot | None, expected_vers
     return {**row, "version": old["version"], "updated_at": old["updated_at"]} if old and same else row
 
 
-def _check_version(wanted: Wanted, old: Mapping[str, Any] | None, expected: int | None) -> None:
+def _check_version(wanted: ItemToStore, old: Mapping[str, Any] | None, expected: int | None) -> None:
     if old:
         check_version(old["version"], expected, f"The context item {old['item_id']}")
     elif expected is not None:

@@ -21,7 +21,7 @@ Progress = Callable[[float, float, str], Awaitable[None]]  # how much is done, o
 
 
 @dataclass(frozen=True)
-class Found:
+class OlderStore:
     """A folder that has, or leads to, an older store, and the workspaces of that store.
 
     `has_moved`: its only workspace says that it is in a folder that is not there, so it can be this one only.
@@ -49,15 +49,15 @@ class Older(Protocol):
         ...
 
 
-def find(folder: str) -> Found | None:
+def find(folder: str) -> OlderStore | None:
     """Return the store that a project folder has: where its identity file leads, below `data`, or right there."""
     known = identity.read(folder)
     if known.is_here and is_led_away(known):
         meta = Path(known.fields["data_root"]) / str(known.workspace_id) / META
-        return Found(folder, (known.fields["workspace_id"],), has_moved=_is_gone(meta, folder))
+        return OlderStore(folder, (known.fields["workspace_id"],), has_moved=_is_gone(meta, folder))
     for place in (Path(folder) / "data", Path(folder)):
         if ids := _workspaces(place):
-            return Found(folder, ids, has_moved=len(ids) == 1 and _is_gone(place / ids[0] / META, folder))
+            return OlderStore(folder, ids, has_moved=len(ids) == 1 and _is_gone(place / ids[0] / META, folder))
     return None
 
 

@@ -10,7 +10,7 @@ from server.db.search import search
 from server.db.search.search import Scope
 from server.errors import InvalidArguments
 from server.models.context import AnyScope
-from server.models.search import ID_NAMES, Found, Hit, Match
+from server.models.search import ID_NAMES, Hit, Match, ResultPage
 from server.tools import context_rules
 from server.tools.common import Call
 from server.tools.render import Page
@@ -34,7 +34,7 @@ async def hits(call: Call, query: str, scope: Scope) -> Page:
     return page("hits", [hit(match) for match in found.matches], found, offset, limit)
 
 
-def page(key: str, rows: Sequence[Hit], found: Found, offset: int, limit: int) -> Page:
+def page(key: str, rows: Sequence[Hit], found: ResultPage, offset: int, limit: int) -> Page:
     """Return rows of the ranking from `offset` on. A cursor carries the place in it."""
     places = {id(row): number for number, row in enumerate(rows, offset + 1)}
     extra: dict[str, Any] = {"did_you_mean": found.did_you_mean, "notice": NOTICE if rows else None}

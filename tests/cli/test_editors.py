@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.editors import Editor, Launch, editors, launch
+from server.cli.editors import Editor, LaunchCommand, editors, launch
 from tests.e2e.processes import ServerProcess
 
-PLAIN = Launch("/a folder/python", ["-I", "-m", "server"])
-WITH_ENV = Launch("C:\\Python\\python.exe", ["-P", "-m", "server"], {"PYTHONPATH": 'C:\\a "b"\\ü'})
+PLAIN = LaunchCommand("/a folder/python", ["-I", "-m", "server"])
+WITH_ENV = LaunchCommand("C:\\Python\\python.exe", ["-P", "-m", "server"], {"PYTHONPATH": 'C:\\a "b"\\ü'})
 
 
 def read(editor: Editor) -> dict[str, object]:
@@ -25,7 +25,7 @@ def read(editor: Editor) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("start", [PLAIN, WITH_ENV], ids=["plain", "with an environment"])
-def test_every_editor_is_told_the_same_command(start: Launch) -> None:
+def test_every_editor_is_told_the_same_command(start: LaunchCommand) -> None:
     found = {editor.name: read(editor) for editor in editors(start)}
     environment = {"environment": start.env} if start.env else {}
 
@@ -52,7 +52,7 @@ def test_codex_waits_for_the_server_and_gets_no_key_that_it_refuses() -> None:
 
 
 def test_the_readme_shows_the_entries_that_the_demo_prints() -> None:
-    start = Launch("/path/to/python", ["-I", "-m", "server"])
+    start = LaunchCommand("/path/to/python", ["-I", "-m", "server"])
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
     assert [editor.name for editor in editors(start) if editor.text not in readme] == []

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from server.cli import demo
 from server.cli.demo import Work
-from server.cli.editors import Launch
+from server.cli.editors import LaunchCommand
 from server.protocol.app import build
 from server.settings import PACKAGE, Settings
 from tests.conftest import Agent
@@ -104,7 +104,7 @@ def test_keep_takes_no_folder_that_is_in_use(tmp_path: Path) -> None:
 def test_a_server_that_does_not_start_fails_the_demo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = Launch(sys.executable, ["-c", "raise SystemExit('out of order')"])
+    broken = LaunchCommand(sys.executable, ["-c", "raise SystemExit('out of order')"])
     monkeypatch.setattr(demo, "launch", lambda: broken)
 
     assert demo.run(None, None, {}) == 1
@@ -118,7 +118,7 @@ def test_a_server_that_does_not_start_fails_the_demo(
 async def player(agent: Agent, tmp_path: Path) -> AsyncGenerator[demo.Agent]:
     """The demo's agent, on a server in this process."""
     with (tmp_path / "log").open("w+", encoding="utf-8") as log:
-        yield demo.Agent(demo.Demo(Console(quiet=True), Launch("", []), tmp_path, {}, log), agent.client, 0)
+        yield demo.Agent(demo.Demo(Console(quiet=True), LaunchCommand("", []), tmp_path, {}, log), agent.client, 0)
 
 
 async def test_a_step_that_needs_a_persons_word_gets_it(

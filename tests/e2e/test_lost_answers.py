@@ -12,7 +12,7 @@ import pytest
 
 from server.settings import DATABASE_NAME
 from tests.e2e.processes import Died, ServerProcess
-from tests.populated_store import World
+from tests.populated_store import PopulatedStore
 
 WORKER = str(Path(__file__).with_name("dying_server.py"))
 SERVERS = 4
@@ -30,7 +30,7 @@ CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
 names = pytest.mark.parametrize(("table", "tool", "action", "given"), CALLS, ids=[call[2] for call in CALLS])
 
 
-def calling(world: World, given: dict[str, Any]) -> dict[str, Any]:
+def calling(world: PopulatedStore, given: dict[str, Any]) -> dict[str, Any]:
     known = {name: world.arguments[name] for name in ("workspace_id", "plan_id", "agent")}
     return {**known, "request_id": "0b7e9c1e-6f5f-4b4e-9d0c-1f6a6f0f9f11", **given}
 
@@ -59,7 +59,7 @@ async def killed(data_root: Path, moment: str, tool: str, action: str, arguments
 
 @names
 async def test_a_server_that_dies_before_it_answers_has_done_it_once(
-    table: str, tool: str, action: str, given: dict[str, Any], copy: World
+    table: str, tool: str, action: str, given: dict[str, Any], copy: PopulatedStore
 ) -> None:
     call, before = calling(copy, given), count(copy.data_root, table)
     await killed(copy.data_root, "after", tool, action, call)
@@ -75,7 +75,7 @@ async def test_a_server_that_dies_before_it_answers_has_done_it_once(
     assert {name: answer[name] for name in told} == {name: first[name] for name in told}
 
 
-async def test_a_server_that_dies_before_it_commits_has_done_nothing(copy: World) -> None:
+async def test_a_server_that_dies_before_it_commits_has_done_nothing(copy: PopulatedStore) -> None:
     call, before = calling(copy, {"note": "once"}), count(copy.data_root, "plan_notes")
     await killed(copy.data_root, "before", "memory_plan", "add_note", call)
     assert (count(copy.data_root, "plan_notes"), count(copy.data_root, "requests")) == (before, 0)
@@ -86,7 +86,7 @@ async def test_a_server_that_dies_before_it_commits_has_done_nothing(copy: World
     assert (count(copy.data_root, "plan_notes"), count(copy.data_root, "requests")) == (before + 1, 1)
 
 
-async def test_several_servers_that_get_one_request_at_once_do_it_once(copy: World) -> None:
+async def test_several_servers_that_get_one_request_at_once_do_it_once(copy: PopulatedStore) -> None:
     before = count(copy.data_root, "plan_notes")
     servers = await asyncio.gather(*(ServerProcess.start(copy.data_root) for _ in range(SERVERS)))
     for number in range(5):

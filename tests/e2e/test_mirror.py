@@ -146,4 +146,6 @@ def test_a_server_without_a_mirror_or_an_older_store_imports_nothing_of_them(tmp
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
     assert "server.jobs.background" in imported
-    assert [name for name in imported if name.startswith(("server.jobs.mirroring", "server.jobs.auto_import", "server.imp"))] == []
+    assert [
+        name for name in imported if name.startswith(("server.jobs.mirroring", "server.jobs.auto_import", "server.imp"))
+    ] == []

@@ -7,7 +7,7 @@ import pytest
 
 from server.errors import Conflict, InvalidArguments, NotAllowed, Storage
 from server.exporters import folder
-from server.exporters.folder import File, Written
+from server.exporters.folder import ExportOutcome, File
 
 
 async def files(*paths: str, content: bytes = b"new") -> AsyncIterator[File]:
@@ -15,7 +15,7 @@ async def files(*paths: str, content: bytes = b"new") -> AsyncIterator[File]:
         yield File(path, content, is_plan="/plans/" in path)
 
 
-async def write(target: Path, *paths: str, force: bool = False) -> Written:
+async def write(target: Path, *paths: str, force: bool = False) -> ExportOutcome:
     return await folder.write(target, files(*paths), format="json", force=force)
 
 

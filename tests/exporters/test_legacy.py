@@ -14,7 +14,7 @@ from mcp import Client
 from server.db.interchange import exports
 from server.db.storage.connection import Database
 from server.exporters import folder, legacy
-from server.exporters.folder import Written
+from server.exporters.folder import ExportOutcome
 from server.importers.run import Options, import_path
 from server.protocol.app import build
 from server.settings import Settings
@@ -29,7 +29,7 @@ from tests.legacy_store import WORKSPACE, Files, Json, Maker
 ODDITIES = {**SHAPES, **{name: add for name, add in DEFECTS.items() if name != "leftovers"}}
 
 
-async def exported(db: Database, target: Path) -> Written:
+async def exported(db: Database, target: Path) -> ExportOutcome:
     async with exports.snapshot(db) as reader:
         return await folder.write(target, legacy.store(reader), format="legacy")
 

@@ -16,7 +16,7 @@ from server.db.plans import plan_archive
 from server.db.storage.connection import Database, columns_of_tables
 from server.exporters import documents, folder, legacy
 from server.exporters.legacy import unplaced
-from server.importers.report import Report
+from server.importers.report import ImportReport
 from server.importers.run import Options, import_path
 from server.models.documents import digest, text_of
 from server.settings import Settings
@@ -87,7 +87,7 @@ async def written(db: Database, target: Path) -> Path:
     return target
 
 
-async def copied(db: Database, other: Database, target: Path) -> Report:
+async def copied(db: Database, other: Database, target: Path) -> ImportReport:
     return await import_path(other, await written(db, target), Options())
 
 

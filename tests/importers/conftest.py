@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from server import calls
 from server.db.storage.connection import Database
-from server.importers.report import Report
+from server.importers.report import ImportReport
 from server.importers.run import Options, import_path, verify_path
 from server.settings import Settings
 from server.store import Store
@@ -31,10 +31,10 @@ class Taker:
     async def ask(self, tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
         return json.loads(await calls.run(self.store, TOOLS, tool, arguments))
 
-    async def __call__(self, path: Path, **options: Any) -> Report:
+    async def __call__(self, path: Path, **options: Any) -> ImportReport:
         return await import_path(self.db, path, Options(**options), self.ask)
 
-    async def verify(self, path: Path) -> Report:
+    async def verify(self, path: Path) -> ImportReport:
         return await verify_path(self.db, path, Options(), self.ask)
 
 

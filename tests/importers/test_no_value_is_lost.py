@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from server.importers.report import Report
+from server.importers.report import ImportReport
 from tests import legacy_shapes, legacy_store
 from tests.importers.conftest import Taker
 from tests.legacy_store import Json, Maker
@@ -69,7 +69,7 @@ def replaced(value: Any, path: Way, other: Any) -> Any:
     return found
 
 
-def held(path: Path, report: Report) -> set[object]:
+def held(path: Path, report: ImportReport) -> set[object]:
     """Return every value in the database and in the report, and the keys of objects."""
     found: set[object] = set()
 
@@ -101,7 +101,7 @@ def held(path: Path, report: Report) -> set[object]:
     return found
 
 
-def lost(path: Path, report: Report, marker: Marker) -> dict[str, int]:
+def lost(path: Path, report: ImportReport, marker: Marker) -> dict[str, int]:
     """Return where values stood that are found nowhere, and how many."""
     there, found = held(path, report), dict[str, int]()
     for mark, place in marker.places.items():

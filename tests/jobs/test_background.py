@@ -7,7 +7,7 @@ import pytest
 from server.jobs import background
 from server.models.workspaces import LegacyStore
 from server.settings import Settings
-from server.tools.older_stores import Found
+from server.tools.older_stores import OlderStore
 from server.waiting import Waits
 from tests import legacy_store
 from tests.conftest import Agent
@@ -46,7 +46,7 @@ async def test_a_store_that_gives_nothing_is_told_to_have_failed(agent: Agent, p
 
 
 async def test_an_import_that_breaks_off_is_told_to_have_failed() -> None:
-    wish = background.Import(Found("/p", ("w",)), Waits())
+    wish = background.Import(OlderStore("/p", ("w",)), Waits())
 
     with pytest.raises(ZeroDivisionError), wish.under_way():
         raise ZeroDivisionError
@@ -54,7 +54,7 @@ async def test_an_import_that_breaks_off_is_told_to_have_failed() -> None:
 
 
 async def test_progress_grows_from_stage_to_stage() -> None:
-    wish = background.Import(Found("/p", ("w",)), Waits())
+    wish = background.Import(OlderStore("/p", ("w",)), Waits())
     heard: list[float] = []
 
     async def progress(done: float, total: float, what: str) -> None:
@@ -77,7 +77,7 @@ async def test_progress_grows_from_stage_to_stage() -> None:
 
 async def test_nobody_waits_for_an_import_any_more_when_the_server_ends() -> None:
     waits = Waits()
-    wish = background.Import(Found("/p", ("w",)), waits)
+    wish = background.Import(OlderStore("/p", ("w",)), waits)
     waits.end()
 
     assert (await wish.wait(None)).status == "importing"

@@ -241,7 +241,7 @@ async def test_without_locks_a_late_write_of_another_process_is_made_up_for(
 async def test_who_finds_the_folder_taken_says_so(db: Database, folder: Folder) -> None:
     with folder.lock() as is_mine:
         assert is_mine
-        with pytest.raises(mirroring.Taken):
+        with pytest.raises(mirroring.FolderTaken):
             await mirroring.follow(db, folder, None, lambda: False)
 
 

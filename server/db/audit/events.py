@@ -62,7 +62,7 @@ def _row(tx: Transaction, event: Event) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EventFilter:
     """Which events of a workspace a caller asks for: those after an id, of some types, of one plan."""
 
     workspace_id: str
@@ -87,7 +87,7 @@ class Wanted:
         }
 
 
-async def page(db: Reader, wanted: Wanted, *, after_id: int, limit: int) -> tuple[list[LoggedEvent], int]:
+async def page(db: Reader, wanted: EventFilter, *, after_id: int, limit: int) -> tuple[list[LoggedEvent], int]:
     """Return events, oldest first, from behind `after_id` on, and how many match in all, up to COUNTED + 1."""
     rows = await db.all(
         f"SELECT * FROM event_log WHERE {wanted.where} AND event_id > :after_id ORDER BY event_id LIMIT :limit",
@@ -127,7 +127,7 @@ async def logged_types(db: Reader, workspace_id: str, types: Sequence[str]) -> s
     return {row["value"] for row in rows}
 
 
-async def wait_for(db: Database, wanted: Wanted) -> None:
+async def wait_for(db: Database, wanted: EventFilter) -> None:
     """Return as soon as any process has committed a matching event."""
     mark = await db.version()
     while not await db.value(f"SELECT 1 FROM event_log WHERE {wanted.where} LIMIT 1", wanted.params()):

@@ -45,7 +45,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Place:
+class ParentLocation:
     """Where a parent is: its plan, if it belongs to one, its workspace, and whether it went to the archive."""
 
     plan_id: str | None
@@ -57,7 +57,7 @@ class Place:
 class Slot:
     """The place of one type of item on a parent, and what is in it. `data` is there when it was asked for."""
 
-    place: Place
+    place: ParentLocation
     item: Mapping[str, Any] | None
 
 
@@ -93,12 +93,12 @@ async def slots(db: Reader, wanted: Sequence[Key], *, workspace_id: str | None) 
         for row in rows:
             item = dict(row) if row["item_id"] else None
             found[kind, row["slot_parent"], row["slot_type"]] = Slot(
-                Place(row["slot_plan"], row["slot_workspace"]), item
+                ParentLocation(row["slot_plan"], row["slot_workspace"]), item
             )
     return found
 
 
-async def place(db: Reader, parent: Parent, *, workspace_id: str | None = None) -> Place:
+async def place(db: Reader, parent: Parent, *, workspace_id: str | None = None) -> ParentLocation:
     """Return where a parent is, live or archived, or raise NotFound. `workspace_id` is the one of agents."""
     if found := await _place(db, parent, workspace_id):
         return found
@@ -113,7 +113,7 @@ async def plan_of(db: Reader, item: ContextItem) -> str | None:
     return found.plan_id if found else None
 
 
-async def _place(db: Reader, parent: Parent, workspace_id: str | None) -> Place | None:
+async def _place(db: Reader, parent: Parent, workspace_id: str | None) -> ParentLocation | None:
     kind, parent_id = parent.parent_type, parent.parent_id
     suffixes = ("", "_archive") if kind in ARCHIVED else ("",)
     for suffix in suffixes:
@@ -122,7 +122,7 @@ async def _place(db: Reader, parent: Parent, workspace_id: str | None) -> Place 
             {"id": parent_id, "workspace_id": workspace_id, "agents": encode([parent_id])},
         )
         if row:
-            return Place(row["plan_id"], row["workspace_id"], bool(suffix))
+            return ParentLocation(row["plan_id"], row["workspace_id"], bool(suffix))
     return None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from server.db.audit import events
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
-from server.models.approvals import Approval, Need, Waiting, Word
+from server.models.approvals import Approval, Need, ReachedGate, Word
 from server.models.base import encode, later, new_id
 from server.models.events import Event
 
@@ -228,7 +228,7 @@ async def require(db: Reader, approval_id: str) -> Approval:
 
 async def waiting(
     db: Reader, workspace_id: str, plan_id: str | None, *, limit: int
-) -> tuple[list[Approval], list[Waiting]]:
+) -> tuple[list[Approval], list[ReachedGate]]:
     """Return what waits for a human: the rows that are open, oldest first, and gates that work has reached."""
     params = {"workspace_id": workspace_id, "plan_id": plan_id, "limit": limit}
     asked, reached = await db.batch(
@@ -248,7 +248,7 @@ async def waiting(
             params,
         ),
     )
-    return [Approval.of(row) for row in asked], [Waiting.of(row) for row in reached]
+    return [Approval.of(row) for row in asked], [ReachedGate.of(row) for row in reached]
 
 
 async def open_for(db: Reader, entity_id: str) -> Approval | None:

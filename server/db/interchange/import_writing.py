@@ -21,7 +21,7 @@ from server.db.dependencies.dependencies import Node
 from server.db.interchange import import_ledger, import_runs
 from server.db.interchange.import_merge import Decided, key_of, known_entries, short
 from server.db.interchange.import_runs import Run
-from server.db.interchange.imports import Written, counted, is_idle
+from server.db.interchange.imports import ImportOutcome, counted, is_idle
 from server.db.interchange.scratch import LOGS, STORE, TABLES, Stage, file_id, params
 from server.db.plans import plan_archive
 from server.db.search import indexing
@@ -51,7 +51,7 @@ Piece = Callable[[Transaction], Awaitable[None]]  # what is in one transaction
 Rows = Sequence[sqlite3.Row]
 
 
-async def apply(db: Database, stage: Stage, run: Run, decided: Decided, report: Mapping[str, Any]) -> Written:
+async def apply(db: Database, stage: Stage, run: Run, decided: Decided, report: Mapping[str, Any]) -> ImportOutcome:
     """Make what was decided for one workspace real. Raises Conflict if it is out of date: what was written stays."""
     written = counted(stage, run.unit)
     if is_idle(stage, run.unit) and not await import_runs.is_open(db, [run.unit]):
@@ -72,7 +72,7 @@ async def apply(db: Database, stage: Stage, run: Run, decided: Decided, report: 
     return written
 
 
-async def _in_parts(db: Database, run: Run, written: Written, pieces: Iterator[Piece]) -> None:
+async def _in_parts(db: Database, run: Run, written: ImportOutcome, pieces: Iterator[Piece]) -> None:
     piece = next(pieces, None)
     while piece:
         async with db.transaction() as tx:
@@ -93,7 +93,7 @@ async def _in_parts(db: Database, run: Run, written: Written, pieces: Iterator[P
         await anyio.sleep(PAUSE_SECONDS)
 
 
-async def _search(db: Database, written: Written) -> None:
+async def _search(db: Database, written: ImportOutcome) -> None:
     """Let the search know what is new."""
     _, longest = await indexing.work_off(db)
     written.seconds = max(written.seconds, longest)

@@ -25,7 +25,7 @@ class KnownFile:
 
 
 @dataclass
-class Written:
+class ImportOutcome:
     """What was written of a workspace. `counts`: table -> action -> rows; `seconds`: the longest lock."""
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
@@ -79,12 +79,12 @@ def mark_known(stage: Stage, known: Mapping[Key, KnownFile]) -> None:
     stage.change("UPDATE files SET known = 'same' WHERE unit = :unit AND path = :path AND sha256 = :sha256", rows)
 
 
-def counted(stage: Stage, unit: str) -> Written:
+def counted(stage: Stage, unit: str) -> ImportOutcome:
     """Return the counts of what is decided for a workspace: they are those of the run that does it."""
     rows = stage.query(
         "SELECT table_name, action, count(*) AS n FROM rows WHERE unit = :unit GROUP BY 1, 2", {"unit": unit}
     )
-    found = Written()
+    found = ImportOutcome()
     for row in rows:
         found.counts.setdefault(row["table_name"], {})[row["action"]] = row["n"]
     gone = stage.query("SELECT table_name, count(*) AS n FROM gone WHERE unit = :unit GROUP BY 1", {"unit": unit})

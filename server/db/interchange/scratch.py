@@ -10,7 +10,7 @@ from typing import Any
 from server.db.plans.plan_archive import FAMILY
 from server.db.plans.plans import stored
 from server.models.base import encode
-from server.models.imports import Draft, FileEntry, Finding, Row, of
+from server.models.imports import FileEntry, Finding, ImportBatch, ImportedRow, of
 
 # Tables in an order in which rows can be inserted under the foreign keys.
 TABLES = (
@@ -79,7 +79,7 @@ class Stage:
     def close(self) -> None:
         self._db.close()
 
-    def add(self, draft: Draft) -> None:
+    def add(self, draft: ImportBatch) -> None:
         """Keep a part of what was found."""
         unit = draft.workspace_id or STORE
         self._db.execute("BEGIN")
@@ -92,7 +92,7 @@ class Stage:
         self._db.execute("COMMIT")
         self.findings.extend(of(draft.workspace_id, draft.findings))
 
-    def _add_rows(self, unit: str, draft: Draft) -> None:
+    def _add_rows(self, unit: str, draft: ImportBatch) -> None:
         before = self._db.total_changes
         self._db.executemany(
             """
@@ -106,7 +106,7 @@ class Stage:
         plans = [(row.key, unit, row.key in draft.archived) for row in draft.rows if row.table == "plans"]
         self._db.executemany("INSERT OR IGNORE INTO plans VALUES (?, ?, ?, NULL)", plans)
 
-    def _tell_of_doubles(self, draft: Draft) -> None:
+    def _tell_of_doubles(self, draft: ImportBatch) -> None:
         for row in draft.rows:
             path, json_path = self._db.execute(
                 "SELECT path, json_path FROM rows WHERE table_name = ? AND row_key = ?", (row.table, row.key)
@@ -168,7 +168,7 @@ class Stage:
             values |= {"moment": found[-1]["moment"] or "", "seq": found[-1]["seq"]}
 
 
-def _row(unit: str, row: Row) -> tuple[Any, ...]:
+def _row(unit: str, row: ImportedRow) -> tuple[Any, ...]:
     values = stored(row.values)
     derived = DERIVED.get(row.table, NOTHING)
     remembered = row.table in TABLES and row.table not in LOGS

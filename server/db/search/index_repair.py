@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from server.db.search.indexing import META, SOURCES, TEXT, Source, document_of, work_off
+from server.db.search.indexing import META, SOURCES, TEXT, SearchedTable, document_of, work_off
 from server.db.storage.connection import Database, Reader, Transaction
 from server.errors import Busy, Storage
 from server.models.base import encode
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Report:
+class IndexReport:
     """What is wrong with the search: rows without a document, documents that differ, documents of nothing."""
 
     documents: int
@@ -32,7 +32,7 @@ class Report:
         return self.index_agrees and not (self.missing or self.different or self.orphaned or self.waiting)
 
 
-async def check(db: Database) -> Report:
+async def check(db: Database) -> IndexReport:
     """Compare every row with its document and every document with the index. Changes nothing.
 
     Others may write meanwhile, so what seems wrong is looked at again while nobody can.
@@ -46,7 +46,7 @@ async def check(db: Database) -> Report:
         ("SELECT count(*) FROM search_pending", {}),
         ("SELECT count(*) FROM search_backlog", {}),
     )
-    return Report(total, missing, different, await _orphaned(db), pending + backlog, await _index_agrees(db))
+    return IndexReport(total, missing, different, await _orphaned(db), pending + backlog, await _index_agrees(db))
 
 
 async def rebuild(db: Database) -> int:
@@ -75,11 +75,11 @@ async def rebuild(db: Database) -> int:
     return done
 
 
-def _tables(source: Source) -> tuple[str, ...]:
+def _tables(source: SearchedTable) -> tuple[str, ...]:
     return (source.table, f"{source.table}_archive") if source.archives else (source.table,)
 
 
-async def _compare(db: Database, kind: str, source: Source, table: str) -> tuple[int, int]:
+async def _compare(db: Database, kind: str, source: SearchedTable, table: str) -> tuple[int, int]:
     """Return how many rows of a table have no document, and how many another one than they should."""
     missing = different = 0
     last = ""
@@ -155,7 +155,7 @@ async def _undisturbed(db: Database, work: Callable[[Transaction], Awaitable[T]]
         return await work(tx)
 
 
-async def _next(db: Reader, source: Source, table: str, last: str) -> list[str]:
+async def _next(db: Reader, source: SearchedTable, table: str, last: str) -> list[str]:
     rows = await db.all(
         f"SELECT {source.key} AS id FROM {table} t WHERE {source.key} > :last ORDER BY 1 LIMIT :rows",
         {"last": last, "rows": ROWS},

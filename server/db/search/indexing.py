@@ -41,7 +41,7 @@ PARAMS = """(
 
 
 @dataclass(frozen=True)
-class Source:
+class SearchedTable:
     """How the rows of a table become documents: SQL for each column, over the row `t` and the plan `p` it belongs to.
 
     What people are shown of it are its `texts`, and what is in its `data`, which is JSON; `also` is only searched.
@@ -113,7 +113,7 @@ ON_PARENT: dict[str, Any] = {
 SHIPPED: dict[str, Any] = {"workspace_id": "NULL", "imported": "0", "shipped": "t.origin = 'shipped'"}
 
 SOURCES = {
-    "program": Source(
+    "program": SearchedTable(
         "programs",
         "t.program_id",
         "t.title",
@@ -121,7 +121,7 @@ SOURCES = {
         ("t.goals", "t.success_criteria"),
         status="t.status",
     ),
-    "plan": Source(
+    "plan": SearchedTable(
         "plans",
         "t.plan_id",
         "t.title",
@@ -134,8 +134,8 @@ SOURCES = {
         imported="t.source IS NOT NULL OR "
         "EXISTS (SELECT 1 FROM import_rows WHERE table_name = 'plans' AND row_key = t.plan_id)",
     ),
-    "phase": Source("phases", "t.phase_id", "t.name", ("t.description",), ("t.success_criteria",), **OF_PLAN),
-    "step": Source(
+    "phase": SearchedTable("phases", "t.phase_id", "t.name", ("t.description",), ("t.success_criteria",), **OF_PLAN),
+    "step": SearchedTable(
         "steps",
         "t.step_id",
         "t.task",
@@ -145,8 +145,8 @@ SOURCES = {
         status="t.status",
         **OF_PLAN,
     ),
-    "note": Source("plan_notes", "t.note_id", "''", ("t.note",), author="t.added_by", label="t.note", **OF_PLAN),
-    "session": Source(
+    "note": SearchedTable("plan_notes", "t.note_id", "''", ("t.note",), author="t.added_by", label="t.note", **OF_PLAN),
+    "session": SearchedTable(
         "sessions",
         "t.session_id",
         "''",
@@ -159,7 +159,7 @@ SOURCES = {
         label="'session of ' || t.agent",
         status="t.status",
     ),
-    "handoff": Source(
+    "handoff": SearchedTable(
         "lineage",
         "t.lineage_id",
         "''",
@@ -172,7 +172,7 @@ SOURCES = {
         updated_at="t.created_at",
         label="t.from_agent || ' to ' || t.to_agent",
     ),
-    "message": Source(
+    "message": SearchedTable(
         "messages",
         "t.message_id",
         "''",
@@ -182,7 +182,7 @@ SOURCES = {
         author="t.from_agent",
         label="coalesce(t.from_agent, 'someone') || ' to ' || t.to_agent",
     ),
-    "context": Source(
+    "context": SearchedTable(
         "context_items",
         "t.item_id",
         "t.type",
@@ -192,8 +192,8 @@ SOURCES = {
         expires_at="t.expires_at",
         **ON_PARENT,
     ),
-    "research": Source("research_documents", "t.document_id", "t.filename", ("t.content",), **ON_PARENT),
-    "knowledge": Source(
+    "research": SearchedTable("research_documents", "t.document_id", "t.filename", ("t.content",), **ON_PARENT),
+    "knowledge": SearchedTable(
         "knowledge",
         "t.knowledge_id",
         "t.title",
@@ -205,7 +205,7 @@ SOURCES = {
         author="t.created_by_agent",
         where="t.superseded_by IS NULL",
     ),
-    "memory": Source(
+    "memory": SearchedTable(
         "memory_entries",
         "t.entry_id",
         "t.key",
@@ -218,9 +218,9 @@ SOURCES = {
         author="t.created_by",
         expires_at="t.expires_at",
     ),
-    "agent": Source("agent_definitions", "t.name", "t.name", ("t.description", "t.body"), **SHIPPED),
-    "instruction": Source("instruction_files", "t.name", "t.name", ("t.description", "t.body"), **SHIPPED),
-    "skill": Source(
+    "agent": SearchedTable("agent_definitions", "t.name", "t.name", ("t.description", "t.body"), **SHIPPED),
+    "instruction": SearchedTable("instruction_files", "t.name", "t.name", ("t.description", "t.body"), **SHIPPED),
+    "skill": SearchedTable(
         "skill_definitions",
         "t.name",
         "t.name",
@@ -229,7 +229,7 @@ SOURCES = {
         tags="t.tags",
         **SHIPPED,
     ),
-    "action": Source(
+    "action": SearchedTable(
         "tool_actions",
         "t.tool || ' ' || t.action",
         "t.tool || ' ' || t.action",

@@ -18,7 +18,7 @@ from server.db.search.indexing import BRIEF, SOURCES, about, also_of, facet, tex
 from server.db.search.ranking import ENOUGH, RARE, REQUIRED, Query, Ranked
 from server.db.storage.connection import Reader, Statement
 from server.models.base import encode
-from server.models.search import Found, Kind, Match
+from server.models.search import Kind, Match, ResultPage
 from server.text import text_analysis
 from server.text.text_analysis import Term
 
@@ -114,14 +114,14 @@ class Scope:
         return {**told, "now": now, "parent_type": self.parent[0] if self.parent else None}
 
 
-async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int = 0) -> Found:
+async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int = 0) -> ResultPage:
     """Return the best matches from `offset` on. `total` counts to one more than `WINDOW` at the most.
 
     Where few have all words of the query, those that have some and fit nearly as well are among them.
     """
     asked = await _understood(db, query)
     if not asked.terms:
-        return Found(matches=[], total=0)
+        return ResultPage(matches=[], total=0)
     meant = None
     found, total = await _matching(db, asked, scope)
     if not found and (other := await _respelled(db, asked)):
@@ -134,7 +134,7 @@ async def find(db: Reader, query: str, scope: Scope, *, limit: int, offset: int 
     page = ranked[offset : offset + limit]
     matches = await _shown(db, page, asked.stems)
     total = total if total > CANDIDATES else len(ranked)
-    return Found(matches=matches, total=total, counted_to=WINDOW, did_you_mean=meant)
+    return ResultPage(matches=matches, total=total, counted_to=WINDOW, did_you_mean=meant)
 
 
 async def _understood(db: Reader, text: str) -> Query:

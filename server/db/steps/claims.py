@@ -148,7 +148,7 @@ READY_PAGE = f"""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StepFilter:
     """Which steps a caller can take: of some types, and assigned to nobody or to one of up to NAMES names.
 
     Without names it does not matter whom they are assigned to.
@@ -158,14 +158,14 @@ class Wanted:
     names: Sequence[str] = ()
 
 
-ANY = Wanted()
+ANY = StepFilter()
 
 
-def _params(db: Reader, wanted: Wanted, **more: Any) -> dict[str, Any]:
+def _params(db: Reader, wanted: StepFilter, **more: Any) -> dict[str, Any]:
     return {"now": db.now(), "types": encode(list(wanted.types)), "names": encode(list(wanted.names)), **more}
 
 
-async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
+async def eligible_in_plan(db: Reader, plan_id: str, *, limit: int, wanted: StepFilter = ANY) -> list[StepRow]:
     """Return the first eligible steps of a plan, in order."""
     query = ELIGIBLE_FOR if wanted.names else ELIGIBLE_IN_PLAN
     rows = await db.all(query, _params(db, wanted, plan_id=plan_id, index=-1, limit=limit))
@@ -193,14 +193,14 @@ async def ready(
     return [(StepRow.of(row), [row[name] for name in PLACE]) for row in rows], total
 
 
-async def first_ready(db: Reader, workspace_id: str, *, limit: int, wanted: Wanted = ANY) -> list[StepRow]:
+async def first_ready(db: Reader, workspace_id: str, *, limit: int, wanted: StepFilter = ANY) -> list[StepRow]:
     """Return the steps of a workspace that `ready` begins with."""
     rows = await db.all(READY_PAGE, _ready_params(db, workspace_id, None, limit, wanted))
     return [StepRow.of(row) for row in rows]
 
 
 def _ready_params(
-    db: Reader, workspace_id: str, after: Sequence[str | int] | None, limit: int, wanted: Wanted = ANY
+    db: Reader, workspace_id: str, after: Sequence[str | int] | None, limit: int, wanted: StepFilter = ANY
 ) -> dict[str, Any]:
     place = dict(zip(PLACE, after or (-1, "", "", -1), strict=True))
     return _params(db, wanted, workspace_id=workspace_id, limit=limit, **place)
@@ -230,17 +230,19 @@ async def gate(db: Reader, plan_id: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class NothingEligible:
     """Why no step of a plan is eligible: how many steps for each reason, and the first ones with theirs."""
 
     counts: dict[str, int]
     first: list[tuple[StepRow, str]]
 
 
-async def waiting(db: Reader, plan_id: str, *, first: int, wanted: Wanted = ANY) -> Waiting:
+async def waiting(db: Reader, plan_id: str, *, first: int, wanted: StepFilter = ANY) -> NothingEligible:
     params = _params(db, wanted, plan_id=plan_id, first=first)
     counts, rows = await db.batch((WAITING_COUNTS, params), (FIRST_WAITING, params))
-    return Waiting({row["reason"]: row["number"] for row in counts}, [(StepRow.of(row), row["reason"]) for row in rows])
+    return NothingEligible(
+        {row["reason"]: row["number"] for row in counts}, [(StepRow.of(row), row["reason"]) for row in rows]
+    )
 
 
 async def held(db: Reader, actor: str, *, workspace_id: str | None = None, plan_id: str | None = None) -> list[StepRow]:

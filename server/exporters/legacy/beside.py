@@ -11,7 +11,7 @@ from server.exporters.documents import file_name
 from server.exporters.folder import File
 from server.exporters.legacy import entries, style
 from server.exporters.legacy.entries import Change, Entry, Row, as_object
-from server.importers.reading import Content, Unreadable, json_of
+from server.importers.reading import Content, UnreadableFile, json_of
 
 TIMES = ("stored_at", "captured_at", "timestamp", "recovered_at", "updated_at", "created_at", "saved_at")
 PROMPT, PROMPTS = ".prompt.md", "prompts/"
@@ -27,7 +27,7 @@ def rewritten(
     """Return a JSON file with its changes: to the byte the one it was, if there are none."""
     try:
         value = json_of(Content(path, "", len(data), b"", "", data))
-    except Unreadable as error:
+    except UnreadableFile as error:
         return File(path, data, is_plan, f"it cannot be read ({error}), so it was given back as it came", modified_at)
     now = changed(deepcopy(value))
     same = json.dumps(now) == json.dumps(value)

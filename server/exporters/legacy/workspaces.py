@@ -12,7 +12,7 @@ from server.exporters.folder import File
 from server.exporters.legacy import entries
 from server.exporters.legacy.beside import brand_new, rewritten
 from server.exporters.legacy.entries import Change, Entry, as_list, as_object
-from server.importers.reading import Content, Unreadable, json_of
+from server.importers.reading import Content, UnreadableFile, json_of
 
 META = "workspace.meta.json"
 
@@ -31,7 +31,7 @@ async def folder(db: Reader, workspace_id: str) -> str:
 def _meta(data: bytes) -> dict[str, Any]:
     try:
         return as_object(json_of(Content(META, "", len(data), b"", "", data)))
-    except Unreadable:
+    except UnreadableFile:
         return {}
 
 

@@ -3,21 +3,21 @@
 from typing import Any
 
 from server.db.dependencies.dependencies import Node
-from server.importers.legacy.survey import Header, World
+from server.importers.legacy.survey import Header, Survey
 from server.importers.legacy.values import Fields, Object, derived
-from server.models.imports import Row
+from server.models.imports import ImportedRow
 
 
-class Plan:
+class PlanBuilder:
     """One plan on its way into rows."""
 
-    def __init__(self, world: World, header: Header, found: Fields, path: str) -> None:
-        self.world = world
+    def __init__(self, survey: Survey, header: Header, found: Fields, path: str) -> None:
+        self.survey = survey
         self.header = header
         self.found = found
         self.path = path
-        self.workspace_id = world.target(header.place)
-        self.rows: list[Row] = []
+        self.workspace_id = survey.target(header.place)
+        self.rows: list[ImportedRow] = []
         self.phase_ids: dict[str, str] = {}
 
     @property
@@ -25,7 +25,7 @@ class Plan:
         return self.header.plan_id
 
     def add(self, table: str, key: str, values: Object, at: str) -> None:
-        self.rows.append(Row(table, key, values, self.path, at, self.plan_id))
+        self.rows.append(ImportedRow(table, key, values, self.path, at, self.plan_id))
 
 
 def edge(source: Node, target: Node, *, closed: bool, at: str, kind: str = "blocks", **more: Any) -> tuple[str, Object]:

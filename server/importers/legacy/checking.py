@@ -10,12 +10,12 @@ from server.importers.layout import Ask
 from server.importers.legacy.context import WRAPPING, kind_of
 from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES, sequence
 from server.importers.legacy.steps import TYPE_NAMES
-from server.importers.legacy.survey import STEP_STATUS_NAMES, Header, World, waiting
+from server.importers.legacy.survey import STEP_STATUS_NAMES, Header, Survey, waiting
 from server.importers.legacy.tree import entries
 from server.importers.legacy.values import callable_as, moment, plain_word, whole_number
 from server.importers.reading import (
     Entry,
-    Unreadable,
+    UnreadableFile,
     is_list,
     is_object,
     json_of,
@@ -48,15 +48,15 @@ class Comparison:
             self.found.append(Finding("error", self.path, where, "differs from the database", source, told))
 
 
-async def plan(world: World, ask: Ask, header: Header, files: Sequence[Entry]) -> list[Finding]:
+async def plan(survey: Survey, ask: Ask, header: Header, files: Sequence[Entry]) -> list[Finding]:
     """Return every difference between a plan with the files beside it and what the tools say."""
     path = f"{header.folder}/state.json"
     compared = Comparison(path)
     try:
         state = json_of(read(next(entry for entry in files if entry.path == path)))
-        await _state(world, ask, header, state, compared)
+        await _state(survey, ask, header, state, compared)
         for entry in files:
-            await _file(world, ask, header, entry, compared)
+            await _file(survey, ask, header, entry, compared)
     except ProjectMemoryError as error:
         compared.found.append(Finding("error", path, "$", f"the tools refuse to show it: {error}"))
     return compared.found
@@ -90,18 +90,18 @@ async def every(ask: Ask, tool: str, key: str, arguments: Mapping[str, object]) 
         more = {"cursor": page["next_cursor"]}
 
 
-async def _state(world: World, ask: Ask, header: Header, state: Json, compared: Comparison) -> None:
+async def _state(survey: Survey, ask: Ask, header: Header, state: Json, compared: Comparison) -> None:
     plan_id = header.plan_id
     told = await whole(ask, "memory_plan", {"action": "get", "plan_id": plan_id, "detail": "full"})
     if "truncated" in told:
         told |= await _lists(ask, plan_id, _confirmed(state))
-    _facts(world, header, state, told, compared)
+    _facts(survey, header, state, told, compared)
     _phases(state, told, compared)
     _steps(state, told, compared)
     await _sessions(ask, state, told, compared)
     _lineage(header, state, told, compared)
     _notes(header, state, told, compared)
-    _waits(world, header, state, told, compared)
+    _waits(survey, header, state, told, compared)
 
 
 def _confirmed(state: Json) -> set[int]:
@@ -128,7 +128,7 @@ async def _lists(ask: Ask, plan_id: str, confirmed: set[int]) -> Json:
     return {"steps": steps, "sessions": sessions, "lineage": lineage, "notes": notes}
 
 
-def _facts(world: World, header: Header, state: Json, told: Json, compared: Comparison) -> None:
+def _facts(survey: Survey, header: Header, state: Json, told: Json, compared: Comparison) -> None:
     for name in ("title", "description", "recommended_next_agent"):
         if name in state and state[name] not in EMPTY:
             compared.same(f"$.{name}", _text(state[name]), told.get(name))
@@ -140,7 +140,7 @@ def _facts(world: World, header: Header, state: Json, told: Json, compared: Comp
     compared.same("$.category", _named(state.get("category"), CATEGORY_NAMES, "feature"), told.get("category"))
     compared.same("$.priority", _named(state.get("priority"), PRIORITY_NAMES, "medium"), told.get("priority"))
     compared.same("$.status", "archived" if header.archived else header.status, told.get("status"))
-    compared.same("$.workspace_id", world.target(header.place), told.get("workspace_id"))
+    compared.same("$.workspace_id", survey.target(header.place), told.get("workspace_id"))
     for name in ("created_at", "updated_at"):
         if at := moment(state.get(name)):
             compared.same(f"$.{name}", at, told.get(name))
@@ -305,20 +305,20 @@ def _counted(
         compared.found.append(Finding("error", compared.path, where, f"{what} ({number})", list(entry)))
 
 
-def _waits(world: World, header: Header, state: Json, told: Json, compared: Comparison) -> None:
+def _waits(survey: Survey, header: Header, state: Json, told: Json, compared: Comparison) -> None:
     """Compare what the plan waits for, less what a program waits for in its place and what could not be resolved."""
-    source = waiting(world, header)
+    source = waiting(survey, header)
     shown = {
         entry["target_id"]
         for entry in told.get("dependencies", [])
         if entry["source_id"] == header.plan_id and entry["source_type"] == entry["target_type"] == "plan"
     }
-    wanted = {target for target in header.waits if (source, ("plan", target)) in world.edges}
+    wanted = {target for target in header.waits if (source, ("plan", target)) in survey.edges}
     if source[0] == "plan":
         compared.same("$.depends_on_plans", sorted(wanted), sorted(wanted & shown))
 
 
-async def _file(world: World, ask: Ask, header: Header, entry: Entry, compared: Comparison) -> None:
+async def _file(survey: Survey, ask: Ask, header: Header, entry: Entry, compared: Comparison) -> None:
     """Compare one file beside the state: context by `get`, research notes by `get_research`."""
     inner = entry.path.removeprefix(f"{header.folder}/")
     beside = Comparison(entry.path)
@@ -328,8 +328,8 @@ async def _file(world: World, ask: Ask, header: Header, entry: Entry, compared: 
         if inner.startswith("research_notes/"):
             await _research(ask, header, inner.removeprefix("research_notes/"), text_of(read(entry)), beside)
         elif inner.endswith(".json") and ("/" not in inner or inner.startswith(("dumps/", "investigations/"))):
-            await _context(world, ask, header, inner=inner, value=json_of(read(entry)), compared=beside)
-    except (OSError, Unreadable):
+            await _context(survey, ask, header, inner=inner, value=json_of(read(entry)), compared=beside)
+    except (OSError, UnreadableFile):
         return  # the import has told of it, and made nothing of it
     finally:
         compared.found += beside.found
@@ -341,36 +341,36 @@ async def _research(ask: Ask, header: Header, name: str, text: str, compared: Co
     compared.same("$", text, told.get("content"))
 
 
-async def _context(world: World, ask: Ask, header: Header, *, inner: str, value: Any, compared: Comparison) -> None:
+async def _context(survey: Survey, ask: Ask, header: Header, *, inner: str, value: Any, compared: Comparison) -> None:
     kind = callable_as(kind_of(inner))
     told = await whole(ask, "memory_context", {"action": "get", "plan_id": header.plan_id, "type": kind})
     source: Json = cast(Json, value) if isinstance(value, dict) else {"value": value}
     if isinstance(source.get("data"), dict) and all(name in WRAPPING for name in source):
         compared.same("$.data", source["data"], told.get("data"))
         return
-    repeated = {"type": kind, "plan_id": header.plan_id, "workspace_id": world.target(header.place)}
+    repeated = {"type": kind, "plan_id": header.plan_id, "workspace_id": survey.target(header.place)}
     compared.same("$", {k: v for k, v in source.items() if k not in repeated or v != repeated[k]}, told.get("data"))
 
 
-def groups(world: World, wanted: Callable[[str], bool]) -> Iterator[tuple[Header, list[Entry]]]:
+def groups(survey: Survey, wanted: Callable[[str], bool]) -> Iterator[tuple[Header, list[Entry]]]:
     """Yield the plans of a store that are wanted, each with its files."""
-    for place in world.order:
+    for place in survey.order:
         files: dict[str, list[Entry]] = {}
         for entry in entries(place):
             for depth in (2, 3):
                 folder = "/".join(entry.path.split("/")[:depth])
-                if (place.workspace_id, folder) in world.folders and entry.path.startswith(f"{folder}/"):
+                if (place.workspace_id, folder) in survey.folders and entry.path.startswith(f"{folder}/"):
                     files.setdefault(folder, []).append(entry)
         for folder, listed in files.items():
-            header = world.folders[place.workspace_id, folder]
+            header = survey.folders[place.workspace_id, folder]
             if header.newer is None and wanted(header.plan_id) and not folder.endswith("/_archived"):
                 yield header, listed
 
 
-async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
+async def rest(survey: Survey, ask: Ask) -> AsyncGenerator[Finding]:
     """Yield the differences in what the tools say of the workspaces: their counts of plans, and their knowledge."""
-    for place in world.order:
-        workspace_id = world.target(place)
+    for place in survey.order:
+        workspace_id = survey.target(place)
         compared, seen = Comparison("knowledge"), set[str]()
         for entry in entries(place):
             parts = entry.path.split("/")
@@ -378,7 +378,7 @@ async def rest(world: World, ask: Ask) -> AsyncGenerator[Finding]:
                 continue
             try:
                 value = object_of(json_of(read(entry)))
-            except (OSError, Unreadable):
+            except (OSError, UnreadableFile):
                 continue
             slug = value.get("slug")
             if isinstance(slug, str) and slug.strip() and slug not in seen:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, moment
 from server.importers.legacy.values import text as as_text
 from server.importers.reading import Content, object_of
-from server.models.imports import Finding, Row
+from server.models.imports import Finding, ImportedRow
 
 TIMES = ("stored_at", "captured_at", "timestamp", "recovered_at", "updated_at", "created_at", "saved_at")
 WRAPPING = ("type", "plan_id", "workspace_id", "data", *TIMES)
@@ -24,7 +24,9 @@ def kind_of(inner: str) -> str:
     return inner.removesuffix(".json").removesuffix("/state" if inner.startswith("investigations/") else "")
 
 
-def item(parent: Parent, workspace_id: str, kind: str, content: Content, value: Any, *, findings: list[Finding]) -> Row:
+def item(
+    parent: Parent, workspace_id: str, kind: str, content: Content, value: Any, *, findings: list[Finding]
+) -> ImportedRow:
     """Return the context item of a JSON file. What only wraps its data (type, ids, time) goes to columns and extra."""
     teller = Teller(content.path, findings)
     if not isinstance(value, dict):
@@ -76,7 +78,7 @@ def row(
     at: str,
     by: str | None = None,
     extra: Object | None = None,
-) -> Row:
+) -> ImportedRow:
     """Return a context item."""
     item_id = derived("ctx", workspace_id, *parent, kind)
     values: Object = {
@@ -94,13 +96,15 @@ def row(
         "updated_at": at,
         "version": 1,
     }
-    return Row("context_items", item_id, values, path, "$", parent[1] if parent[0] == "plan" else None)
+    return ImportedRow("context_items", item_id, values, path, "$", parent[1] if parent[0] == "plan" else None)
 
 
-def with_handoffs(rows: Sequence[Row], handoffs: Sequence[Row], findings: list[Finding]) -> list[Row]:
+def with_handoffs(
+    rows: Sequence[ImportedRow], handoffs: Sequence[ImportedRow], findings: list[Finding]
+) -> list[ImportedRow]:
     """Return a plan's rows, with the data of each hand-off file in the lineage entry that it belongs to."""
     waiting = {_pair(file.values["data"], "timestamp"): file for file in handoffs}
-    found: list[Row] = []
+    found: list[ImportedRow] = []
     for entry in rows:
         file = waiting.pop(_pair(entry.values, "created_at"), None) if entry.table == "lineage" else None
         if file is None:
@@ -120,7 +124,7 @@ def _pair(values: Any, name: str) -> tuple[str | None, ...]:
     return as_text(values.get("from_agent")), as_text(values.get("to_agent")), moment(values.get(name))
 
 
-def research(parent: Parent, workspace_id: str, filename: str, content: Content, text: str) -> Row:
+def research(parent: Parent, workspace_id: str, filename: str, content: Content, text: str) -> ImportedRow:
     """Return a research note. Its front matter stays in the text; only the time is read from it."""
     told = _front(text).get("created_at")
     at = (moment(told) if told else None) or content.modified_at
@@ -138,10 +142,12 @@ def research(parent: Parent, workspace_id: str, filename: str, content: Content,
         "updated_at": at,
         "version": 1,
     }
-    return Row("research_documents", document_id, values, content.path, "$", parent[1] if parent[0] == "plan" else None)
+    return ImportedRow(
+        "research_documents", document_id, values, content.path, "$", parent[1] if parent[0] == "plan" else None
+    )
 
 
-def prompt(parent: Parent, workspace_id: str, name: str, content: Content, text: str) -> Row:
+def prompt(parent: Parent, workspace_id: str, name: str, content: Content, text: str) -> ImportedRow:
     """Return a prompt file as a context item: its front matter, line by line, and its body."""
     front = _front(text)
     match = FRONT.match(text)
@@ -167,7 +173,9 @@ def _front(text: str) -> dict[str, str]:
     return found
 
 
-def knowledge(workspace_id: str, stem: str, content: Content, value: Any, findings: list[Finding]) -> Row | None:
+def knowledge(
+    workspace_id: str, stem: str, content: Content, value: Any, findings: list[Finding]
+) -> ImportedRow | None:
     """Return a piece of knowledge from a JSON file, or None if it has no slug. A text file is its content."""
     teller = Teller(content.path, findings)
     plain = isinstance(value, str)
@@ -200,4 +208,4 @@ def knowledge(workspace_id: str, stem: str, content: Content, value: Any, findin
         "updated_at": found.maybe_moment("updated_at") or created_at,
         "version": 1,
     }
-    return Row("knowledge", knowledge_id, values | {"extra": found.extra()}, content.path)
+    return ImportedRow("knowledge", knowledge_id, values | {"extra": found.extra()}, content.path)

@@ -6,13 +6,22 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from server.importers.legacy import context, logs, plans, programs, workspaces
-from server.importers.legacy.survey import STUB, Header, World, plan_folder
-from server.importers.legacy.tree import ARCHIVED, CONTEXT, IDENTITY, META, REGISTRY, Place, entries, root_entries
+from server.importers.legacy.survey import STUB, Header, Survey, plan_folder
+from server.importers.legacy.tree import (
+    ARCHIVED,
+    CONTEXT,
+    IDENTITY,
+    META,
+    REGISTRY,
+    LegacyWorkspace,
+    entries,
+    root_entries,
+)
 from server.importers.legacy.values import Fields, Teller, callable_as
 from server.importers.reading import (
     Content,
     Entry,
-    Unreadable,
+    UnreadableFile,
     absent,
     is_object,
     json_of,
@@ -22,7 +31,7 @@ from server.importers.reading import (
     stream,
     text_of,
 )
-from server.models.imports import Draft, Finding, Row
+from server.models.imports import Finding, ImportBatch, ImportedRow
 
 BATCH = 500  # log entries in one draft
 STATE = "state.json"
@@ -31,18 +40,18 @@ STUB_LEFT = f"a stub that an old recovery left for the folder {STUB!r}; no plan"
 FREE_TEXT = "free text: kept as raw bytes"
 
 
-class Reader:
+class FolderReader:
     """Reads the files of one workspace, or of none, into one draft after the other."""
 
-    def __init__(self, world: World, place: Place | None) -> None:
-        self.world = world
+    def __init__(self, survey: Survey, place: LegacyWorkspace | None) -> None:
+        self.survey = survey
         self.place = place
-        self.workspace_id = world.target(place) if place else None
-        self.draft = Draft(self.workspace_id)
+        self.workspace_id = survey.target(place) if place else None
+        self.draft = ImportBatch(self.workspace_id)
 
-    def take(self) -> Draft:
+    def take(self) -> ImportBatch:
         """Return the draft so far, and begin another."""
-        done, self.draft = self.draft, Draft(self.workspace_id)
+        done, self.draft = self.draft, ImportBatch(self.workspace_id)
         return done
 
     def content(self, entry: Entry) -> Content | None:
@@ -52,8 +61,8 @@ class Reader:
             self.tell("warning", entry.path, f"skipped: {entry.odd}")
             return None
         try:
-            return read(entry, self.world.time_of(self.place))
-        except (OSError, Unreadable) as error:
+            return read(entry, self.survey.time_of(self.place))
+        except (OSError, UnreadableFile) as error:
             reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             self.draft.files.append(absent(entry, "failed", reason))
             self.tell("error", entry.path, f"not read: {reason}")
@@ -66,7 +75,7 @@ class Reader:
             return None
         try:
             value = how(content)
-        except Unreadable as error:
+        except UnreadableFile as error:
             self.fail(content, str(error))
             return None
         for severity, what in dict.fromkeys(content.notes):
@@ -92,7 +101,7 @@ class Reader:
     def tell(self, severity: Any, path: str, what: str, value: Any = None) -> None:
         self.draft.findings.append(Finding(severity, path, "$", what, value))
 
-    def add(self, content: Content, *rows: Row) -> None:
+    def add(self, content: Content, *rows: ImportedRow) -> None:
         """Account for a file that became rows; the first of them is what it is about."""
         self.draft.rows.extend(rows)
         first = rows[0] if rows else None
@@ -100,9 +109,9 @@ class Reader:
         self.draft.files.append(content.entry("imported", None, kind, key))
 
 
-def workspace(world: World, place: Place) -> Iterator[Draft]:
+def workspace(survey: Survey, place: LegacyWorkspace) -> Iterator[ImportBatch]:
     """Yield the drafts of one workspace: itself first, its programs, its plans, and the rest."""
-    reader = Reader(world, place)
+    reader = FolderReader(survey, place)
     found = list(entries(place))
     _head(reader, next((entry for entry in found if entry.path == META), None))
     _programs(reader, found)
@@ -122,41 +131,41 @@ def _unit(path: str) -> str | None:
     return "programs" if path.startswith("programs/") else plan_folder(path)
 
 
-def _head(reader: Reader, meta: Entry | None) -> None:
-    world, place = reader.world, reader.place
+def _head(reader: FolderReader, meta: Entry | None) -> None:
+    survey, place = reader.survey, reader.place
     assert place is not None  # only called for workspaces
     found = reader.parsed(meta, json_of) if meta else None
     value = found[1] if found else None
     path = meta.path if meta else META
     if not isinstance(value, dict):
         reader.tell("warning", path, "no readable workspace.meta.json; what else is known makes the workspace")
-    rows = workspaces.head(world, place, value, path, reader.draft.findings)
+    rows = workspaces.head(survey, place, value, path, reader.draft.findings)
     if found:
         reader.add(found[0], *rows)
     else:
         reader.draft.rows.extend(rows)
-    if world.tree.identity and place is world.tree.places[0]:
-        _identity(reader, Entry(IDENTITY, world.tree.identity))
+    if survey.tree.identity and place is survey.tree.places[0]:
+        _identity(reader, Entry(IDENTITY, survey.tree.identity))
 
 
-def _identity(reader: Reader, entry: Entry) -> None:
+def _identity(reader: FolderReader, entry: Entry) -> None:
     """Keep the identity file with the workspace, if it is the workspace's."""
     if (found := reader.parsed(entry, json_of)) is None:
         return
     content, value = found
     told = object_of(value).get("workspace_id")
-    if reader.world.resolve(told) != reader.workspace_id:
+    if reader.survey.resolve(told) != reader.workspace_id:
         reader.draft.files.append(content.entry("skipped", f"it is of another workspace: {told!r}"))
         reader.tell("warning", entry.path, "the identity file is of another workspace", told)
         return
     for number, row in enumerate(reader.draft.rows):
         if row.table == "workspaces":
             meta: dict[str, Any] = {**row.values["meta"], "identity": value}
-            reader.draft.rows[number] = Row(row.table, row.key, {**row.values, "meta": meta}, row.path)
+            reader.draft.rows[number] = ImportedRow(row.table, row.key, {**row.values, "meta": meta}, row.path)
     reader.draft.files.append(content.entry("imported", None, "workspaces", reader.workspace_id))
 
 
-def _programs(reader: Reader, found: list[Entry]) -> None:
+def _programs(reader: FolderReader, found: list[Entry]) -> None:
     inside = [entry for entry in found if entry.path.startswith("programs/")]
     for entry in inside:
         if entry.path.count("/") == 1:
@@ -166,7 +175,7 @@ def _programs(reader: Reader, found: list[Entry]) -> None:
         _program(reader, folder, list(group))
 
 
-def _program(reader: Reader, folder: str, listed: list[Entry]) -> None:
+def _program(reader: FolderReader, folder: str, listed: list[Entry]) -> None:
     contents: dict[str, Content] = {}
     values: dict[str, tuple[str, Any]] = {}
     for entry in listed:
@@ -184,17 +193,17 @@ def _program(reader: Reader, folder: str, listed: list[Entry]) -> None:
         if not any(entry.path == f"{folder}/program.json" for entry in listed):
             reader.tell("error", f"{folder}/program.json", "missing; the program is left out")
         return
-    rows = programs.of_files(reader.world, folder, reader.workspace_id or "", values, reader.draft.findings)
+    rows = programs.of_files(reader.survey, folder, reader.workspace_id or "", values, reader.draft.findings)
     program_id = next((row.key for row in rows if row.table == "programs"), None)
     reader.draft.rows.extend(rows)
     for content in contents.values():
         reader.draft.files.append(content.entry("imported", None, "programs", program_id))
 
 
-def _plan(reader: Reader, folder: str, listed: list[Entry]) -> None:
-    world, place = reader.world, reader.place
+def _plan(reader: FolderReader, folder: str, listed: list[Entry]) -> None:
+    survey, place = reader.survey, reader.place
     assert place is not None  # plans are in workspaces
-    header = world.folders.get((place.workspace_id, folder))
+    header = survey.folders.get((place.workspace_id, folder))
     state = next((entry for entry in listed if entry.path == f"{folder}/{STATE}"), None)
     if header and header.newer:
         where = f"{header.newer.place.folder.name}/{header.newer.folder}"
@@ -215,33 +224,33 @@ def _plan(reader: Reader, folder: str, listed: list[Entry]) -> None:
     _whole_plan(reader, header, found, [entry for entry in listed if entry is not state])
 
 
-def _whole_plan(reader: Reader, header: Header, state: tuple[Content, Any], others: list[Entry]) -> None:
+def _whole_plan(reader: FolderReader, header: Header, state: tuple[Content, Any], others: list[Entry]) -> None:
     content, value = state
     findings = reader.draft.findings
     found = Fields(value, "$", Teller(content.path, findings))
-    rows = plans.rows_of(reader.world, header, found, content.path)
-    handoffs: list[Row] = []
-    beside: list[Row] = []
+    rows = plans.rows_of(reader.survey, header, found, content.path)
+    handoffs: list[ImportedRow] = []
+    beside: list[ImportedRow] = []
     for entry in others:
         if row := _company(reader, header, entry):
             (handoffs if row.values.get("type", "").startswith(context.HANDOFF) else beside).append(row)
     rows = context.with_handoffs(rows, handoffs, findings)
-    more: list[Row] = []
-    if header.is_program and reader.world.programs.get(header.plan_id) is header.place:
+    more: list[ImportedRow] = []
+    if header.is_program and reader.survey.programs.get(header.plan_id) is header.place:
         teller = Teller(content.path, findings)
         more = [plans.program_of(rows[0], header, header.children)]
-        missing = [plan_id for plan_id in header.children if plan_id not in reader.world.plans]
+        missing = [plan_id for plan_id in header.children if plan_id not in reader.survey.plans]
         for plan_id in missing:
             teller.warn("$.child_plan_ids", "no such plan in the store; kept in extra", plan_id)
         at = str(rows[0].values["created_at"])
-        more += programs.members(reader.world, header.plan_id, at, teller)
+        more += programs.members(reader.survey, header.plan_id, at, teller)
     reader.add(content, *rows, *more)
     reader.draft.rows.extend([*handoffs, *beside])
     if header.archived:
         reader.draft.archived.add(header.plan_id)
 
 
-def _company(reader: Reader, header: Header, entry: Entry) -> Row | None:
+def _company(reader: FolderReader, header: Header, entry: Entry) -> ImportedRow | None:
     """Return what a file beside a plan's state becomes."""
     inner = PurePosixPath(entry.path.removeprefix(f"{header.folder}/"))
     top, rest_of = (inner.parts[0], "/".join(inner.parts[1:])) if len(inner.parts) > 1 else ("", inner.name)
@@ -261,19 +270,21 @@ def _company(reader: Reader, header: Header, entry: Entry) -> Row | None:
     return _added(reader, found[0], row)
 
 
-def _text(reader: Reader, header: Header, entry: Entry, name: str, how: Callable[..., Row]) -> Row | None:
+def _text(
+    reader: FolderReader, header: Header, entry: Entry, name: str, how: Callable[..., ImportedRow]
+) -> ImportedRow | None:
     if (found := reader.parsed(entry, text_of)) is None:
         return None
     named = reader.named(entry, name)
     return _added(reader, found[0], how(("plan", header.plan_id), reader.workspace_id, named, *found))
 
 
-def _added(reader: Reader, content: Content, row: Row) -> Row:
+def _added(reader: FolderReader, content: Content, row: ImportedRow) -> ImportedRow:
     reader.draft.files.append(content.entry("imported", None, row.table, row.key))
     return row
 
 
-def _loose(reader: Reader, entry: Entry) -> Iterator[Draft]:
+def _loose(reader: FolderReader, entry: Entry) -> Iterator[ImportBatch]:
     """Map one file of a workspace that belongs to no plan and no program."""
     parts = entry.path.split("/")
     if entry.path in (META, IDENTITY):
@@ -298,16 +309,16 @@ def _loose(reader: Reader, entry: Entry) -> Iterator[Draft]:
         yield reader.take()
 
 
-def _sections(reader: Reader, content: Content, value: Any) -> None:
+def _sections(reader: FolderReader, content: Content, value: Any) -> None:
     findings = reader.draft.findings
-    reader.add(content, *workspaces.sections(reader.world, reader.workspace_id or "", content, value, findings))
+    reader.add(content, *workspaces.sections(reader.survey, reader.workspace_id or "", content, value, findings))
 
 
-def _allowlist(reader: Reader, content: Content, value: Any) -> None:
+def _allowlist(reader: FolderReader, content: Content, value: Any) -> None:
     reader.add(content, workspaces.allowlist(reader.workspace_id or "", content, value, reader.draft.findings))
 
 
-def _knowledge(reader: Reader, entry: Entry, name: str) -> None:
+def _knowledge(reader: FolderReader, entry: Entry, name: str) -> None:
     is_json = name.endswith(".json")
     if not is_json and not name.endswith((".md", ".txt")):
         reader.skip(entry, "no knowledge that is known; kept as raw bytes")
@@ -316,7 +327,7 @@ def _knowledge(reader: Reader, entry: Entry, name: str) -> None:
         row = context.knowledge(reader.workspace_id or "", stem, *found, reader.draft.findings)
         if row is None:
             reader.fail(found[0], "it has no slug")
-        elif not reader.world.take("knowledge", row.key):
+        elif not reader.survey.take("knowledge", row.key):
             slug = row.values["slug"]
             reader.draft.files.append(found[0].entry("duplicate", f"another file has the slug {slug!r}"))
             reader.tell("warning", entry.path, "another file has that slug; kept as raw bytes", slug)
@@ -324,24 +335,24 @@ def _knowledge(reader: Reader, entry: Entry, name: str) -> None:
             reader.add(found[0], row)
 
 
-def _old_log(reader: Reader, content: Content, value: Any) -> None:
+def _old_log(reader: FolderReader, content: Content, value: Any) -> None:
     listed = list_of(object_of(value).get("entries") if is_object(value) else value)
     if not listed and value not in ([], {"entries": []}):
         reader.fail(content, "no list of log entries")
         return
     places = [(f"$[{number}]", entry) for number, entry in enumerate(listed)]
     teller = Teller(content.path, reader.draft.findings)
-    reader.add(content, *logs.updates(reader.world, reader.workspace_id or "", "update_log.json", places, teller))
+    reader.add(content, *logs.updates(reader.survey, reader.workspace_id or "", "update_log.json", places, teller))
 
 
-SINGLE: dict[str, Callable[[Reader, Content, Any], None]] = {
+SINGLE: dict[str, Callable[[FolderReader, Content, Any], None]] = {
     CONTEXT: _sections,
     "terminal-allowlist.json": _allowlist,
     "update_log.json": _old_log,
 }
 
 
-def _text_log(reader: Reader, entry: Entry) -> Iterator[Draft]:
+def _text_log(reader: FolderReader, entry: Entry) -> Iterator[ImportBatch]:
     """Keep a log of any length as raw bytes."""
     if content := _streamed(reader, entry):
         for _ in _lines(reader, entry, content):
@@ -351,29 +362,29 @@ def _text_log(reader: Reader, entry: Entry) -> Iterator[Draft]:
     yield reader.take()
 
 
-def _streamed(reader: Reader, entry: Entry) -> Content | None:
+def _streamed(reader: FolderReader, entry: Entry) -> Content | None:
     if entry.odd:
         reader.content(entry)
         return None
     return Content(entry.path, "", 0, b"", "")
 
 
-def _lines(reader: Reader, entry: Entry, content: Content) -> Iterator[tuple[int, bytes]]:
+def _lines(reader: FolderReader, entry: Entry, content: Content) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a log; one that breaks off in the middle is accounted for as failed."""
     try:
         yield from stream(entry, content)
-    except (OSError, Unreadable) as error:
+    except (OSError, UnreadableFile) as error:
         content.sha256 = ""
         reader.draft.files.append(absent(entry, "failed", str(error)))
         reader.tell("error", entry.path, f"not read to its end: {error}")
 
 
-def rest(world: World) -> Iterator[Draft]:
+def rest(survey: Survey) -> Iterator[ImportBatch]:
     """Yield what belongs to no workspace folder: events, logs, the registry, and folders that are no workspaces."""
-    reader = Reader(world, None)
-    for ghost in world.tree.ghosts:
+    reader = FolderReader(survey, None)
+    for ghost in survey.tree.ghosts:
         reader.tell("warning", ghost.name, "a folder without workspace.meta.json; its files are kept as raw bytes only")
-    for entry in root_entries(world.tree):
+    for entry in root_entries(survey.tree):
         parts = PurePosixPath(entry.path).parts
         if logs.EVENTS.fullmatch(entry.path):
             yield from _event_log(reader, entry)
@@ -383,7 +394,7 @@ def rest(world: World) -> Iterator[Draft]:
             yield from _text_log(reader, entry)
         elif entry.path == REGISTRY:
             if found := reader.parsed(entry, json_of):
-                workspaces.registry(world, entry.path, found[1], reader.draft.findings)
+                workspaces.registry(survey, entry.path, found[1], reader.draft.findings)
                 reader.draft.files.append(found[0].entry("imported", "a list of the workspaces", "registry"))
         elif parts[0] == ".projectmemory":
             reader.skip(entry, "not part of the store")
@@ -392,44 +403,44 @@ def rest(world: World) -> Iterator[Draft]:
         if len(reader.draft.rows) + len(reader.draft.files) > BATCH:
             yield from _routed(reader.take())
     yield from _routed(reader.take())
-    yield Draft(None, findings=world.findings)
+    yield ImportBatch(None, findings=survey.findings)
 
 
-def _event_file(reader: Reader, entry: Entry) -> None:
+def _event_file(reader: FolderReader, entry: Entry) -> None:
     if found := reader.parsed(entry, json_of):
         content, value = found
-        row = logs.event(reader.world, value, "$", Teller(entry.path, reader.draft.findings), content.modified_at)
+        row = logs.event(reader.survey, value, "$", Teller(entry.path, reader.draft.findings), content.modified_at)
         if row is None:
             reader.fail(content, "no object")
-        elif logs.is_first(reader.world, row, value, reader.draft.findings):
+        elif logs.is_first(reader.survey, row, value, reader.draft.findings):
             reader.add(content, row)
         else:
             reader.draft.files.append(content.entry("duplicate", f"the event {row.key} was read elsewhere"))
 
 
-def _event_log(reader: Reader, entry: Entry) -> Iterator[Draft]:
+def _event_log(reader: FolderReader, entry: Entry) -> Iterator[ImportBatch]:
     content = _streamed(reader, entry)
     if content is None:
         return
-    rows = logs.lines(reader.world, _lines(reader, entry, content), entry.path, reader.draft.findings)
+    rows = logs.lines(reader.survey, _lines(reader, entry, content), entry.path, reader.draft.findings)
     for row, value in rows:
-        if logs.is_first(reader.world, row, value, reader.draft.findings):
+        if logs.is_first(reader.survey, row, value, reader.draft.findings):
             reader.draft.rows.append(row)
         if len(reader.draft.rows) >= BATCH:
             findings = reader.draft.findings
-            yield from _routed(Draft(None, rows=reader.draft.rows))
-            reader.draft = Draft(None, files=reader.draft.files, findings=findings)
+            yield from _routed(ImportBatch(None, rows=reader.draft.rows))
+            reader.draft = ImportBatch(None, files=reader.draft.files, findings=findings)
     if content.sha256:
         reader.draft.files.append(content.entry("imported", None, "event_log"))
     yield from _routed(reader.take())
 
 
-def _routed(draft: Draft) -> Iterator[Draft]:
+def _routed(draft: ImportBatch) -> Iterator[ImportBatch]:
     """Yield the events of each workspace as its own, and what is left as the store's."""
-    by_workspace: dict[str | None, list[Row]] = {}
+    by_workspace: dict[str | None, list[ImportedRow]] = {}
     for row in draft.rows:
         by_workspace.setdefault(row.values["workspace_id"], []).append(row)
     for workspace_id, rows in by_workspace.items():
         if workspace_id is not None:
-            yield Draft(workspace_id, rows=rows)
-    yield Draft(None, by_workspace.get(None, []), draft.files, draft.findings)
+            yield ImportBatch(workspace_id, rows=rows)
+    yield ImportBatch(None, by_workspace.get(None, []), draft.files, draft.findings)

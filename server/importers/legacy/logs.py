@@ -5,26 +5,26 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from server.importers.legacy.survey import NO_TIME, World
+from server.importers.legacy.survey import NO_TIME, Survey
 from server.importers.legacy.values import Fields, Object, Teller, fields
-from server.importers.reading import Note, Unreadable, parse
+from server.importers.reading import Note, UnreadableFile, parse
 from server.models.base import encode
-from server.models.imports import Finding, Row
+from server.models.imports import Finding, ImportedRow
 
 EVENTS = re.compile(r"events/[^/]+\.(log|ndjson|jsonl)(\.\d+)?")
 
 
-def event(world: World, value: Any, at: str, teller: Teller, otherwise: str) -> Row | None:
+def event(survey: Survey, value: Any, at: str, teller: Teller, otherwise: str) -> ImportedRow | None:
     """Return an event. Its id tells it apart, wherever it stands."""
     found = fields(value, at, teller)
     if found is None:
         return None
     event_id = found.text("id") or _digest(value)
     plan_id = found.text("plan_id")
-    workspace_id = _workspace(world, found, plan_id)
+    workspace_id = _workspace(survey, found, plan_id)
     kind = found.text("type") or found.text("event_type") or "unknown"
     agent = found.text("agent_type")
-    moment = _past(world, found, otherwise)
+    moment = _past(survey, found, otherwise)
     data: Object = {"legacy_id": event_id, "data": found.raw("data")}
     entity = ("plan", plan_id) if plan_id else ("workspace", workspace_id or event_id)
     values = {
@@ -40,49 +40,49 @@ def event(world: World, value: Any, at: str, teller: Teller, otherwise: str) -> 
         "action": None,
         "data": {**data, **found.extra()},
     }
-    return Row("event_log", event_id, values, teller.path, at)
+    return ImportedRow("event_log", event_id, values, teller.path, at)
 
 
-def _past(world: World, found: Fields, otherwise: str) -> str:
+def _past(survey: Survey, found: Fields, otherwise: str) -> str:
     """Take the time of an entry. One in the future would drag the clock that decides about leases along."""
     at = found.moment("timestamp", otherwise)
-    if at <= world.known.now:
+    if at <= survey.known.now:
         return at
     found.left["timestamp"] = found.keep("timestamp")
-    found.teller.warn(f"{found.at}.timestamp", "in the future; that of the import counts", at, world.known.now)
-    return world.known.now
+    found.teller.warn(f"{found.at}.timestamp", "in the future; that of the import counts", at, survey.known.now)
+    return survey.known.now
 
 
-def _workspace(world: World, found: Fields, plan_id: str | None) -> str | None:
+def _workspace(survey: Survey, found: Fields, plan_id: str | None) -> str | None:
     """Return the workspace of an event: the one it names, else that of its plan."""
     told = found.keep("workspace_id")
-    known = world.resolve(told)
+    known = survey.resolve(told)
     if known:
         if known == told:
             found.raw("workspace_id")
         return known
-    plan = world.plans.get(plan_id or "")
+    plan = survey.plans.get(plan_id or "")
     if told is not None:
         found.teller.warn(f"{found.at}.workspace_id", "no workspace of the store", told)
-    return world.target(plan.place) if plan else None
+    return survey.target(plan.place) if plan else None
 
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(encode(value).encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def is_first(world: World, row: Row, value: Any, findings: list[Finding]) -> bool:
+def is_first(survey: Survey, row: ImportedRow, value: Any, findings: list[Finding]) -> bool:
     """Return whether an event was not read before; another one under its id is told of, and left out."""
     digest = bytes.fromhex(_digest(value))
-    known = world.events.setdefault(row.key, digest)
+    known = survey.events.setdefault(row.key, digest)
     if known is not digest and known != digest:
         findings.append(Finding("warning", row.path, row.json_path, "another event has that id; left out", value))
     return known is digest
 
 
 def lines(
-    world: World, found: Iterable[tuple[int, bytes]], path: str, findings: list[Finding]
-) -> Iterator[tuple[Row, Any]]:
+    survey: Survey, found: Iterable[tuple[int, bytes]], path: str, findings: list[Finding]
+) -> Iterator[tuple[ImportedRow, Any]]:
     """Yield the events of a log of JSON lines, each with its JSON. A broken line costs itself alone."""
     for number, line in found:
         if not line.strip():
@@ -94,17 +94,17 @@ def lines(
         except UnicodeDecodeError as error:
             findings.append(Finding("error", path, where, f"not UTF-8 (byte {error.start}); left out"))
             continue
-        except Unreadable as error:
+        except UnreadableFile as error:
             findings.append(Finding("error", path, where, f"left out: {error}"))
             continue
         findings.extend(Finding(severity, path, where, what) for severity, what in notes)
-        if entry := event(world, value, where, Teller(path, findings), NO_TIME):
+        if entry := event(survey, value, where, Teller(path, findings), NO_TIME):
             yield entry, value
 
 
 def updates(
-    world: World, workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], teller: Teller
-) -> Iterator[Row]:
+    survey: Survey, workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], teller: Teller
+) -> Iterator[ImportedRow]:
     """Yield the entries of an update or audit log; equal ones are told apart by their number."""
     seen: dict[str, int] = {}
     for where, value in listed:
@@ -119,7 +119,7 @@ def updates(
             summary = action or log
             found.defaulted("summary", summary)
         values = {
-            "timestamp": _past(world, found, NO_TIME),
+            "timestamp": _past(survey, found, NO_TIME),
             "workspace_id": workspace_id,
             "plan_id": found.text("plan_id"),
             "tool": found.text("tool"),
@@ -129,6 +129,6 @@ def updates(
             "summary": summary,
         }
         extra = {"legacy": {"log": log, **found.left}}
-        yield Row(
+        yield ImportedRow(
             "update_log", f"{digest}-{log}-{workspace_id}-{number}", values | {"extra": extra}, teller.path, where
         )

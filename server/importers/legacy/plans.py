@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 from server.importers.legacy import records, steps
-from server.importers.legacy.building import Plan, edge
-from server.importers.legacy.survey import Header, World, standing, tie, waiting
+from server.importers.legacy.building import PlanBuilder, edge
+from server.importers.legacy.survey import Header, Survey, standing, tie, waiting
 from server.importers.legacy.values import Fields, Object, derived, fields, whole_number
 from server.importers.legacy.values import text as as_text
-from server.models.imports import Row
+from server.models.imports import ImportedRow
 from server.models.plans import Category, Priority, WorkflowMode
 
 CATEGORIES = get_args(Category)
@@ -26,9 +26,9 @@ MODES = get_args(WorkflowMode)
 UNPHASED = "Unphased"
 
 
-def rows_of(world: World, header: Header, found: Fields, path: str) -> list[Row]:
+def rows_of(survey: Survey, header: Header, found: Fields, path: str) -> list[ImportedRow]:
     """Return the rows that a plan's state becomes."""
-    plan = Plan(world, header, found, path)
+    plan = PlanBuilder(survey, header, found, path)
     taken = steps.taken(found)
     times = _times(plan)
     columns = _columns(plan, taken, times)
@@ -40,11 +40,11 @@ def rows_of(world: World, header: Header, found: Fields, path: str) -> list[Row]
     records.add_scripts(plan, found.objects("build_scripts"), times["created_at"])
     records.add_confirmations(plan, by_index, times["updated_at"])
     _wait(plan, times["updated_at"])
-    head = Row("plans", plan.plan_id, {**columns, **times, "extra": found.extra()}, path, "$", plan.plan_id)
+    head = ImportedRow("plans", plan.plan_id, {**columns, **times, "extra": found.extra()}, path, "$", plan.plan_id)
     return [head, *plan.rows]
 
 
-def _times(plan: Plan) -> Object:
+def _times(plan: PlanBuilder) -> Object:
     found, header = plan.found, plan.header
     created_at = found.moment("created_at", header.created_at)
     updated_at = found.moment("updated_at", header.updated_at)
@@ -60,7 +60,7 @@ def _times(plan: Plan) -> Object:
     }
 
 
-def _columns(plan: Plan, taken: Sequence[steps.Taken], times: Object) -> Object:
+def _columns(plan: PlanBuilder, taken: Sequence[steps.PlacedStep], times: Object) -> Object:
     found, header = plan.found, plan.header
     _check_ids(plan)
     status, archived = standing(found, header.folder, [dict(item.found.found) for item in taken])
@@ -96,7 +96,7 @@ def _columns(plan: Plan, taken: Sequence[steps.Taken], times: Object) -> Object:
     }
 
 
-def _check_ids(plan: Plan) -> None:
+def _check_ids(plan: PlanBuilder) -> None:
     """Settle which plan and workspace this is, where the file and its folder disagree."""
     found, header = plan.found, plan.header
     name = header.folder.rpartition("/")[2]
@@ -116,31 +116,31 @@ def _check_ids(plan: Plan) -> None:
     if told == header.place.workspace_id:
         found.raw("workspace_id")
     elif told is not None:
-        known = plan.world.resolve(told) == plan.workspace_id
+        known = plan.survey.resolve(told) == plan.workspace_id
         what = "an old id of the workspace" if known else "another workspace; the folder's counts"
         found.teller.tell("info" if known else "warning", "$.workspace_id", what, told, plan.workspace_id)
 
 
-def _program(plan: Plan) -> str | None:
+def _program(plan: PlanBuilder) -> str | None:
     """Return the program that a plan belongs to: by what it says, or because the program lists it."""
-    world, found, header = plan.world, plan.found, plan.header
+    survey, found, header = plan.survey, plan.found, plan.header
     for name in ("program_id", "parent_program_id"):
         told = found.keep(name)
         if not isinstance(told, str) or not told:
             continue
-        if told in world.programs and told != header.plan_id:
+        if told in survey.programs and told != header.plan_id:
             return _chosen(plan, name, told)
         found.teller.warn(f"$.{name}", "no such program in the store; kept in extra", told)
-    if header.plan_id in world.programs and header.steps:
+    if header.plan_id in survey.programs and header.steps:
         return _here(plan, header.plan_id)
-    for program_id, members in world.members.items():
+    for program_id, members in survey.members.items():
         if header.plan_id in members and program_id != header.plan_id:
             found.teller.warn("$.program_id", "missing, but the program lists the plan", None, program_id)
             return _here(plan, program_id)
     return None
 
 
-def _chosen(plan: Plan, name: str, program_id: str) -> str | None:
+def _chosen(plan: PlanBuilder, name: str, program_id: str) -> str | None:
     if name == "program_id":
         plan.found.raw(name)
         if plan.found.keep("parent_program_id") == program_id:
@@ -150,24 +150,24 @@ def _chosen(plan: Plan, name: str, program_id: str) -> str | None:
     return _here(plan, program_id)
 
 
-def _here(plan: Plan, program_id: str) -> str | None:
+def _here(plan: PlanBuilder, program_id: str) -> str | None:
     """Return the program unless it becomes real only after the plan; one of another workspace is linked to this."""
-    owner = plan.world.programs[program_id]
+    owner = plan.survey.programs[program_id]
     if owner is plan.header.place:
         return program_id
-    if not plan.world.later(plan.header.place, owner):
+    if not plan.survey.later(plan.header.place, owner):
         key = f"{program_id} {plan.workspace_id}"
-        if plan.world.take("link", key):
+        if plan.survey.take("link", key):
             at = plan.header.created_at
             link: Object = {"program_id": program_id, "workspace_id": plan.workspace_id, "created_at": at}
-            plan.rows.append(Row("program_workspace_links", key, link, plan.path, "$.program_id"))
+            plan.rows.append(ImportedRow("program_workspace_links", key, link, plan.path, "$.program_id"))
         return program_id
     plan.found.left.setdefault("program_id", program_id)
     plan.found.teller.warn("$.program_id", "the programs of two workspaces hold plans of each other", program_id)
     return None
 
 
-def _phases(plan: Plan, taken: Sequence[steps.Taken], at: str) -> None:
+def _phases(plan: PlanBuilder, taken: Sequence[steps.PlacedStep], at: str) -> None:
     """Add the phases: those listed, by their sequence, then those that only steps name, as they first come."""
     listed = [fields(value, where, plan.found.teller) for where, value in plan.found.objects("phases")]
     described = _sorted([phase for phase in listed if phase])
@@ -197,7 +197,7 @@ def sequence(phase: Mapping[str, object]) -> float | None:
     return told if isinstance(told, float) else whole_number(told)
 
 
-def _add_phase(plan: Plan, name: str, phase: Fields | None, at: str) -> None:
+def _add_phase(plan: PlanBuilder, name: str, phase: Fields | None, at: str) -> None:
     order = len(plan.phase_ids)
     phase_id = plan.phase_ids[name] = derived("phase", plan.plan_id, name)
     if phase and phase.keep("sequence") == order + 1:
@@ -214,34 +214,34 @@ def _add_phase(plan: Plan, name: str, phase: Fields | None, at: str) -> None:
     plan.add("phases", phase_id, {**head, **described, "extra": phase.extra() if phase else {}, **times}, where)
 
 
-def _wait(plan: Plan, at: str) -> None:
+def _wait(plan: PlanBuilder, at: str) -> None:
     """Add what the plan waits for."""
-    found, world = plan.found, plan.world
+    found, survey = plan.found, plan.survey
     told = [as_text(value) for _, value in found.objects("depends_on_plans")]
     unresolved: list[str] = []
-    source = waiting(world, plan.header)
+    source = waiting(survey, plan.header)
     plan_id = plan.plan_id if source[0] == "plan" else None
     for number, target_id in enumerate(told):
         where = f"$.depends_on_plans[{number}]"
-        target = world.plans.get(target_id)
-        problem = tie(world, (source, ("plan", target_id))) if target else "no such plan in the store"
+        target = survey.plans.get(target_id)
+        problem = tie(survey, (source, ("plan", target_id))) if target else "no such plan in the store"
         if problem or target is None:
             unresolved.append(target_id)
             severity = "info" if problem == "said twice" else "warning"
             found.teller.tell(severity, where, f"{problem}; kept in extra", target_id)
             continue
         key, values = edge(source, ("plan", target_id), closed=target.closed, at=at)
-        plan.rows.append(Row("dependencies", key, values, plan.path, where, plan_id))
+        plan.rows.append(ImportedRow("dependencies", key, values, plan.path, where, plan_id))
     if unresolved:
         found.left["depends_on_plans"] = found.keep("depends_on_plans")
 
 
-def program_of(plan_row: Row, header: Header, members: Iterable[str]) -> Row:
+def program_of(plan_row: ImportedRow, header: Header, members: Iterable[str]) -> ImportedRow:
     """Return the program that a plan with `is_program` is besides."""
     columns = plan_row.values
     shared = ("workspace_id", "title", "description", "category", "priority", "goals", "success_criteria")
     status = "archived" if header.archived else columns["status"]
-    return Row(
+    return ImportedRow(
         "programs",
         header.plan_id,
         {

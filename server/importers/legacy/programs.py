@@ -6,17 +6,17 @@ from typing import Any, cast
 from server.db.dependencies.dependencies import Edge
 from server.importers.legacy.building import edge
 from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
-from server.importers.legacy.survey import NO_TIME, World, tie
+from server.importers.legacy.survey import NO_TIME, Survey, tie
 from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, fields, text
-from server.models.imports import Finding, Row
+from server.models.imports import Finding, ImportedRow
 
 STATUSES = ("active", "archived", "completed", "paused")
 FILES = ("program.json", "manifest.json", "dependencies.json", "risks.json")
 
 
 def of_files(
-    world: World, folder: str, workspace_id: str, found: Mapping[str, tuple[str, Any]], findings: list[Finding]
-) -> list[Row]:
+    survey: Survey, folder: str, workspace_id: str, found: Mapping[str, tuple[str, Any]], findings: list[Finding]
+) -> list[ImportedRow]:
     """Return the rows of one program folder; `found` has the path and the JSON of each file that could be read."""
     path, value = found["program.json"]
     program = fields(value, "$", Teller(path, findings))
@@ -30,16 +30,16 @@ def of_files(
     at = program.moment("created_at", NO_TIME)
     rows = [_program(program, program_id, workspace_id, at, path)]
     if "manifest.json" in found:
-        _check_manifest(world, program_id, *found["manifest.json"], findings)
-    rows += members(world, program_id, at, Teller(path, findings))
+        _check_manifest(survey, program_id, *found["manifest.json"], findings)
+    rows += members(survey, program_id, at, Teller(path, findings))
     if "dependencies.json" in found:
-        rows += _dependencies(world, at, *found["dependencies.json"], findings)
+        rows += _dependencies(survey, at, *found["dependencies.json"], findings)
     if "risks.json" in found:
         rows += _risks(program_id, at, *found["risks.json"], findings)
     return rows
 
 
-def _program(program: Fields, program_id: str, workspace_id: str, at: str, path: str) -> Row:
+def _program(program: Fields, program_id: str, workspace_id: str, at: str, path: str) -> ImportedRow:
     if program.keep("workspace_id") == workspace_id:
         program.raw("workspace_id")
     category = program.text("category")
@@ -63,17 +63,17 @@ def _program(program: Fields, program_id: str, workspace_id: str, at: str, path:
         "archived_at": program.maybe_moment("archived_at"),
         "version": 1,
     }
-    return Row("programs", program_id, values | {"extra": program.extra()}, path)
+    return ImportedRow("programs", program_id, values | {"extra": program.extra()}, path)
 
 
-def _check_manifest(world: World, program_id: str, path: str, value: Any, findings: list[Finding]) -> None:
+def _check_manifest(survey: Survey, program_id: str, path: str, value: Any, findings: list[Finding]) -> None:
     """Tell of the plans in a manifest that are not there, and of its other fields; the rest are the members."""
     teller = Teller(path, findings)
     manifest = fields(value, "$", teller)
     if manifest is None:
         return
     for place, plan_id in manifest.objects("plan_ids"):
-        if text(plan_id) not in world.plans:
+        if text(plan_id) not in survey.plans:
             teller.warn(place, "no such plan in the store; left out", plan_id)
     if manifest.keep("program_id") == program_id:
         manifest.raw("program_id")
@@ -83,46 +83,46 @@ def _check_manifest(world: World, program_id: str, path: str, value: Any, findin
         teller.info("$", "of no use to the database; kept in the raw bytes only", manifest.left)
 
 
-def members(world: World, program_id: str, at: str, teller: Teller) -> list[Row]:
+def members(survey: Survey, program_id: str, at: str, teller: Teller) -> list[ImportedRow]:
     """Return the plans of a program in their order: those it lists, then those that name it."""
-    rows: list[Row] = []
-    for plan_id in dict.fromkeys(world.members.get(program_id, ())):
-        plan = world.plans.get(plan_id)
+    rows: list[ImportedRow] = []
+    for plan_id in dict.fromkeys(survey.members.get(program_id, ())):
+        plan = survey.plans.get(plan_id)
         if plan is None:
             continue
-        if plan.program not in (None, program_id) and plan.program in world.programs and plan_id != program_id:
+        if plan.program not in (None, program_id) and plan.program in survey.programs and plan_id != program_id:
             teller.warn("$", f"the plan names the program {plan.program!r} as its own; left out here", plan_id)
             continue
         values = {"program_id": program_id, "plan_id": plan_id, "order_index": len(rows), "created_at": at}
-        rows.append(Row("program_plans", f"{program_id} {plan_id}", values, teller.path))
+        rows.append(ImportedRow("program_plans", f"{program_id} {plan_id}", values, teller.path))
     return rows
 
 
-def _dependencies(world: World, at: str, path: str, value: Any, findings: list[Finding]) -> Iterable[Row]:
+def _dependencies(survey: Survey, at: str, path: str, value: Any, findings: list[Finding]) -> Iterable[ImportedRow]:
     """Yield what the plans of a program wait for: here the source must finish before the target, ours waits for it."""
     teller = Teller(path, findings)
     for number, entry in enumerate(_listed(value, "dependencies", teller)):
         found = fields(entry, f"$[{number}]", teller)
         if found is None:
             continue
-        source = _node(world, found, "target")
-        target = _node(world, found, "source")
+        source = _node(survey, found, "target")
+        target = _node(survey, found, "source")
         if source is None or target is None:
             teller.warn(found.at, "a plan that is not in the store; kept in the raw bytes only", entry)
             continue
-        if problem := tie(world, (source, target)):
+        if problem := tie(survey, (source, target)):
             teller.tell("info" if problem == "said twice" else "warning", found.at, problem, entry)
             continue
-        yield _dependency(world, found, (source, target), at, path)
+        yield _dependency(survey, found, (source, target), at, path)
 
 
-def _dependency(world: World, found: Fields, ends: Edge, at: str, path: str) -> Row:
+def _dependency(survey: Survey, found: Fields, ends: Edge, at: str, path: str) -> ImportedRow:
     source, target = ends
     owner, other = found.keep("target_plan_id"), found.keep("source_plan_id")
     for name in ("source_plan_id", "target_plan_id"):
         found.raw(name)
     kind = found.choice("type", ("blocks", "informs"), {}, "blocks")
-    closed = target[0] == "plan" and world.plans[str(other)].closed
+    closed = target[0] == "plan" and survey.plans[str(other)].closed
     told = found.text("status")
     if told not in (None, "satisfied" if closed else "pending"):
         found.left["status"] = told
@@ -138,12 +138,12 @@ def _dependency(world: World, found: Fields, ends: Edge, at: str, path: str) -> 
         dependency_id=found.text("id"),
         satisfied_at=(satisfied_at or created_at) if closed else None,
     )
-    return Row("dependencies", key, values | {"extra": found.extra()}, path, found.at, str(owner))
+    return ImportedRow("dependencies", key, values | {"extra": found.extra()}, path, found.at, str(owner))
 
 
-def _node(world: World, found: Fields, end: str) -> tuple[str, str] | None:
+def _node(survey: Survey, found: Fields, end: str) -> tuple[str, str] | None:
     """Return the plan, or the phase of it, that one end of a dependency names."""
-    plan = world.plans.get(str(found.keep(f"{end}_plan_id")))
+    plan = survey.plans.get(str(found.keep(f"{end}_plan_id")))
     phase = found.keep(f"{end}_phase")
     if plan is None:
         return None
@@ -156,7 +156,7 @@ def _node(world: World, found: Fields, end: str) -> tuple[str, str] | None:
     return "plan", plan.plan_id
 
 
-def _risks(program_id: str, at: str, path: str, value: Any, findings: list[Finding]) -> Iterable[Row]:
+def _risks(program_id: str, at: str, path: str, value: Any, findings: list[Finding]) -> Iterable[ImportedRow]:
     teller = Teller(path, findings)
     for number, entry in enumerate(_listed(value, "risks", teller)):
         risk = fields(entry, f"$[{number}]", teller)
@@ -181,7 +181,7 @@ def _risks(program_id: str, at: str, path: str, value: Any, findings: list[Findi
             "updated_at": risk.maybe_moment("updated_at") or created_at,
             "version": 1,
         }
-        yield Row("program_risks", risk_id, values | {"extra": risk.extra()}, path, risk.at)
+        yield ImportedRow("program_risks", risk_id, values | {"extra": risk.extra()}, path, risk.at)
 
 
 def _listed(value: Any, name: str, teller: Teller) -> list[Any]:

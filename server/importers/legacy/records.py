@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, cast, get_args
 
-from server.importers.legacy.building import Plan
-from server.importers.legacy.survey import World
+from server.importers.legacy.building import PlanBuilder
+from server.importers.legacy.survey import Survey
 from server.importers.legacy.values import Fields, Object, callable_as, derived, fields
 from server.models.plans import NoteType
 
@@ -13,14 +13,14 @@ NOBODY = "unknown"
 LEFT_OPEN = "Still open in the older store; closed by its import."
 
 
-def add_sessions(plan: Plan, at: str) -> None:
+def add_sessions(plan: PlanBuilder, at: str) -> None:
     for number, (where, value) in enumerate(plan.found.objects("agent_sessions")):
         session = fields(value, where, plan.found.teller)
         if session is None:
             continue
         session_id = session.word("session_id", derived("sess", plan.plan_id, number))
         fit = callable_as(session_id) == session_id
-        if not fit or not plan.world.take("session", session_id):
+        if not fit or not plan.survey.take("session", session_id):
             other = derived("sess", plan.plan_id, number, session_id)
             session.left["session_id"] = session_id
             what = "another session has that id" if fit else "no id that a tool can be asked for"
@@ -29,7 +29,7 @@ def add_sessions(plan: Plan, at: str) -> None:
         plan.add("sessions", session_id, _session(plan, session, session_id, at), where)
 
 
-def _session(plan: Plan, session: Fields, session_id: str, at: str) -> Object:
+def _session(plan: PlanBuilder, session: Fields, session_id: str, at: str) -> Object:
     """Return a session. One that was never completed is orphaned: nobody is at work in it any more."""
     started_at = session.moment("started_at", at)
     completed_at = session.maybe_moment("completed_at")
@@ -56,7 +56,7 @@ def _session(plan: Plan, session: Fields, session_id: str, at: str) -> Object:
     }
 
 
-def add_lineage(plan: Plan, at: str) -> None:
+def add_lineage(plan: PlanBuilder, at: str) -> None:
     seen: dict[str, int] = {}
     for where, value in plan.found.objects("lineage"):
         entry = fields(value, where, plan.found.teller)
@@ -78,7 +78,7 @@ def add_lineage(plan: Plan, at: str) -> None:
         plan.add("lineage", lineage_id, {"lineage_id": lineage_id, **values, "extra": entry.extra()}, where)
 
 
-def add_notes(plan: Plan, at: str) -> None:
+def add_notes(plan: PlanBuilder, at: str) -> None:
     """Add what waited to be delivered, and the remarks of recovered plans."""
     for name in ("pending_notes", "notes"):
         for number, (where, value) in enumerate(plan.found.objects(name)):
@@ -105,23 +105,23 @@ def add_notes(plan: Plan, at: str) -> None:
             plan.add("plan_notes", note_id, values, where)
 
 
-def add_scripts(plan: Plan, listed: Sequence[tuple[str, Any]], at: str) -> None:
+def add_scripts(plan: PlanBuilder, listed: Sequence[tuple[str, Any]], at: str) -> None:
     for number, (where, value) in enumerate(listed):
         script = fields(value, where, plan.found.teller)
         if script:
             script_id = derived("script", plan.plan_id, number)
             values = script_columns(
-                plan.world, script, script_id, workspace_id=plan.workspace_id, plan_id=plan.plan_id, at=at
+                plan.survey, script, script_id, workspace_id=plan.workspace_id, plan_id=plan.plan_id, at=at
             )
             plan.add("build_scripts", values["script_id"], values, where)
 
 
 def script_columns(
-    world: World, script: Fields, fallback: str, *, workspace_id: str, plan_id: str | None, at: str
+    survey: Survey, script: Fields, fallback: str, *, workspace_id: str, plan_id: str | None, at: str
 ) -> Object:
     """Return the columns of a build script."""
     script_id = script.word("id", fallback)
-    if not world.take("script", script_id):
+    if not survey.take("script", script_id):
         script.left["id"] = script_id
         script.teller.warn(f"{script.at}.id", "another build script has that id", script_id, fallback)
         script_id = fallback
@@ -143,7 +143,7 @@ def script_columns(
     }
 
 
-def add_confirmations(plan: Plan, by_index: dict[int, str], at: str) -> None:
+def add_confirmations(plan: PlanBuilder, by_index: dict[int, str], at: str) -> None:
     """Add what was confirmed; what names no phase or step of the plan stays in extra."""
     state = plan.found.keep("confirmation_state")
     if not isinstance(state, dict):
@@ -165,7 +165,7 @@ def add_confirmations(plan: Plan, by_index: dict[int, str], at: str) -> None:
         plan.found.left["confirmation_state"] = left
 
 
-def _confirm(plan: Plan, where: str, scope: str, *, target: str | None, value: Any, at: str) -> bool:
+def _confirm(plan: PlanBuilder, where: str, scope: str, *, target: str | None, value: Any, at: str) -> bool:
     """Add one confirmation, or return False if it is none of ours."""
     found = Fields(cast(Object, value), where, plan.found.teller) if isinstance(value, dict) else None
     if found is None or found.keep("confirmed") is not True:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from server.db.dependencies.dependencies import Edge
-from server.importers.legacy.building import Plan, edge
+from server.importers.legacy.building import PlanBuilder, edge
 from server.importers.legacy.survey import STEP_STATUS_NAMES, acyclic
 from server.importers.legacy.values import Fields, derived, fields, whole_number
 from server.models.steps import CLOSED, StepStatus, StepType
@@ -21,7 +21,7 @@ NO_TASK = "(without a text)"
 
 
 @dataclass
-class Taken:
+class PlacedStep:
     """A step with its place: `index` is what the file says, `occurrence` counts steps with the same one."""
 
     found: Fields
@@ -35,9 +35,9 @@ class Taken:
         return derived("step", plan_id, self.index, *more)
 
 
-def taken(plan: Fields) -> list[Taken]:
+def taken(plan: Fields) -> list[PlacedStep]:
     """Take the steps of a plan, sorted by their index; those that have none, or share one, by their place."""
-    found: list[Taken] = []
+    found: list[PlacedStep] = []
     for place, (at, value) in enumerate(plan.objects("steps")):
         step = fields(value, at, plan.teller)
         if step is None:
@@ -48,7 +48,7 @@ def taken(plan: Fields) -> list[Taken]:
             index = place
         phase = step.word("phase", UNPHASED)
         status = step.choice("status", STATUSES, STEP_STATUS_NAMES, "pending")
-        found.append(Taken(step, index, phase, status))
+        found.append(PlacedStep(step, index, phase, status))
     found.sort(key=lambda item: item.index or 0)
     seen: dict[int | None, int] = {}
     for item in found:
@@ -57,7 +57,7 @@ def taken(plan: Fields) -> list[Taken]:
     return found
 
 
-def add(plan: Plan, items: Sequence[Taken], at: str) -> dict[int, str]:
+def add(plan: PlanBuilder, items: Sequence[PlacedStep], at: str) -> dict[int, str]:
     """Add the rows of the steps, and what they wait for; return the ids of the steps by index."""
     by_index: dict[int, str] = {}
     for item in items:
@@ -78,7 +78,7 @@ def add(plan: Plan, items: Sequence[Taken], at: str) -> dict[int, str]:
     return by_index
 
 
-def _add_one(plan: Plan, item: Taken, order: int, at: str, waits_for: int) -> None:
+def _add_one(plan: PlanBuilder, item: PlacedStep, order: int, at: str, waits_for: int) -> None:
     found = item.found
     if item.index != order or item.occurrence:
         found.left["index"] = found.keep("index")
@@ -109,7 +109,7 @@ def _add_one(plan: Plan, item: Taken, order: int, at: str, waits_for: int) -> No
     plan.add("steps", step_id, values | {"extra": found.extra(), "claim_token": 0}, found.at)
 
 
-def _edges(plan: Plan, items: Sequence[Taken], by_index: dict[int, str]) -> dict[Edge, str]:
+def _edges(plan: PlanBuilder, items: Sequence[PlacedStep], by_index: dict[int, str]) -> dict[Edge, str]:
     """Return what waits for what, with the places that say so; what leads nowhere or in a circle is told."""
     told: dict[Edge, str] = {}
     for item in items:

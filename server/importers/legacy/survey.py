@@ -7,7 +7,7 @@ from typing import Any
 
 from server.db.dependencies.dependencies import Edge, Node, find_cycle
 from server.importers.layout import Known
-from server.importers.legacy.tree import ARCHIVED, META, Place, Tree, entries, tolerant
+from server.importers.legacy.tree import ARCHIVED, META, LegacyTree, LegacyWorkspace, entries, tolerant
 from server.importers.legacy.values import Fields, Object, Teller, callable_as, moment, plain_word, text
 from server.importers.reading import Entry, is_object, list_of, object_of, objects_of
 from server.models.imports import Finding
@@ -34,7 +34,7 @@ class Header:
     """What other parts of the store need to know of a plan. `status` is the one it has, or had before the archive."""
 
     plan_id: str
-    place: Place
+    place: LegacyWorkspace
     folder: str
     title: str
     status: str
@@ -55,14 +55,14 @@ class Header:
 
 
 @dataclass
-class World:
+class Survey:
     """The store as a whole. `plans` are the newest copies by id; `folders` all copies by (workspace, folder)."""
 
-    tree: Tree
+    tree: LegacyTree
     known: Known
     plans: dict[str, Header] = field(default_factory=dict[str, Header])
     folders: dict[tuple[str, str], Header] = field(default_factory=dict[tuple[str, str], Header])
-    programs: dict[str, Place] = field(default_factory=dict[str, Place])
+    programs: dict[str, LegacyWorkspace] = field(default_factory=dict[str, LegacyWorkspace])
     members: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     owners: dict[str, str] = field(default_factory=dict[str, str])
     edges: dict[Edge, None] = field(default_factory=dict[Edge, None])
@@ -71,17 +71,17 @@ class World:
     events: dict[str, bytes] = field(default_factory=dict[str, bytes])
     taken: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     findings: list[Finding] = field(default_factory=list[Finding])
-    order: list[Place] = field(default_factory=list[Place])
+    order: list[LegacyWorkspace] = field(default_factory=list[LegacyWorkspace])
     metas: dict[str, Object] = field(default_factory=dict[str, Object])
 
-    def target(self, place: Place) -> str:
+    def target(self, place: LegacyWorkspace) -> str:
         return self.known.targets.get(place.workspace_id, place.workspace_id)
 
     def resolve(self, workspace_id: object) -> str | None:
         """Return the workspace that an id of the store, new or old, means now."""
         return self.owners.get(workspace_id) if isinstance(workspace_id, str) else None
 
-    def time_of(self, place: Place | None) -> Any:
+    def time_of(self, place: LegacyWorkspace | None) -> Any:
         """Return the function by which `reading.read` asks for the time of a file that was imported before."""
         target = self.target(place) if place else None
 
@@ -98,29 +98,29 @@ class World:
         self.taken.add((kind, key))
         return True
 
-    def later(self, place: Place, other: Place) -> bool:
+    def later(self, place: LegacyWorkspace, other: LegacyWorkspace) -> bool:
         """Return whether `other` becomes real only after `place`."""
         return self.order.index(other) > self.order.index(place)
 
 
-def survey(tree: Tree, known: Known) -> World:
+def surveyed(tree: LegacyTree, known: Known) -> Survey:
     """Read every plan and program of the store once, for what others need of it."""
-    world = World(tree, known)
+    survey = Survey(tree, known)
     for place in tree.places:
-        target = world.target(place)
+        target = survey.target(place)
         for name in (*place.aliases, place.folder.name):
-            world.owners.setdefault(name, target)
-        world.metas[target] = object_of(tolerant(place.folder / META))
-    world.owners |= {place.workspace_id: world.target(place) for place in tree.places}
+            survey.owners.setdefault(name, target)
+        survey.metas[target] = object_of(tolerant(place.folder / META))
+    survey.owners |= {place.workspace_id: survey.target(place) for place in tree.places}
     for place in tree.places:
         for entry in entries(place):
             if entry.odd is None:
-                _look_at(world, place, entry)
-    _choose_copies(world)
-    _gather_members(world)
-    _tie_plans(world)
-    world.order = _ordered(world)
-    return world
+                _look_at(survey, place, entry)
+    _choose_copies(survey)
+    _gather_members(survey)
+    _tie_plans(survey)
+    survey.order = _ordered(survey)
+    return survey
 
 
 def plan_folder(path: str) -> str | None:
@@ -133,41 +133,41 @@ def plan_folder(path: str) -> str | None:
     return "/".join(parts[:3]) if len(parts) > 3 else None
 
 
-def _look_at(world: World, place: Place, entry: Entry) -> None:
+def _look_at(survey: Survey, place: LegacyWorkspace, entry: Entry) -> None:
     folder = plan_folder(entry.path)
     if folder and entry.path == f"{folder}/state.json":
         state = tolerant(entry.location)
         if is_object(state):
-            world.folders[place.workspace_id, folder] = header(place, folder, object_of(state))
+            survey.folders[place.workspace_id, folder] = header(place, folder, object_of(state))
     elif entry.path.startswith("programs/"):
-        _look_at_program(world, place, entry.path, tolerant(entry.location))
+        _look_at_program(survey, place, entry.path, tolerant(entry.location))
 
 
-def _look_at_program(world: World, place: Place, path: str, found: object) -> None:
+def _look_at_program(survey: Survey, place: LegacyWorkspace, path: str, found: object) -> None:
     folder, _, name = path.removeprefix("programs/").partition("/")
     if not is_object(tolerant(place.folder / "programs" / folder / "program.json")):
         return
     program_id = program_of_folder(place, folder)
     told = object_of(found)
     if name == "program.json":
-        world.programs[program_id] = place
+        survey.programs[program_id] = place
     elif name == "manifest.json":
-        members = world.members.setdefault(program_id, [])
+        members = survey.members.setdefault(program_id, [])
         members.extend(map(text, list_of(told.get("plan_ids"))))
     elif name == "dependencies.json":
         for each in map(object_of, list_of(found)):
             if not each.get("source_phase") and not each.get("target_phase"):
                 source, target = text(each.get("target_plan_id")), text(each.get("source_plan_id"))
-                world.told.append((("plan", source), ("plan", target)))
+                survey.told.append((("plan", source), ("plan", target)))
 
 
-def program_of_folder(place: Place, folder: str) -> str:
+def program_of_folder(place: LegacyWorkspace, folder: str) -> str:
     """Return the id of the program in a folder: its own, else the folder's name."""
     told = object_of(tolerant(place.folder / "programs" / folder / "program.json")).get("id")
     return callable_as(text(told) if told is not None and text(told).strip() else folder)
 
 
-def header(place: Place, folder: str, state: Object) -> Header:
+def header(place: LegacyWorkspace, folder: str, state: Object) -> Header:
     name = folder.rpartition("/")[2]
     told = state.get("id") or state.get("plan_id")
     usable = isinstance(told, str) and told.strip() and told != STUB and told == callable_as(told)
@@ -221,74 +221,74 @@ def step_status(value: object) -> str:
     return STEP_STATUS_NAMES.get(plain, plain)
 
 
-def _choose_copies(world: World) -> None:
+def _choose_copies(survey: Survey) -> None:
     """Let the copy of a plan that was changed last stand for it."""
-    for found in world.folders.values():
-        other = world.plans.get(found.plan_id)
+    for found in survey.folders.values():
+        other = survey.plans.get(found.plan_id)
         if found.folder == f"plans/{ARCHIVED}":
             continue
         if other is None or found.updated_at > other.updated_at:
-            world.plans[found.plan_id] = found
-    for found in world.folders.values():
-        chosen = world.plans.get(found.plan_id)
+            survey.plans[found.plan_id] = found
+    for found in survey.folders.values():
+        chosen = survey.plans.get(found.plan_id)
         found.newer = chosen if chosen is not found else None
 
 
-def _gather_members(world: World) -> None:
+def _gather_members(survey: Survey) -> None:
     """Make every v1 program one of ours, under its plan's id, and unite what it lists with what names it."""
-    for plan in world.plans.values():
-        if plan.is_program and plan.plan_id not in world.programs:
-            world.programs[plan.plan_id] = plan.place
+    for plan in survey.plans.values():
+        if plan.is_program and plan.plan_id not in survey.programs:
+            survey.programs[plan.plan_id] = plan.place
             own = [plan.plan_id] if plan.steps else []
-            world.members.setdefault(plan.plan_id, []).extend([*own, *plan.children])
-    for plan in sorted(world.plans.values(), key=lambda found: (found.created_at, found.plan_id)):
-        if plan.program in world.programs and plan.program != plan.plan_id:
-            world.members.setdefault(plan.program, []).append(plan.plan_id)
+            survey.members.setdefault(plan.plan_id, []).extend([*own, *plan.children])
+    for plan in sorted(survey.plans.values(), key=lambda found: (found.created_at, found.plan_id)):
+        if plan.program in survey.programs and plan.program != plan.plan_id:
+            survey.members.setdefault(plan.program, []).append(plan.plan_id)
 
 
-def _ordered(world: World) -> list[Place]:
+def _ordered(survey: Survey) -> list[LegacyWorkspace]:
     """Return the workspaces so that a parent, or the owner of a program, comes before those that name it."""
-    by_target = {world.target(place): place for place in world.tree.places}
+    by_target = {survey.target(place): place for place in survey.tree.places}
     graph: dict[str, set[str]] = {target: set() for target in by_target}
     for target, place in by_target.items():
-        parent = parent_of(world, place)
+        parent = parent_of(survey, place)
         graph[target] |= {parent} if parent else set()
-    for plan in world.plans.values():
-        owner = world.programs.get(plan.program or "")
+    for plan in survey.plans.values():
+        owner = survey.programs.get(plan.program or "")
         if owner and owner is not plan.place:
-            graph[world.target(plan.place)].add(world.target(owner))
+            graph[survey.target(plan.place)].add(survey.target(owner))
     try:
         return [by_target[target] for target in TopologicalSorter(graph).static_order()]
     except CycleError:
-        return list(world.tree.places)
+        return list(survey.tree.places)
 
 
-def parent_of(world: World, place: Place) -> str | None:
+def parent_of(survey: Survey, place: LegacyWorkspace) -> str | None:
     """Return the parent of a workspace within the store, as its own file or the parent's tells."""
-    target = world.target(place)
-    told = world.resolve(world.metas[target].get("parent_workspace_id"))
+    target = survey.target(place)
+    told = survey.resolve(survey.metas[target].get("parent_workspace_id"))
     if told and told != target:
         return told
-    for other, meta in world.metas.items():
-        if other != target and target in map(world.resolve, list_of(meta.get("child_workspace_ids"))):
+    for other, meta in survey.metas.items():
+        if other != target and target in map(survey.resolve, list_of(meta.get("child_workspace_ids"))):
             return other
     return None
 
 
-def _tie_plans(world: World) -> None:
+def _tie_plans(survey: Survey) -> None:
     """Settle which plans wait for which: first by what programs say, then by what plans say; no cycles."""
-    listed = [edge for edge in world.told if edge[0][1] in world.plans and edge[1][1] in world.plans]
-    for plan in world.plans.values():
-        source = waiting(world, plan)
-        listed += [(source, ("plan", target)) for target in plan.waits if target in world.plans]
+    listed = [edge for edge in survey.told if edge[0][1] in survey.plans and edge[1][1] in survey.plans]
+    for plan in survey.plans.values():
+        source = waiting(survey, plan)
+        listed += [(source, ("plan", target)) for target in plan.waits if target in survey.plans]
     fine = [edge for edge in listed if edge[0] != edge[1]]
-    world.untied = {edge: "it waits for itself" for edge in listed if edge[0] == edge[1]}
+    survey.untied = {edge: "it waits for itself" for edge in listed if edge[0] == edge[1]}
     for edge, stays in acyclic(fine):
         if stays:
-            world.edges[edge] = None
-            _finish(world.plans[edge[1][1]])
+            survey.edges[edge] = None
+            _finish(survey.plans[edge[1][1]])
         else:
-            world.untied[edge] = "it closes a cycle"
+            survey.untied[edge] = "it closes a cycle"
 
 
 def _finish(plan: Header) -> None:
@@ -296,23 +296,23 @@ def _finish(plan: Header) -> None:
     plan.status = "completed" if plan.archived else plan.status
 
 
-def waiting(world: World, plan: Header) -> Node:
+def waiting(survey: Survey, plan: Header) -> Node:
     """Return what waits for what a plan waits for: of a program's plan it is the program, so all its plans wait."""
-    is_program = plan.is_program and world.programs.get(plan.plan_id) is plan.place
+    is_program = plan.is_program and survey.programs.get(plan.plan_id) is plan.place
     return ("program" if is_program else "plan", plan.plan_id)
 
 
-def tie(world: World, edge: Edge) -> str | None:
+def tie(survey: Survey, edge: Edge) -> str | None:
     """Use up an edge: the source waits for the target. Return why not, if it cannot be or was said before."""
-    if problem := world.untied.get(edge):
+    if problem := survey.untied.get(edge):
         return problem
-    if not world.take("edge", f"{edge}"):
+    if not survey.take("edge", f"{edge}"):
         return "said twice"
-    if edge in world.edges:
+    if edge in survey.edges:
         return None
-    world.edges[edge] = None
-    if find_cycle(graph_of(world.edges)):
-        del world.edges[edge]
+    survey.edges[edge] = None
+    if find_cycle(graph_of(survey.edges)):
+        del survey.edges[edge]
         return "it closes a cycle"
     return None
 

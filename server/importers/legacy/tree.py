@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from server.importers.legacy.values import callable_as, derived, moment
-from server.importers.reading import Entry, Unreadable, json_of, list_of, object_of, read, walk
+from server.importers.reading import Entry, UnreadableFile, json_of, list_of, object_of, read, walk
 from server.settings import is_ours
 
 META = "workspace.meta.json"
@@ -22,7 +22,7 @@ LEFTOVER = re.compile(r"\.(lock|tmp)(/|$)|\.(lock|tmp)\.|~$|\.tmp[-_.][^/]*$", r
 
 
 @dataclass(frozen=True)
-class Place:
+class LegacyWorkspace:
     """One workspace of the store. `plans` limits it to some plan folders (paths relative to `folder`).
 
     `taken` is the path that its files name, when another workspace of the store has it.
@@ -39,11 +39,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Tree:
+class LegacyTree:
     """A recognised store: `data` is the data root, if there is one; `identity` the identity file beside the store."""
 
     data: Path | None
-    places: tuple[Place, ...]
+    places: tuple[LegacyWorkspace, ...]
     ghosts: tuple[Path, ...] = ()
     identity: Path | None = None
     registry: dict[str, str] = field(default_factory=dict[str, str])
@@ -53,11 +53,11 @@ def tolerant(location: Path) -> Any:
     """Return the JSON of a file, or None if there is none; the full reading tells why later."""
     try:
         return json_of(read(Entry(location.name, location)))
-    except (OSError, Unreadable):
+    except (OSError, UnreadableFile):
         return None
 
 
-def find(path: Path) -> Tree | None:
+def find(path: Path) -> LegacyTree | None:
     """Return the store that `path` is or holds, or None."""
     if not path.is_dir():
         return None
@@ -69,13 +69,13 @@ def find(path: Path) -> Tree | None:
     return None
 
 
-def _one_workspace(path: Path) -> Tree | None:
+def _one_workspace(path: Path) -> LegacyTree | None:
     if _is_file(path / META) or (_is_dir(path / "plans") and next(_plan_folders(path), None)):
-        return Tree(None, (_place(path, {}),))
+        return LegacyTree(None, (_place(path, {}),))
     return None
 
 
-def _one_plan(path: Path) -> Tree | None:
+def _one_plan(path: Path) -> LegacyTree | None:
     state = object_of(tolerant(path / "state.json") if _is_file(path / "state.json") else None)
     if not ({"id", "plan_id"} & set(state) and "steps" in state):
         return None
@@ -83,12 +83,14 @@ def _one_plan(path: Path) -> Tree | None:
     folder = path.parents[len(inner) - 1]
     if PurePosixPath(*inner[:-1]).name != path.parent.name or not _is_file(folder / META):
         workspace_id = str(state.get("workspace_id") or path.name)
-        return Tree(None, (Place(workspace_id, path, "", plans=("",)),))
+        return LegacyTree(None, (LegacyWorkspace(workspace_id, path, "", plans=("",)),))
     place = _place(folder, {})
-    return Tree(None, (Place(place.workspace_id, folder, place.path, place.aliases, ("/".join(inner),)),))
+    return LegacyTree(
+        None, (LegacyWorkspace(place.workspace_id, folder, place.path, place.aliases, ("/".join(inner),)),)
+    )
 
 
-def _data_root(path: Path) -> Tree | None:
+def _data_root(path: Path) -> LegacyTree | None:
     registry = _registry(path)
     by_id = {workspace_id: spelled for spelled, workspace_id in registry.items()}
     folders = [
@@ -99,10 +101,10 @@ def _data_root(path: Path) -> Tree | None:
     if not places and not _is_file(path / REGISTRY) and not _has_events(path):
         return None
     ghosts = tuple(f for f in folders if f not in known or f.name in TEST_FOLDERS)
-    return Tree(path, places, ghosts, registry=registry)
+    return LegacyTree(path, places, ghosts, registry=registry)
 
 
-def _told_apart(places: list[Place], registry: dict[str, str]) -> tuple[Place, ...]:
+def _told_apart(places: list[LegacyWorkspace], registry: dict[str, str]) -> tuple[LegacyWorkspace, ...]:
     """Return workspaces of which no two have an id or a path in common, as a folder and its copy do.
 
     An id stays with the folder of that name; a path with the workspace that the registry names, or that was seen last.
@@ -114,7 +116,7 @@ def _told_apart(places: list[Place], registry: dict[str, str]) -> tuple[Place, .
     registered = {_plain(path): known for path, known in registry.items()}
     owners: dict[str, Path] = {}
 
-    def rank(place: Place) -> tuple[bool, bool, str]:
+    def rank(place: LegacyWorkspace) -> tuple[bool, bool, str]:
         own = ids[place.folder] == place.workspace_id
         return own and registered.get(_plain(place.path)) == place.workspace_id, own, place.seen_at
 
@@ -134,15 +136,15 @@ def _plain(path: str) -> str:
     return plain.lower() if WINDOWS.match(plain) else plain
 
 
-def _project(path: Path) -> Tree | None:
+def _project(path: Path) -> LegacyTree | None:
     identity = path / IDENTITY if _is_file(path / IDENTITY) else None
     data = _data_root(path / "data") if _is_dir(path / "data") else None
     if data:
-        return Tree(data.data, data.places, data.ghosts, identity, data.registry)
+        return LegacyTree(data.data, data.places, data.ghosts, identity, data.registry)
     return _of_identity(path / ".projectmemory") if identity else None
 
 
-def _of_identity(path: Path) -> Tree | None:
+def _of_identity(path: Path) -> LegacyTree | None:
     """Return the store that an identity file leads to: the data root it names, or the one beside it."""
     location = path / "identity.json"
     found = object_of(tolerant(location) if _is_file(location) else None)
@@ -152,12 +154,12 @@ def _of_identity(path: Path) -> Tree | None:
     for root in (str(found.get("data_root") or ""), str(path.parent / "data")):
         folder = Path(root) / workspace_id
         if root and Path(root).is_absolute() and _is_file(folder / META):
-            return Tree(None, (_place(folder, {}),), identity=location)
-    place = Place(workspace_id, path, str(found.get("workspace_path") or ""), plans=())
-    return Tree(None, (place,), identity=location)
+            return LegacyTree(None, (_place(folder, {}),), identity=location)
+    place = LegacyWorkspace(workspace_id, path, str(found.get("workspace_path") or ""), plans=())
+    return LegacyTree(None, (place,), identity=location)
 
 
-def _place(folder: Path, by_id: dict[str, str]) -> Place:
+def _place(folder: Path, by_id: dict[str, str]) -> LegacyWorkspace:
     meta = tolerant(folder / META)
     found = object_of(meta)
     told = found.get("workspace_id")
@@ -169,7 +171,7 @@ def _place(folder: Path, by_id: dict[str, str]) -> Place:
     path = next((item for item in paths if isinstance(item, str) and item.strip()), "")
     kept = tuple(alias for alias in aliases if alias and alias != workspace_id)
     seen_at = max(moment(found.get(name)) or "" for name in ("updated_at", "last_accessed", "last_seen_at"))
-    return Place(workspace_id, folder, path, kept, from_registry=meta is None, seen_at=seen_at)
+    return LegacyWorkspace(workspace_id, folder, path, kept, from_registry=meta is None, seen_at=seen_at)
 
 
 def _registry(path: Path) -> dict[str, str]:
@@ -207,7 +209,7 @@ def _is_dir(path: Path) -> bool:
         return False
 
 
-def entries(place: Place) -> Iterator[Entry]:
+def entries(place: LegacyWorkspace) -> Iterator[Entry]:
     """Yield the files of a workspace, with paths relative to its folder."""
     if place.plans is None:
         yield from map(_marked, walk(place.folder))
@@ -220,7 +222,7 @@ def entries(place: Place) -> Iterator[Entry]:
         yield from map(_marked, walk(place.folder / inner, prefix))
 
 
-def root_entries(tree: Tree) -> Iterator[Entry]:
+def root_entries(tree: LegacyTree) -> Iterator[Entry]:
     """Yield the files of the store that belong to no workspace folder, ghosts included."""
     if tree.data is None:
         return

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.importers.legacy import context, logs, records
-from server.importers.legacy.survey import NO_TIME, World, parent_of
-from server.importers.legacy.tree import Place
+from server.importers.legacy.survey import NO_TIME, Survey, parent_of
+from server.importers.legacy.tree import LegacyWorkspace
 from server.importers.legacy.values import Fields, Object, Teller, derived, fields
 from server.importers.reading import Content, list_of, object_of
-from server.models.imports import Finding, Row
+from server.models.imports import Finding, ImportedRow
 
 CONTEXT_TYPE = "workspace_context"
 ALLOWLIST_TYPE = "terminal_allowlist"
@@ -18,26 +18,26 @@ LAST_PART = re.compile(r"[^\\/]+(?=[\\/]*$)")
 TIMES = ("created_at", "registered_at", "last_accessed", "last_seen_at", "updated_at")
 
 
-def head(world: World, place: Place, meta: Any, path: str, findings: list[Finding]) -> list[Row]:
+def head(survey: Survey, place: LegacyWorkspace, meta: Any, path: str, findings: list[Finding]) -> list[ImportedRow]:
     """Return the workspace's row, its old ids and its build scripts. Without a readable meta file, what is known."""
     teller = Teller(path, findings)
     found = Fields(object_of(meta), "$", teller)
-    workspace_id = world.target(place)
-    row = _workspace(world, place, found, workspace_id, path)
+    workspace_id = survey.target(place)
+    row = _workspace(survey, place, found, workspace_id, path)
     at = str(row.values["created_at"])
-    scripts: list[Row] = []
+    scripts: list[ImportedRow] = []
     for number, (where, value) in enumerate(found.objects("workspace_build_scripts")):
         if script := fields(value, where, teller):
             fallback = derived("script", workspace_id, number)
-            values = records.script_columns(world, script, fallback, workspace_id=workspace_id, plan_id=None, at=at)
-            scripts.append(Row("build_scripts", values["script_id"], values, path, where))
+            values = records.script_columns(survey, script, fallback, workspace_id=workspace_id, plan_id=None, at=at)
+            scripts.append(ImportedRow("build_scripts", values["script_id"], values, path, where))
     legacy = found.left | ({"workspace_id": place.workspace_id} if workspace_id != place.workspace_id else {})
-    head = Row(row.table, row.key, {**row.values, "meta": {"legacy": legacy} if legacy else {}}, path)
-    return [head, *_aliases(world, place, workspace_id, at, path), *scripts]
+    head = ImportedRow(row.table, row.key, {**row.values, "meta": {"legacy": legacy} if legacy else {}}, path)
+    return [head, *_aliases(survey, place, workspace_id, at, path), *scripts]
 
 
-def _workspace(world: World, place: Place, found: Fields, workspace_id: str, path: str) -> Row:
-    where = world.known.paths.get(workspace_id) or TRAILING.sub("", place.path)
+def _workspace(survey: Survey, place: LegacyWorkspace, found: Fields, workspace_id: str, path: str) -> ImportedRow:
+    where = survey.known.paths.get(workspace_id) or TRAILING.sub("", place.path)
     for name in ("workspace_path", "path"):
         if found.keep(name) == where:
             found.raw(name)
@@ -63,14 +63,14 @@ def _workspace(world: World, place: Place, found: Fields, workspace_id: str, pat
         "name": _name(found, where),
         "display_name": found.text("display_name"),
         "git_common_dir": None,
-        "parent_workspace_id": _parent(world, place, found),
+        "parent_workspace_id": _parent(survey, place, found),
         "profile": found.maybe_object("profile"),
         "created_at": created_at,
         "updated_at": updated_at or created_at,
     }
     for name in ("active_plans", "archived_plans"):
-        _compare_lists(world, place, found, name)
-    return Row("workspaces", workspace_id, values, path)
+        _compare_lists(survey, place, found, name)
+    return ImportedRow("workspaces", workspace_id, values, path)
 
 
 def _name(found: Fields, where: str) -> str:
@@ -88,17 +88,17 @@ def _name(found: Fields, where: str) -> str:
     return used
 
 
-def _parent(world: World, place: Place, found: Fields) -> str | None:
-    parent = parent_of(world, place)
+def _parent(survey: Survey, place: LegacyWorkspace, found: Fields) -> str | None:
+    parent = parent_of(survey, place)
     told = found.keep("parent_workspace_id")
     if parent is None and told:
         found.teller.warn("$.parent_workspace_id", "no other workspace of the store; kept in meta", told)
-    if parent and world.later(place, next(p for p in world.order if world.target(p) == parent)):
+    if parent and survey.later(place, next(p for p in survey.order if survey.target(p) == parent)):
         found.teller.warn("$.parent_workspace_id", "a circle of parents; kept in meta", told)
         return None
-    own = world.target(place)
+    own = survey.target(place)
     for child in list_of(found.keep("child_workspace_ids")):
-        meant = world.resolve(child)
+        meant = survey.resolve(child)
         if meant == own:
             found.teller.info("$.child_workspace_ids", "an old id of the workspace itself", child)
         elif meant is None:
@@ -108,10 +108,10 @@ def _parent(world: World, place: Place, found: Fields) -> str | None:
     return parent
 
 
-def _compare_lists(world: World, place: Place, found: Fields, name: str) -> None:
+def _compare_lists(survey: Survey, place: LegacyWorkspace, found: Fields, name: str) -> None:
     """Tell where the lists of plans disagree with the plans themselves, which count."""
     for plan_id in list_of(found.keep(name)) if place.plans is None else ():
-        plan = world.plans.get(plan_id) if isinstance(plan_id, str) else None
+        plan = survey.plans.get(plan_id) if isinstance(plan_id, str) else None
         if plan_id == "_archived":
             found.teller.info(f"$.{name}", "a folder, not a plan", plan_id)
         elif plan is None:
@@ -121,22 +121,22 @@ def _compare_lists(world: World, place: Place, found: Fields, name: str) -> None
             found.teller.info(f"$.{name}", "the plan itself says otherwise, and counts", plan_id, used)
 
 
-def _aliases(world: World, place: Place, workspace_id: str, at: str, path: str) -> Iterator[Row]:
-    own = {other.workspace_id for other in world.tree.places if other is not place}
+def _aliases(survey: Survey, place: LegacyWorkspace, workspace_id: str, at: str, path: str) -> Iterator[ImportedRow]:
+    own = {other.workspace_id for other in survey.tree.places if other is not place}
     for alias in dict.fromkeys((*place.aliases, place.workspace_id)):
         if alias == workspace_id:
             continue
         if alias in own:
             what = "an old id that is a workspace of its own; no alias"
-            world.findings.append(Finding("warning", path, "$.legacy_workspace_ids", what, alias))
-        elif world.take("alias", alias):
+            survey.findings.append(Finding("warning", path, "$.legacy_workspace_ids", what, alias))
+        elif survey.take("alias", alias):
             values = {"alias": alias, "workspace_id": workspace_id, "created_at": at}
-            yield Row("workspace_aliases", alias, values, path, "$.legacy_workspace_ids")
+            yield ImportedRow("workspace_aliases", alias, values, path, "$.legacy_workspace_ids")
         else:
-            world.findings.append(Finding("warning", path, "$.legacy_workspace_ids", "taken by another", alias))
+            survey.findings.append(Finding("warning", path, "$.legacy_workspace_ids", "taken by another", alias))
 
 
-def registry(world: World, path: str, value: Any, findings: list[Finding]) -> None:
+def registry(survey: Survey, path: str, value: Any, findings: list[Finding]) -> None:
     """Tell where the list of the workspaces knows others than the folders; these count."""
     teller = Teller(path, findings)
     found = fields(value, "$", teller)
@@ -144,7 +144,7 @@ def registry(world: World, path: str, value: Any, findings: list[Finding]) -> No
         return
     listed = found.object("entries")
     for spelled, workspace_id in listed.items():
-        known = world.resolve(workspace_id)
+        known = survey.resolve(workspace_id)
         where = f"$.entries[{spelled!r}]"
         if known is None:
             teller.warn(where, "no such workspace in the store", workspace_id)
@@ -154,14 +154,16 @@ def registry(world: World, path: str, value: Any, findings: list[Finding]) -> No
         teller.info("$", "of no use to the database; kept in the raw bytes only", found.left)
 
 
-def sections(world: World, workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> list[Row]:
+def sections(
+    survey: Survey, workspace_id: str, content: Content, value: Any, findings: list[Finding]
+) -> list[ImportedRow]:
     """Return the context of a workspace: one item with all sections, and the entries of its two logs."""
     found = fields(value, "$", Teller(content.path, findings))
     if found is None:
         return []
-    rows: list[Row] = []
+    rows: list[ImportedRow] = []
     for log in ("update_log", "audit_log"):
-        rows += _log(world, workspace_id, log, found)
+        rows += _log(survey, workspace_id, log, found)
     created_at = found.moment("created_at", content.modified_at)
     updated_at = found.maybe_moment("updated_at") or created_at
     if found.keep("workspace_id") == workspace_id:
@@ -169,10 +171,10 @@ def sections(world: World, workspace_id: str, content: Content, value: Any, find
     data: Object = {"sections": found.raw("sections") if "sections" in found else {}}
     row = context.row(("workspace", workspace_id), workspace_id, CONTEXT_TYPE, data, path=content.path, at=created_at)
     values = {**row.values, "updated_at": updated_at, "extra": found.extra()}
-    return [Row(row.table, row.key, values, row.path), *rows]
+    return [ImportedRow(row.table, row.key, values, row.path), *rows]
 
 
-def _log(world: World, workspace_id: str, name: str, found: Fields) -> Iterator[Row]:
+def _log(survey: Survey, workspace_id: str, name: str, found: Fields) -> Iterator[ImportedRow]:
     value = found.keep(name)
     if not value or not isinstance(value, dict | list):
         return
@@ -182,9 +184,9 @@ def _log(world: World, workspace_id: str, name: str, found: Fields) -> Iterator[
     found.raw(name)
     if log.left:
         found.left[name] = log.left
-    yield from logs.updates(world, workspace_id, name, listed, found.teller)
+    yield from logs.updates(survey, workspace_id, name, listed, found.teller)
 
 
-def allowlist(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> Row:
+def allowlist(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> ImportedRow:
     """Return the patterns that the terminal was allowed, as a context item: they are not in force by that."""
     return context.item(("workspace", workspace_id), workspace_id, ALLOWLIST_TYPE, content, value, findings=findings)

@@ -8,7 +8,7 @@ from server.db.gates import approvals
 from server.db.plans import phases, plan_notes
 from server.db.sessions import briefing, lineage
 from server.db.steps import claims
-from server.db.steps.claims import Wanted
+from server.db.steps.claims import StepFilter
 from server.db.storage.connection import Reader
 from server.models.approvals import Approval
 from server.models.base import Model, encode
@@ -48,7 +48,7 @@ Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """A list of a briefing: items, the most useful first, how many there are in all, and the call that shows all.
 
     A `single` part is one object instead; `smaller` ones stand for it when there is little room. The total of a part
@@ -96,12 +96,12 @@ async def compose(
     core, instructions, standing = await _of_plan(db, plan, agent, most)
     parts = [
         core,
-        Part("answers", await _answers(db, workspace_id, agent), "memory_workspace history"),
+        Section("answers", await _answers(db, workspace_id, agent), "memory_workspace history"),
         instructions,
         _held(held, most),
         _handoff(await lineage.last_to(db, agent, workspace_id=workspace_id, plan_id=plan_id), most),
         _listed("plans", around.plans, "memory_plan list"),
-        await _next(db, workspace_id, plan, Wanted(names=actors)),
+        await _next(db, workspace_id, plan, StepFilter(names=actors)),
         standing,
         _listed("messages", around.messages, "memory_session inbox"),
         _listed("context", around.context, "memory_context list"),
@@ -111,27 +111,27 @@ async def compose(
     return fit(start, [part for part in parts if part.items], max_bytes)
 
 
-def _listed(name: str, found: tuple[Sequence[Model], int], call: str) -> Part:
+def _listed(name: str, found: tuple[Sequence[Model], int], call: str) -> Section:
     rows, total = found
-    return Part(name, [lean(row) for row in rows], call, total)
+    return Section(name, [lean(row) for row in rows], call, total)
 
 
-async def _of_plan(db: Reader, plan: Plan | None, agent: str, most: int) -> tuple[Part, Part, Part]:
+async def _of_plan(db: Reader, plan: Plan | None, agent: str, most: int) -> tuple[Section, Section, Section]:
     """Return the core of the plan, the instructions in it for the agent, and its phases, the open ones first."""
     if plan is None:
-        return Part("plan", ()), Part("instructions", ()), Part("phases", ())
+        return Section("plan", ()), Section("instructions", ()), Section("phases", ())
     rows = await phases.progress(db, plan.plan_id)
     waiting = await plan_notes.waiting(db, plan.plan_id, agent)
     told = [_note(note, most) for note in waiting[:MOST_NOTES]]
     standing = [_phase(phase) for phase in sorted(rows, key=lambda phase: (phase.status == "done", phase.index))]
     return (
         _core(plan, rows),
-        Part("instructions", told, "memory_plan list_notes", len(waiting)),
-        Part("phases", standing, "memory_plan get"),
+        Section("instructions", told, "memory_plan list_notes", len(waiting)),
+        Section("phases", standing, "memory_plan get"),
     )
 
 
-def _core(plan: Plan, rows: Sequence[PhaseProgress]) -> Part:
+def _core(plan: Plan, rows: Sequence[PhaseProgress]) -> Section:
     current = next((phase.name for phase in rows if phase.status != "done" and phase.steps_total), None)
     small = {"plan_id": plan.plan_id, "status": plan.status}
     fields = {
@@ -146,7 +146,7 @@ def _core(plan: Plan, rows: Sequence[PhaseProgress]) -> Part:
         "version": plan.version,
     }
     cut = {"clipped": ["goals"]} if fields["goals"] != plan.goals else {}
-    return Part("plan", [_kept({**fields, **cut})], "memory_plan get", single=True, smaller=[small])
+    return Section("plan", [_kept({**fields, **cut})], "memory_plan get", single=True, smaller=[small])
 
 
 async def _answers(db: Reader, workspace_id: str, agent: str) -> list[Fields]:
@@ -185,7 +185,7 @@ def _phase(phase: PhaseProgress) -> Fields:
     return _kept(phase.model_dump(include=shown))
 
 
-def _held(held: Sequence[StepRow], most: int) -> Part:
+def _held(held: Sequence[StepRow], most: int) -> Section:
     """Return the steps the agent holds, with the token that writes to them under any name."""
     rows = [
         _clipped(
@@ -203,12 +203,12 @@ def _held(held: Sequence[StepRow], most: int) -> Part:
         )
         for step in held
     ]
-    return Part("held", rows, "memory_steps list status=active")
+    return Section("held", rows, "memory_steps list status=active")
 
 
-def _handoff(entry: LineageEntry | None, most: int) -> Part:
+def _handoff(entry: LineageEntry | None, most: int) -> Section:
     if entry is None:
-        return Part("handoff", ())
+        return Section("handoff", ())
     small = {"lineage_id": entry.lineage_id, "from_agent": entry.from_agent}
     whole_entry = reading("memory_agent get_lineage", "lineage_id")(entry)
     fields = {**small, "reason": entry.reason, "created_at": entry.created_at}
@@ -217,10 +217,10 @@ def _handoff(entry: LineageEntry | None, most: int) -> Part:
     whole = told | {"data": entry.data} if entry.data else told
     fitting = [whole] if len(encode(entry.data).encode()) <= DATA else []
     first, *others = [*fitting, without, small]
-    return Part("handoff", [first], "memory_agent get_lineage lineage_id", single=True, smaller=others)
+    return Section("handoff", [first], "memory_agent get_lineage lineage_id", single=True, smaller=others)
 
 
-async def _next(db: Reader, workspace_id: str, plan: Plan | None, wanted: Wanted) -> Part:
+async def _next(db: Reader, workspace_id: str, plan: Plan | None, wanted: StepFilter) -> Section:
     """Return the steps that the agent can be given first: of the plan, or of the whole workspace."""
     most = NEXT_STEPS + 1
     if plan:
@@ -232,7 +232,7 @@ async def _next(db: Reader, workspace_id: str, plan: Plan | None, wanted: Wanted
     rows = [
         _clipped({**_step(step), **place}, whole(step), task=TASK) for step, place in zip(found, where, strict=True)
     ]
-    return Part("next", rows[:NEXT_STEPS], "memory_steps ready", len(found), counted=False)
+    return Section("next", rows[:NEXT_STEPS], "memory_steps ready", len(found), counted=False)
 
 
 def _step(step: StepRow) -> Fields:
@@ -253,7 +253,7 @@ def _clipped(fields: Fields, whole: Fields, **limits: int) -> Fields:
     return {**kept, "clipped": cut, "read": whole} if cut else kept
 
 
-def fit(start: Fields, parts: Sequence[Part], max_bytes: int) -> Fields:
+def fit(start: Fields, parts: Sequence[Section], max_bytes: int) -> Fields:
     """Return `start` and what fits of `parts` into `max_bytes`, and in `omitted` what does not fit.
 
     Every part gets its first item, then its share, and what is left goes to the most useful ones.
@@ -278,7 +278,7 @@ def fit(start: Fields, parts: Sequence[Part], max_bytes: int) -> Fields:
     return {**start, **ordered, **({"omitted": omitted} if omitted else {})}
 
 
-def _show(part: Part, shown: Fields, omitted: Fields, room: int, most: int) -> None:
+def _show(part: Section, shown: Fields, omitted: Fields, room: int, most: int) -> None:
     """Put into `shown` what `room` bytes take of the first `most` items, and into `omitted` what is missing."""
     if part.single:
         rows = [one for one in (*part.items, *part.smaller) if length(one) <= room][:1]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from server.db.search import search
 from server.errors import InvalidArguments, NotFound
-from server.models.search import Found, Kind, Match, Query, Selector
+from server.models.search import Kind, Match, Query, ResultPage, Selector
 from server.models.text import Id, Lines, Moment
 from server.tools import search_rules
 from server.tools.common import Call
@@ -90,7 +90,9 @@ async def pull(
             raise InvalidArguments("An empty selector chooses nothing. Give it index, kind, type or title.")
         found = await search.find(call.db, query, asked, limit=search.CANDIDATES)
         chosen = [one for number, one in enumerate(found.matches) if _fits(one, number, selectors)]
-        found = Found(matches=chosen[offset : offset + limit + 1], total=len(chosen), did_you_mean=found.did_you_mean)
+        found = ResultPage(
+            matches=chosen[offset : offset + limit + 1], total=len(chosen), did_you_mean=found.did_you_mean
+        )
     else:
         found = await search.find(call.db, query, asked, limit=limit + 1, offset=offset)
     return search_rules.page("items", [search_rules.item(one) for one in found.matches], found, offset, limit)
@@ -120,6 +122,6 @@ async def _named(call: Call, selectors: Sequence[Selector]) -> Page:
     if absent := [f"{kind} {key!r}" for kind, key in wanted if (kind, key) not in there]:
         raise NotFound(f"There is no {', no '.join(absent)}. memory_context action='search' finds what there is.")
     offset = search_rules.place(call)
-    whole = Found(matches=found, total=len(found))
+    whole = ResultPage(matches=found, total=len(found))
     items = [search_rules.item(one) for one in found[offset:]]
     return search_rules.page("items", items, whole, offset, call.shared.limit)

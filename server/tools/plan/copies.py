@@ -11,7 +11,7 @@ from server.models.plans import Plan
 from server.models.text import Id, Line
 from server.tools.common import Call
 from server.tools.plan import drafts
-from server.tools.plan.drafts import Draft
+from server.tools.plan.drafts import PlanDraft
 from server.tools.plan.tool import TOOL
 from server.tools.render import Result
 from server.tools.steps.steps import unblocked
@@ -38,7 +38,7 @@ async def clone_plan(call: Call, *, plan_id: Id, new_title: Line | None = None, 
         source = await plans.require(tx, plan_id)
         workspace_id = await call.workspace_id(tx, source.workspace_id)
         columns = {name: getattr(source, name) for name in KEPT}
-        draft = Draft(new_title or f"{source.title[: TITLE_LENGTH - 8]} (Clone)", columns)
+        draft = PlanDraft(new_title or f"{source.title[: TITLE_LENGTH - 8]} (Clone)", columns)
         plan = await plans.insert(tx, workspace_id=workspace_id, title=draft.title, **columns)
         await plan_copies.copy(tx, plan_id, plan.plan_id, suffix=plan_overview.suffix_of(source), reset=reset_steps)
         rows = await steps.of_plan(tx, plan.plan_id)

@@ -29,7 +29,7 @@ from server.tools.steps.steps import refuse_gated
 
 
 @dataclass
-class Draft:
+class PlanDraft:
     """A plan as a caller describes it: columns, phases with their steps, and steps that name their phase."""
 
     title: str
@@ -46,7 +46,7 @@ class Draft:
         return [*nested, *self.steps]
 
 
-def check(draft: Draft) -> None:
+def check(draft: PlanDraft) -> None:
     """Refuse a draft that contradicts itself; all that is wrong with it at once."""
     names = [folded(phase.name) for phase in draft.phases]
     twice = {key: phase.name for key, phase in zip(names, draft.phases, strict=True) if names.count(key) > 1}
@@ -64,7 +64,7 @@ def check(draft: Draft) -> None:
     refuse_gated(draft.all_steps)
 
 
-async def make(tx: Transaction, workspace_id: str, draft: Draft) -> tuple[Plan, list[StepRow]]:
+async def make(tx: Transaction, workspace_id: str, draft: PlanDraft) -> tuple[Plan, list[StepRow]]:
     """Insert the whole plan that a draft describes."""
     check(draft)
     plan = await plans.insert(tx, workspace_id=workspace_id, title=draft.title, **draft.columns)
@@ -111,7 +111,7 @@ def counts_only(progress: Sequence[PhaseProgress]) -> list[PhaseProgress]:
     return [phase.model_copy(update=bare) for phase in progress]
 
 
-async def made(tx: Transaction, draft: Draft, plan: Plan, rows: Sequence[StepRow], **more: Any) -> Result:
+async def made(tx: Transaction, draft: PlanDraft, plan: Plan, rows: Sequence[StepRow], **more: Any) -> Result:
     """Return the answer of the actions that make a plan."""
     progress = await phases.progress(tx, plan.plan_id)
     current = next((row.phase for row in rows if not row.closed), None)

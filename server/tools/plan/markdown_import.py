@@ -17,7 +17,7 @@ from server.text.markdown import ParsedPlan, ParsedStep
 from server.tools.common import Call
 from server.tools.paths import expanded, normal_path
 from server.tools.plan import drafts
-from server.tools.plan.drafts import Draft
+from server.tools.plan.drafts import PlanDraft
 from server.tools.plan.tool import TOOL
 from server.tools.render import Result
 
@@ -58,7 +58,7 @@ async def import_(
     _refuse_empty(parsed)
     named = title or _line(parsed.title or (Path(source).stem if source else "")) or UNTITLED
     columns = {"category": category, "priority": priority, "source": source}
-    draft = Draft(
+    draft = PlanDraft(
         named,
         columns,
         steps=[_step(step) for step in parsed.steps],

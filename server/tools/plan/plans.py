@@ -22,7 +22,7 @@ from server.models.steps import NewStep
 from server.models.text import Id, Line, Lines, Name, Text
 from server.tools.common import Call, Detail
 from server.tools.plan import drafts, templates
-from server.tools.plan.drafts import Draft
+from server.tools.plan.drafts import PlanDraft
 from server.tools.plan.tool import TOOL
 from server.tools.render import Page, Result, reading
 
@@ -66,7 +66,7 @@ async def create(
     Example: {"action":"create","title":"Add login","goals":["Users can log in"],"success_criteria":["Tests pass"],
     "phases":[{"name":"Build","steps":[{"task":"Write the form"},{"task":"Test it","depends_on":[0]}]}]}
     """
-    draft = Draft(
+    draft = PlanDraft(
         title,
         {"description": description, "category": category, "goals": goals, "success_criteria": success_criteria},
         phases or (),
@@ -98,7 +98,7 @@ async def create_from_template(
     """
     found = templates.require(template)
     columns = {"priority": priority} | ({"description": description} if description else {})
-    draft = templates.applied(found, Draft(title, columns))
+    draft = templates.applied(found, PlanDraft(title, columns))
     async with call.write() as tx:
         plan, rows = await drafts.make(tx, await call.workspace_id(tx), draft)
         return await drafts.made(tx, draft, plan, rows)

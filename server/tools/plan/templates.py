@@ -8,7 +8,7 @@ from server.models.plans import Template
 from server.registry import nearest
 from server.settings import ASSETS
 from server.text.names import folded
-from server.tools.plan.drafts import Draft
+from server.tools.plan.drafts import PlanDraft
 
 
 @cache
@@ -30,7 +30,7 @@ def require(name: str) -> Template:
     )
 
 
-def applied(template: Template, draft: Draft) -> Draft:
+def applied(template: Template, draft: PlanDraft) -> PlanDraft:
     """Return a draft on top of a template: its phases come first, what the draft says replaces what it says."""
     said = {name: value for name, value in draft.columns.items() if value is not None}
     usual = {"category": template.category, "goals": template.goals, "success_criteria": template.success_criteria}

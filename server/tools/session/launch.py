@@ -23,7 +23,7 @@ from server.tools.common import Call
 from server.tools.render import MAX_BYTES, Result, length
 from server.tools.session import agent_files
 from server.tools.session.checkpoints import position
-from server.tools.session.launch_prompt import Launch, compose
+from server.tools.session.launch_prompt import LaunchFacts, compose
 from server.tools.session.tool import TOOL
 
 ROOM = 3_000  # bytes of a result for what stands beside the prompt
@@ -129,7 +129,7 @@ async def _ahead(call: Call, order: Order) -> Ahead:
     return Ahead(await position(call.db, plan), await plan_notes.waiting(call.db, plan.plan_id, name))
 
 
-async def _launch(call: Call, tx: Transaction, order: Order, ahead: Ahead) -> Launch:
+async def _launch(call: Call, tx: Transaction, order: Order, ahead: Ahead) -> LaunchFacts:
     """Open the session of a sub-agent, and gather what it has to know."""
     caller = tx.origin.session_id
     parent = await sessions.require(tx, caller) if caller else None
@@ -149,7 +149,7 @@ async def _launch(call: Call, tx: Transaction, order: Order, ahead: Ahead) -> La
     events.record(
         tx, Event("agent_session_started", "session", session.session_id, plan_id=session.plan_id, summary=told)
     )
-    return Launch(
+    return LaunchFacts(
         session=session,
         parent=parent,
         workspace=workspace,
@@ -161,7 +161,7 @@ async def _launch(call: Call, tx: Transaction, order: Order, ahead: Ahead) -> La
     )
 
 
-def _parts(launch: Launch, text: str) -> dict[str, Any]:
+def _parts(launch: LaunchFacts, text: str) -> dict[str, Any]:
     """Return the answer with the whole prompt, or refuse one that is too long for an answer."""
     session = launch.session
     parts = {"session_id": session.session_id, "workspace_id": session.workspace_id, "agent_name": session.agent}
@@ -174,7 +174,7 @@ def _parts(launch: Launch, text: str) -> dict[str, Any]:
     return parts
 
 
-def _context(launch: Launch) -> dict[str, Any]:
+def _context(launch: LaunchFacts) -> dict[str, Any]:
     """Return what the context file of a sub-agent holds."""
     told = {
         "session_id": launch.session.session_id,

@@ -32,7 +32,7 @@ GIT = (
 
 
 @dataclass(frozen=True)
-class Launch:
+class LaunchFacts:
     """What a launch prompt tells: `plan` is where the plan stands, `notes` are instructions in it for the agent."""
 
     session: Session
@@ -51,7 +51,7 @@ class Launch:
         return self.parent.agent if self.parent else next(iter(following), None)
 
 
-def compose(launch: Launch) -> str:
+def compose(launch: LaunchFacts) -> str:
     """Return the launch prompt. It ends with the task, as the caller wrote it."""
     sections = {
         f"You are {_line(launch.session.agent)}": _role(launch),
@@ -65,7 +65,7 @@ def compose(launch: Launch) -> str:
     return "\n\n".join([*told, f"# Your task\n{launch.task}"])
 
 
-def _role(launch: Launch) -> list[str]:
+def _role(launch: LaunchFacts) -> list[str]:
     by = f", started by {_line(launch.parent.agent)} for one task" if launch.parent else ", started for one task"
     if launch.role is None:
         return [f"An agent{by}."]
@@ -74,7 +74,7 @@ def _role(launch: Launch) -> list[str]:
     return [f"An agent{by}. Your role: {_line(launch.role.description)}", *limits]
 
 
-def _context(launch: Launch) -> list[str]:
+def _context(launch: LaunchFacts) -> list[str]:
     path = launch.workspace.path
     lines = [
         f"- Workspace: {path if path.isprintable() else encode(path)} (workspace_id {launch.workspace.workspace_id})"
@@ -88,7 +88,7 @@ def _context(launch: Launch) -> list[str]:
     return lines
 
 
-def _notes(launch: Launch) -> list[str]:
+def _notes(launch: LaunchFacts) -> list[str]:
     lines = [f"- {_short(note.note)} ({note.note_id})" for note in launch.notes[:MOST_NOTES]]
     more = len(launch.notes) - len(lines)
     return [*lines, f"- {more} more: memory_plan list_notes"] if more > 0 else lines
@@ -104,7 +104,7 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _protocol(launch: Launch) -> list[str]:
+def _protocol(launch: LaunchFacts) -> list[str]:
     session_id = launch.session.session_id
     plan_id = launch.session.plan_id
     parent = {"plan_id": plan_id} if plan_id else {"parent_type": "session", "parent_id": session_id}
@@ -119,7 +119,7 @@ def _protocol(launch: Launch) -> list[str]:
     ]
 
 
-def _report(launch: Launch) -> str:
+def _report(launch: LaunchFacts) -> str:
     done = "memory_agent complete with a summary: what you did, how it was checked, what is open"
     if launch.report_to is None:
         return f"- End: {done}."

@@ -8,7 +8,7 @@ from server.db.audit import events
 from server.db.dependencies import dependencies
 from server.db.plans import plans
 from server.db.steps import claims, steps
-from server.db.steps.claims import Wanted
+from server.db.steps.claims import StepFilter
 from server.db.steps.steps import Outlook
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import COUNTED
@@ -59,7 +59,7 @@ async def next_(
     finished = None
     async with call.write() as tx:
         actor = step_rules.require_claimant(tx)
-        wanted = Wanted(types or (), _names(tx.origin.agent, tx.origin.session_id, assignee))
+        wanted = StepFilter(types or (), _names(tx.origin.agent, tx.origin.session_id, assignee))
         if step_id or step_index is not None:
             where = await step_rules.target(call, tx, step_id, plan_id, step_index)
             plan, workspace_id = where.plan, where.workspace_id
@@ -108,7 +108,7 @@ async def _finish(call: Call, tx: Transaction, where: Target, status: str, notes
 
 
 async def _held_or_claimed(
-    tx: Transaction, actor: str, plan_id: str, wanted: Wanted, lease_seconds: int
+    tx: Transaction, actor: str, plan_id: str, wanted: StepFilter, lease_seconds: int
 ) -> StepRow | None:
     """Return the step the actor holds in the plan, its lease renewed if it ran out, or claim the next eligible one."""
     if held := await claims.held(tx, actor, plan_id=plan_id):
@@ -139,7 +139,7 @@ def _finished(step: StepRow) -> dict[str, Any]:
     return {name: {"step_id": step.step_id, "index": step.order_index, "status": step.status}}
 
 
-async def _waiting(db: Reader, plan: Plan, wanted: Wanted) -> dict[str, Any] | None:
+async def _waiting(db: Reader, plan: Plan, wanted: StepFilter) -> dict[str, Any] | None:
     """Return why nothing is eligible: how many steps for each reason, and the first ones with theirs."""
     found = await claims.waiting(db, plan.plan_id, first=FIRST_WAITING, wanted=wanted)
     reasons = await step_rules.explain(db, plan, found.first)

@@ -5,7 +5,7 @@ from typing import Any
 from server.db.gates import approvals
 from server.db.plans import plans
 from server.db.storage.list_totals import COUNTED
-from server.models.approvals import Waiting
+from server.models.approvals import ReachedGate
 from server.models.text import Id
 from server.tools.commands import command
 from server.tools.common import Call
@@ -56,6 +56,6 @@ def _id(row: dict[str, Any]) -> str:
     return row.get("step_id") or row["phase_id"]
 
 
-def _told(gate: Waiting) -> dict[str, Any]:
+def _told(gate: ReachedGate) -> dict[str, Any]:
     found = {f"{gate.type}_id": gate.id, "kind": gate.type, "plan_id": gate.plan_id, "plan": gate.plan}
     return {**found, "name": gate.name[:SHOWN], "index": gate.index, **({"since": gate.since} if gate.since else {})}

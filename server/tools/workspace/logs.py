@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from server.db.audit import events, restore, trash
-from server.db.audit.events import Wanted
+from server.db.audit.events import EventFilter
 from server.db.plans import plans
 from server.db.storage.connection import Reader
 from server.db.storage.list_totals import COUNTED
@@ -95,9 +95,9 @@ async def events_(
     wanted_types = await _known_types(call.db, workspace_id, types or [])
     if wait_seconds:
         with call.waits.at_most(wait_seconds):
-            await events.wait_for(call.db, Wanted(workspace_id, after_id, wanted_types, plan_id))
+            await events.wait_for(call.db, EventFilter(workspace_id, after_id, wanted_types, plan_id))
     latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
-    wanted = Wanted(workspace_id, since_id, wanted_types, plan_id)
+    wanted = EventFilter(workspace_id, since_id, wanted_types, plan_id)
     rows, total = await events.page(call.db, wanted, after_id=after_id, limit=limit + 1)
     if not rows and plan_id and not since_id:
         await _require_known(call.db, plan_id)

@@ -33,7 +33,7 @@ Inner = tuple[Workspace, str, Checkout | None]
 
 
 @dataclass(frozen=True)
-class Place:
+class ProjectFolder:
     """A project folder, and what it tells: the git working tree around it, its identity file, whose that is.
 
     `nature` says what the folder is by that file. `inner` are the workspaces below the old folder of `owner` that came
@@ -47,26 +47,26 @@ class Place:
     nature: Nature = "new"
     old: Whereabouts = "gone"
     inner: Sequence[Inner] = ()
-    main: "Place | None" = None
+    main: "ProjectFolder | None" = None
 
 
-async def look(db: Reader, folder: str, data_root: str, *, workspace_id: str | None = None) -> Place:
+async def look(db: Reader, folder: str, data_root: str, *, workspace_id: str | None = None) -> ProjectFolder:
     """Look at a project folder. `workspace_id` is the workspace that it is said to be, instead of its file."""
     checkout = await anyio.to_thread.run_sync(paths.checkout, folder)
     known = await anyio.to_thread.run_sync(identity.read, folder)
     named = workspace_id or known.workspace_id
     owner = await workspaces.find(db, named) if named else None
     if owner is None:
-        return Place(folder, checkout, known, main=await _moved_main(db, folder, checkout, data_root))
+        return ProjectFolder(folder, checkout, known, main=await _moved_main(db, folder, checkout, data_root))
     old = await anyio.to_thread.run_sync(paths.whereabouts, owner.path, folder)
     former = [owner.path, *await workspaces.former_paths(db, owner.workspace_id)]
     nature = _nature(owner, old, fits=_fits(known, former, data_root), folder=folder)
     below = await workspaces.below(db, owner.path) if old != "there" and owner.path != folder else []
     inner = await anyio.to_thread.run_sync(_came_along, owner.path, folder, below)
-    return Place(folder, checkout, known, owner, nature, old, inner)
+    return ProjectFolder(folder, checkout, known, owner, nature, old, inner)
 
 
-async def _moved_main(db: Reader, folder: str, checkout: Checkout | None, data_root: str) -> Place | None:
+async def _moved_main(db: Reader, folder: str, checkout: Checkout | None, data_root: str) -> ProjectFolder | None:
     """Return where the repository of a worktree holds the file of a workspace that was moved there, if it does."""
     if checkout is None or folder in checkout.twins:
         return None
@@ -105,7 +105,7 @@ def _came_along(old: str, new: str, below: Sequence[Workspace]) -> list[Inner]:
     return found
 
 
-def doubt(place: Place) -> Conflict:
+def doubt(place: ProjectFolder) -> Conflict:
     """Return the error for a folder of which only a person can tell whether it is the workspace it names."""
     assert place.owner is not None  # or there would be no doubt
     workspace_id = place.owner.workspace_id
@@ -118,7 +118,7 @@ def doubt(place: Place) -> Conflict:
     )
 
 
-def waits(main: Place) -> Conflict:
+def waits(main: ProjectFolder) -> Conflict:
     """Return the error for a git worktree of a repository whose workspace was moved, and is not registered anew."""
     assert main.owner is not None  # it was moved, or may have been
     return Conflict(
@@ -130,7 +130,7 @@ def waits(main: Place) -> Conflict:
     )
 
 
-async def move(tx: Transaction, place: Place) -> list[Workspace]:
+async def move(tx: Transaction, place: ProjectFolder) -> list[Workspace]:
     """Give a workspace its new folder, and those that came along theirs; return them all, the first one first."""
     assert place.owner is not None  # the caller found it
     moved = [await _moved(tx, place.owner, place.folder, place.checkout)]

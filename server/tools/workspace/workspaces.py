@@ -15,7 +15,7 @@ from server.tools import paths
 from server.tools.common import Call, Detail, WorkspacePath
 from server.tools.render import Page, Result
 from server.tools.workspace import moved_folders
-from server.tools.workspace.moved_folders import Place
+from server.tools.workspace.moved_folders import ProjectFolder
 from server.tools.workspace.tool import TOOL
 
 LAST_EVENTS = 10
@@ -108,7 +108,7 @@ async def migrate(call: Call, *, workspace_path: WorkspacePath) -> dict[str, Any
 
 
 def _made(
-    tx: Transaction, place: Place, workspace: Workspace, moved: Sequence[Workspace], *, first_time: bool
+    tx: Transaction, place: ProjectFolder, workspace: Workspace, moved: Sequence[Workspace], *, first_time: bool
 ) -> dict[str, Any]:
     """Return what has become of a folder, for `_settled`."""
     tx.workspace_id = workspace.workspace_id
@@ -127,7 +127,7 @@ def _made(
     }
 
 
-async def _find(call: Call, tx: Transaction, place: Place, name: str | None) -> Workspace | None:
+async def _find(call: Call, tx: Transaction, place: ProjectFolder, name: str | None) -> Workspace | None:
     """Return the workspace that a folder or git worktree is by its place; refuse what cannot become one."""
     if there := await workspaces.at(tx, place.folder):
         away = place.owner if place.nature in ("moved", "doubtful") else None
@@ -158,13 +158,13 @@ def _two_workspaces(folder: str, there: Workspace, owner: Workspace) -> Conflict
     )
 
 
-async def _move(call: Call, tx: Transaction, place: Place) -> list[Workspace]:
+async def _move(call: Call, tx: Transaction, place: ProjectFolder) -> list[Workspace]:
     if not call.shared.force:
         await _refuse_overlap(tx, place, await workspaces.holding(tx, place.folder, place.checkout, former=False))
     return await moved_folders.move(tx, place)
 
 
-def _refuse_copy(call: Call, place: Place, owner: Workspace) -> None:
+def _refuse_copy(call: Call, place: ProjectFolder, owner: Workspace) -> None:
     if place.old == "there" and not call.shared.force:
         raise Conflict(
             f"The folder of {owner.workspace_id}, {owner.path!r}, is still there, so it was not moved. "
@@ -182,7 +182,7 @@ async def _refuse_other(call: Call, tx: Transaction, workspace: Workspace) -> No
         )
 
 
-async def _refuse_overlap(tx: Transaction, place: Place, around: Workspace | None) -> None:
+async def _refuse_overlap(tx: Transaction, place: ProjectFolder, around: Workspace | None) -> None:
     """Refuse a folder inside or around others; what it is itself, was linked below, or brings along is no other."""
     own = {inner.workspace_id for inner, *_ in place.inner}
     if place.nature != "copy" and place.owner:
@@ -203,7 +203,7 @@ async def _refuse_overlap(tx: Transaction, place: Place, around: Workspace | Non
     )
 
 
-async def _create(tx: Transaction, place: Place, name: str | None) -> Workspace:
+async def _create(tx: Transaction, place: ProjectFolder, name: str | None) -> Workspace:
     """Insert a workspace, under the id that its folder remembers if no other workspace has it."""
     columns: dict[str, Any] = moved_folders.git_columns(place.checkout, {})
     remembered = place.known.workspace_id if place.known.is_here else None

@@ -13,7 +13,7 @@ import pytest
 from server.cli import search_index
 from server.db.plans import plan_archive, plans
 from server.db.search import index_repair, search
-from server.db.search.index_repair import Report
+from server.db.search.index_repair import IndexReport
 from server.db.search.indexing import SOURCES
 from server.db.search.search import Scope
 from server.db.steps import steps
@@ -294,7 +294,7 @@ async def test_a_rebuild_gives_the_rows_that_the_writes_gave(db: Database) -> No
     assert [tuple(row) for row in await db.all("SELECT word FROM search_words ORDER BY word")] == [
         tuple(row) for row in words
     ]
-    assert await index_repair.check(db) == Report(len(before), 0, 0, 0, 0, index_agrees=True)
+    assert await index_repair.check(db) == IndexReport(len(before), 0, 0, 0, 0, index_agrees=True)
 
 
 async def test_what_others_write_meanwhile_is_no_damage(db: Database, settings: Settings) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.tools.agent.briefing import Part, fit
+from server.tools.agent.briefing import Section, fit
 from server.tools.render import MAX_BYTES, MIN_BYTES, Budget, render
 
 NAMES = ("plan", "instructions", "held", "handoff", "plans", "next", "phases", "messages", "context")
@@ -19,21 +19,21 @@ items: st.SearchStrategy[dict[str, Any]] = st.dictionaries(names, texts, min_siz
 
 
 @st.composite
-def parts(draw: st.DrawFn) -> list[Part]:
+def parts(draw: st.DrawFn) -> list[Section]:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=len(NAMES)))
     return [draw(part(name)) for name in names]
 
 
 @st.composite
-def part(draw: st.DrawFn, name: str) -> Part:
+def part(draw: st.DrawFn, name: str) -> Section:
     if name in ("plan", "handoff"):
-        return Part(name, [draw(items)], "memory_plan get", single=True, smaller=[{"plan_id": "plan_1"}])
+        return Section(name, [draw(items)], "memory_plan get", single=True, smaller=[{"plan_id": "plan_1"}])
     found = draw(st.lists(items, min_size=1, max_size=30))
-    return Part(name, found, "memory_plan list_notes", total=draw(st.integers(0, 500)))
+    return Section(name, found, "memory_plan list_notes", total=draw(st.integers(0, 500)))
 
 
 @given(parts(), st.integers(MIN_BYTES, MAX_BYTES))
-def test_it_fits_and_accounts_for_every_item(found: list[Part], most: int) -> None:
+def test_it_fits_and_accounts_for_every_item(found: list[Section], most: int) -> None:
     told: dict[str, Any] = fit(START, found, most)
 
     text = render(told, Budget(most))
@@ -44,7 +44,7 @@ def test_it_fits_and_accounts_for_every_item(found: list[Part], most: int) -> No
         accounted(one, told)
 
 
-def accounted(one: Part, told: dict[str, Any]) -> None:
+def accounted(one: Section, told: dict[str, Any]) -> None:
     """Check that a part is there whole, or that `omitted` says what is missing."""
     shown, note = told.get(one.name), told.get("omitted", {}).get(one.name)
     if one.single:
@@ -61,12 +61,12 @@ def accounted(one: Part, told: dict[str, Any]) -> None:
 @pytest.mark.parametrize("most", [8_000, 45_000])
 def test_no_part_starves_the_others(most: int, without: tuple[str, ...]) -> None:
     rows = [{"a": "x" * 290} for _ in range(300)]
-    found = [Part(name, rows, "help") for name in NAMES if name not in without]
+    found = [Section(name, rows, "help") for name in NAMES if name not in without]
     told = fit(START, found, most)
     assert all(len(told[part.name]) < 300 for part in found)
     assert len(render(told, Budget(most))) > most - 400
 
 
 def test_what_is_whole_is_not_omitted() -> None:
-    told = fit(START, [Part("next", [{"task": "a"}], "memory_steps ready")], 8_000)
+    told = fit(START, [Section("next", [{"task": "a"}], "memory_steps ready")], 8_000)
     assert told == {**START, "next": [{"task": "a"}]}
