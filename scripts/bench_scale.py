@@ -25,6 +25,7 @@ from bench_figures import Figure, sized, timed
 from bench_store import AGENTS, LARGE, SEED, SMALL, STEPS, Prose, Shape, build, queries
 
 from server.calls import offered, run
+from server.db.gates import gates
 from server.db.storage.connection import Connection, Statement
 from server.db.storage.name_functions import FUNCTIONS
 from server.errors import NotFound
@@ -380,6 +381,15 @@ async def opening(root: Path) -> list[float]:
     return took
 
 
+def explainer(path: Path) -> sqlite3.Connection:
+    """Return a connection that understands all that ours are asked: it has their functions and temporary tables."""
+    db = sqlite3.connect(path)
+    for name, function in FUNCTIONS.items():
+        db.create_function(name, 1, function, deterministic=True)
+    db.execute(gates.TOUCHED)
+    return db
+
+
 def plan_of(db: sqlite3.Connection, statement: Statement) -> list[str]:
     """Return how SQLite finds the rows of a statement, a line a table."""
     sql, params = statement
@@ -442,9 +452,7 @@ def _of_file(size: str, path: Path, shape: Shape) -> Iterator[Figure]:
 
 
 def _of_calls(size: str, path: Path, timings: Mapping[str, Timing], base: Mapping[str, Timing]) -> Iterator[Figure]:
-    db = sqlite3.connect(path)
-    for name, function in FUNCTIONS.items():
-        db.create_function(name, 1, function, deterministic=True)
+    db = explainer(path)
     scans = 0
     for name, timing in timings.items():
         plans = dict.fromkeys(line for statement in timing.statements for line in plan_of(db, statement))

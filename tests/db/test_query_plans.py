@@ -9,11 +9,9 @@ import bench_store
 import pytest
 from bench_scale import Things, Timing
 
-from server.db.gates import gates
 from server.db.plans import phases
 from server.db.steps import claims
 from server.db.storage.connection import Database, Statement
-from server.db.storage.name_functions import FUNCTIONS
 from server.settings import DATABASE_NAME
 
 SHAPE = bench_store.Shape(2, 5, crowd=15)
@@ -26,11 +24,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[sqlite3.Connecti
     """The store, and the statements of one call of every kind."""
     root = tmp_path_factory.mktemp("store")
     asyncio.run(bench_store.build(root, SHAPE))
-    db = sqlite3.connect(root / DATABASE_NAME)
-    for name, function in FUNCTIONS.items():
-        db.create_function(name, 1, function, deterministic=True)
-    db.execute(gates.TOUCHED)  # of the connection that writes alone
-    return db, asyncio.run(bench_scale.measure(root, rounds=0))
+    return bench_scale.explainer(root / DATABASE_NAME), asyncio.run(bench_scale.measure(root, rounds=0))
 
 
 @pytest.mark.parametrize("name", NAMES)
