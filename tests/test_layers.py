@@ -136,6 +136,17 @@ def test_a_room_imports_only_the_rooms_below_it(path: Path) -> None:
     assert rooms - {room} <= ROOMS[room]
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if re.match(r"tools/\w+/", name_of(path))], ids=by_name)
+def test_no_tool_leans_on_another(path: Path) -> None:
+    tool = path.parent.name
+    others = {
+        parts[2] for parts in (module.split(".") for module in imported(path)) if parts[:2] == ["server", "tools"]
+    }
+    packages = {folder.name for folder in (SERVER / "tools").iterdir() if folder.is_dir()}
+
+    assert others & packages <= {tool}
+
+
 @pytest.mark.parametrize("path", FILES, ids=by_name)
 def test_a_foreign_package_is_imported_only_where_it_belongs(path: Path) -> None:
     foreign = {module.split(".")[0] for module in imported(path)} - set(sys.stdlib_module_names) - {"server"}

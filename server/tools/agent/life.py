@@ -10,7 +10,7 @@ from server.db.audit import events
 from server.db.plans import plans
 from server.db.sessions import file_reservations, lineage, sessions
 from server.db.steps import claims, steps
-from server.db.storage.connection import Reader, Transaction
+from server.db.storage.connection import Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.base import Model
 from server.models.events import Event
@@ -22,6 +22,7 @@ from server.text.names import folded, is_reserved
 from server.tools.agent import briefing
 from server.tools.agent.tool import TOOL
 from server.tools.common import Call, SessionId
+from server.tools.plan_rules import plan_of
 from server.tools.render import Page, lean, reading
 from server.tools.step_rules import LEASE_SECONDS
 
@@ -228,14 +229,6 @@ async def handoff(
             "passed": [step.step_id for step in passed],
             "released_files": files,
         }
-
-
-async def plan_of(db: Reader, plan_id: str | None, session: Session | None) -> Plan | None:
-    """Return the plan named, else that of the session unless it was archived meanwhile."""
-    if plan_id:
-        return await plans.require_live(db, plan_id)
-    plan = await plans.find(db, session.plan_id) if session and session.plan_id else None
-    return plan if plan and not plan.archived_at else None
 
 
 @TOOL.action(takes=("briefing",), then=_briefed)

@@ -13,8 +13,8 @@ from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.drafts import PlanDraft
 from server.tools.plan.tool import TOOL
+from server.tools.plan_rules import unblocked
 from server.tools.render import Result
-from server.tools.steps.steps import unblocked
 
 KEPT = (
     "description", "category", "priority", "goals", "success_criteria", "categorization", "workflow_mode", "owner",

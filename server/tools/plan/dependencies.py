@@ -9,7 +9,7 @@ from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.plans import PlanIds
 from server.tools.plan.tool import TOOL
-from server.tools.steps.steps import edited
+from server.tools.plan_rules import edited
 
 
 @TOOL.action(takes=("version",))

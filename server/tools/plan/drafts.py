@@ -24,8 +24,8 @@ from server.models.plans import (
 from server.models.steps import NewStep, StepRow, brief
 from server.text.names import folded
 from server.tools.common import Call
+from server.tools.plan_rules import refuse_gated
 from server.tools.render import Result
-from server.tools.steps.steps import refuse_gated
 
 
 @dataclass

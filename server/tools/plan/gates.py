@@ -15,7 +15,7 @@ from server.tools import answers, gate_rules, step_rules
 from server.tools.common import Call
 from server.tools.gate_rules import NeedsHuman
 from server.tools.plan.tool import TOOL
-from server.tools.steps.steps import live
+from server.tools.plan_rules import live
 
 
 @TOOL.action(one_of=(("plan_id",), ("step_id",)))

@@ -9,8 +9,8 @@ from server.models.plans import NoteType, PlanNote
 from server.models.text import AgentName, Id, SomeText
 from server.tools.common import Call
 from server.tools.plan.tool import TOOL
+from server.tools.plan_rules import live
 from server.tools.render import Page, reading
-from server.tools.steps.steps import live
 
 
 @TOOL.action(takes=("request",))

@@ -16,7 +16,7 @@ from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.plans import PhaseName
 from server.tools.plan.tool import TOOL
-from server.tools.steps.steps import edited, live, unblocked
+from server.tools.plan_rules import edited, live, unblocked
 
 MOST_SHOWN = 20
 

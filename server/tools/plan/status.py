@@ -11,7 +11,7 @@ from server.models.text import AgentNameOrEmpty, Id, Index, Line, Lines, Text
 from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.tool import TOOL
-from server.tools.steps.steps import edited, unblocked
+from server.tools.plan_rules import edited, unblocked
 
 # Values short enough to be told as they were before a change.
 SHORT = ("title", "status", "category", "priority", "workflow_mode", "recommended_next_agent", "owner", "phase_gates")

@@ -14,8 +14,8 @@ from server.models.plans import Plan
 from server.models.reservations import Checkpoint, CheckpointBrief
 from server.models.steps import StepRow
 from server.models.text import Data, Id, Name
-from server.tools.agent.life import plan_of
 from server.tools.common import Call, Detail
+from server.tools.plan_rules import plan_of
 from server.tools.render import Page, reading
 from server.tools.session.tool import TOOL
 

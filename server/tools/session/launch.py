@@ -18,8 +18,8 @@ from server.models.events import Event
 from server.models.launch import ScopeBoundaries
 from server.models.plans import PlanNote
 from server.models.text import Id, OwnName, SomeText
-from server.tools.agent.life import plan_of
 from server.tools.common import Call
+from server.tools.plan_rules import plan_of
 from server.tools.render import MAX_BYTES, Result, length
 from server.tools.session import agent_files
 from server.tools.session.checkpoints import position

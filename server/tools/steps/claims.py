@@ -19,9 +19,10 @@ from server.models.steps import Step, StepBrief, StepRow, StepStatus, StepType, 
 from server.models.text import AgentName, Id, Index, Seconds, Text
 from server.tools import plan_progress, step_rules
 from server.tools.common import STEP, Call
+from server.tools.plan_rules import unblocked
 from server.tools.render import Page
 from server.tools.step_rules import LEASE_SECONDS, Outcome, Target
-from server.tools.steps.steps import WHOLE, unblocked
+from server.tools.steps.steps import WHOLE
 from server.tools.steps.tool import TOOL
 
 FIRST_WAITING = 5

@@ -16,8 +16,8 @@ from server.models.text import Id, Index, Line, Text
 from server.tools import step_rules
 from server.tools.common import Call
 from server.tools.paths import file_in
+from server.tools.plan_rules import live
 from server.tools.render import Page, reading
-from server.tools.steps.steps import live
 from server.tools.steps.tool import TOOL
 
 WHOLE = reading("memory_steps list_edits", "edit_id")

@@ -6,26 +6,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from server.db.audit import trash
-from server.db.dependencies import dependencies
 from server.db.plans import phases, plans
-from server.db.steps import step_attachments, steps
+from server.db.steps import steps
 from server.db.storage.connection import Transaction
 from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.plans import Plan
 from server.models.steps import NewStep, StepRow
 from server.models.text import Id, Index, Lines
 from server.text.names import folded
-from server.tools import step_rules
+from server.tools import step_removal, step_rules
 from server.tools.common import STEP, Call
+from server.tools.plan_rules import created_phase, edited, log, refuse_gated, refuse_in_completed
 from server.tools.render import Result
 from server.tools.step_rules import Target
-from server.tools.steps.steps import StepSpecs, created_phase, edited, log, refuse_gated, refuse_in_completed, unblocked
+from server.tools.steps.steps import StepSpecs
 from server.tools.steps.tool import TOOL
 
 Direction = Annotated[Literal["up", "down"], Field(description="up|down")]
 Order = Annotated[list[int], Field(description="every current index once, in the new order")]
-MOST_SHOWN = 20
 
 
 @TOOL.action(destructive=True, takes=("version", "claim", "request"), one_of=STEP)
@@ -48,8 +46,8 @@ async def delete(
         step_rules.check_version(call, where.step)
         step_rules.guard(call, tx, where.step)
         if not confirm:
-            return {"workspace_id": where.workspace_id, "preview": await _loss(tx, [where.step])}
-        trash_id, free = await _remove(tx, where.plan, where.workspace_id, [where.step])
+            return {"workspace_id": where.workspace_id, "preview": await step_removal.loss(tx, [where.step])}
+        trash_id, free = await step_removal.remove(tx, where.plan, where.workspace_id, [where.step])
         log(tx, where.plan.plan_id, "steps_deleted", f"step deleted: {where.step.task[:120]}", trash_id=trash_id)
         return {
             "step_id": where.step.step_id,
@@ -58,46 +56,6 @@ async def delete(
             "trash_id": trash_id,
             "unblocked": free,
         }
-
-
-async def _loss(tx: Transaction, gone: list[StepRow]) -> dict[str, Any]:
-    """Say what removing these steps would take away."""
-    rows = await step_attachments.collect(tx, [step.step_id for step in gone])
-    named = [
-        {"step_id": step.step_id, "index": step.order_index, "status": step.status, "task": step.task[:120]}
-        for step in gone[:MOST_SHOWN]
-    ]
-    return {
-        "would_delete": named,
-        "steps": len(gone),
-        "with_them": {table: len(found) for table, found in rows.items() if found and table != "steps"},
-        "hint": "send the same call with confirm=true to do it; it goes to the trash for 30 days",
-    }
-
-
-async def _remove(
-    tx: Transaction, plan: Plan, workspace_id: str, gone: list[StepRow]
-) -> tuple[str, list[dict[str, Any]]]:
-    """Move steps to the trash; return its id and what became free."""
-    ids = [step.step_id for step in gone]
-    rows = await step_attachments.collect(tx, ids)
-    title = gone[0].task[:120] if len(gone) == 1 else f"{len(gone)} steps of {plan.title}"
-    trash_id = await trash.put(
-        tx,
-        entity_type="step" if len(gone) == 1 else "steps",
-        entity_id=ids[0] if len(gone) == 1 else plan.plan_id,
-        title=title,
-        workspace_id=workspace_id,
-        plan_id=plan.plan_id,
-        rows=rows,
-    )
-    lost = set(ids)
-    waiting = [(row["source_type"], row["source_id"]) for row in rows["dependencies"] if row["target_id"] in lost]
-    await steps.delete(tx, ids, plan.plan_id)
-    await plans.touch(tx, plan.plan_id)
-    free = await dependencies.free_among(tx, [node for node in waiting if node[1] not in lost])
-    free += await dependencies.refresh(tx, [("phase", step.phase_id) for step in gone])
-    return trash_id, await unblocked(tx, free)
 
 
 async def _reordered(
@@ -125,7 +83,7 @@ async def _reordered(
             {"step_id": step.step_id, "index": index, "was": step.order_index}
             for index, step in moved
             if named in (None, step)
-        ][:MOST_SHOWN],
+        ][: step_removal.MOST_SHOWN],
     }
     return Result(parts, f"memory_steps action='list' plan_id={plan.plan_id!r} shows the order")
 
@@ -267,13 +225,13 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
         stays = set(kept.values())
         gone = [step for step in before if step.step_id not in stays]
         if gone and not confirm:
-            return {"plan_id": plan_id, "workspace_id": workspace_id, "preview": await _loss(tx, gone)}
+            return {"plan_id": plan_id, "workspace_id": workspace_id, "preview": await step_removal.loss(tx, gone)}
         new = [step for place, step in enumerate(replacement_steps) if place not in kept]
         refuse_in_completed(plan, new)
         refuse_gated(new)
         for step in gone:
             step_rules.guard(call, tx, step)
-        trash_id, free = await _remove(tx, plan, workspace_id, gone) if gone else (None, [])
+        trash_id, free = await step_removal.remove(tx, plan, workspace_id, gone) if gone else (None, [])
         phases_before = await phases.count(tx, plan_id)
         after = await _rebuild(tx, plan_id, replacement_steps, kept)
         summary = f"steps replaced: {len(kept)} kept, {len(after) - len(kept)} new, {len(gone)} removed"

@@ -6,14 +6,12 @@ from pydantic import Field
 
 from server.db.audit import events
 from server.db.dependencies import dependencies
-from server.db.dependencies.dependencies import Node
 from server.db.gates import confirmations
 from server.db.plans import phases, plans
 from server.db.steps import steps
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, Gated, InvalidArguments, NotFound, ProjectMemoryError
 from server.models.events import Event
-from server.models.plans import Plan
 from server.models.steps import (
     MOST_WAITS,
     NewStep,
@@ -30,6 +28,7 @@ from server.models.steps import (
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call, Detail
+from server.tools.plan_rules import created_phase, edited, live, log, refuse_gated, refuse_in_completed, unblocked
 from server.tools.render import Page, Result, reading
 from server.tools.step_rules import Outcome, Target
 from server.tools.steps.tool import TOOL
@@ -41,42 +40,6 @@ Updates = Annotated[list[StepUpdate], Field(min_length=1, max_length=500, descri
 MOST_TOLD = 5
 WHOLE = reading("memory_steps get", "step_id")
 Status = Annotated[StepStatus, Field(description="pending|active|done|blocked|failed|cancelled")]
-
-
-async def live(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:
-    """Return a plan that can be changed and the workspace of the call."""
-    plan = await plans.require_live(tx, plan_id)
-    return plan, await call.workspace_id(tx, plan.workspace_id)
-
-
-async def edited(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:
-    """Like `live`, for a plan in the version that the caller knows."""
-    plan, workspace_id = await live(call, tx, plan_id)
-    plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
-    return plan, workspace_id
-
-
-def refuse_in_completed(plan: Plan, new: list[NewStep]) -> None:
-    """Refuse open steps in a plan that is completed."""
-    if plan.status == "completed" and any(not step_rules.is_closed(step.status) for step in new):
-        raise Conflict(
-            f"The plan {plan.plan_id} is completed, so it takes no open steps. "
-            f"memory_plan action='update' plan_id={plan.plan_id!r} status='active' reopens it."
-        )
-
-
-def log(tx: Transaction, plan_id: str, kind: str, summary: str, **data: Any) -> None:
-    """Log a change of several steps, or of their order, with their plan."""
-    events.record(tx, Event(kind, "plan", plan_id, plan_id=plan_id, summary=summary, data=data))
-
-
-async def unblocked(db: Reader, nodes: list[Node]) -> list[dict[str, Any]]:
-    """Return what became free: steps with plan and index, others by type and id."""
-    if not nodes:
-        return []
-    rows = await steps.by_ids(db, [node_id for kind, node_id in nodes if kind == "step"])
-    found = [{"step_id": s.step_id, "plan_id": s.plan_id, "index": s.order_index} for s in rows.values()]
-    return found + [{f"{kind}_id": node_id} for kind, node_id in nodes if kind != "step"]
 
 
 @TOOL.action(takes=("version", "request"))
@@ -120,22 +83,6 @@ async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], 
     parts: dict[str, Any] = {"plan_id": plan_id, "workspace_id": workspace_id, "steps_total": total + len(rows)}
     parts |= {"created_phase": await created_phase(tx, plan_id, phases_before), "added": added}
     return Result(parts, f"memory_steps action='list' plan_id={plan_id!r} shows all steps")
-
-
-async def created_phase(tx: Transaction, plan_id: str, before: int) -> str | list[str] | None:
-    """Return the name, or names, of phases that were made because a step named a new one: the plan had `before`."""
-    made = list((await phases.names(tx, plan_id, first=before)).values())
-    return made[0] if len(made) == 1 else made or None
-
-
-def refuse_gated(new: list[NewStep]) -> None:
-    """Refuse new steps that come in behind their own gate: only `confirm` opens it."""
-    for step in new:
-        if step.gated:
-            raise Gated(
-                f"A step that needs confirmation cannot be added as {step.status} ({step.task[:80]!r}). "
-                "Add it as pending; a human confirms it with memory_plan action='confirm'."
-            )
 
 
 @TOOL.action(read_only=True, one_of=STEP)
