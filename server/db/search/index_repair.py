@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from server.db.search.indexing import META, SOURCES, TEXT, SearchedTable, document_of, work_off
+from server.db.search.indexing import META, TEXT, document_of, work_off
+from server.db.search.searched_tables import SOURCES, SearchedTable
 from server.db.storage.connection import Database, Reader, Transaction
 from server.errors import Busy, Storage
 from server.models.base import encode
@@ -37,9 +38,7 @@ async def check(db: Database) -> IndexReport:
 
     Others may write meanwhile, so what seems wrong is looked at again while nobody can.
     """
-    compared = [
-        await _compare(db, kind, source, table) for kind, source in SOURCES.items() for table in _tables(source)
-    ]
+    compared = [await _compare(db, kind, source, table) for kind, source in SOURCES.items() for table in source.tables]
     missing, different = map(sum, zip(*compared, strict=True))
     [[(total,)], [(pending,)], [(backlog,)]] = await db.batch(
         ("SELECT count(*) FROM search_documents", {}),
@@ -54,7 +53,7 @@ async def rebuild(db: Database) -> int:
     everything = " UNION ALL ".join(
         f"SELECT {source.key} AS entity_id, '{kind}' AS kind, {source.updated_at} AS changed FROM {table} t"
         for kind, source in SOURCES.items()
-        for table in _tables(source)
+        for table in source.tables
     )
 
     async def begin(tx: Transaction) -> None:
@@ -73,10 +72,6 @@ async def rebuild(db: Database) -> int:
     await _undisturbed(db, begin)
     done, _ = await work_off(db)
     return done
-
-
-def _tables(source: SearchedTable) -> tuple[str, ...]:
-    return (source.table, f"{source.table}_archive") if source.archives else (source.table,)
 
 
 async def _compare(db: Database, kind: str, source: SearchedTable, table: str) -> tuple[int, int]:

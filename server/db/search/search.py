@@ -14,8 +14,9 @@ from typing import Any
 
 from server.db.plans.plans import IS_SHOWN
 from server.db.search import ranking
-from server.db.search.indexing import BRIEF, SOURCES, about, also_of, facet, text_of
+from server.db.search.indexing import BRIEF, about, also_of, facet, text_of
 from server.db.search.ranking import ENOUGH, RARE, REQUIRED, Query, Ranked
+from server.db.search.searched_tables import SOURCES
 from server.db.storage.connection import Reader, Statement
 from server.models.base import encode
 from server.models.search import Kind, Match, ResultPage
