@@ -20,7 +20,7 @@ from server.db.search.searched_tables import SOURCES
 from server.db.storage.connection import Reader, Statement
 from server.models.base import encode
 from server.models.search import Kind, Match, ResultPage
-from server.text import text_analysis
+from server.text import snippets, text_analysis
 from server.text.text_analysis import Term
 
 WINDOW = 500  # matches that are roughly weighed, the newest of them; `total` counts no further
@@ -394,8 +394,8 @@ async def _shown(db: Reader, page: Sequence[Ranked], stems: frozenset[str]) -> l
 
 def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
     text = text_of(one.row["kind"], row)
-    title = text_analysis.shortened(row["label"], TITLE_SHOWN)
-    besides = (text_analysis.beyond(told, title) for told in (text, row["title"], also_of(one.row["kind"], row)))
+    title = snippets.shortened(row["label"], TITLE_SHOWN)
+    besides = (snippets.beyond(told, title) for told in (text, row["title"], also_of(one.row["kind"], row)))
     return Match(
         kind=one.row["kind"],
         entity_id=one.row["entity_id"],
@@ -405,7 +405,7 @@ def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
         snippet=_snippet(besides, stems),
         score=round(one.score, 3),
         updated_at=row["updated_at"] or None,
-        by=row["author"] and text_analysis.tidy(row["author"]),
+        by=row["author"] and snippets.tidy(row["author"]),
         trust=one.row["trust"],
         archived=bool(one.row["archived"]),
         data=row["data0"] if one.row["kind"] == "context" else None,
@@ -417,8 +417,8 @@ def _snippet(texts: Iterable[str], stems: frozenset[str]) -> str:
     """Return what answers the query: of the first text that has a wanted word, or else of the first that is any."""
     shown = ""
     for text in texts:
-        part = text_analysis.snippet(text, stems)
-        if text_analysis.OPEN in part:
+        part = snippets.snippet(text, stems)
+        if snippets.OPEN in part:
             return part
         shown = shown or part
     return shown
