@@ -80,6 +80,11 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     ),
     "memory_plan create_from_template": (Case(on_here(title="T", template="bugfix")),),
     "memory_plan clone_plan": (Case(on_plan(), ALL),),
+    "memory_plan consolidate": (
+        Case(on_plan(step_indices=[5, 6, 7], consolidated_task="All three", confirm=True), GATES),
+        Case(on_plan(step_indices=[5, 6, 7], consolidated_task="All three"), OPEN),
+    ),
+    "memory_plan merge_plans": (Case(lambda w: {"target_plan_id": w.plan_id, "source_plan_ids": [w.away]}, ALL),),
     "memory_plan delete": (Case(on_plan(confirm=True, force=True), ALL), Case(on_plan(), ALL)),
     "memory_plan set_plan_dependencies": (
         Case(lambda w: {"plan_id": w.first, "depends_on_plans": []}),

@@ -128,6 +128,9 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             "wait_seconds": 0,
             "child_workspace_id": homes[0],
             "depends_on_plans": others,
+            "target_plan_id": plan_id,
+            "source_plan_ids": others[1:],
+            "step_indices": [0, 1],
         }
 
 

@@ -1,5 +1,6 @@
 """What calls on plans and on their steps do alike: which plan it is, what it may take, what became free."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from server.db.audit import events
@@ -11,7 +12,7 @@ from server.errors import Conflict, Gated
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.sessions import Session
-from server.models.steps import CLOSED, NewStep
+from server.models.steps import CLOSED, NewStep, StepRow
 from server.tools.common import Call
 
 
@@ -36,9 +37,9 @@ async def edited(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:
     return plan, workspace_id
 
 
-def refuse_in_completed(plan: Plan, new: list[NewStep]) -> None:
+def refuse_in_completed(plan: Plan, new: Sequence[NewStep | StepRow]) -> None:
     """Refuse open steps in a plan that is completed."""
-    if plan.status == "completed" and any(not step.status not in CLOSED for step in new):
+    if plan.status == "completed" and any(step.status not in CLOSED for step in new):
         raise Conflict(
             f"The plan {plan.plan_id} is completed, so it takes no open steps. "
             f"memory_plan action='update' plan_id={plan.plan_id!r} status='active' reopens it."

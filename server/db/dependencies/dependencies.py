@@ -172,6 +172,28 @@ async def clear(tx: Transaction, sources: Iterable[Node], target_type: str) -> N
     )
 
 
+async def join(tx: Transaction, gone: Sequence[Node], kept: Node) -> None:
+    """Let `kept` wait for what `gone` wait for, and let what waits for them wait for it. A cycle raises Conflict."""
+    rows = await tx.all(
+        """
+        SELECT * FROM dependencies
+        WHERE (source_type, source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:gone))
+           OR (target_type, target_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:gone))
+        ORDER BY dependency_id
+        """,
+        {"gone": encode([list(node) for node in [*gone, kept]])},
+    )
+    ends = dict.fromkeys(gone, kept)
+    edges: dict[DependencyType, list[Edge]] = {"informs": [], "blocks": []}
+    for row in rows:
+        source, target = edge_of(row)
+        edge = ends.get(source, source), ends.get(target, target)
+        if edge[0] != edge[1]:
+            edges[row["dep_type"]].append(edge)
+    for dep_type, found in edges.items():  # what blocks once, blocks
+        await add(tx, found, dep_type)
+
+
 async def waits_of(
     db: Reader, source_type: str, ids: Iterable[str], *, target_type: str, suffix: str = ""
 ) -> dict[str, list[str]]:

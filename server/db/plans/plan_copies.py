@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from server.db.context import research
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Edge
+from server.db.plans import phases
+from server.db.steps import steps
 from server.db.storage.connection import Reader, Transaction
 from server.models.base import encode, new_id
 from server.models.plans import DependencyType
@@ -24,6 +26,31 @@ async def copy(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, re
     await research.copy(tx, {source_id: plan_id, **phase_ids, **step_ids}, suffix=suffix)
 
 
+async def append(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, title: str) -> list[str]:
+    """Append the phases and steps of `source_id` to those of `plan_id`; return the ids of the new steps.
+
+    Phases of one name become one, which awaits approval if either does. Steps keep status and notes, which begin with
+    `title`; what they wait for is as in `copy`.
+    """
+    there = await phases.of_plan(tx, plan_id)
+    first_step = await steps.count(tx, plan_id)
+    new = await _new_ids(tx, "phase", source_id, suffix)
+    joined: dict[str, str] = {}
+    for phase in await phases.of_plan(tx, source_id, suffix=suffix):
+        if same := phases.named(there, phase.name):
+            joined[phase.phase_id] = same.phase_id
+            del new[phase.phase_id]
+            if phase.approval_required and not same.approval_required:
+                await phases.update(tx, same.phase_id, {"approval_required": True})
+    step_ids = await _new_ids(tx, "step", source_id, suffix)
+    phase_ids = {**joined, **new}
+    await _copy_phases(tx, plan_id, new, suffix, first=len(there))
+    mark = f"[Merged from {title}] "
+    await _copy_steps(tx, plan_id, phase_ids, step_ids, suffix, reset=False, first=first_step, mark=mark)
+    await _copy_dependencies(tx, source_id, {**phase_ids, **step_ids}, suffix)
+    return list(step_ids.values())
+
+
 async def _new_ids(db: Reader, kind: str, source_id: str, suffix: str) -> dict[str, str]:
     rows = await db.all(
         f"SELECT {kind}_id AS id FROM {kind}s{suffix} WHERE plan_id = :plan_id ORDER BY order_index",
@@ -32,15 +59,17 @@ async def _new_ids(db: Reader, kind: str, source_id: str, suffix: str) -> dict[s
     return {row["id"]: new_id(kind) for row in rows}
 
 
-async def _copy_phases(tx: Transaction, plan_id: str, phase_ids: Mapping[str, str], suffix: str) -> None:
-    columns = "name, description, order_index, approval_required, success_criteria, required_agents, extra"
+async def _copy_phases(
+    tx: Transaction, plan_id: str, phase_ids: Mapping[str, str], suffix: str, *, first: int = 0
+) -> None:
+    columns = "name, description, approval_required, success_criteria, required_agents, extra"
     await tx.run(
         f"""
-        INSERT INTO phases (phase_id, plan_id, {columns}, created_at, updated_at)
-        SELECT m.value, :plan_id, {columns}, :now, :now
+        INSERT INTO phases (phase_id, plan_id, order_index, {columns}, created_at, updated_at)
+        SELECT m.value, :plan_id, :first + row_number() OVER (ORDER BY order_index) - 1, {columns}, :now, :now
         FROM (SELECT key, value FROM json_each(:phase_ids)) m JOIN phases{suffix} p ON p.phase_id = m.key
         """,
-        {"plan_id": plan_id, "phase_ids": encode(dict(phase_ids)), "now": tx.now()},
+        {"plan_id": plan_id, "phase_ids": encode(dict(phase_ids)), "first": first, "now": tx.now()},
     )
 
 
@@ -52,18 +81,20 @@ async def _copy_steps(
     suffix: str,
     *,
     reset: bool,
+    first: int = 0,
+    mark: str = "",
 ) -> None:
     columns = (
-        "order_index, section, task, type, assignee, priority, requires_validation, requires_confirmation, "
+        "section, task, type, assignee, priority, requires_validation, requires_confirmation, "
         "requires_user_confirmation, extra"
     )
     await tx.run(
         f"""
-        INSERT INTO steps (step_id, plan_id, phase_id, {columns}, status, notes, completed_at, completed_by,
-            created_at, updated_at)
-        SELECT m.value, :plan_id, n.value, {columns},
+        INSERT INTO steps (step_id, plan_id, phase_id, order_index, {columns}, status, notes, completed_at,
+            completed_by, created_at, updated_at)
+        SELECT m.value, :plan_id, n.value, :first + order_index, {columns},
             CASE WHEN :reset OR (status = 'active' AND claimed_by IS NOT NULL) THEN 'pending' ELSE status END,
-            CASE WHEN NOT :reset THEN notes END,
+            CASE WHEN NOT :reset THEN CASE WHEN :mark = '' THEN notes ELSE rtrim(:mark || coalesce(notes, '')) END END,
             CASE WHEN NOT :reset THEN completed_at END,
             CASE WHEN NOT :reset THEN completed_by END,
             :now, :now
@@ -76,6 +107,8 @@ async def _copy_steps(
             "phase_ids": encode(dict(phase_ids)),
             "step_ids": encode(dict(step_ids)),
             "reset": int(reset),
+            "first": first,
+            "mark": mark,
             "now": tx.now(),
         },
     )

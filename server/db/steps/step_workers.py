@@ -25,6 +25,17 @@ async def record(tx: Transaction, step: StepRow, agent: str | None) -> None:
         )
 
 
+async def join(tx: Transaction, gone: Sequence[str], kept: StepRow) -> None:
+    """Let who worked on steps that go have worked on the one that stands for them."""
+    rows = await tx.all(
+        "SELECT agent, min(since) AS since FROM step_workers WHERE step_id IN (SELECT value FROM json_each(:ids)) "
+        "GROUP BY agent",
+        {"ids": encode(list(gone))},
+    )
+    for row in rows:
+        await record(tx, kept, row["agent"])
+
+
 async def on(db: Reader, step_ids: Sequence[str], phase_ids: Sequence[str]) -> list[str]:
     """Return who worked on these steps and on the steps of these phases, or holds one of them."""
     rows = await db.all(

@@ -1,6 +1,18 @@
 """memory_plan: plans with phases, notes, gates and dependencies."""
 
-from server.tools.plan import copies, dependencies, export, gates, markdown_import, notes, phases, plans, search, status
+from server.tools.plan import (
+    copies,
+    dependencies,
+    export,
+    gates,
+    markdown_import,
+    merging,
+    notes,
+    phases,
+    plans,
+    search,
+    status,
+)
 from server.tools.plan.tool import TOOL
 
 __all__ = ["ACTIONS", "TOOL"]
@@ -12,6 +24,7 @@ ACTIONS = (
     export,
     gates,
     markdown_import,
+    merging,
     notes,
     phases,
     plans,

@@ -65,7 +65,7 @@ async def update(
         if status and status != "archived":
             changes |= await drafts.status_changes(call, tx, plan, status)
         answer = await _changed(tx, plan, changes) if changes or status != "archived" else {}
-        return {**answer, **await _archive(call, tx, plan)} if status == "archived" else answer
+        return {**answer, **await put_away(call, tx, plan)} if status == "archived" else answer
 
 
 async def _changed(tx: Transaction, before: Plan, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -160,10 +160,11 @@ async def archive(call: Call, *, plan_id: Id) -> dict[str, Any]:
         plan = await plans.require(tx, plan_id)
         await call.workspace_id(tx, plan.workspace_id)
         plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
-        return _archived(plan) if plan.archived_at else await _archive(call, tx, plan)
+        return _archived(plan) if plan.archived_at else await put_away(call, tx, plan)
 
 
-async def _archive(call: Call, tx: Transaction, plan: Plan) -> dict[str, Any]:
+async def put_away(call: Call, tx: Transaction, plan: Plan) -> dict[str, Any]:
+    """Archive a plan that nobody works on, or by force."""
     await drafts.refuse_claims(call, tx, plan.plan_id, f"The plan {plan.plan_id}")
     released = await plan_archive.archive(tx, plan.plan_id)
     after = await plans.require(tx, plan.plan_id)
