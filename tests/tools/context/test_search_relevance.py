@@ -1,14 +1,21 @@
 """memory_context search: what people would want to find in three imaginary projects is found."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from mcp import Client
 
 from scripts import search_set
 from scripts.search_set import Project, Question
+from server.db.plans import plans
+from server.db.steps import steps
+from server.models.steps import NewStep
 from server.protocol.app import build
 from server.settings import Settings
+from server.store import open_store
+from server.text import text_analysis
 from tests.conftest import Agent
 
 FLOOR = 0.8  # far below what the bench measures: it holds for any sensible weights
@@ -17,7 +24,8 @@ FLOOR = 0.8  # far below what the bench measures: it holds for any sensible weig
 class Answers:
     """The projects, what was asked about them, and the ids that were found for each query, the best first."""
 
-    def __init__(self, projects: list[Project]) -> None:
+    def __init__(self, folder: Path, projects: list[Project]) -> None:
+        self.settings = Settings(data_root=folder / "data")
         self.projects = projects
         self.questions = search_set.questions(projects)
         self.named = [one for project in projects for one in names(project)]
@@ -45,7 +53,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     async def fill_and_ask() -> Answers:
         async with Client(build(Settings(data_root=folder / "data")), raise_exceptions=True) as client:
             agent = Agent(client)
-            told = Answers(await search_set.load(agent, folder))
+            told = Answers(folder, await search_set.load(agent, folder))
             told.found = [await search_set.ask(agent, question) for question in told.questions]
             told.found_by_name = [await search_set.ask(agent, question) for question in told.named]
             return told
@@ -89,6 +97,75 @@ def test_what_was_superseded_or_archived_is_never_found(answers: Answers) -> Non
 
     assert len(gone) >= 4
     assert not gone & {one for found in (*answers.found, *answers.found_by_name) for one in found}
+
+
+# Each has 300 newer steps of its own that mention its words: all of them in passing, or one in a title.
+CROWDED = (
+    "retry policy",
+    "payment retries",
+    "How often do we retry payments?",
+    "port of the API server",
+    "double charge",
+    "flaky tests",
+    "pricing engine",
+    "dead letter queue",
+    "VAT Germany",
+    "Größe Anhang",
+    "uberfallige rechnungen",
+    "C# style",
+    ".NET 8",
+    "which fonts may be embedded",
+    "PDF renderer",
+    "encryption parameters",
+    "libsodium or tink",
+    "cold start",
+    "lost passphrase",
+    "lamport timestamps",
+)
+DISTRACTORS = 300
+LONG_AGO = "2020-01-01T00:00:00.000Z"
+BETWEEN = ", spoke at length about the lift that broke, the canteen and the weather, and came in the end to "
+
+
+@pytest.fixture(scope="module")
+def crowded(answers: Answers) -> dict[str, int]:
+    """At which place each query finds what is wanted among its distractors; 0 where it does not."""
+
+    async def fill_and_ask() -> dict[str, int]:
+        asked = [question for question in answers.questions if question.query in CROWDED]
+        await distract(answers.settings, asked)
+        async with Client(build(answers.settings), raise_exceptions=True) as client:
+            agent = Agent(client)
+            return {question.query: place(question, await search_set.ask(agent, question)) for question in asked}
+
+    return asyncio.run(fill_and_ask())
+
+
+async def distract(settings: Settings, asked: list[Question]) -> None:
+    """Store the distractors in one transaction; what was there before is years old."""
+    db = await open_store(settings)
+    async with db.transaction() as tx:
+        await tx.run("UPDATE search_documents SET updated_at = :then WHERE updated_at > :then", {"then": LONG_AGO})
+        for question in asked:
+            plan = await plans.insert(tx, workspace_id=question.workspace_id, title="Talk")
+            await steps.insert_many(tx, plan.plan_id, list(distractors(question.query)))
+    await db.close()
+
+
+def distractors(query: str) -> Iterator[NewStep]:
+    words = [term.raw for term in text_analysis.parse(query)]
+    passing = BETWEEN.join(["Somebody began with some news", *words, "lunch"])
+    for number in range(DISTRACTORS):
+        titled = f"Meeting {number} at which {words[number // 2 % len(words)]} was a word that somebody said"
+        if number % 2:
+            yield NewStep(task=f"Meeting {number} of the week", notes=passing, phase="Talk")
+        else:
+            yield NewStep(task=titled, notes="Nothing came of it", phase="Talk")
+
+
+def test_what_is_wanted_stands_above_300_newer_distractors(crowded: dict[str, int]) -> None:
+    assert len(crowded) == len(CROWDED) == 20
+    assert {query: place for query, place in crowded.items() if place != 1} == {}
 
 
 # What something is about, and where that is told. Each is older than more others that mention the very words than are
