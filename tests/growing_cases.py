@@ -218,6 +218,7 @@ CASES: Mapping[str, tuple[Case, ...]] = {
             lambda w: {"plan_id": w.plan_id, "filename": "more.md", "content": f"## A\n{RESEARCH_LINE}\n" * w.size}, ALL
         ),
     ),
+    "memory_agent categorize": (Case(on_plan(categorization_result={"category": "bugfix"})),),
     "memory_agent init": (Case(on_plan(agent="New")), Case(on_here(agent="Bob"))),
     "memory_agent complete": (Case(as_me(summary="done")),),
     "memory_agent handoff": (
