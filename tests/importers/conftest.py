@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from server import calls
+from server.db.plans import plans
 from server.db.storage.connection import Database
 from server.importers.report import ImportReport
 from server.importers.run import Options, import_path, verify_path
@@ -32,7 +33,9 @@ class Taker:
         return json.loads(await calls.run(self.store, TOOLS, tool, arguments))
 
     async def __call__(self, path: Path, **options: Any) -> ImportReport:
-        return await import_path(self.db, path, Options(**options), self.ask)
+        report = await import_path(self.db, path, Options(**options), self.ask)
+        assert await plans.miscounted(self.db) == []
+        return report
 
     async def verify(self, path: Path) -> ImportReport:
         return await verify_path(self.db, path, Options(), self.ask)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from server.calls import run
 from server.db.audit import events
 from server.db.gates import gates
+from server.db.plans import plans
 from server.errors import ProjectMemoryError
 from server.models.approvals import Word
 from server.settings import Settings
@@ -231,6 +232,7 @@ async def play(folder: Path, moves: list[tuple[int, int, int, int]]) -> None:
                     await world.call(tool, action, **given_, **actor)
             after = await world.rows()
             world.check(before, after)
+            assert await plans.miscounted(await world.store.open()) == []
             world.note(after)
     finally:
         await world.store.close()

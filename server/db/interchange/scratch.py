@@ -23,6 +23,7 @@ TABLES = (
 LOGS = ("event_log", "update_log")
 # What the database works out by itself is no part of what was imported.
 DERIVED = {
+    "plans": {"open_steps"},
     "steps": {"waits_for", "claimed_by", "claim_token", "lease_expires_at"},
     "dependencies": {"dep_status", "satisfied_at", "updated_at"},
 }

@@ -7,11 +7,11 @@ from typing import Any, cast
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, NotFound
-from server.models.base import encode, new_id
+from server.models.base import Columns, encode, new_id
 from server.models.plans import Plan, PlanBrief
 
 LISTER = "memory_plan action='list'"
-LISTED = "plan_id, workspace_id, program_id, title, category, priority, created_at, updated_at"
+LISTED = "plan_id, workspace_id, program_id, title, category, priority, created_at, updated_at, open_steps"
 WEIGHT = "CASE priority WHEN 'critical' THEN 3 WHEN 'high' THEN 2 WHEN 'medium' THEN 1 ELSE 0 END"
 ORDERS = {
     "updated": ("DESC", ("updated_at", "plan_id")),
@@ -26,12 +26,12 @@ FILTERS = """
     AND (:query IS NULL OR instr(folded(title), folded(:query)) > 0)
     AND (:status IN ('any', 'archived') OR status = :status)
 """
+OPEN_STEPS = "SELECT open_steps FROM plans WHERE plan_id = :plan_id"
 TOTAL = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id)"
 # That an import does not still fill the workspace of a row of {0}.
 IS_SHOWN = """
     NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.workspace_id = {0}.workspace_id AND w.importing IS NOT NULL)
 """
-DONE = "(SELECT count(*) FROM steps{suffix} WHERE plan_id = page.plan_id AND status IN ('done', 'cancelled'))"
 NEIGHBOURS = """
     SELECT dependency_id, source_id, target_id, dep_status FROM dependencies{suffix}
     WHERE {end}_type = 'plan' AND {end}_id = :plan_id AND source_type = 'plan' AND target_type = 'plan'
@@ -39,9 +39,14 @@ NEIGHBOURS = """
 """
 PHASE_AT = """
     (SELECT p.name FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id
-     WHERE s.plan_id = page.plan_id AND s.order_index = (
+     WHERE page.open_steps > 0 AND s.plan_id = page.plan_id AND s.order_index = (
         SELECT min(order_index) FROM steps{suffix}
         WHERE plan_id = page.plan_id AND status IN ('pending', 'active', 'blocked', 'failed')))
+"""
+COUNTED = """
+    SELECT plan_id, open_steps AS stored, (
+        SELECT count(*) FROM steps{suffix} s WHERE s.plan_id = l.plan_id AND s.status NOT IN ('done', 'cancelled')
+    ) AS counted FROM plans{suffix} l
 """
 
 
@@ -145,7 +150,7 @@ async def page(
     rows, [(total,)] = await db.batch(
         (listing, {**wanted.params, **behind, "limit": limit}), (f"SELECT {counts}", wanted.params)
     )
-    return [(PlanBrief.of(row), [row[key] for key in keys]) for row in rows], total
+    return [(PlanBrief.of(with_done(row)), [row[key] for key in keys]) for row in rows], total
 
 
 def _listed(suffix: str, where: str = FILTERS) -> str:
@@ -157,12 +162,16 @@ def _listed(suffix: str, where: str = FILTERS) -> str:
 
 def _progress(suffixes: Sequence[str]) -> str:
     """Return the end of a query over `page`, a set of listed plans: how far each of them is."""
-    total, done, phase = ([part.format(suffix=suffix) for suffix in suffixes] for part in (TOTAL, DONE, PHASE_AT))
+    total, phase = ([part.format(suffix=suffix) for suffix in suffixes] for part in (TOTAL, PHASE_AT))
     return f"""
-        SELECT page.*, {" + ".join(total)} AS steps_total, {" + ".join(done)} AS steps_done,
-            coalesce({", ".join(phase)}, NULL) AS current_phase
+        SELECT page.*, {" + ".join(total)} AS steps_total, coalesce({", ".join(phase)}, NULL) AS current_phase
         FROM page
     """
+
+
+def with_done(row: Columns) -> dict[str, Any]:
+    """Return a row of a plan with how many of its steps are done, from how many there are and how many are open."""
+    return {**dict(row), "steps_done": row["steps_total"] - row["open_steps"]}
 
 
 async def starting_with(db: Reader, prefix: str, *, limit: int) -> list[PlanBrief]:
@@ -177,7 +186,7 @@ async def starting_with(db: Reader, prefix: str, *, limit: int) -> list[PlanBrie
         """,
         {"prefix": prefix, "end": prefix + "\U0010ffff", "limit": limit},
     )
-    return [PlanBrief.of(row) for row in rows]
+    return [PlanBrief.of(with_done(row)) for row in rows]
 
 
 async def statuses(db: Reader, plan_ids: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -241,13 +250,31 @@ async def status_when_finished(db: Reader, plan_id: str) -> str | None:
     return await db.value(
         """
         SELECT status FROM plans p
-        WHERE plan_id = :plan_id AND EXISTS (SELECT 1 FROM steps WHERE plan_id = p.plan_id)
-          AND NOT EXISTS (
-            SELECT 1 FROM steps
-            WHERE plan_id = p.plan_id AND status IN ('pending', 'active', 'blocked', 'failed'))
+        WHERE plan_id = :plan_id AND open_steps = 0 AND EXISTS (SELECT 1 FROM steps WHERE plan_id = p.plan_id)
         """,
         {"plan_id": plan_id},
     )
+
+
+async def open_steps(db: Reader, plan_id: str) -> int:
+    """Return how many steps of a live plan are open."""
+    return await db.value(OPEN_STEPS, {"plan_id": plan_id})
+
+
+@dataclass(frozen=True)
+class Miscounted:
+    """A plan whose number of open steps is stored wrongly."""
+
+    plan_id: str
+    stored: int | None
+    counted: int
+
+
+async def miscounted(db: Reader) -> list[Miscounted]:
+    """Return the plans, live or archived, that have another number of open steps than is stored."""
+    every = " UNION ALL ".join(COUNTED.format(suffix=suffix) for suffix in ("", "_archive"))
+    rows = await db.all(f"SELECT * FROM ({every}) AS c WHERE stored IS NOT counted ORDER BY plan_id")
+    return [Miscounted(**dict(row)) for row in rows]
 
 
 async def touch(tx: Transaction, plan_id: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.db.plans.plans import with_done
 from server.db.sessions import messages
 from server.db.storage.connection import Reader
 from server.models.base import encode
@@ -18,11 +19,10 @@ TITLE = 100  # characters of the title of a knowledge entry
 
 PLANS = f"""
     SELECT p.*,
-        (SELECT count(*) FROM steps WHERE plan_id = p.plan_id AND status IN ('done', 'cancelled')) AS steps_done,
         (SELECT count(*) FROM steps WHERE plan_id = p.plan_id) AS steps_total,
         (SELECT count(*) FROM plans WHERE workspace_id = :workspace_id AND status = 'active') AS total
     FROM (
-        SELECT plan_id, title, priority, category, recommended_next_agent, updated_at,
+        SELECT plan_id, title, priority, category, recommended_next_agent, updated_at, open_steps,
             folded(coalesce(recommended_next_agent, '')) <> folded(:agent) AS for_others,
             CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END AS rank
         FROM plans WHERE :plan_id IS NULL AND workspace_id = :workspace_id AND status = 'active'
@@ -83,7 +83,7 @@ async def surroundings(
         *((sql, params) for sql in (PLANS, waiting, CONTEXT, RESEARCH, KNOWLEDGE))
     )
     return Surroundings(
-        ([PlanLine.of(row) for row in plans], plans[0]["total"] if plans else 0),
+        ([PlanLine.of(with_done(row)) for row in plans], plans[0]["total"] if plans else 0),
         ([MessageLine.of(row) for row in mail], mail[0]["total"] if mail else 0),
         ([ContextLine.of(row) for row in context], context[0]["total"] if context else 0),
         ([ResearchLine.of(row) for row in research], research[0]["total"] if research else 0),

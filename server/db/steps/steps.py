@@ -26,9 +26,6 @@ GATE = """
       AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id)
     ORDER BY g.order_index LIMIT 1
 """
-COUNT_OPEN = """
-    SELECT count(*) FROM steps WHERE plan_id = :plan_id AND status IN ('pending', 'active', 'blocked', 'failed')
-"""
 COLUMNS = (
     "step_id", "plan_id", "phase_id", "order_index", "section", "task", "type", "status", "assignee", "notes",
     "requires_validation", "requires_confirmation", "requires_user_confirmation", "completed_at", "completed_by",
@@ -137,11 +134,6 @@ async def count(db: Reader, plan_id: str) -> int:
     return await db.value(
         "SELECT coalesce(max(order_index) + 1, 0) FROM steps WHERE plan_id = :plan_id", {"plan_id": plan_id}
     )
-
-
-async def count_open(db: Reader, plan_id: str) -> int:
-    """Return how many steps of a plan are open."""
-    return await db.value(COUNT_OPEN, {"plan_id": plan_id})
 
 
 async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, at: int | None = None) -> list[StepRow]:
@@ -379,7 +371,7 @@ async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
             """,
             params,
         ),
-        (COUNT_OPEN, params),
+        (plans.OPEN_STEPS, params),
     )
     return Outlook(
         [row["target_id"] for row in waits],

@@ -168,7 +168,7 @@ async def status_changes(call: Call, tx: Transaction, plan: Plan, status: str) -
 
 
 async def _refuse_open_steps(tx: Transaction, plan: Plan) -> None:
-    if total := await steps.count_open(tx, plan.plan_id):
+    if total := await plans.open_steps(tx, plan.plan_id):
         raise Conflict(
             f"The plan {plan.plan_id} has {total} open steps. Finish or cancel them (memory_steps action='update'), or "
             "send force=true to complete it with them.",
