@@ -20,6 +20,7 @@ from server.tools.common import Call, Shared, nobody
 from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, noticed, render
 from server.tools.requests import PINNING, Answered, Request, hash_of
+from server.tools.wording import completed
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,23 @@ async def run(
     asker: Asker | None = None,
 ) -> str:
     """Run one tool call and return the text of its result."""
+    try:
+        return await _run(store, tools, name, arguments, older=older, progress=progress, asker=asker)
+    except ProjectMemoryError as error:
+        completed(error)
+        raise
+
+
+async def _run(
+    store: Store,
+    tools: Mapping[str, Tool],
+    name: str,
+    arguments: Mapping[str, object],
+    *,
+    older: Older | None,
+    progress: Progress | None,
+    asker: Asker | None,
+) -> str:
     if name not in tools:
         near = nearest(name, tools)
         raise UnknownAction(
@@ -109,7 +127,8 @@ async def _followed(call: Call, result: Any) -> object:
         return await call.action.then(call, result)
     except (ProjectMemoryError, OSError) as error:
         logger.warning("%s is stored, but what follows it failed: %s", call.action.name, error)
-        warning = f"This is stored, but what {call.action.name} does after it failed: {error}"
+        told = completed(error) if isinstance(error, ProjectMemoryError) else error
+        warning = f"This is stored, but what {call.action.name} does after it failed: {told}"
         return {**result, "warnings": [*result.get("warnings", ()), warning]}
 
 

@@ -15,8 +15,11 @@ ProjectMemoryError
 └── Internal           internal            a defect of ours; the log has it under a reference id
 
 `code` is stable and machine readable. The message is written for the model that reads it: what is wrong, why, and
-what to call next. `details` are further fields of the error object.
+what to call next. `details` are further fields of the error object. Who knows no tool says
+what an error is `about`, and `tools/wording.py` adds what to call next.
 """
+
+from typing import Self
 
 
 class ProjectMemoryError(Exception):
@@ -25,7 +28,14 @@ class ProjectMemoryError(Exception):
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
+        self.kind: str | None = None
+        self.facts: dict[str, str] = {}
         self.details = details
+
+    def about(self, kind: str, **facts: str) -> Self:
+        """Say which kind of thing it is about, and what a call that helps has to name."""
+        self.kind, self.facts = kind, facts
+        return self
 
     def payload(self) -> dict[str, object]:
         """Return the error object of a tool result: `{"error": {"code", "message", ...details}}`."""

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from server import tools
+from server.db.context import context_items
+from server.tools.wording import LISTERS, WAYS
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = ROOT / "server"
 FILES = sorted(SERVER.rglob("*.py"))
@@ -72,6 +76,7 @@ ANY_SQL = re.compile(
     r"\b(SELECT\s|INSERT\s+(OR\s+\w+\s+)?INTO\b|UPDATE\s+\w+\s+SET\b|DELETE\s+FROM\b|CREATE\s+(TABLE|INDEX)\b|PRAGMA\b"
     r"|BEGIN IMMEDIATE|ORDER\s+BY\b|GROUP\s+BY\b|LEFT\s+JOIN\b|WHERE\s+\w+\s*=)"
 )
+A_TOOL = re.compile(r"\bmemory_[a-z]+\b")
 LONGEST_FILE = 500
 LONGEST_FUNCTION = 60
 
@@ -239,6 +244,36 @@ def test_sql_stands_only_in_db(path: Path) -> None:
     found = [f"{node.lineno}: {node.value}" for node in texts(path) if ANY_SQL.search(str(node.value))]
 
     assert found == []
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in ("db", "exporters", "models", "text")], ids=by_name)
+def test_what_knows_no_tool_names_none(path: Path) -> None:
+    found = [
+        f"{node.lineno}: {node.value}"
+        for node in texts(path)
+        if set(A_TOOL.findall(str(node.value))) & set(tools.TOOLS)
+    ]
+
+    assert found == []
+
+
+def test_each_kind_that_an_error_is_about_has_a_call_that_helps() -> None:
+    calls = [n for path in FILES if room_of(path) == "db" for n in ast.walk(tree(path)) if isinstance(n, ast.Call)]
+    listed = [n.args[1] for n in calls if isinstance(n.func, ast.Name) and n.func.id == "not_found"]
+    helped = [n.args[0] for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "about"]
+
+    assert {n.value for n in listed if isinstance(n, ast.Constant)} | set(context_items.NEAR) == set(LISTERS)
+    assert {n.value for n in helped if isinstance(n, ast.Constant)} == set(WAYS)
+
+
+def test_the_calls_that_complete_an_error_exist() -> None:
+    told = {kind: re.findall(r"(memory_\w+) action='(\w+)'", text) for kind, text in {**LISTERS, **WAYS}.items()}
+
+    assert {
+        kind: calls
+        for kind, calls in told.items()
+        if not calls or any(action not in tools.TOOLS[tool].actions for tool, action in calls)
+    } == {}
 
 
 @pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "scripts").glob("*.py"))], ids=lambda path: path.name)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from server import __version__
+from server.errors import ProjectMemoryError
 from server.settings import SETTINGS, Flags, Setting
 
 PROGRAM = "project-memory"
@@ -20,7 +21,13 @@ def run(words: Sequence[str], flags: Flags) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a plan may hold what the terminal's encoding does not
-    app(args=list(words), prog_name=PROGRAM, obj=flags)
+    try:
+        app(args=list(words), prog_name=PROGRAM, obj=flags)
+    except ProjectMemoryError as error:
+        from server.tools.wording import completed
+
+        completed(error)
+        raise
 
 
 def _settings_help() -> str:

@@ -16,8 +16,8 @@ from typing import Any
 
 from server.db.interchange import exports
 from server.db.interchange.exports import Rows
+from server.db.plans import plans
 from server.db.storage.connection import Reader
-from server.errors import NotFound
 from server.exporters.folder import File
 from server.models.documents import FORMAT, MANIFEST, VERSION, text_of, wrap
 
@@ -85,7 +85,7 @@ async def plan(db: Reader, plan_id: str) -> File:
     rows = await exports.plan(db, plan_id)
     [head] = [*rows.get("plans", []), *rows.get("plans_archive", [])] or [None]
     if head is None:
-        raise NotFound(f"There is no plan {plan_id!r}. memory_plan action='list' shows them.")
+        raise await plans.missing(db, plan_id)
     root = file_name(head["workspace_id"])
     about: dict[str, Any] = {
         "plan_id": plan_id,

@@ -29,6 +29,7 @@ from server.exporters.folder import File
 from server.exporters.mirror import Cursor, Done, Folder
 from server.store import Store
 from server.tools.commands import on
+from server.tools.wording import completed
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Follower:
         except FolderTaken:
             return False
         except ProjectMemoryError as error:
-            told = str(error)
+            told = str(completed(error))
             if told != self._told:
                 logger.warning("the mirror is not written: %s", told)
         self._told = told

@@ -18,6 +18,7 @@ from server.models.context import ContextItem, NewItem, Parent, ParentType, Stor
 from server.models.events import Event
 from server.models.text import VALUE_BYTES
 from server.tools.common import Call
+from server.tools.wording import completed
 
 Told = tuple[ParentType, str | None, str | None]  # parent_type, parent_id, plan_id
 Problems = list[tuple[int, ProjectMemoryError]]
@@ -226,7 +227,9 @@ def _refusal(problems: Problems, *, alone: bool) -> ProjectMemoryError:
     if alone:
         return problems[0][1]
     problems = sorted(problems, key=lambda problem: problem[0])
-    told = [{"item": f"items.{number}", "code": error.code, "problem": str(error)} for number, error in problems]
+    told = [
+        {"item": f"items.{number}", "code": error.code, "problem": str(completed(error))} for number, error in problems
+    ]
     text = "; ".join(f"{problem['item']}: {problem['problem']}" for problem in told)
     return type(problems[0][1])(f"Nothing was stored. {text}", problems=told)
 

@@ -102,7 +102,7 @@ async def require(db: Reader, workspace_id: str, event_id: int) -> LoggedEvent:
     params = {"workspace_id": workspace_id, "id": event_id}
     row = await db.one("SELECT * FROM event_log WHERE event_id = :id AND workspace_id = :workspace_id", params)
     if row is None:
-        raise NotFound(f"The log of {workspace_id} has no event {event_id}. memory_workspace action='events' lists it.")
+        raise NotFound(f"The log of {workspace_id} has no event {event_id}.").about("event")
     return LoggedEvent.of(row)
 
 
@@ -111,9 +111,7 @@ async def require_update(db: Reader, workspace_id: str, log_id: int) -> LoggedUp
     params = {"workspace_id": workspace_id, "id": log_id}
     row = await db.one("SELECT * FROM update_log WHERE log_id = :id AND workspace_id = :workspace_id", params)
     if row is None:
-        raise NotFound(
-            f"The history of {workspace_id} has no entry {log_id}. memory_workspace action='history' lists it."
-        )
+        raise NotFound(f"The history of {workspace_id} has no entry {log_id}.").about("update")
     return LoggedUpdate.of(row)
 
 

@@ -120,7 +120,7 @@ async def _orphaned(tx: Transaction, table: str, key: str, parent_id: str) -> Co
     missing = f"It belongs to the {table.removesuffix('s')} {parent_id}, which "
     archive = f"{table}_archive"
     if table in ARCHIVABLE and await _known(tx, [archive], key, [parent_id]):
-        return Conflict(missing + "is archived. memory_plan action='unarchive' brings its plan back; then restore.")
+        return Conflict(missing + "is archived.").about("archived home")
     if trash_id := await trash.holding(tx, table, key, parent_id):
         return Conflict(f"{missing}is in the trash too. Restore trash_id={trash_id!r} first.", trash_id=trash_id)
     return Conflict(missing + "does not exist any more, so it cannot come back.")

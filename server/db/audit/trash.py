@@ -88,9 +88,8 @@ async def _missing(tx: Transaction, trash_id: str) -> NotFound:
     expired = await tx.value("SELECT expires_at FROM trash WHERE trash_id = :trash_id", {"trash_id": trash_id})
     if expired:
         return NotFound(f"{trash_id} expired at {expired}: what is deleted stays for {DAYS} days. It cannot come back.")
-    lister = "memory_workspace action='trash'"
     live = {"where": "expires_at > :now", "now": tx.now()}
-    return await not_found(tx, "trash", trash_id, table="trash", label="title", lister=lister, **live)
+    return await not_found(tx, "trash", trash_id, table="trash", label="title", **live)
 
 
 async def holding(db: Reader, table: str, key: str, value: str) -> str | None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.db.plans.plans import LISTER
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import counting
@@ -25,12 +24,12 @@ PARENTS = {
 }
 ARCHIVED = ("plan", "phase", "step", "session")
 NEAR = {
-    "workspace": ("workspaces", "path", "memory_workspace action='list'"),
-    "program": ("programs", "title", "memory_plan action='list'"),
-    "plan": ("plans", "title", LISTER),
-    "phase": ("phases", "name", "memory_plan action='get' plan_id=..."),
-    "step": ("steps", "task", "memory_steps action='list' plan_id=..."),
-    "session": ("sessions", "agent", "memory_session action='list_sessions'"),
+    "workspace": ("workspaces", "path"),
+    "program": ("programs", "title"),
+    "plan": ("plans", "title"),
+    "phase": ("phases", "name"),
+    "step": ("steps", "task"),
+    "session": ("sessions", "agent"),
 }
 LIVE = "(expires_at IS NULL OR expires_at > :now)"
 PLACED, BEHIND = "parent_type, parent_id, type", ":after_kind, :after_parent, :after_type"
@@ -102,8 +101,8 @@ async def place(db: Reader, parent: Parent, *, workspace_id: str | None = None) 
     """Return where a parent is, live or archived, or raise NotFound. `workspace_id` is the one of agents."""
     if found := await _place(db, parent, workspace_id):
         return found
-    table, label, lister = NEAR[parent.parent_type]
-    raise await not_found(db, parent.parent_type, parent.parent_id, table=table, label=label, lister=lister)
+    table, label = NEAR[parent.parent_type]
+    raise await not_found(db, parent.parent_type, parent.parent_id, table=table, label=label)
 
 
 async def plan_of(db: Reader, item: ContextItem) -> str | None:
@@ -132,10 +131,7 @@ async def why_absent(db: Reader, parent: Parent) -> ProjectMemoryError:
         found = await place(db, parent)
     except NotFound as error:
         return error
-    return Conflict(
-        f"{parent} is archived. memory_plan action='unarchive' plan_id={found.plan_id!r} brings it back; what "
-        "is stored on it can be read as it is."
-    )
+    return Conflict(f"{parent} is archived.").about("archived parent", plan_id=found.plan_id or "")
 
 
 async def put(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -158,7 +154,6 @@ async def get(db: Reader, item_id: str) -> ContextItem:
         item_id,
         table="context_items",
         label="type",
-        lister="memory_context action='list'",
         where=LIVE,
         now=db.now(),
     )
@@ -189,9 +184,9 @@ async def no_such_type(db: Reader, parent: Parent, item_type: str, workspace_id:
     types = [brief.type for brief in briefs]
     near = difflib.get_close_matches(item_type, types, 5, 0.4) or types[:5]
     return NotFound(
-        f"{parent} has no context item of type {item_type[:80]!r}. memory_context action='list' shows what there is.",
+        f"{parent} has no context item of type {item_type[:80]!r}.",
         **({"near": near} if near else {}),
-    )
+    ).about("context type")
 
 
 async def list_(

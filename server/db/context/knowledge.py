@@ -43,10 +43,9 @@ async def require(db: Reader, workspace_id: str, slug: str) -> Knowledge:
     likely += difflib.get_close_matches(slug, list(titles), 5, 0.5)
     near = [{"slug": name, "title": titles[name]} for name in list(dict.fromkeys(likely or titles))[:5]]
     raise NotFound(
-        f"There is no knowledge {slug[:80]!r} in this workspace. memory_context action='knowledge_list' shows what "
-        "there is.",
+        f"There is no knowledge {slug[:80]!r} in this workspace.",
         **({"near": near} if near else {}),
-    )
+    ).about("knowledge")
 
 
 async def count(db: Reader, workspace_id: str) -> int:

@@ -93,10 +93,9 @@ async def _missing(db: Reader, where: Where, namespace: str, key: str) -> NotFou
     names = difflib.get_close_matches(key, keys, 5, 0.5) or keys[:5]
     near = [{"namespace": row["namespace"], "key": row["key"]} for row in rows if row["key"] in names][:5]
     return NotFound(
-        f"Nothing is remembered under the key {key[:80]!r} in namespace {namespace!r} of scope {where.scope!r}. "
-        "memory_context action='recall' without key lists what is.",
+        f"Nothing is remembered under the key {key[:80]!r} in namespace {namespace!r} of scope {where.scope!r}.",
         **({"near": near} if near else {}),
-    )
+    ).about("fact")
 
 
 async def list_(

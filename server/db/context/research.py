@@ -81,9 +81,9 @@ async def no_such_file(db: Reader, parent: Parent, filename: str, *, workspace_i
     own = [row for row in rows if (row["parent_type"], row["parent_id"]) == parent.key]
     near = [dict(row) for row in rows if row["filename"] in likely] or [dict(row) for row in own]
     return NotFound(
-        f"{parent} has no research file {filename[:80]!r}. memory_context action='list_research' shows what there is.",
+        f"{parent} has no research file {filename[:80]!r}.",
         **({"near": near[:5]} if near else {}),
-    )
+    ).about("research")
 
 
 async def list_(

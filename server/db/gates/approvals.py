@@ -222,8 +222,7 @@ async def require(db: Reader, approval_id: str) -> Approval:
     """Return a row, or raise NotFound."""
     if found := await find(db, approval_id):
         return found
-    lister = "memory_workspace action='approvals'"
-    raise await not_found(db, "approval", approval_id, table="approvals", label="what", lister=lister)
+    raise await not_found(db, "approval", approval_id, table="approvals", label="what")
 
 
 async def waiting(

@@ -26,7 +26,6 @@ async def missing(db: Reader, name: str) -> NotFound:
     told = {folded(row["name"]): row for row in rows}
     near = difflib.get_close_matches(folded(name), list(told), MOST, 0.5)
     return NotFound(
-        f"There is no agent definition {name!r}. Defined are: {', '.join(row['name'] for row in rows) or 'none'}. "
-        "memory_session action='prep' needs no definition.",
+        f"There is no agent definition {name!r}. Defined are: {', '.join(row['name'] for row in rows) or 'none'}.",
         near=[{"agent_name": told[key]["name"], "description": told[key]["description"]} for key in near],
-    )
+    ).about("agent definition")

@@ -37,10 +37,9 @@ async def require(db: Reader, plan_id: str, note_id: str, *, suffix: str = "") -
         {"note_id": note_id, "plan_id": plan_id},
     )
     if row is None:
-        lister = f"memory_plan action='list_notes' plan_id={plan_id!r}"
         where = "plan_id = :plan_id"
         raise await not_found(
-            db, "note", note_id, table=f"plan_notes{suffix}", label="note", lister=lister, where=where, plan_id=plan_id
+            db, "note", note_id, table=f"plan_notes{suffix}", label="note", where=where, plan_id=plan_id
         )
     return PlanNote.of(row)
 

@@ -10,7 +10,6 @@ from server.errors import Conflict, NotFound
 from server.models.base import Columns, encode, new_id
 from server.models.plans import Plan, PlanBrief
 
-LISTER = "memory_plan action='list'"
 LISTED = "plan_id, workspace_id, program_id, title, category, priority, created_at, updated_at, open_steps"
 WEIGHT = "CASE priority WHEN 'critical' THEN 3 WHEN 'high' THEN 2 WHEN 'medium' THEN 1 ELSE 0 END"
 ORDERS = {
@@ -82,7 +81,7 @@ async def require(db: Reader, plan_id: str) -> Plan:
 async def missing(db: Reader, plan_id: str) -> NotFound:
     """Return the error for an id that no plan has, live or archived."""
     shown = IS_SHOWN.format("plans")
-    return await not_found(db, "plan", plan_id, table="plans", label="title", lister=LISTER, where=shown)
+    return await not_found(db, "plan", plan_id, table="plans", label="title", where=shown)
 
 
 async def require_live(db: Reader, plan_id: str) -> Plan:
@@ -95,9 +94,7 @@ async def require_live(db: Reader, plan_id: str) -> Plan:
 
 def archived(plan_id: str) -> Conflict:
     """Return the error for changing an archived plan."""
-    return Conflict(
-        f"The plan {plan_id} is archived. memory_plan action='unarchive' plan_id={plan_id!r} brings it back."
-    )
+    return Conflict(f"The plan {plan_id} is archived.").about("archived plan", plan_id=plan_id)
 
 
 @dataclass(frozen=True)

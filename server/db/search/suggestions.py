@@ -12,12 +12,11 @@ MOST = 5
 
 
 async def not_found(
-    db: Reader, kind: str, wanted: str, *, table: str, label: str, lister: str, where: str = "1", **params: Any
+    db: Reader, kind: str, wanted: str, *, table: str, label: str, where: str = "1", **params: Any
 ) -> NotFound:
     """Return the error for an unknown `kind` id, with up to five near ones of `table`.
 
-    `label` is the column that tells people what a row is, `lister` the call that lists what exists, `where` a
-    condition of ours over `params`.
+    `label` is the column that tells people what a row is, `where` a condition of ours over `params`.
     """
     key = f"{kind}_id"
     from_it, before_it = f"AND {key} >= :near_to ORDER BY {key}", f"AND {key} < :near_to ORDER BY {key} DESC"
@@ -30,6 +29,5 @@ async def not_found(
     likely = [name for name in labels if name.startswith(wanted) or folded(labels[name]) == folded(wanted)]
     likely += difflib.get_close_matches(wanted, list(labels), MOST, 0.6)
     near = [{key: name, label: labels[name]} for name in list(dict.fromkeys(likely or labels))[:MOST]]
-    return NotFound(
-        f"There is no {kind} {wanted[:80]!r}. {lister} lists what exists.", **({"near": near} if near else {})
-    )
+    error = NotFound(f"There is no {kind} {wanted[:80]!r}.", **({"near": near} if near else {}))
+    return error.about(kind, **params)

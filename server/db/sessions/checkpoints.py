@@ -65,7 +65,6 @@ async def require(db: Reader, checkpoint_id: str) -> Checkpoint:
             checkpoint_id,
             table="checkpoints",
             label="name",
-            lister="memory_session action='list_checkpoints'",
         )
     return Checkpoint.of(row)
 

@@ -67,7 +67,6 @@ async def require(db: Reader, lineage_id: str) -> LineageEntry:
             lineage_id,
             table="lineage",
             label="to_agent",
-            lister="memory_agent action='get_lineage' plan_id=...",
         )
     return LineageEntry.of(row)
 

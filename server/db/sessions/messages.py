@@ -79,9 +79,7 @@ async def require(db: Reader, message_id: str, names: Iterable[str]) -> tuple[Me
 
 async def missing(db: Reader, message_id: str) -> NotFound:
     """Return the error for an id that no message has."""
-    return await not_found(
-        db, "message", message_id, table="messages", label="to_agent", lister="memory_session action='inbox'"
-    )
+    return await not_found(db, "message", message_id, table="messages", label="to_agent")
 
 
 async def require_thread(db: Reader, thread_id: str) -> Thread:

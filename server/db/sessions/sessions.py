@@ -13,7 +13,6 @@ from server.models.events import Event
 from server.models.sessions import Session, SessionBrief
 
 SHOWN = 200  # characters of a summary in a list
-LISTER = "memory_session action='list_sessions'"
 
 # A session never says that it died: that it is orphaned shows in its silence.
 ORPHANED = """
@@ -103,10 +102,9 @@ async def _missing(db: Reader, session_id: str) -> ProjectMemoryError:
     plan_id = await db.value("SELECT plan_id FROM sessions_archive WHERE session_id = :id", {"id": session_id})
     if plan_id:
         return Conflict(
-            f"The session {session_id} is archived with its plan {plan_id}; it can only be read. "
-            "memory_agent action='init' opens a new one."
-        )
-    return await not_found(db, "session", session_id, table="sessions", label="agent", lister=LISTER)
+            f"The session {session_id} is archived with its plan {plan_id}; it can only be read.",
+        ).about("archived session")
+    return await not_found(db, "session", session_id, table="sessions", label="agent")
 
 
 async def list_(

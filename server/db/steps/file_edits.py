@@ -42,8 +42,7 @@ async def require(db: Reader, edit_id: str) -> tuple[FileEdit, str]:
         row = await db.one(f"SELECT * FROM step_file_edits{suffix} WHERE edit_id = :edit_id", {"edit_id": edit_id})
         if row:
             return FileEdit.of(row), row["workspace_id"]
-    lister = "memory_steps action='list_edits'"
-    raise await not_found(db, "edit", edit_id, table="step_file_edits", label="file_path", lister=lister)
+    raise await not_found(db, "edit", edit_id, table="step_file_edits", label="file_path")
 
 
 async def page(

@@ -59,8 +59,7 @@ async def require(db: Reader, step_id: str) -> StepRow:
 
 
 async def _missing(db: Reader, step_id: str) -> NotFound:
-    lister = "memory_steps action='list' plan_id=..."
-    return await not_found(db, "step", step_id, table="steps", label="task", lister=lister)
+    return await not_found(db, "step", step_id, table="steps", label="task")
 
 
 async def require_with_plan(

@@ -106,7 +106,6 @@ async def require(db: Reader, workspace_id: str) -> Workspace:
         workspace_id,
         table="workspaces",
         label="path",
-        lister="memory_workspace action='list'",
         where="importing IS NULL",
     )
 

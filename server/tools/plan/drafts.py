@@ -26,6 +26,7 @@ from server.text.names import folded
 from server.tools.common import Call
 from server.tools.plan_rules import refuse_gated
 from server.tools.render import Result
+from server.tools.wording import LISTERS
 
 
 @dataclass
@@ -143,7 +144,7 @@ async def wait_for_plans(tx: Transaction, plan_id: str, wanted: Sequence[str]) -
         details |= cycle.details
     if problems:
         kind = NotFound if missing and len(problems) == 1 else Conflict
-        raise kind(f"depends_on_plans: {'; '.join(problems)}. {plans.LISTER} lists plans.", **details)
+        raise kind(f"depends_on_plans: {'; '.join(problems)}. {LISTERS['plan']} lists plans.", **details)
 
 
 async def status_changes(call: Call, tx: Transaction, plan: Plan, status: str) -> dict[str, Any]:

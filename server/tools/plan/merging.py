@@ -21,6 +21,7 @@ from server.tools.plan.status import put_away
 from server.tools.plan.tool import TOOL
 from server.tools.plan_rules import edited, log, refuse_in_completed, unblocked
 from server.tools.render import Result
+from server.tools.wording import LISTERS
 
 Indices = Annotated[list[Index], Field(min_length=2, max_length=200, description="neighbours")]
 Sources = Annotated[list[Id], Field(min_length=1, max_length=50)]
@@ -142,7 +143,7 @@ async def _sources(tx: Transaction, target: Plan, wanted: Sequence[str]) -> list
     problems += [f"{', '.join(map(repr, foreign))} is of another workspace"] if foreign else []
     if problems:
         kind = NotFound if missing and len(problems) == 1 else Conflict
-        raise kind(f"source_plan_ids: {'; '.join(problems)}. {plans.LISTER} lists plans. Nothing changed.")
+        raise kind(f"source_plan_ids: {'; '.join(problems)}. {LISTERS['plan']} lists plans. Nothing changed.")
     return [plan for plan in found.values() if plan]
 
 

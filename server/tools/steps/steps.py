@@ -32,6 +32,7 @@ from server.tools.plan_rules import created_phase, edited, live, log, refuse_gat
 from server.tools.render import Page, Result, reading
 from server.tools.step_rules import Outcome, Target
 from server.tools.steps.tool import TOOL
+from server.tools.wording import completed
 
 StepSpec = Annotated[NewStep, Field(description="{task, phase?, type?, status?, assignee?, notes?, depends_on?}")]
 StepSpecs = Annotated[list[NewStep], Field(min_length=1, max_length=2000, description="[{task, phase?, ...}]")]
@@ -242,7 +243,12 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
                 outcomes.append(await _update_one(call, tx, plan_id, item, place=place, places=places))
             except ProjectMemoryError as error:
                 problems.append(
-                    {"update": f"updates[{place}]", **_named(item), "code": error.code, "problem": str(error)}
+                    {
+                        "update": f"updates[{place}]",
+                        **_named(item),
+                        "code": error.code,
+                        "problem": str(completed(error)),
+                    }
                 )
         if problems:
             raise _refused(problems, len(updates))
