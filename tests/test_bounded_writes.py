@@ -1,11 +1,14 @@
 """What is done while the write lock is held is bounded: other agents wait for it."""
 
+import json
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from server.errors import Gated
 from server.settings import Settings
 from server.tools import TOOLS
 from tests.growing_cases import CASES, Case
@@ -15,6 +18,7 @@ from tests.metering import Cost, Metered, metered
 SIZES = (500, 2000)
 # What a few dozen rows more may cost of what goes with a plan: its phases, the agents at work, their messages.
 STEPS, CALLS = 800, 200
+PER_GATE = 120  # calls of Python: a query of its own would take as many again
 
 
 @pytest_asyncio.fixture
@@ -83,3 +87,21 @@ async def test_globs_are_compared_before_the_lock_is_taken(store: Metered, proje
     cost = await store.cost("memory_session", "reserve_files", agent="bob", paths=mine, exclusive=True, **where)
 
     assert cost.calls < 2 * len(theirs) * len(mine)
+
+
+async def test_who_worked_behind_gates_is_asked_once_however_many_a_call_would_open(
+    store: Metered, project: Path
+) -> None:
+    where = {"workspace_path": str(project)}
+    await store("memory_workspace", "register", **where)
+    costs = list[int]()
+    for number in (20, 120):
+        gates = [{"task": f"Gate {at}", "type": "confirmation"} for at in range(number)]
+        told = await store("memory_plan", "create", title=f"{number} gates", steps=gates, **where)
+        plan_id = json.loads(told)["plan_id"]
+        store.meter.take()
+        with pytest.raises(Gated):
+            await store("memory_plan", "update", plan_id=plan_id, status="completed", force=True)
+        costs.append(store.meter.take().calls)
+
+    assert costs[1] - costs[0] < 100 * PER_GATE

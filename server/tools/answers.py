@@ -3,12 +3,12 @@
 from server.db.audit import events
 from server.db.gates import approvals, confirmations, gates
 from server.db.plans import plans
-from server.db.steps import step_workers
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict
 from server.models.approvals import Approval, Gate, Word
 from server.models.events import Event
 from server.models.plans import Confirmation
+from server.tools import gate_rules
 
 
 async def confirm(tx: Transaction, gate: Gate, word: Word) -> Confirmation:
@@ -66,9 +66,7 @@ def _answered(approval: Approval) -> Conflict:
 async def question(db: Reader, approval: Approval) -> list[str]:
     """Return what a human has to know to answer: a line each for what, why, and who did the work."""
     ids = [approval.entity_id] if approval.kind != "write" else list(approval.versions)
-    found = await gates.named(db, ids)
-    steps = [gate.id for gate in found if gate.type == "step"]
-    names = await step_workers.on(db, steps, [gate.id for gate in found if gate.type == "phase"])
+    names = sorted({name for gate in await gate_rules.named(db, ids) for name in gate.workers})
     lines = [approval.what, f"Why: {approval.why}"]
     lines += [f"Asked by: {approval.asked_by or 'an agent without a name'}"]
     for no in (await approvals.rejections(db, approval.kind, approval.entity_id, approval.arguments))[:1]:

@@ -110,13 +110,10 @@ def _worked(why: str, found: Iterable[Gate]) -> str:
 
 async def named(db: Reader, ids: Iterable[str]) -> list[Gate]:
     """Return gates with who worked on them."""
-    found = await gates.named(db, dict.fromkeys(ids))
-    return [await _with_workers(db, gate) for gate in found]
-
-
-async def _with_workers(db: Reader, gate: Gate) -> Gate:
-    steps, phases = ([gate.id], []) if gate.type == "step" else ([], [gate.id])
-    return replace(gate, workers=tuple(await step_workers.on(db, steps, phases)))
+    if not (wanted := list(dict.fromkeys(ids))):
+        return []
+    workers = await step_workers.of_gates(db, wanted)
+    return [replace(gate, workers=tuple(workers.get(gate.id, ()))) for gate in await gates.named(db, wanted)]
 
 
 async def may_relay(tx: Transaction, found: Iterable[Gate]) -> bool:

@@ -36,23 +36,28 @@ async def join(tx: Transaction, gone: Sequence[str], kept: StepRow) -> None:
         await record(tx, kept, row["agent"])
 
 
-async def on(db: Reader, step_ids: Sequence[str], phase_ids: Sequence[str]) -> list[str]:
-    """Return who worked on these steps and on the steps of these phases, or holds one of them."""
+async def of_gates(db: Reader, gates: Sequence[str]) -> dict[str, list[str]]:
+    """Return for each of these steps and phases who worked on it, or on a step of it, or holds one, by name."""
     rows = await db.all(
         """
-        WITH wanted AS MATERIALIZED (
-            SELECT value AS step_id FROM json_each(:step_ids)
-            UNION SELECT step_id FROM steps WHERE phase_id IN (SELECT value FROM json_each(:phase_ids))
+        WITH behind (gate, step_id) AS MATERIALIZED (
+            SELECT value, value FROM json_each(:gates)
+            UNION ALL SELECT phase_id, step_id FROM steps WHERE phase_id IN (SELECT value FROM json_each(:gates))
         )
-        SELECT agent FROM step_workers WHERE step_id IN (SELECT step_id FROM wanted)
+        SELECT b.gate, w.agent FROM behind b JOIN step_workers w ON w.step_id = b.step_id
         UNION
-        SELECT coalesce(h.agent, s.claimed_by) FROM steps s LEFT JOIN sessions h ON h.session_id = s.claimed_by
-        WHERE s.step_id IN (SELECT step_id FROM wanted) AND s.claimed_by IS NOT NULL
+        SELECT b.gate, coalesce(h.agent, s.claimed_by) FROM behind b JOIN steps s ON s.step_id = b.step_id
+            LEFT JOIN sessions h ON h.session_id = s.claimed_by
+        WHERE s.claimed_by IS NOT NULL
         UNION
-        SELECT coalesce(h.agent, s.completed_by) FROM steps s LEFT JOIN sessions h ON h.session_id = s.completed_by
-        WHERE s.step_id IN (SELECT step_id FROM wanted) AND s.completed_by IS NOT NULL
-        ORDER BY 1
+        SELECT b.gate, coalesce(h.agent, s.completed_by) FROM behind b JOIN steps s ON s.step_id = b.step_id
+            LEFT JOIN sessions h ON h.session_id = s.completed_by
+        WHERE s.completed_by IS NOT NULL
+        ORDER BY 1, 2
         """,
-        {"step_ids": encode(list(step_ids)), "phase_ids": encode(list(phase_ids))},
+        {"gates": encode(list(gates))},
     )
-    return [row[0] for row in rows]
+    found: dict[str, list[str]] = {}
+    for gate, agent in rows:
+        found.setdefault(gate, []).append(agent)
+    return found
