@@ -74,6 +74,13 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     "memory_workspace set_display_name": (Case(on_here(display_name="Other")),),
     "memory_workspace link": (Case(lambda w: {"workspace_id": w.here, "child_workspace_id": w.child}),),
     "memory_workspace restore": (Case(lambda w: {"trash_id": w.trash_id}, ALL),),
+    "memory_plan add_build_script": (Case(on_here(script_name="test", script_command="pytest")),),
+    "memory_plan delete_build_script": (
+        Case(
+            on_here(script_name="lint", confirm=True),
+            before=(("memory_plan", "add_build_script", on_here(script_name="lint", script_command="ruff check")),),
+        ),
+    ),
     "memory_plan create": (
         Case(on_here(title="Small", steps=[{"task": "a"}, {"task": "b", "depends_on": [0]}])),
         Case(lambda w: {"workspace_id": w.here, "title": "Large", "steps": steps_of(w.size)}, ALL),

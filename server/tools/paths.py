@@ -150,3 +150,10 @@ def file_in(workspace: Workspace, text: str, name: str) -> str:
     if place is None:
         raise outside(workspace, text)
     return unicodedata.normalize("NFC", str(place))
+
+
+def folder_in(workspace: Workspace, text: str, name: str) -> str:
+    """Return a folder's path relative to the workspace, which is `.`; one that a link leads out of it is refused."""
+    if os.path.normpath(Path(workspace.path, expanded(text))) == os.path.normpath(workspace.path):
+        return "."
+    return file_in(workspace, text, name)

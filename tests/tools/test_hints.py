@@ -33,6 +33,9 @@ NEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("memory_context", "search"): {"query": "words"},
     ("memory_context", "pull"): {"query": "words"},
     ("memory_agent", "get_lineage"): {"plan_id": "plan_id"},
+    ("memory_agent", "get_briefing"): {"plan_id": "plan_id", "agent": "executor"},
+    ("memory_agent", "validate"): {"plan_id": "plan_id", "agent": "executor"},
+    ("memory_plan", "run_build_script"): {"script_name": "test"},
     ("memory_session", "get_session"): {"session_id": "session_id"},
     ("memory_session", "list_checkpoints"): {"plan_id": "plan_id"},
     ("memory_session", "inbox"): {"agent": "reviewer"},
@@ -50,6 +53,7 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
     session = await agent("memory_agent", "init", agent="executor", plan_id=plan_id)
     me = {"session_id": session["session_id"]}
     step = await agent("memory_steps", "next", plan_id=plan_id, **me)
+    await agent("memory_plan", "add_build_script", **here, script_name="test", script_command="pytest -q")
     others: list[str] = []
     for n in range(MANY):
         others.append((await agent("memory_plan", "create", **here, title=f"Plan {n}", description=LONG))["plan_id"])

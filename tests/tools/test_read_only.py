@@ -56,6 +56,7 @@ def values(made: Store) -> dict[str, Any]:
         "scope": "plan",
         "scope_id": made.plan_id,
         "query": "mind",
+        "script_name": "script_1",
         "prompt": "Build it",
         "to_agent": "B",
         "file_path": "a.py",

@@ -22,6 +22,7 @@ from server.tools.agent import briefing
 from server.tools.agent.tool import TOOL
 from server.tools.common import Agent, Call
 from server.tools.plan_rules import edited
+from server.tools.render import Result
 
 FULL_WORKFLOW = ("Researcher", "Brainstorm", "Architect", "Executor", "Reviewer", "Tester", "Archivist")
 # For each category: how deep to plan, and who works on it one after the other.
@@ -114,7 +115,7 @@ def _workflow(plan: Plan) -> list[str]:
 
 
 @TOOL.action(read_only=True)
-async def validate(call: Call, *, agent: Agent, plan_id: Id) -> dict[str, Any]:
+async def validate(call: Call, *, agent: Agent, plan_id: Id) -> Result:
     """Whether an agent is the one to go on with a plan.
 
     Returns verdict continue or switch (with switch_to), the reasons, what the definition of the role allows, and the
@@ -146,7 +147,7 @@ async def validate(call: Call, *, agent: Agent, plan_id: Id) -> dict[str, Any]:
         "current_step": step,
         "todo": [one for one in found.steps if one.status not in ("done", "cancelled")][:MOST_SHOWN],
     }
-    return {key: value for key, value in told.items() if value not in (None, [], {})}
+    return Result(told, f"memory_steps action='list' plan_id={plan_id!r} shows all steps")
 
 
 def _arranged(found: Overview, step: StepBrief | None, name: str) -> Iterator[tuple[str, str]]:

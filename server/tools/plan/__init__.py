@@ -1,6 +1,7 @@
 """memory_plan: plans with phases, notes, gates and dependencies."""
 
 from server.tools.plan import (
+    build_scripts,
     copies,
     dependencies,
     export,
@@ -19,6 +20,7 @@ __all__ = ["ACTIONS", "TOOL"]
 
 # Each adds its actions to the tool when it is imported.
 ACTIONS = (
+    build_scripts,
     copies,
     dependencies,
     export,
