@@ -192,9 +192,7 @@ class Claims(RuleBasedStateMachine):
             return bool(was | now)
         if step.status != old.status and step.status == "active":
             return bool((was | now) - (own if step.type == "confirmation" else set()))
-        if old.closed:
-            return False
-        return bool(own & was - now) or (step.status != "cancelled" and bool(was - now))
+        return old.status != "done" and bool(was - now)  # a cancelled step may be opened again, and be done then
 
     def set_status(self, step: Step, who: str, status: str, token: int | None, force: bool) -> str | None:
         """Change a status in the model; return the code of the refusal, if there is one."""
@@ -388,6 +386,21 @@ class Claims(RuleBasedStateMachine):
         assert [s.get("claimed_by") for s in listed] == [s.holder for s in self.order]
         ready = self.steps("ready", plan_id=self.plan_id)["steps"]
         assert [s["step_id"] for s in ready] == [s.step_id for s in self.eligible()]
+
+
+def test_a_cancelled_step_keeps_what_it_waits_for_until_the_gate_behind_that_opens() -> None:
+    state = Claims()
+    state.make_plan(["standard"] * 7)
+    state.depend(at=1, on={0, 4})
+    state.update(at=1, status="cancelled", who="ada", force=False)
+
+    state.depend(at=1, on=set())
+    assert state.order[1].waits == {"s0", "s4"}  # it may be opened again, and would then be past the gate before s4
+    state.confirm_phase()
+    state.depend(at=1, on=set())
+    assert state.order[1].waits == set()
+    state.the_store_agrees()
+    state.teardown()
 
 
 TestClaims = Claims.TestCase
