@@ -79,6 +79,7 @@ ANY_SQL = re.compile(
 A_TOOL = re.compile(r"\bmemory_[a-z]+\b")
 LONGEST_FILE = 500
 LONGEST_FUNCTION = 60
+MOST_MODULES = 16
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -205,6 +206,21 @@ def test_a_function_and_its_parameters_are_annotated(path: Path) -> None:
     ]
 
     assert bare + [f.name for f in functions(path) if f.returns is None] == []
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda path: path.name)
+def test_a_folder_holds_no_more_modules_than_one_can_overlook(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    homes: dict[str, list[str]] = defaultdict(list)
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].append(name_of(path))
+
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
 def test_the_tool_call_boundary_is_the_only_broad_except() -> None:
