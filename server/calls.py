@@ -15,7 +15,7 @@ from server.registry import HELP, NAME_SHOWN, Bound, Tool, nearest
 from server.settings import Settings
 from server.store import Store
 from server.tools import GROUPS, TOOLS
-from server.tools.asking import Asker, supervised
+from server.tools.approvals.asking import Asker, supervised
 from server.tools.common import Call, Shared, nobody
 from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, noticed, render

@@ -20,7 +20,7 @@ from server.models.approvals import Word
 from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
-from server.tools import answers
+from server.tools.approvals import answers
 from tests.populated_store import PopulatedStore, populate
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]

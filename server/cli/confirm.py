@@ -17,7 +17,7 @@ from server.models.events import Origin
 from server.settings import Flags, Settings, load
 from server.store import open_store
 from server.text.display import shown
-from server.tools import answers, gate_rules
+from server.tools.approvals import answers, gate_rules
 from server.tools.commands import command
 
 MOST = 200

@@ -10,7 +10,7 @@ from mcp import MCPError
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import NoBackChannelError
 
-from server.tools.asking import ASK_SECONDS, Answer, Asker, Question
+from server.tools.approvals.asking import ASK_SECONDS, Answer, Asker, Question
 from server.waiting import Waits
 
 INPUT_REQUIRED_SINCE = "2026-07-28"

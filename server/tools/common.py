@@ -21,7 +21,8 @@ from server.models.workspaces import LegacyStore, Workspace
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
 from server.text.names import is_reserved
-from server.tools import gate_rules, plan_progress
+from server.tools import plan_progress
+from server.tools.approvals import gate_rules
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor

@@ -17,9 +17,10 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.steps import CLOSED, StepRow
 from server.models.text import whole_text
-from server.tools import gate_rules, plan_progress
+from server.tools import plan_progress
+from server.tools.approvals import gate_rules
+from server.tools.approvals.gate_rules import NeedsHuman
 from server.tools.common import Call, require_actor
-from server.tools.gate_rules import NeedsHuman
 
 LEASE_SECONDS = 900
 NAMED = 3  # of what a step waits for

@@ -15,7 +15,7 @@ from server.db.gates import approvals
 from server.protocol import elicitation
 from server.protocol.app import build
 from server.settings import Settings
-from server.tools import asking
+from server.tools.approvals import asking
 from tests.conftest import Agent, ToolError
 
 Mode = Literal["auto", "legacy"]

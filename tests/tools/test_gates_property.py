@@ -20,7 +20,8 @@ from server.errors import ProjectMemoryError
 from server.models.approvals import Word
 from server.settings import Settings
 from server.store import Store
-from server.tools import TOOLS, answers
+from server.tools import TOOLS
+from server.tools.approvals import answers
 
 Rows = dict[str, dict[str, Any]]
 GATES = ("confirmation", "user_validation", "critical")

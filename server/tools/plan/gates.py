@@ -11,9 +11,10 @@ from server.models.approvals import Gate, Need, relayed
 from server.models.events import Event
 from server.models.plans import Confirmation, ConfirmationScope
 from server.models.text import Id, Index, Line, Text
-from server.tools import answers, gate_rules, step_rules
+from server.tools import step_rules
+from server.tools.approvals import answers, gate_rules
+from server.tools.approvals.gate_rules import NeedsHuman
 from server.tools.common import Call
-from server.tools.gate_rules import NeedsHuman
 from server.tools.plan.tool import TOOL
 from server.tools.plan_rules import live
 

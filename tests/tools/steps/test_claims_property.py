@@ -21,7 +21,8 @@ from server.errors import ProjectMemoryError
 from server.models.approvals import Word
 from server.settings import ASSETS, Settings
 from server.store import Store
-from server.tools import TOOLS, answers
+from server.tools import TOOLS
+from server.tools.approvals import answers
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LEASE = 100

@@ -13,7 +13,7 @@ from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.approvals import Word
 from server.protocol.app import build
 from server.settings import GATES, Settings, load
-from server.tools import answers
+from server.tools.approvals import answers
 from tests.conftest import Agent, ToolError
 
 

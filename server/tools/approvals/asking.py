@@ -11,10 +11,10 @@ from server.errors import Conflict, Gated
 from server.models.approvals import Approval, Word
 from server.models.base import encode
 from server.text.display import shown
-from server.tools import answers
+from server.tools.approvals import answers
+from server.tools.approvals.gate_rules import NeedsHuman
 from server.tools.commands import command
 from server.tools.common import Call
-from server.tools.gate_rules import NeedsHuman
 
 ASK_SECONDS = 45
 ANSWERS = ("approval_approved", "approval_rejected")

@@ -8,7 +8,7 @@ from server.errors import Conflict
 from server.models.approvals import Approval, Gate, Word
 from server.models.events import Event
 from server.models.plans import Confirmation
-from server.tools import gate_rules
+from server.tools.approvals import gate_rules
 
 
 async def confirm(tx: Transaction, gate: Gate, word: Word) -> Confirmation:
