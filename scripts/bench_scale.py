@@ -26,7 +26,7 @@ from bench_store import AGENTS, LARGE, SEED, SMALL, STEPS, Prose, Shape, build, 
 
 from server.calls import offered, run
 from server.db.gates import gates
-from server.db.storage.connection import Connection, Statement
+from server.db.storage.driver import Connection, Statement
 from server.db.storage.name_functions import FUNCTIONS
 from server.errors import NotFound
 from server.registry import Tool
@@ -358,9 +358,9 @@ async def _recorded(store: Store, kind: Kind) -> tuple[list[Statement], int]:
     statements: list[Statement] = []
     plain = Connection.batch
 
-    async def recording(self: Connection, batch: Sequence[Statement]) -> Any:
+    async def recording(self: Connection, *batch: Statement) -> Any:
         statements.extend(batch)
-        return await plain(self, batch)
+        return await plain(self, *batch)
 
     arguments, tools = kind.arguments(), offered(store.settings)
     with patch.object(Connection, "batch", recording):

@@ -22,7 +22,7 @@ import search_set
 from search_set import Question, Score
 
 from server.calls import offered, run
-from server.db.storage.connection import open_database
+from server.db.storage.opening import open_database
 from server.settings import Settings
 from server.store import Store
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 
 from server.db.search import search_triggers
-from server.db.storage.connection import open_database
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
 from server.settings import ASSETS
 
 

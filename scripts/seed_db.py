@@ -77,7 +77,6 @@ async def work(agent: Agent, plan_id: str) -> None:
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
     try:
         flags, words = settings.split(sys.argv[1:])
         if unknown := [word for word in words if word != "--demo"]:

@@ -15,8 +15,10 @@ from database_file import settings_of
 
 from server.db.storage import schema_comparison
 from server.db.storage.clock import Clock
-from server.db.storage.connection import Reader, connected, open_database
+from server.db.storage.connection import Reader
+from server.db.storage.driver import connected
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
 from server.db.storage.schema_comparison import Schema
 from server.errors import ProjectMemoryError
 from server.settings import ASSETS

@@ -163,8 +163,6 @@ def is_ours(name: str) -> bool:
 
 def configure_logging(settings: Settings) -> None:
     """Send the log to stderr; stdout belongs to the protocol."""
-    # The driver logs every statement with its values at debug: users' data has no place in a log.
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
     handler = logging.StreamHandler()
     handler.setFormatter(LogLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])

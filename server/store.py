@@ -9,9 +9,10 @@ from server import catalog, files, library_files
 from server.db.gates import gates
 from server.db.library import seed
 from server.db.search import index_upkeep, indexing
-from server.db.storage.connection import Database, open_database
+from server.db.storage.connection import Database
 from server.db.storage.driver_errors import Unreadable
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
 from server.errors import Ending, ProjectMemoryError, Storage
 from server.settings import ASSETS, Settings, is_ours
 from server.waiting import Waits

@@ -1,5 +1,6 @@
 """What a write costs while it holds the lock: steps of SQLite's machine and calls of Python, not time."""
 
+import sqlite3
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -7,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
-
-import aiosqlite
 
 from server import calls
 from server.db.storage.connection import Database
@@ -40,10 +39,10 @@ class Meter:
         threading.setprofile(None)
         sys.setprofile(None)
 
-    async def watch(self, writer: aiosqlite.Connection) -> None:
+    def watch(self, writer: sqlite3.Connection) -> None:
         """Look at what runs on a connection."""
-        await writer.set_progress_handler(self._stepped, EVERY)
-        await writer.set_trace_callback(self._began)
+        writer.set_progress_handler(self._stepped, EVERY)
+        writer.set_trace_callback(self._began)
 
     def take(self) -> Cost:
         """Return what was counted since the last time."""
@@ -90,15 +89,13 @@ async def metered(settings: Settings) -> AsyncGenerator[Metered]:
     """Open the store of `settings` and count what its writes cost."""
     store, meter = Store(settings), Meter()
     try:
-        await meter.watch(_writer(await store.open()))
+        meter.watch(_writer(await store.open()))
         yield Metered(store, meter)
     finally:
         meter.stop()
         await store.close()
 
 
-def _writer(db: Database) -> aiosqlite.Connection:
+def _writer(db: Database) -> sqlite3.Connection:
     """Return the connection that a database lends to no one: that one's work is what is counted."""
-    [writer] = [its for name, its in vars(db).items() if name == "_writer"]
-    assert isinstance(writer, aiosqlite.Connection)
-    return writer
+    return db._writer._driver

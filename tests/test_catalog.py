@@ -8,8 +8,9 @@ import pytest
 
 from server import catalog
 from server.db.library import seed
-from server.db.storage.connection import Database, open_database
+from server.db.storage.connection import Database
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
 from server.registry import Tool
 from server.settings import ASSETS, Settings
 from server.store import open_store

@@ -54,8 +54,7 @@ ROOMS = {
 # Where a package of others may be imported; one that is not named here may be imported nowhere.
 THIRD_PARTY = {
     "mcp": {"protocol", "cli/demo"},
-    "aiosqlite": {"db/storage"},
-    "sqlite3": {"db"},
+    "sqlite3": {"db/storage"},
     "typer": {"cli"},
     "rich": {"cli"},
     "pydantic": {"models", "registry", "tools"},

@@ -14,8 +14,9 @@ import pytest
 import pytest_asyncio
 
 from server.db.storage import connection, migrations
-from server.db.storage.connection import Database, open_database
+from server.db.storage.connection import Database
 from server.db.storage.migrations import load, statements
+from server.db.storage.opening import open_database
 from server.errors import Busy, SchemaTooNew, Storage
 from server.settings import ASSETS, Settings
 from server.store import Store, open_store
@@ -368,7 +369,7 @@ async def test_a_store_that_failed_to_migrate_opens_once_the_cause_is_gone(unuse
 OPEN_AND_TELL = """
 import asyncio, sys
 from pathlib import Path
-from server.db.storage.connection import open_database
+from server.db.storage.opening import open_database
 from server.db.storage.migrations import migrate
 from server.settings import ASSETS
 

@@ -1,7 +1,6 @@
 """Settings come from flags, then the environment, then defaults."""
 
 import dataclasses
-import logging
 from pathlib import Path
 
 import pytest
@@ -130,14 +129,6 @@ def test_a_flag_without_its_value_or_with_one_too_many_is_refused(argv: list[str
 
 def test_flags_are_not_abbreviated() -> None:
     assert settings.split(["--data", "/a"]) == ({}, ["--data", "/a"])
-
-
-def test_the_driver_never_logs_the_data_of_users() -> None:
-    before = logging.getLogger("aiosqlite").level
-    settings.configure_logging(settings.load({"log_level": "debug"}, {}))
-    level, logging.getLogger("aiosqlite").level = logging.getLogger("aiosqlite").level, before
-
-    assert level == logging.WARNING
 
 
 @pytest.mark.parametrize(

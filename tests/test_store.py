@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from server import calls
-from server.db.storage.connection import Database, open_database
+from server.db.storage.connection import Database
+from server.db.storage.opening import open_database
 from server.errors import Storage
 from server.settings import Settings
 from server.store import Store

@@ -22,7 +22,8 @@ from anyio.to_thread import run_sync
 from server.db.audit import event_feed
 from server.db.audit.event_feed import Moment
 from server.db.interchange import exports
-from server.db.storage.connection import Database, Reader, shape_of
+from server.db.storage.connection import Database, Reader
+from server.db.storage.table_shapes import shape_of
 from server.errors import Busy, Conflict, ProjectMemoryError, Storage
 from server.exporters import documents
 from server.exporters.folder import File

@@ -132,7 +132,7 @@ class Call:
         It ends when the action has returned. Behind the body an action awaits nothing: it would hold the write lock.
         """
         session_id, agent = self.shared.session_id, self.shared.agent
-        tx = await self.ending.enter_async_context(self.db.transaction())
+        tx = await self.ending.enter_async_context(self.db.transaction(is_quick=True))
         if self.request:
             self.request.tx = tx
         await gates.forget(tx)

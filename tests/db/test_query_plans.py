@@ -11,7 +11,8 @@ from bench_scale import Things, Timing
 
 from server.db.plans import phases
 from server.db.steps import claims
-from server.db.storage.connection import Database, Statement
+from server.db.storage.connection import Database
+from server.db.storage.driver import Statement
 from server.settings import DATABASE_NAME
 
 SHAPE = bench_store.Shape(2, 5, crowd=15)

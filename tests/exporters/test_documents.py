@@ -11,7 +11,8 @@ import pytest
 from server.db.interchange import exports
 from server.db.interchange.scratch import file_id
 from server.db.plans import plan_archive
-from server.db.storage.connection import Database, columns_of_tables
+from server.db.storage.connection import Database
+from server.db.storage.table_shapes import columns_of_tables
 from server.exporters import documents
 from server.exporters.documents import file_name
 from server.exporters.folder import File

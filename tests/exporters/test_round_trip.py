@@ -13,7 +13,8 @@ import pytest_asyncio
 from server.db.interchange import exports
 from server.db.interchange.scratch import LOGS
 from server.db.plans import plan_archive
-from server.db.storage.connection import Database, columns_of_tables
+from server.db.storage.connection import Database
+from server.db.storage.table_shapes import columns_of_tables
 from server.exporters import documents, folder, legacy
 from server.exporters.legacy import unplaced
 from server.importers.report import ImportReport

@@ -10,8 +10,7 @@ from pathlib import Path
 import anyio
 
 from server.db.interchange import import_writing
-from server.db.storage import connection
-from server.db.storage.connection import COMMIT, Connection, Statement
+from server.db.storage.driver import COMMIT, Connection, Statement
 from server.importers.run import Options, import_path
 from server.settings import Settings
 from server.store import Store
@@ -40,7 +39,7 @@ def _count_down(left: int, *, before: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return done
 
-    connection.Connection._run = run
+    Connection._run = run
 
 
 if __name__ == "__main__":

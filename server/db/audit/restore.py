@@ -1,6 +1,5 @@
 """Puts deleted rows back under their old ids, or says what stands in the way."""
 
-import sqlite3
 from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from typing import Any
@@ -11,7 +10,9 @@ from server.db.context import knowledge
 from server.db.dependencies import dependencies
 from server.db.plans import phases
 from server.db.steps import steps
-from server.db.storage.connection import Shape, Transaction, shape_of
+from server.db.storage.connection import Transaction
+from server.db.storage.driver_errors import ConstraintViolation
+from server.db.storage.table_shapes import Shape, shape_of
 from server.errors import Conflict
 from server.models.base import encode
 
@@ -163,7 +164,7 @@ async def _insert(tx: Transaction, table: str, rows: Table) -> None:
     try:
         await tx.many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)})", rows)
         await tx.settle()
-    except sqlite3.IntegrityError as error:
+    except ConstraintViolation as error:
         raise Conflict(
             f"It cannot come back: {table} has another in its place ({error}). Delete that first."
         ) from error

@@ -1,10 +1,10 @@
 """Table `dependencies`: the source waits for the target while the row is pending and of type `blocks`."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from server.db.storage.connection import Reader, Statement, Transaction
+from server.db.storage.connection import Reader, Transaction
+from server.db.storage.driver import Record, Statement
 from server.errors import Conflict
 from server.models.base import Columns, encode, new_id
 from server.models.plans import DependencyType, Plan
@@ -151,7 +151,7 @@ async def put_back(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[dict
     return back
 
 
-def edge_of(row: Mapping[str, Any] | sqlite3.Row) -> Edge:
+def edge_of(row: Mapping[str, Any] | Record) -> Edge:
     return (row["source_type"], row["source_id"]), (row["target_type"], row["target_id"])
 
 

@@ -14,7 +14,8 @@ import anyio
 from server.db.plans.plan_archive import ARCHIVE, FAMILY, OF_PLAN
 from server.db.plans.plans import IS_SHOWN
 from server.db.storage.clock import Clock
-from server.db.storage.connection import NO_PARAMS, Database, Params, Reader, Statement, connected
+from server.db.storage.connection import Database, Reader
+from server.db.storage.driver import NO_PARAMS, Params, Statement, connected
 from server.errors import ProjectMemoryError
 
 Rows = dict[str, list[dict[str, Any]]]  # table -> whole rows

@@ -1,12 +1,13 @@
 """What an import of our own documents brings along besides rows that can be merged: ties to shipped content, and what
 the database that wrote them knew of the imports before. It is added where it is missing, and never changed."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from server.db.interchange.scratch import Stage, params
-from server.db.storage.connection import Reader, Transaction, shape_of
+from server.db.storage.connection import Reader, Transaction
+from server.db.storage.driver import Record
+from server.db.storage.table_shapes import shape_of
 from server.models.base import encode
 
 # Table -> what must be there already for a row of it.
@@ -32,14 +33,14 @@ async def decide(db: Reader, stage: Stage, unit: str) -> None:
             stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", same)
 
 
-def pages(stage: Stage, unit: str) -> Iterator[tuple[str, list[sqlite3.Row]]]:
+def pages(stage: Stage, unit: str) -> Iterator[tuple[str, list[Record]]]:
     """Yield the others with their table, in parts."""
     for table in NEEDED:
         for rows in stage.pages(unit, table, PAGE, "insert"):
             yield table, rows
 
 
-async def restore(table: str, rows: Sequence[sqlite3.Row], tx: Transaction) -> None:
+async def restore(table: str, rows: Sequence[Record], tx: Transaction) -> None:
     """Write them. What is known of the first import of a row stands in for what this import would say of it."""
     found: list[dict[str, Any]] = [params(row) for row in rows]
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}

@@ -1,7 +1,6 @@
 """Decides, outside the write lock, what is to be done with each staged row, given what earlier imports wrote."""
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,9 @@ from typing import Any
 from server.db.interchange import import_ledger, import_runs
 from server.db.interchange.scratch import DERIVED, LOGS, NOTHING, Stage, params
 from server.db.plans.plan_archive import ARCHIVE, FAMILY
-from server.db.storage.connection import Reader, Shape, shape_of
+from server.db.storage.connection import Reader
+from server.db.storage.driver import Record
+from server.db.storage.table_shapes import Shape, shape_of
 from server.models.base import encode
 from server.models.imports import Finding
 
@@ -147,11 +148,11 @@ class _Table:
     shape: Shape
     decided: Decided
 
-    def tell(self, row: sqlite3.Row, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
+    def tell(self, row: Record, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
         where = f"{row['json_path']}"
         self.decided.findings.append(Finding(severity, row["path"], where, what, value, used))
 
-    async def bases(self, rows: Sequence[sqlite3.Row]) -> dict[str, Base]:
+    async def bases(self, rows: Sequence[Record]) -> dict[str, Base]:
         found = await self.db.all(
             """
             SELECT row_key, base, workspace_id, path FROM import_rows
@@ -175,7 +176,7 @@ class _Table:
                 found[columns.pop("?key")] = (suffix, columns)
         return found
 
-    async def decide(self, rows: Sequence[sqlite3.Row], bases: Mapping[str, Base]) -> None:
+    async def decide(self, rows: Sequence[Record], bases: Mapping[str, Base]) -> None:
         moved = [row for row in rows if row["row_key"] not in bases or bases[row["row_key"]].text != row["base"]]
         live = await self.live(row["row_key"] for row in moved)
         taken = await self.taken([row for row in moved if row["row_key"] not in live])
@@ -197,7 +198,7 @@ class _Table:
         self.stage.change("UPDATE rows SET action = :action, changes = :changes WHERE seq = :seq", changes)
 
     def _one(
-        self, row: sqlite3.Row, base: Base | None, live: tuple[str, Columns] | None, taken: str | None
+        self, row: Record, base: Base | None, live: tuple[str, Columns] | None, taken: str | None
     ) -> tuple[str, Columns | None]:
         if live is None and base is not None:
             self.tell(row, "info", "deleted in the database since; it stays deleted", row["row_key"])
@@ -216,7 +217,7 @@ class _Table:
         changed = self._merged(row, json.loads(base.text), json.loads(row["base"]), live[1])
         return ("update", changed) if changed else ("rebase", None)
 
-    def _unknown(self, row: sqlite3.Row, live: Columns, differing: Sequence[str]) -> tuple[str, Columns | None]:
+    def _unknown(self, row: Record, live: Columns, differing: Sequence[str]) -> tuple[str, Columns | None]:
         """Decide on a row that is there though no import made it, and says something else."""
         if self.name == "workspaces":
             changed = self._adopted(row, live)
@@ -225,7 +226,7 @@ class _Table:
         self.tell(row, "error", told, row["row_key"])
         return "foreign", None
 
-    def _adopted(self, row: sqlite3.Row, live: Columns) -> Columns:
+    def _adopted(self, row: Record, live: Columns) -> Columns:
         """Fill in what a workspace that is registered already lacks; what it has stays."""
         new = json.loads(row["base"])
         changed = {name: value for name, value in new.items() if live[name] is None and value is not None}
@@ -236,7 +237,7 @@ class _Table:
         self.tell(row, "info", what, live["path"], row["row_key"])
         return changed
 
-    def _merged(self, row: sqlite3.Row, base: Columns, new: Columns, live: Columns) -> Columns:
+    def _merged(self, row: Record, base: Columns, new: Columns, live: Columns) -> Columns:
         """Return what the source changed since, less what was edited in the database since."""
         changed: Columns = {}
         for name, value in new.items():
@@ -256,7 +257,7 @@ class _Table:
             changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
         return changed
 
-    async def made_here(self, rows: Sequence[sqlite3.Row]) -> set[str]:
+    async def made_here(self, rows: Sequence[Record]) -> set[str]:
         """Return the plans of these rows that are there, and that no import made."""
         found = await self.db.all(
             """
@@ -268,7 +269,7 @@ class _Table:
         )
         return {row["plan_id"] for row in found}
 
-    async def taken(self, rows: Sequence[sqlite3.Row]) -> dict[str, str]:
+    async def taken(self, rows: Sequence[Record]) -> dict[str, str]:
         """Return which of these new rows would stand where another one is, by a unique key of the table."""
         found: dict[str, str] = {}
         for columns in self.shape.unique[1:]:
@@ -316,7 +317,7 @@ async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> No
             await _vanished_from(one, [row for row in found if row["table_name"] == table])
 
 
-async def _vanished_from(one: _Table, rows: Sequence[sqlite3.Row]) -> None:
+async def _vanished_from(one: _Table, rows: Sequence[Record]) -> None:
     stage, unit, table = one.stage, one.unit, one.name
     gone = [row for row in rows if _is_gone(stage, unit, row)]
     live = await one.live(row["row_key"] for row in gone)
@@ -335,7 +336,7 @@ async def _vanished_from(one: _Table, rows: Sequence[sqlite3.Row]) -> None:
             stage.change("INSERT INTO gone VALUES (:unit, :table, :key, :suffix, :plan_id)", [values])
 
 
-def _is_gone(stage: Stage, unit: str, row: sqlite3.Row) -> bool:
+def _is_gone(stage: Stage, unit: str, row: Record) -> bool:
     """Return whether the file a row was made of was read and imported, without that row."""
     values = {"unit": unit, "path": row["path"], "table": row["table_name"], "key": row["row_key"]}
     return bool(

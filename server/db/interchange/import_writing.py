@@ -6,7 +6,6 @@ one that was interrupted finds that as it is.
 """
 
 import json
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,10 @@ from server.db.interchange.imports import ImportOutcome, counted, is_idle
 from server.db.interchange.scratch import LOGS, STORE, TABLES, Stage, file_id, params
 from server.db.plans import plan_archive
 from server.db.search import indexing
-from server.db.storage.connection import Database, Transaction, shape_of
+from server.db.storage.connection import Database, Transaction
+from server.db.storage.driver import Record
+from server.db.storage.driver_errors import ConstraintViolation
+from server.db.storage.table_shapes import shape_of
 from server.errors import Conflict, ProjectMemoryError
 from server.models.base import encode
 from server.models.events import Event
@@ -48,7 +50,7 @@ REMEMBER = """
 """
 
 Piece = Callable[[Transaction], Awaitable[None]]  # what is in one transaction
-Rows = Sequence[sqlite3.Row]
+Rows = Sequence[Record]
 
 
 async def apply(db: Database, stage: Stage, run: Run, decided: Decided, report: Mapping[str, Any]) -> ImportOutcome:
@@ -62,7 +64,7 @@ async def apply(db: Database, stage: Stage, run: Run, decided: Decided, report: 
             await _in_parts(db, run, written, _pieces(stage, run, decided))
             await _search(db, written)
             await _in_parts(db, run, written, iter([partial(_complete, run, whole)]))
-        except sqlite3.IntegrityError as error:
+        except ConstraintViolation as error:
             raise Conflict(f"The database changed while the import was prepared: {error}.") from error
     except BaseException:
         await _let_go(db, run)

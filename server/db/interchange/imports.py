@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from server.db.interchange.import_merge import key_of
 from server.db.interchange.scratch import LOGS, STORE, Stage
 from server.db.plans import plan_archive
-from server.db.storage.connection import Reader, shape_of
+from server.db.storage.connection import Reader
+from server.db.storage.table_shapes import shape_of
 from server.models.base import encode
 from server.models.imports import Finding, of
 

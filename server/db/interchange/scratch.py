@@ -2,13 +2,13 @@
 
 import hashlib
 import marshal
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from server.db.plans.plan_archive import FAMILY
 from server.db.plans.plans import stored
+from server.db.storage.driver import Record, open_scratch
 from server.models.base import encode
 from server.models.imports import FileEntry, Finding, ImportBatch, ImportedRow, of
 
@@ -72,9 +72,7 @@ class Stage:
     """What an import found. Rows and files are on disk; the lines of the report are in memory."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        self._db.executescript(SCHEMA)
+        self._db = open_scratch(path, SCHEMA)
         self.findings: list[Finding] = []
 
     def close(self) -> None:
@@ -121,7 +119,7 @@ class Stage:
         found = self._db.execute("SELECT unit FROM units ORDER BY unit = '', place")
         return [unit for (unit,) in found]
 
-    def query(self, sql: str, params: Mapping[str, Any]) -> list[sqlite3.Row]:
+    def query(self, sql: str, params: Mapping[str, Any]) -> list[Record]:
         return self._db.execute(sql, params).fetchall()
 
     def change(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -144,12 +142,12 @@ class Stage:
         """Return the plans of which something is new, changed or gone."""
         return [row["plan_id"] for row in self.query(PLANS_TO_WRITE, {"unit": unit})]
 
-    def of_plan(self, plan_id: str) -> list[sqlite3.Row]:
+    def of_plan(self, plan_id: str) -> list[Record]:
         """Return the rows of a plan that are to be written, parents before their children."""
         rows = self.query(f"{TO_WRITE.format('r.plan_id = :plan_id')} ORDER BY r.seq", {"plan_id": plan_id})
         return sorted(rows, key=lambda row: TABLES.index(row["table_name"]))
 
-    def to_write(self, unit: str, table: str, size: int) -> Iterator[list[sqlite3.Row]]:
+    def to_write(self, unit: str, table: str, size: int) -> Iterator[list[Record]]:
         """Yield the rows of a table that are to be written and belong to no plan, in parts, in the order of time."""
         where = """
             r.unit = :unit AND r.table_name = :table AND r.plan_id IS NULL
@@ -161,7 +159,7 @@ class Stage:
             yield found
             values |= {"moment": found[-1]["moment"] or "", "seq": found[-1]["seq"]}
 
-    def pages(self, unit: str, table: str, size: int, action: str | None = None) -> Iterator[list[sqlite3.Row]]:
+    def pages(self, unit: str, table: str, size: int, action: str | None = None) -> Iterator[list[Record]]:
         """Yield the rows of a table in parts, each read when it is asked for, with the `suffix` of their plan."""
         values = {"unit": unit, "table": table, "size": size, "action": action, "moment": "", "seq": 0}
         while found := self.query(PAGE, values):
@@ -179,7 +177,7 @@ def _row(unit: str, row: ImportedRow) -> tuple[Any, ...]:
     return (unit, row.table, row.key, plan_id, row.path, row.json_path, moment, marshal.dumps(values), base)
 
 
-def params(row: sqlite3.Row) -> dict[str, Any]:
+def params(row: Record) -> dict[str, Any]:
     """Return the columns of a staged row."""
     return marshal.loads(row["params"])
 

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from sqlite3 import Row
 from typing import Any
 
 from server.db.plans import phases
 from server.db.plans.plans import IS_SHOWN
-from server.db.storage.connection import Reader, Statement
+from server.db.storage.connection import Reader
+from server.db.storage.driver import Record, Statement
 from server.models.plans import OpenClaim, PhaseProgress, Plan
 from server.models.steps import CLOSED, OPEN, Step, StepBrief, StepRow, view
 
@@ -144,7 +144,7 @@ async def _read(db: Reader, plan_id: str, wanted: Collection[str], suffix: str) 
 
 
 def _brief(
-    plan: Plan, progress: list[PhaseProgress], rows: list[Row], parts: Mapping[str, list[dict[str, Any]]]
+    plan: Plan, progress: list[PhaseProgress], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
 ) -> Overview:
     near = [_step(row) for row in rows if not row["held"]]
     current = next((step.phase for step in near if step.status not in CLOSED), None)
@@ -152,12 +152,12 @@ def _brief(
     return Overview(plan, progress, current, steps=near, claims=claims, parts=parts)
 
 
-def _step(row: Row) -> StepBrief:
+def _step(row: Record) -> StepBrief:
     return StepBrief.model_validate(dict(row))
 
 
 def _whole(
-    plan: Plan, progress: list[PhaseProgress], rows: list[Row], parts: Mapping[str, list[dict[str, Any]]]
+    plan: Plan, progress: list[PhaseProgress], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
 ) -> Overview:
     every = [
         view(
@@ -173,9 +173,9 @@ def _whole(
     return Overview(plan, progress, current, every=every, parts=parts)
 
 
-def _shown(row: Row) -> dict[str, Any]:
+def _shown(row: Record) -> dict[str, Any]:
     """Return a row as part of a plan, without what is empty."""
-    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over its values
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Record iterates over its values
     values |= {name: json.loads(values[name]) for name in JSON_COLUMNS if name in values}
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 

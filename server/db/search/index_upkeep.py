@@ -1,6 +1,7 @@
 """Keeps the index of the search in few pieces: FTS5 adds one with each commit, and a query looks into all of them."""
 
-from server.db.storage.connection import Database, Statement
+from server.db.storage.connection import Database
+from server.db.storage.driver import Statement
 
 FEW, MANY = 6, 16  # pieces
 PAGES = 64  # of the index that one transaction rewrites, so that no writer waits for long

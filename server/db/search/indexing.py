@@ -5,7 +5,6 @@ of ours, in the same transaction, and writes what there is to find. So no writer
 """
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -16,6 +15,7 @@ import anyio
 
 from server.db.search.searched_tables import SOURCES
 from server.db.storage.connection import Database, Reader
+from server.db.storage.driver import RawConnection, Record
 from server.text import text_analysis
 
 BATCH = 200  # rows of a backlog in one transaction
@@ -38,7 +38,7 @@ CHANGED = f"SELECT doc, {', '.join(TEXT)} FROM search_documents WHERE entity_id 
 PENDING = "SELECT kind, json_group_array(entity_id) AS ids FROM search_pending GROUP BY kind"
 
 
-def fill(connection: sqlite3.Connection) -> None:
+def fill(connection: RawConnection) -> None:
     """Write the documents of all rows that are pending. Runs in the transaction that made them so."""
     if not connection.execute("SELECT 1 FROM search_pending LIMIT 1").fetchone():
         return
@@ -47,7 +47,7 @@ def fill(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM search_pending")
 
 
-def _fill_kind(connection: sqlite3.Connection, kind: str, ids: Sequence[str]) -> None:
+def _fill_kind(connection: RawConnection, kind: str, ids: Sequence[str]) -> None:
     found, seen = set[str](), set[str]()
     for row in connection.execute(SOURCES[kind].sql, {"ids": json.dumps(ids)}):
         document, spelled = document_of(kind, row)
@@ -61,7 +61,7 @@ def _fill_kind(connection: sqlite3.Connection, kind: str, ids: Sequence[str]) ->
     )
 
 
-def _put(connection: sqlite3.Connection, document: Mapping[str, Any]) -> None:
+def _put(connection: RawConnection, document: Mapping[str, Any]) -> None:
     """Write one document. One whose text changed gets a new number: the newest are looked at first."""
     old = connection.execute(CHANGED, document).fetchone()
     if old and all(old[name] == document[name] for name in WORDS):
@@ -74,7 +74,7 @@ def _put(connection: sqlite3.Connection, document: Mapping[str, Any]) -> None:
     connection.execute(INSERT, document)
 
 
-def document_of(kind: str, row: sqlite3.Row) -> tuple[dict[str, Any], set[str]]:
+def document_of(kind: str, row: Record) -> tuple[dict[str, Any], set[str]]:
     """Return the columns of the document of a row, and the words in it."""
     named = f"{row['title']} {row['slug']}" if row["slug"] else row["title"]
     title, seen = text_analysis.indexed(named)
@@ -93,7 +93,7 @@ def document_of(kind: str, row: sqlite3.Row) -> tuple[dict[str, Any], set[str]]:
     return document, seen | more
 
 
-def _facets(kind: str, row: sqlite3.Row) -> str:
+def _facets(kind: str, row: Record) -> str:
     """Return where a row belongs, and its names, as words that an index finds it by."""
     pairs = [("w", row["workspace_id"] or ""), ("k", kind), ("x", row["entity_id"])]
     pairs += [("p", row["plan_id"])] if row["plan_id"] else []
@@ -121,7 +121,7 @@ def about(word: str) -> str:
     return f"a{word}"
 
 
-def text_of(kind: str, row: sqlite3.Row) -> str:
+def text_of(kind: str, row: Record) -> str:
     """Return what people are shown of a row: its texts as they were stored, and the names and values in its JSON."""
     texts = (
         "; ".join(_flat(row[name])) if name.startswith("data") else row[name]
@@ -131,7 +131,7 @@ def text_of(kind: str, row: sqlite3.Row) -> str:
     return "\n".join(text for text in texts if text)
 
 
-def also_of(kind: str, row: sqlite3.Row) -> str:
+def also_of(kind: str, row: Record) -> str:
     """Return what a row is found by as well, without being shown."""
     return "\n".join(row[name] for name in SOURCES[kind].names if row[name] and name.startswith("also"))
 

@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from sqlite3 import Row
 from typing import Any
 
+from server.db.storage.driver import Record
 from server.text import text_analysis
 from server.text.text_analysis import BODY_LENGTH, LENGTH_SHARE, TITLE_LENGTH, TITLE_WEIGHT, Term
 
@@ -64,7 +64,7 @@ class Query:
 class Ranked:
     """A candidate: whether it has all words of the query, bears its very name, and what it scores."""
 
-    row: Row
+    row: Record
     whole: bool = True
     named: bool = False
     score: float = 0.0

@@ -9,7 +9,6 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from sqlite3 import Row
 from typing import Any
 
 from server.db.plans.plans import IS_SHOWN
@@ -17,7 +16,8 @@ from server.db.search import ranking
 from server.db.search.indexing import BRIEF, about, also_of, facet, text_of
 from server.db.search.ranking import ENOUGH, RARE, REQUIRED, Query, Ranked
 from server.db.search.searched_tables import SOURCES
-from server.db.storage.connection import Reader, Statement
+from server.db.storage.connection import Reader
+from server.db.storage.driver import Record, Statement
 from server.models.base import encode
 from server.models.search import Kind, Match, ResultPage
 from server.text import snippets, text_analysis
@@ -229,7 +229,7 @@ async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked
     anywhere = f"{ANYWHERE} : ({_all_of(terms)})"
     choice = _Choice(scope, asked, db.now())
     exact, best = await db.batch(choice.of(named, NAMED, NAMED), choice.of(anywhere, CANDIDATES, WINDOW))
-    telling, total = list[Row](), best[0]["total"] if best else 0
+    telling, total = list[Record](), best[0]["total"] if best else 0
     if total < ENOUGH and min(asked.counts.values()) >= RARE:
         [older] = await db.batch(choice.of(anywhere, CANDIDATES, WINDOW, among=(FAR, SCANNED)))
         best, total = [*best, *older], total + (older[0]["total"] if older else 0)
@@ -240,7 +240,7 @@ async def _matching(db: Reader, asked: Query, scope: Scope) -> tuple[list[Ranked
     return list(found.values()), total
 
 
-async def _behind(db: Reader, choice: "_Choice", terms: Sequence[Term], oldest: int) -> list[Row]:
+async def _behind(db: Reader, choice: "_Choice", terms: Sequence[Term], oldest: int) -> list[Record]:
     """Return the best of those behind the window: what is about all terms, and what has them all and is about some.
 
     What is brief may be about each word it has. Where all that are few, there is also what has the words in its title.
@@ -269,7 +269,7 @@ async def _matching_some(db: Reader, asked: Query, scope: Scope, besides: Collec
     together = [known[:count] for count in range(most, 1, -1)][:2]
     choice = _Choice(scope, asked, db.now())
 
-    def of(match: str, behind: Sequence[Row] = ()) -> Statement:
+    def of(match: str, behind: Sequence[Record] = ()) -> Statement:
         return choice.of(match, PARTIAL, SOME, before=behind[0]["oldest"] if behind else None)
 
     matches = [f"{ANYWHERE} : ({terms})" for terms in [*map(_all_of, together), _any_of(known)]]
@@ -392,7 +392,7 @@ async def _shown(db: Reader, page: Sequence[Ranked], stems: frozenset[str]) -> l
     return [_match(one, found[key], stems) for one, key in keys if key in found]
 
 
-def _match(one: Ranked, row: Row, stems: frozenset[str]) -> Match:
+def _match(one: Ranked, row: Record, stems: frozenset[str]) -> Match:
     text = text_of(one.row["kind"], row)
     title = snippets.shortened(row["label"], TITLE_SHOWN)
     besides = (snippets.beyond(told, title) for told in (text, row["title"], also_of(one.row["kind"], row)))

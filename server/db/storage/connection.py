@@ -1,109 +1,30 @@
-"""The SQLite connections of one process: a reader, and a writer that only transactions touch."""
+"""The database of one process as everything else sees it: queries, and transactions, of which one runs at a time."""
 
 import asyncio
-import json
 import logging
-import os
-import random
-import sqlite3
-import stat
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 import anyio
 
 from server.db.storage.clock import Clock
-from server.db.storage.driver_errors import BUSY_TIMEOUT_MS, Unreadable, translate
+from server.db.storage.driver import COMMIT, NO_PARAMS, Connection, Params, RawConnection, Record, Statement, connected
+from server.db.storage.driver_errors import BUSY_TIMEOUT_MS, DriverError, Locked, Unreadable
 from server.db.storage.lock_holder import blamed
-from server.db.storage.name_functions import teach
-from server.db.storage.wal_checkpoints import LIMIT_BYTES, Wal
-from server.errors import Busy, Ending, ProjectMemoryError, SchemaTooNew, Storage
+from server.db.storage.wal_checkpoints import Wal
+from server.errors import Ending, ProjectMemoryError, SchemaTooNew
 from server.models.base import timestamp
 from server.models.events import Event, Origin
 
 logger = logging.getLogger(__name__)
 
-Params = Mapping[str, Any]
-Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
-NO_PARAMS: Params = {}
-BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
-LOCK_PAUSE_SECONDS = (0.0005, 0.005)  # between two looks for a write lock that another process holds
 LEAST_PATIENCE_SECONDS = 0.25  # that a write waits for the lock, however long it waited for other writes of ours
+READ_PAUSE_SECONDS = 0.01  # between two attempts to read what another process has locked while it repairs it
 LOOK_SECONDS = (0.01, 0.25)  # between looks for other processes' writes: at first, and at most
-OPEN_ATTEMPTS = 20
-FOREIGN = """
-    SELECT count(*) FROM sqlite_master
-    WHERE name NOT LIKE 'sqlite_%' AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_migrations')
-"""
-
-
-class Connection(aiosqlite.Connection):
-    """aiosqlite's connection, with several statements in one hop to its thread: a hop costs more than a statement."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
-        self._is_closing = self.is_stopped = False
-        self._patience = 0.0  # seconds that the next BEGIN waits for the write lock
-        self.before_commit: Callable[[sqlite3.Connection], None] | None = None  # work for the same transaction
-
-    async def batch(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
-        """Run statements in order, up to the first that fails, and return the rows of each."""
-        if self._is_closing or self.is_stopped:
-            raise Ending
-        return await self._execute(self._run, statements)  # pyright: ignore[reportUnknownMemberType] - untyped there
-
-    async def begin(self, seconds: float, *statements: Statement) -> list[list[sqlite3.Row]]:
-        """Take the write lock, waiting so long at the most, and go on in the same hop. A `rollback` ends the wait."""
-        self._patience = seconds
-        return (await self.batch([(BEGIN, NO_PARAMS), *statements]))[1:]
-
-    async def rollback(self) -> None:
-        """End the transaction, if there is one, and the wait for it."""
-        self._patience = 0.0
-        if not self._is_closing:
-            with anyio.CancelScope(shield=True):
-                await super().rollback()
-
-    async def close(self) -> None:
-        """Run what was asked before, and refuse what is asked from now on."""
-        self._is_closing = True
-        await super().close()
-
-    def _run(self, statements: Sequence[Statement]) -> list[list[sqlite3.Row]]:
-        return [self._run_one(sql, params) for sql, params in statements]
-
-    def _run_one(self, sql: str, params: Params | Sequence[Params]) -> list[sqlite3.Row]:
-        if sql == BEGIN:
-            self._begin()
-            return []
-        if not isinstance(params, Mapping):
-            return self._conn.executemany(sql, params).fetchall()
-        if sql == COMMIT and self.before_commit:
-            self.before_commit(self._conn)
-        return self._conn.execute(sql, params).fetchall()
-
-    def _begin(self) -> None:
-        """Look for the write lock often and at random: SQLite's own way sleeps ever longer, and starves who waits."""
-        began = time.monotonic()
-        while not self._is_begun(began):
-            time.sleep(random.uniform(*LOCK_PAUSE_SECONDS))
-
-    def _is_begun(self, began: float) -> bool:
-        try:
-            self._conn.execute(BEGIN)
-        except sqlite3.OperationalError as error:
-            if self.is_stopped:
-                raise Ending from error
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() - began > self._patience:
-                raise
-            return False
-        return True
 
 
 class Reader:
@@ -117,17 +38,14 @@ class Reader:
         """Return the time that decides about leases and expiry."""
         return timestamp(self._clock())
 
-    async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
-        """Run statements in order, in one hop to the connection's thread, and return the rows of each."""
-        try:
-            return await self._connection.batch(statements)
-        except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
-            raise translate(error) from error
+    async def batch(self, *statements: Statement) -> list[list[Record]]:
+        """Run statements in order, in one hop if they take long, and return the rows of each."""
+        return await self._connection.batch(*statements)
 
-    async def all(self, sql: str, params: Params = NO_PARAMS) -> list[sqlite3.Row]:
+    async def all(self, sql: str, params: Params = NO_PARAMS) -> list[Record]:
         return (await self.batch((sql, params)))[-1]
 
-    async def one(self, sql: str, params: Params = NO_PARAMS) -> sqlite3.Row | None:
+    async def one(self, sql: str, params: Params = NO_PARAMS) -> Record | None:
         rows = await self.all(sql, params)
         return rows[0] if rows else None
 
@@ -137,25 +55,6 @@ class Reader:
         return row[0] if row else None
 
 
-@dataclass(frozen=True)
-class ForeignKey:
-    """A column that names a row of another table. A `loose` one becomes NULL when that row goes."""
-
-    column: str
-    parent: str
-    parent_key: str
-    loose: bool
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the schema demands of the rows of a table: its primary key, its unique keys of columns, its foreign keys."""
-
-    key: tuple[str, ...]
-    unique: tuple[tuple[str, ...], ...]
-    foreign: tuple[ForeignKey, ...]
-
-
 class Transaction(Reader):
     """A reader that may also write; made by `Database.transaction()` alone. Its clock stands still.
 
@@ -163,14 +62,17 @@ class Transaction(Reader):
     """
 
     def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
-        moment = clock()
-        super().__init__(connection, lambda: moment)
+        super().__init__(connection, clock)
+        self._now = super().now()
         self.origin = Origin()
         self.workspace_id: str | None = None  # of events that do not name theirs
         self.events: list[Event] = []
         self._waiting: list[Statement] = []
 
-    async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
+    def now(self) -> str:
+        return self._now
+
+    async def batch(self, *statements: Statement) -> list[list[Record]]:
         waiting, self._waiting = self._waiting, []
         return (await super().batch(*waiting, *statements))[len(waiting) :]
 
@@ -200,18 +102,22 @@ class Database(Reader):
         clock: Callable[[], datetime],
     ) -> None:
         super().__init__(reader, clock)
+        reader.is_quick = True
         self.path = path
         self.schema_version = 0
         self._writer = writer
         self._synchronous = synchronous
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
         self._wal = Wal(path)
         self._checkpointing: asyncio.Task[None] | None = None
         self._is_dirty = self._is_closing = self.is_committing = False
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Transaction]:
-        """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included."""
+    async def transaction(self, *, is_quick: bool = False) -> AsyncGenerator[Transaction]:
+        """Hold the write lock; commit on success, roll back on any exit by exception, cancellation included.
+
+        With `is_quick` no statement before the commit takes long enough to mind that it holds up the loop.
+        """
         deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
         async with self._turn:
             if self._is_closing:
@@ -219,6 +125,7 @@ class Database(Reader):
             committed = False
             try:
                 await self._begin(max(deadline - time.monotonic(), LEAST_PATIENCE_SECONDS))
+                self._writer.is_quick = is_quick
                 tx = Transaction(self._writer, self._clock)
                 yield tx
                 self.is_committing = True
@@ -226,28 +133,37 @@ class Database(Reader):
                 committed = True
             finally:
                 self.is_committing = False
-                # A cancelled BEGIN may still be on its way to the thread: the rollback queues behind it.
+                # A cancelled COMMIT may still be on its way to the thread: the rollback queues behind it.
                 if not committed:
                     await self._writer.rollback()
         self._is_dirty = True
         if self._checkpointing is None:
             self._checkpointing = asyncio.create_task(self._checkpoint_if_due())  # who wrote need not wait for it
 
-    async def batch(self, *statements: Statement) -> list[list[sqlite3.Row]]:
-        try:
-            return await super().batch(*statements)
-        except Unreadable as error:
-            logger.warning("reading once more: %s", error)
-            return await super().batch(*statements)
+    async def batch(self, *statements: Statement) -> list[list[Record]]:
+        """Read; once more what the disk did not give, and again and again what another process has locked."""
+        deadline, is_again = time.monotonic() + BUSY_TIMEOUT_MS / 1000, False
+        while True:
+            try:
+                return await super().batch(*statements)
+            except Locked:
+                if time.monotonic() > deadline:
+                    raise
+                await anyio.sleep(READ_PAUSE_SECONDS)
+            except Unreadable as error:
+                if is_again:
+                    raise
+                is_again = True
+                logger.warning("reading once more: %s", error)
 
-    def before_commit(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    def before_commit(self, work: Callable[[RawConnection], None]) -> None:
         """Let `work` be done at the end of every transaction, as a part of it."""
         self._writer.before_commit = work
 
     async def equip(self, *statements: str) -> None:
         """Run statements that concern the connection that writes alone, such as those that make TEMP triggers."""
         async with self._turn:
-            await _batch(self._writer, *statements)
+            await self._writer.run(*statements)
 
     def stop_writing(self) -> None:
         """Refuse what writers ask from now on, but for a rollback; a commit that was asked for comes to its end."""
@@ -289,11 +205,8 @@ class Database(Reader):
             await self._connection.close()
 
     async def _begin(self, patience: float) -> None:
-        [(version,)], [(last,)] = await self._lock(
-            patience,
-            ("PRAGMA user_version", NO_PARAMS),
-            ("SELECT max(timestamp) FROM event_log", NO_PARAMS),
-        )
+        await self._lock(patience)
+        [(version,)], [(last,)] = await self._writer.run("PRAGMA user_version", "SELECT max(timestamp) FROM event_log")
         if version != self.schema_version:
             raise SchemaTooNew(
                 f"The database has schema version {version} since another server changed it; this process knows "
@@ -302,12 +215,12 @@ class Database(Reader):
         if last and isinstance(self._clock, Clock):
             self._clock.at_least(datetime.fromisoformat(last))
 
-    async def _lock(self, patience: float, *statements: Statement) -> list[list[sqlite3.Row]]:
+    async def _lock(self, patience: float) -> None:
+        self._writer.is_quick = True
         try:
-            return await self._writer.begin(patience, *statements)
-        except sqlite3.Error as error:
-            told = translate(error)
-            raise (blamed(told, self.path) if isinstance(told, Busy) else told) from error
+            await self._writer.begin(patience)
+        except Locked as error:
+            raise blamed(error, self.path) from error
 
     async def _checkpoint_if_due(self) -> None:
         try:
@@ -322,7 +235,7 @@ class Database(Reader):
         """Checkpoint; a failure is logged, since what was committed is safe in the WAL."""
         try:
             await self._checkpoint()
-        except (ProjectMemoryError, sqlite3.Error, OSError) as error:
+        except (ProjectMemoryError, DriverError, OSError) as error:
             logger.warning("no checkpoint: %s", error)
         finally:
             self._wal.looked_after()
@@ -336,161 +249,10 @@ class Database(Reader):
         try:
             await self._lock(BUSY_TIMEOUT_MS / 1000)
             async with connected(self.path, self._synchronous) as other:
-                [[(_, frames, copied)]] = await _batch(other, "PRAGMA wal_checkpoint(PASSIVE)")
+                [[(_, frames, copied)]] = await other.run("PRAGMA wal_checkpoint(PASSIVE)")
         finally:
             with anyio.CancelScope(shield=True):
                 await self._writer.rollback()
         self._is_dirty = False
         if copied < frames:
             self._wal.warn_of_reader()
-
-
-async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
-    """Return the columns of every table that holds rows of ours, by its name."""
-    rows = await db.all(
-        """
-        SELECT t.name, json_group_array(c.name) AS columns FROM pragma_table_list t JOIN pragma_table_info(t.name) c
-        WHERE t.schema = 'main' AND t.type = 'table' AND substr(t.name, 1, 7) NOT IN ('sqlite_', 'search_')
-        GROUP BY t.name ORDER BY t.name
-        """
-    )
-    return {row["name"]: json.loads(row["columns"]) for row in rows}
-
-
-async def shape_of(db: Reader, table: str) -> Shape:
-    """Return the keys of a table, foreign ones as declared. Each has one column, and names its parent's primary key."""
-    unique: dict[str, list[str | None]] = {}
-    rows = await db.all(
-        """
-        SELECT l.name, l.origin, c.name AS "column" FROM pragma_index_list(:table) l JOIN pragma_index_info(l.name) c
-        WHERE l."unique" AND NOT l.partial ORDER BY l.origin <> 'pk', l.name, c.seqno
-        """,
-        {"table": table},
-    )
-    for row in rows:
-        unique.setdefault(row["name"], []).append(row["column"])
-    foreign = await db.all(
-        """
-        SELECT f."from", f."table", f.on_delete, p.name AS "to"
-        FROM pragma_foreign_key_list(:table) f JOIN pragma_table_info(f."table") p ON p.pk = 1
-        ORDER BY f.id DESC
-        """,
-        {"table": table},
-    )
-    keys = tuple(tuple(filter(None, columns)) for columns in unique.values() if None not in columns)  # no expressions
-    links = (ForeignKey(row["from"], row["table"], row["to"], row["on_delete"] == "SET NULL") for row in foreign)
-    return Shape(keys[0], keys, tuple(links))
-
-
-async def connect(path: Path, synchronous: str = "full", *more: str) -> Connection:
-    """Open one connection with the settings that every connection of ours has, and `more` of them."""
-    connection = Connection(path)
-    try:
-        with anyio.CancelScope(shield=True):  # a connection that is half open cannot be closed
-            await connection
-    except sqlite3.Error as error:
-        raise translate(error) from error
-    connection.row_factory = sqlite3.Row
-    try:
-        await teach(connection)
-        await _batch(
-            connection,
-            f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
-            "PRAGMA foreign_keys = ON",
-            f"PRAGMA synchronous = {synchronous}",
-            "PRAGMA wal_autocheckpoint = 0",
-            f"PRAGMA journal_size_limit = {LIMIT_BYTES}",
-            *more,
-        )
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await connection.close()
-        raise
-    return connection
-
-
-@asynccontextmanager
-async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[Connection]:
-    """Open a connection for a while."""
-    connection = await connect(path, synchronous)
-    try:
-        yield connection
-    finally:
-        with anyio.CancelScope(shield=True):
-            await connection.close()
-
-
-async def open_database(
-    path: Path, *, synchronous: str = "full", clock: Callable[[], datetime] | None = None
-) -> Database:
-    """Open `path`, creating it readable by its owner only. The caller migrates and closes it."""
-    _create_private(path)
-    writer = await connect(path, synchronous)
-    try:
-        await _enter_wal(writer, path)
-        await _batch(writer, "PRAGMA busy_timeout = 0")  # it waits for the write lock in its own way
-        reader = await connect(path, synchronous, "PRAGMA query_only = ON")
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await writer.close()
-        raise
-    return Database(path, reader, writer, synchronous, clock or Clock())
-
-
-def _create_private(path: Path) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_there(path):
-            with suppress(FileExistsError):  # another process was faster
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        raise Storage(
-            f"The data root {str(path.parent)!r} cannot be used: {error.strerror}. "
-            "Choose another one with --data-root or PM_DATA_ROOT, or repair its permissions."
-        ) from error
-
-
-def _is_there(path: Path) -> bool:
-    """Return whether there is a database, or raise Storage for what none can be made of without a loss.
-
-    A file that is there is not opened here: closing it would drop the locks that this process has on it.
-    """
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        found = None
-    if found and not stat.S_ISREG(found.st_mode):
-        raise Storage(
-            f"The data root {str(path.parent)!r} cannot be used: {path.name!r} in it is no file. Move it away, or "
-            "choose another one with --data-root or PM_DATA_ROOT."
-        )
-    if (found is None or not found.st_size) and Wal(path).size():
-        raise Storage(
-            f"{str(path)!r} is {'empty' if found else 'gone'}, but its log {path.name}-wal is there, with what was "
-            "written last. Put the database back beside it; or, if it is lost, move the log and -shm away."
-        )
-    return found is not None
-
-
-async def _enter_wal(writer: Connection, path: Path) -> None:
-    """Switch to WAL. While another process does the same SQLite answers `locked` at once, without waiting."""
-    for attempt in range(OPEN_ATTEMPTS):
-        try:
-            if (await _batch(writer, FOREIGN))[0][0][0]:
-                raise Storage(f"{str(path)!r} is an SQLite database of another program. Choose another --data-root.")
-            [[(mode,)]] = await _batch(writer, "PRAGMA journal_mode = WAL")
-        except Busy:
-            if attempt == OPEN_ATTEMPTS - 1:
-                raise
-            await anyio.sleep(0.01 * (attempt + 1))
-        else:
-            if mode != "wal":
-                raise Storage(f"The file system refuses SQLite's WAL mode (it stays {mode!r}). Use a local disk.")
-            return
-
-
-async def _batch(connection: Connection, *statements: str) -> list[list[sqlite3.Row]]:
-    try:
-        return await connection.batch([(sql, NO_PARAMS) for sql in statements])
-    except sqlite3.Error as error:
-        raise translate(error) from error

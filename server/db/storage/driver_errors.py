@@ -5,12 +5,21 @@ import sqlite3
 
 from server.errors import Busy, InvalidArguments, ProjectMemoryError, Storage
 
+DriverError = sqlite3.Error  # what is nobody's fault but ours stays one
 BUSY_TIMEOUT_MS = 5000
 GENERATED_KEY = re.compile(r"UNIQUE constraint failed: \w+\.\w+_id$")
 
 
 class IdCollision(ProjectMemoryError):
     """A generated id was taken already: nothing was written, and the same call again draws another one."""
+
+
+class ConstraintViolation(Exception):
+    """The schema refuses a row: a defect of ours, unless it may be that others wrote meanwhile."""
+
+
+class Locked(Busy):
+    """Another process has what is needed, now; it may be worth to wait."""
 
 
 class Unreadable(Storage):
@@ -25,7 +34,7 @@ def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exce
         return InvalidArguments("The text holds a lone surrogate, which is no character. Send valid Unicode.")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Busy(
+        return Locked(
             f"Another process has held the database's write lock for more than {BUSY_TIMEOUT_MS / 1000:g} s. "
             "Nothing was written. Send the same call again."
         )
@@ -34,7 +43,7 @@ def translate(error: sqlite3.Error | UnicodeEncodeError | OverflowError) -> Exce
         return kind(f"The database failed: {error}. Nothing was written. {STORAGE_ADVICE[code]}")
     if GENERATED_KEY.search(str(error)):
         return IdCollision(str(error))
-    return error
+    return ConstraintViolation(str(error)) if isinstance(error, sqlite3.IntegrityError) else error
 
 
 # SQLite tells of a page that the disk did not give as of one that is damaged.

@@ -38,4 +38,4 @@ def describe(pid: int) -> str:
 def blamed(busy: Busy, path: Path) -> Busy:
     """Name the process that holds the lock, where the platform tells."""
     pid = holder(path)
-    return Busy(f"{busy} The lock is held by {describe(pid)}.", held_by_pid=pid) if pid else busy
+    return Busy(f"{busy} The lock is held by {describe(pid)}.", held_by_pid=pid) if pid else Busy(str(busy))

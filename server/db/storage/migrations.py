@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiosqlite
-import anyio
-
 from server.db.search import indexing
-from server.db.storage.connection import Database, connected
-from server.db.storage.driver_errors import translate
+from server.db.storage.connection import Database
+from server.db.storage.driver import BEGIN, COMMIT, NO_PARAMS, Connection, connected
+from server.db.storage.driver_errors import Locked
 from server.errors import Busy, SchemaTooNew, Storage
 
 logger = logging.getLogger(__name__)
@@ -91,15 +89,8 @@ def _too_new(version: int, migrations: list[Migration]) -> SchemaTooNew:
 
 
 async def _apply(db: Database, migrations: list[Migration]) -> list[str]:
-    try:
-        return await _apply_locked(db, migrations)
-    except sqlite3.Error as error:
-        raise translate(error) from error
-
-
-async def _apply_locked(db: Database, migrations: list[Migration]) -> list[str]:
     async with connected(db.path) as connection:
-        await connection.execute_fetchall("PRAGMA foreign_keys = OFF")  # a table rebuild must not cascade
+        await connection.run("PRAGMA foreign_keys = OFF")  # a table rebuild must not cascade
         await _lock(connection)
         try:
             pending = await _pending(db, migrations)  # another process may have been faster
@@ -109,41 +100,37 @@ async def _apply_locked(db: Database, migrations: list[Migration]) -> list[str]:
                 await _apply_one(connection, migration, db.now())
             if pending:
                 await _check_references(connection)
-            await connection.commit()
+            await connection.run(COMMIT)
         finally:
-            with anyio.CancelScope(shield=True):
-                await connection.rollback()
+            await connection.rollback()
     return [m.name for m in pending]
 
 
-async def _lock(connection: aiosqlite.Connection) -> None:
+async def _lock(connection: Connection) -> None:
     for attempt in range(LOCK_ATTEMPTS):
         try:
-            await connection.execute_fetchall("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise Storage(f"The database cannot be migrated: {error}.") from error
+            await connection.run(BEGIN)
+        except Locked:
             logger.warning("waiting for the lock to migrate (%d)", attempt + 1)
         else:
             return
     raise Busy("Another process holds the database (it may be migrating it), so it cannot be opened yet. Try again.")
 
 
-async def _apply_one(connection: aiosqlite.Connection, migration: Migration, now: str) -> None:
+async def _apply_one(connection: Connection, migration: Migration, now: str) -> None:
     logger.info("applying %s", migration.name)
     if migration.number == 1:
-        await connection.execute_fetchall(LEDGER)
-    for statement in statements(migration.script):
-        await connection.execute_fetchall(statement)
-    await connection.execute_fetchall(
-        "INSERT INTO _migrations (name, checksum, applied_at) VALUES (:name, :checksum, :now)",
-        {"name": migration.name, "checksum": migration.checksum, "now": now},
+        await connection.run(LEDGER)
+    await connection.run(*statements(migration.script))
+    applied = {"name": migration.name, "checksum": migration.checksum, "now": now}
+    await connection.batch(
+        ("INSERT INTO _migrations (name, checksum, applied_at) VALUES (:name, :checksum, :now)", applied),
+        (f"PRAGMA user_version = {migration.number}", NO_PARAMS),
     )
-    await connection.execute_fetchall(f"PRAGMA user_version = {migration.number}")
 
 
-async def _check_references(connection: aiosqlite.Connection) -> None:
-    if broken := list(await connection.execute_fetchall("PRAGMA foreign_key_check")):
+async def _check_references(connection: Connection) -> None:
+    if broken := (await connection.run("PRAGMA foreign_key_check"))[0]:
         raise Storage(f"The migration would leave {len(broken)} broken references; nothing was changed.")
 
 
@@ -153,8 +140,8 @@ async def _copy(path: Path, migration: Migration) -> None:
     partial = target.with_name(f"{target.name}.partial")
     partial.unlink(missing_ok=True)
     partial.touch(mode=0o600)
-    async with connected(path) as source, aiosqlite.connect(partial) as copy:
-        await source.backup(copy)
+    async with connected(path) as source:
+        await source.copy_to(partial)
     partial.replace(target)
     logger.warning("copied the database to %s before migrating it", target)
 

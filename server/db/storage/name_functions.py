@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-import aiosqlite
-
 from server.text.names import composed, folded
 
 
@@ -12,12 +10,6 @@ def _of_text(function: Callable[[str], str]) -> Callable[[object], str | None]:
 
 
 FUNCTIONS = {function.__name__: _of_text(function) for function in (composed, folded)}
-
-
-async def teach(connection: aiosqlite.Connection) -> None:
-    """Make the functions known to a connection."""
-    for name, function in FUNCTIONS.items():
-        await connection.create_function(name, 1, function, deterministic=True)  # pyright: ignore[reportUnknownMemberType]
 
 
 def same(column: str, param: str, name: str | None) -> str:

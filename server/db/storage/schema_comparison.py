@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from server.db.storage.connection import NO_PARAMS, Reader
+from server.db.storage.connection import Reader
+from server.db.storage.driver import NO_PARAMS
 
 COLUMNS = """
     SELECT t.name AS "table", c.name, c.type, c."notnull" AS required, c.pk FROM pragma_table_list t

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from server.db.storage.connection import Database, Reader, columns_of_tables
+from server.db.storage.connection import Database, Reader
+from server.db.storage.table_shapes import columns_of_tables
 from server.models.workspaces import HeldClaim, Stats, TrashSummary
 
 MOST = 10_000  # rows of a table that are counted, unless the exact number is wanted

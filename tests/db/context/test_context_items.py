@@ -12,8 +12,9 @@ from server.db.context import context_items, memories
 from server.db.context.memories import Where
 from server.db.plans import plans
 from server.db.sessions import briefing, lineage, sessions
-from server.db.storage.connection import Database, Reader, open_database
+from server.db.storage.connection import Database, Reader
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
 from server.db.workspaces import workspaces
 from server.errors import NotFound
 from server.models.context import Parent

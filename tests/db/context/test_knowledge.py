@@ -3,7 +3,8 @@
 import pytest
 
 from server.db.context import knowledge, research
-from server.db.storage.connection import Database, Params
+from server.db.storage.connection import Database
+from server.db.storage.driver import Params
 from server.models.context import Parent
 
 PARENT = Parent(parent_type="plan", parent_id="plan_1")

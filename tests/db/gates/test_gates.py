@@ -5,8 +5,8 @@ from pathlib import Path
 
 from server.db.plans import phases, plans
 from server.db.steps import steps
-from server.db.storage.connection import open_database
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
 from server.db.workspaces import workspaces
 from server.models.steps import NewStep
 from server.settings import ASSETS, Settings

@@ -11,7 +11,8 @@ import pytest
 from server.db.plans import plan_archive, plans
 from server.db.plans.plans import Miscounted
 from server.db.storage import migrations
-from server.db.storage.connection import Database, open_database
+from server.db.storage.connection import Database
+from server.db.storage.opening import open_database
 from server.settings import ASSETS
 from tests.db.plans.test_plan_archive import make_plan
 

@@ -15,8 +15,10 @@ from server.db.search import index_repair, search
 from server.db.search.index_repair import IndexReport
 from server.db.search.search import Scope
 from server.db.steps import steps
-from server.db.storage.connection import Database, Transaction, columns_of_tables, open_database
+from server.db.storage.connection import Database, Transaction
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
+from server.db.storage.table_shapes import columns_of_tables
 from server.db.workspaces import workspaces
 from server.models.base import encode
 from server.models.steps import NewStep

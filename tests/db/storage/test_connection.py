@@ -19,8 +19,10 @@ import pytest_asyncio
 
 from server import calls
 from server.db.storage import connection
-from server.db.storage.connection import Database, open_database
-from server.db.storage.driver_errors import translate
+from server.db.storage.connection import Database
+from server.db.storage.driver import connected
+from server.db.storage.driver_errors import ConstraintViolation, translate
+from server.db.storage.opening import open_database
 from server.db.storage.wal_checkpoints import LIMIT_BYTES, WARNING_BYTES
 from server.errors import Busy, Ending, InvalidArguments, Storage
 from server.models import base
@@ -38,10 +40,10 @@ class Defect(Exception):
 async def bare(tmp_path: Path) -> AsyncGenerator[Database]:
     """A database with one table and the log that every transaction looks at."""
     db = await open_database(tmp_path / "data" / "some.db")
-    async with connection.connected(db.path) as other:
-        await other.execute_fetchall("CREATE TABLE _migrations (name TEXT)")
-        await other.execute_fetchall("CREATE TABLE event_log (timestamp TEXT)")
-        await other.execute_fetchall("CREATE TABLE notes (note_id TEXT PRIMARY KEY, text TEXT NOT NULL)")
+    async with connected(db.path) as other:
+        await other.run("CREATE TABLE _migrations (name TEXT)")
+        await other.run("CREATE TABLE event_log (timestamp TEXT)")
+        await other.run("CREATE TABLE notes (note_id TEXT PRIMARY KEY, text TEXT NOT NULL)")
     yield db
     await db.close()
 
@@ -112,7 +114,7 @@ async def test_a_statement_that_fails_takes_those_before_it_along(bare: Database
                 "INSERT INTO notes VALUES (:id, :text)", [{"id": "b", "text": "x"}, {"id": "c", "text": None}]
             )
 
-    with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+    with pytest.raises(ConstraintViolation, match="NOT NULL"):
         await insert_twice()
 
     assert await notes(bare) == []
@@ -407,8 +409,8 @@ async def test_no_checkpoint_runs_while_another_process_may_commit(
 
 
 async def test_no_connection_makes_a_checkpoint_by_itself(bare: Database) -> None:
-    async with connection.connected(bare.path) as other:
-        [(pages,)] = await other.execute_fetchall("PRAGMA wal_autocheckpoint")
+    async with connected(bare.path) as other:
+        [[(pages,)]] = await other.run("PRAGMA wal_autocheckpoint")
 
     assert pages == 0
     assert await bare.value("PRAGMA wal_autocheckpoint") == 0
@@ -436,11 +438,11 @@ async def test_a_long_reader_delays_the_checkpoint_and_loses_nothing(bare: Datab
 async def test_every_connection_has_the_settings_of_the_house(tmp_path: Path, synchronous: tuple[str, int]) -> None:
     name, number = synchronous
     db = await open_database(tmp_path / "some.db", synchronous=name)
-    async with connection.connected(db.path, name) as other:
-        [(foreign_keys,)] = await other.execute_fetchall("PRAGMA foreign_keys")
-        [(level,)] = await other.execute_fetchall("PRAGMA synchronous")
-        [(timeout,)] = await other.execute_fetchall("PRAGMA busy_timeout")
-        [(mode,)] = await other.execute_fetchall("PRAGMA journal_mode")
+    async with connected(db.path, name) as other:
+        [[(foreign_keys,)]] = await other.run("PRAGMA foreign_keys")
+        [[(level,)]] = await other.run("PRAGMA synchronous")
+        [[(timeout,)]] = await other.run("PRAGMA busy_timeout")
+        [[(mode,)]] = await other.run("PRAGMA journal_mode")
     readers = [await db.value(f"PRAGMA {name}") for name in ("foreign_keys", "synchronous", "query_only")]
     await db.close()
 
@@ -567,3 +569,81 @@ async def test_nothing_is_stored_after_the_end_began_not_even_what_was_written_a
             await write
 
     assert await notes(bare) == ["before"]
+
+
+LONG = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 1000000) SELECT count(*) FROM n"
+
+
+async def test_a_quick_query_needs_no_thread_and_a_long_one_does_not_hold_the_loop_up(bare: Database) -> None:
+    before = threading.active_count()
+    assert await notes(bare) == []
+    assert threading.active_count() == before
+
+    long = asyncio.create_task(bare.value(LONG))
+    await asyncio.sleep(0)
+    assert not long.done()
+    behind = asyncio.create_task(bare.value("SELECT 1"))
+    await asyncio.sleep(0)
+    assert not behind.done()
+
+    assert (await long, await behind) == (1_000_000, 1)
+    assert await notes(bare) == []
+
+
+async def test_a_query_that_is_cancelled_on_its_way_leaves_the_connection_in_order(bare: Database) -> None:
+    with anyio.move_on_after(0.01) as scope:
+        await bare.batch(("SAVEPOINT look", {}), (LONG, {}), ("RELEASE look", {}))
+    assert scope.cancelled_caught
+    await insert(bare, "a")
+
+    assert await notes(bare) == ["a"]
+    await bare.checkpoint_if_dirty()
+    assert bare.wal_size() > 0
+
+
+async def test_a_transaction_that_takes_long_does_not_hold_the_loop_up(bare: Database) -> None:
+    fill = LONG.replace("SELECT count(*)", "INSERT INTO notes SELECT n, 'many'").replace("1000000", "20000")
+
+    async def write() -> None:
+        async with bare.transaction(is_quick=True) as tx:
+            await tx.all(fill)
+            going_on.set()
+            assert await tx.value(LONG) == 1_000_000
+            await tx.all("UPDATE notes SET text = 'changed'")
+            await tx.all("DELETE FROM notes WHERE note_id > '2'")
+
+    going_on = asyncio.Event()
+    writing = asyncio.create_task(write())
+    await going_on.wait()
+    for _ in range(3):
+        await asyncio.sleep(0)
+        assert not writing.done()
+    await writing
+
+    assert await bare.value("SELECT count(*) FROM notes WHERE text = 'changed'") == 11_112
+
+
+async def test_a_query_inside_a_transaction_that_takes_long_keeps_what_was_written(bare: Database) -> None:
+    async with bare.transaction(is_quick=True) as tx:
+        await tx.run("INSERT INTO notes VALUES ('a', 'one')")
+        assert await tx.value(LONG) == 1_000_000
+        await tx.run("INSERT INTO notes VALUES ('b', 'two')")
+
+    assert await notes(bare) == ["a", "b"]
+
+
+async def test_only_a_commit_that_has_something_to_store_leaves_the_loop(bare: Database) -> None:
+    places: list[bool] = []
+    here = threading.get_ident()
+    bare.before_commit(lambda _: places.append(threading.get_ident() == here))
+
+    async with bare.transaction(is_quick=True) as tx:
+        assert await tx.value("SELECT count(*) FROM notes") == 0
+    for settled in (True, False):
+        async with bare.transaction(is_quick=True) as tx:
+            await tx.run("INSERT INTO notes VALUES (:id, 'one')", {"id": str(settled)})
+            if settled:
+                await tx.settle()
+
+    assert places == [True, False, False]
+    assert await notes(bare) == ["False", "True"]

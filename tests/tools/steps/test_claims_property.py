@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from server.calls import run
 from server.db.gates import gates
-from server.db.storage.connection import open_database
 from server.db.storage.migrations import migrate
+from server.db.storage.opening import open_database
 from server.errors import ProjectMemoryError
 from server.models.approvals import Word
 from server.settings import ASSETS, Settings

@@ -1,0 +1,217 @@
+"""One connection to SQLite: what is quick runs on the loop's own thread, since a hop costs more than a statement."""
+
+import asyncio
+import random
+import re
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from itertools import count
+from math import inf
+from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple
+
+import anyio
+
+from server.db.storage.driver_errors import BUSY_TIMEOUT_MS, Locked, translate
+from server.db.storage.name_functions import FUNCTIONS
+from server.db.storage.wal_checkpoints import LIMIT_BYTES
+from server.errors import Ending
+
+Record = sqlite3.Row  # of a result: its values by the names of columns, and by their places
+RawConnection = sqlite3.Connection
+Params = Mapping[str, Any]
+Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
+NO_PARAMS: Params = {}
+BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
+PRAGMAS = ("foreign_keys = ON", "wal_autocheckpoint = 0", f"journal_size_limit = {LIMIT_BYTES}")
+LOCK_PAUSE_SECONDS = (0.0005, 0.005)  # between two looks for a write lock that another process holds
+QUICK_SECONDS = 0.002  # that a query may hold the loop up
+QUICK_ROWS = 20  # for which one statement may run there
+LOOK_STEPS = 1000  # of SQLite's machine between two looks at the time
+QUICK_LOOKS = 50  # in a transaction, before its statements count as long
+TURN = 16  # batches, after which others have the loop
+CHANGE = re.compile(r"\b(INSERT|UPDATE|DELETE|REPLACE)\b")
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Connection:
+    """Runs statements in the order in which they are asked for.
+
+    What may take long has a thread of its own: a commit, a statement for many rows, a query that is not done within
+    QUICK_SECONDS and then begins anew there, the rest of a transaction that took QUICK_LOOKS; what comes behind one of
+    these; and everything, unless it `is_quick`.
+    """
+
+    def __init__(self, driver: RawConnection) -> None:
+        driver.row_factory = sqlite3.Row
+        driver.set_progress_handler(self._is_late, LOOK_STEPS)
+        for name, function in FUNCTIONS.items():
+            driver.create_function(name, 1, function, deterministic=True)
+        self._driver = driver
+        self._thread = ThreadPoolExecutor(1, "database")
+        self._under_way = set[Future[Any]]()  # on the thread
+        self._turns = count(1)
+        self._deadline = inf
+        self._looks = 0  # since the transaction began
+        self._unchanged = 0  # rows, when it began
+        self._is_closing = self.is_stopped = self.is_quick = False
+        self.before_commit: Callable[[RawConnection], None] | None = None  # work for the same transaction
+
+    async def batch(self, *statements: Statement) -> list[list[Record]]:
+        """Run statements in order, up to the first that fails, and return the rows of each."""
+        if self._is_closing or self.is_stopped:
+            raise Ending
+        try:
+            found = self._at_once(statements)
+            if len(found) < len(statements):
+                return found + await self._on_thread(self._run, statements[len(found) :])
+        except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
+            raise translate(error) from error
+        if not next(self._turns) % TURN:
+            await asyncio.sleep(0)
+        return found
+
+    async def run(self, *statements: str) -> list[list[Record]]:
+        """Run statements without parameters."""
+        return await self.batch(*((sql, NO_PARAMS) for sql in statements))
+
+    async def begin(self, seconds: float) -> None:
+        """Take the write lock, waiting so long at the most.
+
+        Looks for it often and at random: SQLite's own way sleeps ever longer, and starves who waits.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                await self.batch((BEGIN, NO_PARAMS))
+                self._looks, self._unchanged = 0, self._driver.total_changes
+            except Locked:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(random.uniform(*LOCK_PAUSE_SECONDS))
+            else:
+                return
+
+    async def rollback(self) -> None:
+        """End the transaction, if there is one, behind what is under way."""
+        if self._under_way and not self._is_closing:
+            with anyio.CancelScope(shield=True):
+                await self._on_thread(self._driver.rollback)
+        elif not self._is_closing:
+            self._driver.rollback()
+
+    async def copy_to(self, path: Path) -> None:
+        """Copy the whole database into another file."""
+        await self._on_thread(self._copy_to, path)
+
+    async def close(self) -> None:
+        """Run what was asked before, and refuse what is asked from now on."""
+        if not self._is_closing:
+            self._is_closing = True
+            await self._on_thread(self._driver.close)
+            self._thread.shutdown(wait=False)
+
+    def _at_once(self, statements: Sequence[Statement]) -> list[list[Record]]:
+        """Run what is quick where we are, and return the rows of as many statements as came to their end."""
+        found: list[list[Record]] = []
+        if self._under_way or not self.is_quick or self._are_long(statements):
+            return found
+        latest = time.monotonic() + QUICK_SECONDS
+        try:
+            for sql, params in statements:
+                # To interrupt a change would roll the whole transaction back.
+                self._deadline = inf if _changes(sql) else latest
+                found.append(self._run_one(sql, params))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+        finally:
+            self._deadline = inf
+        return found
+
+    def _are_long(self, statements: Sequence[Statement]) -> bool:
+        """Return whether statements wait for the disk, run for many rows, or go on with long work."""
+        if self._driver.in_transaction and self._looks > QUICK_LOOKS:
+            return True
+        if any(sql == COMMIT for sql, _ in statements):
+            return len(statements) > 1 or self._driver.total_changes > self._unchanged
+        return any(not isinstance(params, Mapping) and len(params) > QUICK_ROWS for _, params in statements)
+
+    def _is_late(self) -> bool:
+        self._looks += 1
+        return time.monotonic() > self._deadline
+
+    def _on_thread(self, work: Callable[[*Ts], T], *args: *Ts) -> Awaitable[T]:
+        """Do work on the thread, and to its end, even if who asked for it does not wait."""
+        future = self._thread.submit(work, *args)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return asyncio.shield(asyncio.wrap_future(future))
+
+    def _run(self, statements: Sequence[Statement]) -> list[list[Record]]:
+        return [self._run_one(sql, params) for sql, params in statements]
+
+    def _run_one(self, sql: str, params: Params | Sequence[Params]) -> list[Record]:
+        if not isinstance(params, Mapping):
+            return self._driver.executemany(sql, params).fetchall()
+        if sql == COMMIT and self.before_commit:
+            self.before_commit(self._driver)
+        return self._driver.execute(sql, params).fetchall()
+
+    def _copy_to(self, path: Path) -> None:
+        copy = sqlite3.connect(path)
+        try:
+            self._driver.backup(copy)
+        finally:
+            copy.close()
+
+
+@lru_cache(maxsize=1024)
+def _changes(sql: str) -> bool:
+    return bool(CHANGE.search(sql))
+
+
+def connect(path: Path, synchronous: str = "full", *more: str) -> Connection:
+    """Open one connection with the settings that every connection of ours has, and `more` of them."""
+    try:
+        driver = sqlite3.connect(
+            path,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+    except sqlite3.Error as error:
+        raise translate(error) from error
+    try:
+        for pragma in (*PRAGMAS, f"synchronous = {synchronous}", *more):
+            driver.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        driver.close()
+        raise translate(error) from error
+    return Connection(driver)
+
+
+@asynccontextmanager
+async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[Connection]:
+    """Open a connection for a while."""
+    connection = connect(path, synchronous)
+    try:
+        yield connection
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
+
+
+def open_scratch(path: Path, schema: str) -> RawConnection:
+    """Make a database that one task uses for a while, and that may be lost with it."""
+    driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    driver.row_factory = sqlite3.Row
+    driver.executescript(schema)
+    return driver
