@@ -32,6 +32,7 @@ class Meter:
     def __init__(self) -> None:
         self._is_open = False
         self._steps = self._calls = 0
+        self.statements: list[str] = []  # of the last transaction
         threading.setprofile(self._called)
         sys.setprofile(self._called)
 
@@ -53,9 +54,11 @@ class Meter:
     def _began(self, statement: str) -> None:
         verb = statement.split(maxsplit=1)[0]
         if verb == "BEGIN":
-            self._is_open = True
+            self._is_open, self.statements = True, []
         elif verb in ("COMMIT", "ROLLBACK"):
             self._is_open = False
+        elif self._is_open:
+            self.statements.append(" ".join(statement.split()))
 
     def _stepped(self) -> int:
         self._steps += EVERY if self._is_open else 0
@@ -82,6 +85,11 @@ class Metered:
         self.meter.take()
         await self(tool, action, **arguments)
         return self.meter.take()
+
+    async def statements(self, tool: str, action: str, **arguments: Any) -> list[str]:
+        """Run an action and return what its transaction ran."""
+        await self(tool, action, **arguments)
+        return self.meter.statements
 
 
 @asynccontextmanager

@@ -105,3 +105,22 @@ async def test_who_worked_behind_gates_is_asked_once_however_many_a_call_would_o
         costs.append(store.meter.take().calls)
 
     assert costs[1] - costs[0] < 100 * PER_GATE
+
+
+async def test_what_is_finished_does_nothing_for_others_where_there_are_none(store: Metered, project: Path) -> None:
+    where = {"workspace_path": str(project)}
+    await store("memory_workspace", "register", **where)
+    steps = [
+        {"task": "Alone"},
+        {"task": "Waited for", "phase": "B"},
+        {"task": "Waits", "phase": "B", "depends_on": [1]},
+    ]
+    told = await store("memory_plan", "create", title="A plan", steps=steps, **where)
+    on_plan = {"plan_id": json.loads(told)["plan_id"], "agent": "ada"}
+    await store("memory_steps", "next", **on_plan)
+    alone = await store.statements("memory_steps", "next", step_index=0, **on_plan)
+    waited_for = await store.statements("memory_steps", "next", step_index=1, notes="Done so", **on_plan)
+
+    assert [said for said in alone if said.startswith(("UPDATE dependencies", "DELETE FROM search_pending"))] == []
+    assert any(said.startswith("UPDATE dependencies") for said in waited_for)
+    assert any(said.startswith("DELETE FROM search_pending") for said in waited_for)

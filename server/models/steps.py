@@ -94,7 +94,7 @@ class StepRow(Row):
     extra: JsonObject
     updated_at: str
     version: int
-    gate: str | None = None  # a phase before its own that awaits approval, where the query looks for one
+    is_awaited: bool = True  # whether anything waits for it or its phase: maybe, if the query does not look
 
     @property
     def closed(self) -> bool:

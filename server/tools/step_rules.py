@@ -129,7 +129,8 @@ async def _refusal(tx: Transaction, where: Target, code: str) -> Conflict | Gate
     if code == "confirmation":
         return await gated(tx, step.step_id)
     if code == "phase_confirmation":
-        return await gated(tx, (await phases.require(tx, step.plan_id, step.gate or "")).phase_id)
+        gate = await claims.gate(tx, step.plan_id)
+        return await gated(tx, (await phases.require(tx, step.plan_id, gate or "")).phase_id)
     text = f"{step.step_id} (index {step.order_index}) cannot be claimed: {why}."
     return Conflict(f"{text} memory_steps action='next' gives you one that can.", reason=code)
 
@@ -263,7 +264,9 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
     nodes = [("step", before.step_id), *(("phase", phase_id) for phase_id in phase_ids)]
     if changes["status"] == "done":
         await step_workers.record(tx, before, tx.origin.agent)
-    rows, refreshed = await tx.batch(steps.updating(tx, before.step_id, changes), dependencies.refreshing(tx, nodes))
+    awaited = before.is_awaited or len(set(phase_ids)) > 1
+    waiting = [dependencies.refreshing(tx, nodes)] if awaited else []
+    rows, *refreshed = await tx.batch(steps.updating(tx, before.step_id, changes), *waiting)
     changed = StepRow.of(rows[0])
     told = [name for name in differing(before, changes) if name not in BOOKKEEPING]
     events.record(
@@ -277,7 +280,7 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
             data={"index": changed.order_index, "from": before.status, "to": changed.status, "changed": told},
         ),
     )
-    return Outcome(changed, await dependencies.freed(tx, refreshed))
+    return Outcome(changed, await dependencies.freed(tx, refreshed[0]) if awaited else [])
 
 
 def is_closed(status: str) -> bool:

@@ -240,7 +240,8 @@ async def pending_named(db: Reader, sources: Sequence[Node]) -> dict[Node, list[
 
 async def refresh(tx: Transaction, targets: Iterable[Node]) -> list[Node]:
     """Bring the state of everything that waits for `targets` up to date; return the sources that became free."""
-    return await freed(tx, (await tx.batch(refreshing(tx, targets)))[0])
+    nodes = list(targets)
+    return await freed(tx, (await tx.batch(refreshing(tx, nodes)))[0]) if nodes else []
 
 
 def refreshing(tx: Transaction, targets: Iterable[Node]) -> Statement:

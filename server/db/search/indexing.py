@@ -55,7 +55,8 @@ def _fill_kind(connection: RawConnection, kind: str, ids: Sequence[str]) -> None
         found.add(row["entity_id"])
         seen |= spelled
     gone = [{"entity_id": one, "kind": kind} for one in ids if one not in found]
-    connection.executemany("DELETE FROM search_documents WHERE entity_id = :entity_id AND kind = :kind", gone)
+    if gone:
+        connection.executemany("DELETE FROM search_documents WHERE entity_id = :entity_id AND kind = :kind", gone)
     connection.executemany(
         "INSERT INTO search_words (word) VALUES (?) ON CONFLICT DO NOTHING", [(word,) for word in sorted(seen)]
     )

@@ -19,13 +19,9 @@ from server.models.steps import NewStep, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
 DEFAULT_PHASE = "Steps"
-# The name of the first phase before that of step s which awaits approval.
-GATE = """
-    SELECT g.name FROM phases g JOIN plans l ON l.plan_id = g.plan_id
-    WHERE g.plan_id = s.plan_id AND (g.approval_required = 1 OR l.phase_gates = 1)
-      AND g.order_index < (SELECT order_index FROM phases WHERE phase_id = s.phase_id)
-      AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id)
-    ORDER BY g.order_index LIMIT 1
+IS_AWAITED = """
+    EXISTS (SELECT 1 FROM dependencies WHERE target_type = 'step' AND target_id = s.step_id)
+    OR EXISTS (SELECT 1 FROM dependencies WHERE target_type = 'phase' AND target_id = s.phase_id)
 """
 COLUMNS = (
     "step_id", "plan_id", "phase_id", "order_index", "section", "task", "type", "status", "assignee", "notes",
@@ -66,12 +62,15 @@ async def _missing(db: Reader, step_id: str) -> NotFound:
 async def require_with_plan(
     db: Reader, step_id: str | None, plan_id: str | None, index: int | None
 ) -> tuple[StepRow, Plan]:
-    """Return a live step, named by its id or by plan and index, and its plan, or raise NotFound."""
+    """Return a live step, named by its id or by plan and index, and its plan, or raise NotFound.
+
+    The step tells whether anything waits for it.
+    """
     params = {"step_id": step_id, "plan_id": plan_id, "index": index}
     which = "s.step_id = :step_id" if step_id else "s.plan_id = :plan_id AND s.order_index = :index"
     of_step = "(SELECT plan_id FROM steps WHERE step_id = :step_id)" if step_id else ":plan_id"
     step, plan = await db.batch(
-        (f"SELECT *, ({GATE}) AS gate FROM ({SELECT.format(suffix='')} WHERE {which}) s", params),
+        (f"SELECT *, {IS_AWAITED} AS is_awaited FROM ({SELECT.format(suffix='')} WHERE {which}) s", params),
         (f"SELECT * FROM plans WHERE plan_id = {of_step}", params),
     )
     if step and plan:
