@@ -7,7 +7,7 @@ from typing import Any
 
 from server.db.plans import plans
 from server.db.search import search
-from server.db.search.search import Scope
+from server.db.search.scope import Scope, linked, plans_of_program
 from server.errors import InvalidArguments
 from server.models.context import AnyScope
 from server.models.search import ID_NAMES, Hit, Match, ResultPage
@@ -63,7 +63,7 @@ async def scope_of(call: Call, scope: AnyScope, plan_id: str | None, parent: Par
             return await _of_program(call, home.program_id if home else None, narrow)
         case "linked":
             here = await call.workspace_id(db, home.workspace_id if home else None)
-            return replace(narrow, workspace_ids=await search.linked(db, here))
+            return replace(narrow, workspace_ids=await linked(db, here))
         case "workspace" | "plan":
             here = await call.workspace_id(db, home.workspace_id if home else None)
             if scope == "plan" and not plan_id:
@@ -83,7 +83,7 @@ async def _of_program(call: Call, program_id: str | None, narrow: Scope) -> Scop
             missing=["plan_id"],
         )
     await context_rules.place(call, call.db, context_rules.Parent(parent_type="program", parent_id=program_id), None)
-    return replace(narrow, plan_ids=await search.plans_of_program(call.db, program_id), program_ids=[program_id])
+    return replace(narrow, plan_ids=await plans_of_program(call.db, program_id), program_ids=[program_id])
 
 
 def hit(match: Match) -> Hit:

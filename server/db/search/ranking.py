@@ -4,20 +4,21 @@ Both count as BM25F does: a word in the title counts more, the same word again a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from itertools import accumulate
 from typing import Any
 
 from server.db.storage.driver import Record
 from server.text import text_analysis
 from server.text.text_analysis import BODY_LENGTH, LENGTH_SHARE, TITLE_LENGTH, TITLE_WEIGHT, Term
 
-RARE = 1_000  # documents from which on a word is common
+WEIGHED = 500  # documents that are weighed in SQL; a word that more have is common
 REQUIRED = 6  # words that must match; more of them only rank
 ENOUGH = 10  # hits with all words, besides which no others are looked for
 
-WEIGHED = 3  # of the rarest words, where it is only roughly told
+FITTED = 3  # of the rarest words, where it is only roughly told
 WORD_SIZE = 6.0  # characters, with the blank behind it
 SATURATION = 1.2
 COMPLETION_WEIGHT = 0.5
@@ -25,7 +26,6 @@ WHOLE_WEIGHT = 2.0  # a name as it is written in the query, not only the words i
 TOGETHER = 1.15  # words of a query that stand side by side
 ELSEWHERE = 0.2  # a word in the part of a long text that is not ranked by
 RECENCY, HALF_LIFE_DAYS = 0.25, 30.0
-AGES = (7, 21, 45, 90)  # days that count as one age where it is only roughly told
 EXACT = 100.0
 NEAR_BEST = 0.35  # the share of the best score from which on a hit without all words is worth its bytes
 KIND_WEIGHTS = {
@@ -37,7 +37,7 @@ BELOW = 0.999
 
 @dataclass(frozen=True)
 class Query:
-    """A parsed query: its terms, the rarest first, and in how many documents each of them is, up to a bound."""
+    """A parsed query: its terms, and how many documents of its scope have each, up to one more than are weighed."""
 
     text: str
     terms: Sequence[Term]
@@ -48,8 +48,24 @@ class Query:
         return frozenset[str]().union(*(term.stems for term in self.terms))
 
     @property
-    def rare_first(self) -> list[Term]:
-        return sorted(self.terms, key=lambda term: self.counts[term.word])
+    def is_known(self) -> bool:
+        return all(self.counts[term.word] for term in self.terms)
+
+    @property
+    def known(self) -> list[Term]:
+        """Return the terms that anything has, the rarest first, as many as are asked for."""
+        known = (term for term in self.terms if self.counts.get(term.word))
+        return sorted(known, key=lambda term: self.counts[term.word])[:REQUIRED]
+
+    @property
+    def rare(self) -> list[Term]:
+        """Return as many of the known terms as there are documents to weigh that have any of them."""
+        known = self.known
+        together = accumulate(self.counts[term.word] for term in known)
+        return [term for term, count in zip(known, together, strict=True) if count <= WEIGHED]
+
+    def are_common(self, terms: Iterable[Term]) -> bool:
+        return all(self.counts[term.word] > WEIGHED for term in terms)
 
     @property
     def together(self) -> str:
@@ -57,7 +73,7 @@ class Query:
         return f" {' '.join(' '.join(term.ways[0]) for term in self.terms)} " if len(self.terms) > 1 else ""
 
     def weight(self, term: Term) -> float:
-        return 1 + math.log((RARE + 1) / (self.counts[term.word] + 1))
+        return 1 + math.log((WEIGHED + 2) / (self.counts[term.word] + 1))
 
 
 @dataclass(slots=True)
@@ -87,6 +103,9 @@ class Sought:
     begun: str  # as the words begin that complete the term
     only: str  # when there is one way, of one word
 
+    def is_in(self, row: Record) -> bool:
+        return bool(self.count(f" {row['title']} ") or self.count(f" {row['body']} ") or row["whole"])
+
     def count(self, text: str) -> float:
         if self.only:
             exact = text.count(self.only)
@@ -105,11 +124,11 @@ class Fit:
     params: dict[str, Any]
 
 
-def fit(asked: Query, now: str) -> Fit:
+def fit(asked: Query) -> Fit:
     """Return how well documents fit, by the rarest words, roughly. It is for very many rows, so it costs little."""
-    terms = [term for term in asked.rare_first if asked.counts[term.word]][:WEIGHED]
+    terms = asked.known[:FITTED]
     forms = [max(term.ways[0], key=len) for term in terms]
-    measured = ["d.kind, d.trust, d.updated_at, length(d.title) AS title_size, length(d.body) AS body_size"]
+    measured = ["d.kind, d.trust, length(d.title) AS title_size, length(d.body) AS body_size"]
     measured += [_without(text, number) for number in range(len(forms)) for text in ("title", "body")]
     measured += ["(instr(d.title, :together) > 0) + (instr(d.body, :together) > 0) AS together"]
     title, body = _norm_of("title", TITLE_LENGTH), _norm_of("body", BODY_LENGTH)
@@ -120,18 +139,14 @@ def fit(asked: Query, now: str) -> Fit:
         for number, (term, form) in enumerate(zip(terms, forms, strict=True))
     )
     kinds = "".join(f" WHEN '{kind}' THEN {weight}" for kind, weight in KIND_WEIGHTS.items())
-    fresh, moments = _fresh(now)
     factors = (
         f"({' + '.join(scores) or 1})",
         f"CASE together WHEN 1 THEN {TOGETHER} WHEN 2 THEN {TOGETHER**2} ELSE 1 END",
         f"CASE kind{kinds} ELSE 1 END",
         f"CASE trust WHEN 'human' THEN {SHIPPED_SHARE} ELSE 1 END",
-        fresh,
     )
     params = {f"form{number}": form for number, form in enumerate(forms)}
-    return Fit(
-        ", ".join(measured), " * ".join(factors), {**params, **moments, "together": asked.together.strip() or None}
-    )
+    return Fit(", ".join(measured), " * ".join(factors), {**params, "together": asked.together.strip() or None})
 
 
 def _without(text: str, number: int) -> str:
@@ -144,15 +159,17 @@ def _norm_of(text: str, usual: int) -> str:
     return f"({1 - LENGTH_SHARE} + {LENGTH_SHARE / (usual * WORD_SIZE)} * {text}_size)"
 
 
-def _fresh(now: str) -> tuple[str, dict[str, str]]:
-    today = datetime.fromisoformat(now)
-    moments = {f"days{days}": (today - timedelta(days=days)).date().isoformat() for days in AGES}
-    middles = [(before + days) / 2 for before, days in zip((0, *AGES), AGES, strict=False)]
-    cases = "".join(
-        f" WHEN updated_at >= :days{days} THEN {1 + RECENCY * 0.5 ** (middle / HALF_LIFE_DAYS)}"
-        for days, middle in zip(AGES, middles, strict=True)
+def told(rows: Sequence[Record], text: str, terms: Sequence[Term]) -> tuple[Query, list[Ranked]]:
+    """Return what there is to rank of all rows that have any of some terms, and the query with how many have each."""
+    sought = {term.word: _sought(term, 1.0) for term in terms}
+    has = [{word for word, one in sought.items() if one.is_in(row)} for row in rows]
+    asked = Query(text, terms, {word: sum(word in some for some in has) for word in sought})
+    required = {term.word for term in asked.known} if asked.is_known else set(sought)
+    found = (
+        Ranked(row, bool(row["whole"] or row["named"] or required <= some), bool(row["named"]))
+        for row, some in zip(rows, has, strict=True)
     )
-    return f"CASE{cases} ELSE 1 END", moments
+    return asked, list(found)
 
 
 def rank(found: Sequence[Ranked], asked: Query, now: str) -> list[Ranked]:

@@ -8,7 +8,7 @@ from server.db.audit import events, trash
 from server.db.context import memories
 from server.db.context.memories import Where
 from server.db.plans import plans
-from server.db.search.search import Scope
+from server.db.search.scope import Scope
 from server.db.storage.connection import Reader, Transaction
 from server.errors import InvalidArguments
 from server.models.context import AnyScope, Fact, Lifetime

@@ -11,9 +11,9 @@ import pytest
 
 from server.cli import search_index
 from server.db.plans import plan_archive, plans
-from server.db.search import index_repair, search
+from server.db.search import candidates, index_repair, ranking, search
 from server.db.search.index_repair import IndexReport
-from server.db.search.search import Scope
+from server.db.search.scope import Scope
 from server.db.steps import steps
 from server.db.storage.connection import Database, Transaction
 from server.db.storage.migrations import migrate
@@ -77,7 +77,7 @@ async def index_rows(db: Database) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await db.all("SELECT id, block FROM search_index_data ORDER BY id")]
 
 
-MENTIONS = search.WINDOW + search.SOME + 1
+MENTIONS = ranking.WEIGHED + candidates.TELLING_AMONG + 101
 OF_A_PLAN = {"plan", "step", "note", "context", "research", "handoff", "session"}
 
 
@@ -177,8 +177,10 @@ async def test_a_change_of_status_touches_no_text(db: Database) -> None:
 async def test_what_is_live_is_found_behind_much_that_is_archived(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "SCANNED", 10)
-    monkeypatch.setattr(search, "RARE", 10)
+    monkeypatch.setattr(candidates, "FEW", 5)
+    monkeypatch.setattr(candidates, "SCANNED", 10)
+    for room in (candidates, ranking):
+        monkeypatch.setattr(room, "WEIGHED", 10)
     async with db.transaction() as tx:
         live, *others = await fill(tx, "Walnut", "Maple", "Birch", "Cherry", "Elm", "Ash")
     async with db.transaction() as tx:
@@ -199,7 +201,7 @@ async def test_what_has_the_words_as_its_title_is_found_behind_more_mentions_tha
     found = await search.find(db, "pangolin sleeps", Scope(kinds=["plan", "step"]), limit=1)
 
     assert [match.entity_id for match in found.matches] == [plan_id]
-    assert (found.total, found.counted_to) == (search.WINDOW + 1, search.WINDOW)
+    assert (found.total, found.counted_to) == (ranking.WEIGHED + 1, ranking.WEIGHED)
 
 
 async def test_what_says_little_but_the_words_is_found_behind_more_mentions_than_are_weighed(db: Database) -> None:
@@ -212,6 +214,21 @@ async def test_what_says_little_but_the_words_is_found_behind_more_mentions_than
     found = await search.find(db, "pangolin", Scope(kinds=["note", "step"]), limit=10)
 
     assert "note_Pangolin" in [match.entity_id for match in found.matches]
+
+
+async def test_a_rare_word_in_passing_is_found_behind_more_that_have_the_other_words_than_are_weighed(
+    db: Database,
+) -> None:
+    async with db.transaction() as tx:
+        plan_id, other = await fill(tx, "Birch", "Maple")
+        passing = "of that day on which, among the many other things, somebody spoke of a pangolin and of lunch"
+        await insert(tx, "plan_notes", note_id="wanted", plan_id=plan_id, note=f"It is the record {passing}", **TIMES)
+    async with db.transaction() as tx:
+        said = [NewStep(task=f"Plant walnut tree {n}", phase="Talk", notes="a walnut tree") for n in range(MENTIONS)]
+        await steps.insert_many(tx, other, said)
+    found = await search.find(db, "pangolin walnut tree", Scope(), limit=10)
+
+    assert "wanted" in [match.entity_id for match in found.matches]
 
 
 async def test_a_document_that_moves_keeps_its_place(db: Database) -> None:
@@ -411,10 +428,8 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize("scope", QUERIES.values(), ids=list(QUERIES))
-async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.MonkeyPatch, scope: Scope) -> None:
-    async with db.transaction() as tx:
-        await fill(tx, "Walnut", "Maple")
+def watch(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """The statements that are read from now on, and what they are given."""
     seen: list[tuple[str, Any]] = []
     batch = Database.batch
 
@@ -423,8 +438,31 @@ async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.M
         return await batch(self, *statements)
 
     monkeypatch.setattr(Database, "batch", watched)
-    monkeypatch.setattr(search, "WINDOW", 1)
-    monkeypatch.setattr(search, "SOME", 1)
+    return seen
+
+
+async def test_where_few_things_have_any_of_the_words_the_index_is_asked_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut", "Maple")
+    seen = watch(monkeypatch)
+    found = await search.find(db, "walnut step notes", Scope(), limit=10)
+    monkeypatch.undo()
+
+    assert found.matches
+    assert len([sql for sql, _ in seen if "MATCH :match" in sql]) == 1
+
+
+@pytest.mark.parametrize("scope", QUERIES.values(), ids=list(QUERIES))
+async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.MonkeyPatch, scope: Scope) -> None:
+    async with db.transaction() as tx:
+        await fill(tx, "Walnut", "Maple")
+    seen = watch(monkeypatch)
+    await search.find(db, "walnut stepp zzz", scope, limit=10)
+    monkeypatch.setattr(candidates, "FEW", 0)
+    for room in (candidates, ranking):
+        monkeypatch.setattr(room, "WEIGHED", 1)
     await search.find(db, "walnut stepp zzz", scope, limit=10)
     await search.find(db, "walnut", Scope(), limit=10)
     monkeypatch.undo()
@@ -434,5 +472,6 @@ async def test_no_search_reads_a_whole_table(db: Database, monkeypatch: pytest.M
     assert len(seen) > 6
     assert any(told.get("before") for _, told in seen)  # what is behind the window, too
     scans = [step for step in steps_of if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]
-    bounded = ("f", "m", "matching", "CONSTANT", "(subquery-")  # what a limit was put on
-    assert [scan for scan in scans if not scan.removeprefix("SCAN ").startswith(bounded)] == []
+    bounded = {"f", "h", "s", "hits", "CONSTANT"}  # what a limit was put on
+    found = [scan for scan in scans if scan.split()[1] not in bounded and not scan.startswith("SCAN (subquery-")]
+    assert [scan for scan in found if "INDEX workspaces_importing" not in scan] == []
