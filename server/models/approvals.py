@@ -1,9 +1,9 @@
 """What waits for a human, who answered it and how."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from server.models.base import JsonObject, Row
+from server.models.base import Columns, JsonObject, Row
 
 Via = Literal["elicitation", "terminal", "dashboard", "relayed", "unknown"]
 ApprovalKind = Literal["step", "phase", "write"]
@@ -97,6 +97,13 @@ class Approval(Row):
     via: str | None = None
     note: str | None = None
     created_at: str
+
+    @classmethod
+    def of(cls, row: Columns) -> Self:
+        """Return a row as it is stored; one about a whole call knows its plan, an archived one too."""
+        found = super().of(row)
+        about_plan = found.kind == "write" and not found.plan_id
+        return found.model_copy(update={"plan_id": found.entity_id}) if about_plan else found
 
     def told(self) -> dict[str, Any]:
         """Return it as results show it."""

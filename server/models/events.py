@@ -58,6 +58,7 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "approval_asked": (("approval",), "something waits for a human's word"),
     "approval_approved": (("approval",), "a human said yes: whoever asked can go on"),
     "approval_rejected": (("approval",), "a human said no; data.note may say why"),
+    "approval_outdated": (("approval",), "what it is about changed or went: whoever still wants it asks anew"),
     "approval_used": (("approval",), "the call that a human allowed was made"),
     "steps_added": (("plan", "step"), "steps were added"),
     "steps_reordered": (("plan", "step"), "steps changed places"),

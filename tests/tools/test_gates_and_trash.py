@@ -165,3 +165,23 @@ async def test_a_copy_of_a_plan_has_gates_that_nobody_confirmed(agent: Agent, wo
     for reset in (True, False):
         copy = await agent(PLAN, "clone_plan", plan_id=plan_id, reset_steps=reset)
         assert await is_held(agent, (await step_ids(agent, copy["plan_id"]))[1])
+
+
+async def test_a_question_about_an_archived_plan_is_listed_told_and_answered(
+    agent: Agent, workspace_id: str, db: Database
+) -> None:
+    first = await plan_of(agent, workspace_id, phase({"task": "g", "type": "confirmation"}))
+    await plan_of(agent, workspace_id, phase("q"), depends_on_plans=[first])
+    await agent(PLAN, "archive", plan_id=first)
+    delete = {"plan_id": first, "confirm": True, "agent": "ada"}
+    refused = await agent.fails(PLAN, "delete", **delete)
+
+    for told in ({"workspace_id": workspace_id}, {"plan_id": first}):
+        [row] = (await agent(WS, "approvals", **told))["approvals"]
+        assert (row["approval_id"], row["plan_id"]) == (refused["approval_id"], first)
+    await answer(db, refused["approval_id"], yes=True)
+    types = [event["type"] for event in (await agent(WS, "events", plan_id=first, types=["approval"]))["events"]]
+    assert types == ["approval_asked", "approval_approved"]
+    [line] = (await agent("memory_agent", "init", agent="ada", workspace_id=workspace_id))["answers"]
+    assert (line["status"], line["plan_id"]) == ("approved", first)
+    await agent(PLAN, "delete", **delete)

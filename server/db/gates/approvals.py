@@ -29,8 +29,12 @@ GATED_PHASE = """
     (g.approval_required = 1 OR l.phase_gates = 1)
     AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id)
 """
+VERSION = """
+    (SELECT s.version + l.version FROM steps{0} s JOIN plans{0} l ON l.plan_id = s.plan_id WHERE s.step_id = v.key),
+    (SELECT g.version + l.version FROM phases{0} g JOIN plans{0} l ON l.plan_id = g.plan_id WHERE g.phase_id = v.key)
+"""
 # An open row is outdated when what it is about is gone, closed or confirmed, or, for a whole call, was changed.
-CURRENT = """
+CURRENT = f"""
     CASE a.kind
     WHEN 'step' THEN EXISTS (
         SELECT 1 FROM steps s WHERE s.step_id = a.entity_id AND s.status NOT IN ('done', 'cancelled')
@@ -40,12 +44,12 @@ CURRENT = """
         WHERE g.phase_id = a.entity_id AND l.status <> 'completed'
           AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.phase_id = g.phase_id))
     ELSE NOT EXISTS (
-        SELECT 1 FROM json_each(a.versions) v WHERE v.value IS NOT coalesce(
-            (SELECT s.version + l.version FROM steps s JOIN plans l ON l.plan_id = s.plan_id WHERE s.step_id = v.key),
-            (SELECT g.version + l.version FROM phases g JOIN plans l ON l.plan_id = g.plan_id WHERE g.phase_id = v.key)
-        )) END
+        SELECT 1 FROM json_each(a.versions) v
+        WHERE v.value IS NOT coalesce({VERSION.format("")}, {VERSION.format("_archive")})) END
 """
-SCOPE = "a.workspace_id = :workspace_id AND (:plan_id IS NULL OR a.plan_id = :plan_id)"
+# A question about a plan in the archive is in no live plan: it names that by its entity.
+OF_PLAN = "(a.plan_id = :plan_id OR (a.plan_id IS NULL AND a.entity_id = :plan_id))"
+SCOPE = f"a.workspace_id = :workspace_id AND (:plan_id IS NULL OR {OF_PLAN})"
 
 # Gates of active plans that work has reached: a step that could be done but for its confirmation, and the first phase
 # that awaits approval, once no step up to it is open and one behind it is.
@@ -93,7 +97,7 @@ async def open_(tx: Transaction, need: Need, arguments: Mapping[str, Any]) -> Ap
     if found and Approval.of(found).versions == need.versions:
         return Approval.of(found)
     if found:
-        await _close(tx, found["approval_id"], "outdated")
+        await outdate(tx, Approval.of(found))
     row = await tx.one(
         """
         INSERT INTO approvals (approval_id, workspace_id, plan_id, kind, entity_id, arguments, versions, what, why,
@@ -181,6 +185,7 @@ async def use(tx: Transaction, approval: Approval) -> None:
 async def outdate(tx: Transaction, approval: Approval) -> None:
     """Note that what a human allowed changed before it was done."""
     await _close(tx, approval.approval_id, "outdated")
+    _log_outdated(tx, approval)
 
 
 async def _close(tx: Transaction, approval_id: str, status: str) -> None:
@@ -203,14 +208,16 @@ async def close_for(tx: Transaction, entity_id: str, word: Word) -> None:
 
 
 async def close_outdated(tx: Transaction, plan_id: str) -> None:
-    """Close the open rows of a plan whose gates are gone."""
-    await tx.run(
+    """Close the open rows of a plan that ask for what is gone or was changed."""
+    rows = await tx.all(
         f"""
         UPDATE approvals AS a SET status = 'outdated', updated_at = :now
-        WHERE a.plan_id = :plan_id AND a.status = 'open' AND NOT ({CURRENT})
+        WHERE {OF_PLAN} AND a.status = 'open' AND NOT ({CURRENT}) RETURNING *
         """,
         {"plan_id": plan_id, "now": tx.now()},
     )
+    for row in rows:
+        _log_outdated(tx, Approval.of(row))
 
 
 async def find(db: Reader, approval_id: str) -> Approval | None:
@@ -287,6 +294,10 @@ async def answered(db: Reader, workspace_id: str, agent: str, *, limit: int) -> 
         },
     )
     return [Approval.of(row) for row in rows]
+
+
+def _log_outdated(tx: Transaction, approval: Approval) -> None:
+    _log(tx, approval, "approval_outdated", f"Outdated, since what it is about changed or went: {approval.what}")
 
 
 def _log(tx: Transaction, approval: Approval, kind: str, summary: str, **data: Any) -> None:

@@ -61,8 +61,19 @@ def _goes(kind: str) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {kind}s x WHERE x.{kind}_id = OLD.{kind}_id)"
 
 
+def _asked(row: str) -> str:
+    """The condition that something of the plan of a row waits for a human's word."""
+    return (
+        f"EXISTS (SELECT 1 FROM approvals a WHERE a.plan_id = {row}.plan_id AND a.status = 'open') OR EXISTS ("
+        f"SELECT 1 FROM approvals a WHERE a.entity_id = {row}.plan_id AND a.status = 'open' AND a.plan_id IS NULL)"
+    )
+
+
 # When, under which condition, and what is noted.
 TRIGGERS = (
+    *((f"UPDATE OF version ON main.{table}", _asked("NEW"), "'asked', NEW.plan_id")
+      for table in ("plans", "phases", "steps")),
+    *((f"DELETE ON main.{table}", _asked("OLD"), "'asked', OLD.plan_id") for table in ("phases", "steps")),
     ("UPDATE OF status ON main.steps",
      f"OLD.status <> NEW.status AND NEW.status IN ('active', 'done', 'cancelled') AND {MAY_BE_HELD}",
      "'step', NEW.step_id"),

@@ -17,7 +17,7 @@ from server.tools.commands import command
 from server.tools.common import Call
 
 ASK_SECONDS = 45
-ANSWERS = ("approval_approved", "approval_rejected")
+ANSWERS = ("approval_approved", "approval_rejected", "approval_outdated")
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ async def settle(db: Database, tx: Transaction, *, request: Mapping[str, Any], r
     found = await named(db, [opened.gate for opened in verdict.opened])
     if verdict.opened:
         await _permit(tx, verdict.opened, found, request=request, relays=relays)
-    for plan_id in {gate.plan_id for gate in found}:
+    for plan_id in {gate.plan_id for gate in found} | {plan_id for kind, plan_id in noted if kind == "asked"}:
         await approvals.close_outdated(tx, plan_id)
 
 

@@ -133,6 +133,40 @@ async def test_no_action_opens_a_gate_without_a_human(agent: Agent, workspace_id
     assert used["total"] == 1
 
 
+async def test_whoever_asked_hears_that_the_question_is_outdated(agent: Agent, workspace_id: str, db: Database) -> None:
+    gate = {"task": "a", "type": "confirmation"}
+    plan_id = await plan_of(agent, workspace_id, phase(gate, gate), phase("b"))
+    cancel = {"plan_id": plan_id, "status": "cancelled", "agent": "ada"}
+    asked = [(await agent.fails("memory_steps", "update", **cancel, step_index=n))["approval_id"] for n in (0, 1)]
+    told = {"plan_id": plan_id, "types": ["approval_outdated"]}
+    assert (await agent("memory_workspace", "events", **told))["total"] == 0
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=2, task="another")
+    assert (await agent("memory_workspace", "events", **told))["total"] == 0
+
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=0, task="other words")
+    [event] = (await agent("memory_workspace", "events", **told))["events"]
+    assert event["entity_id"] == asked[0]
+    assert [row["approval_id"] for row in await waiting(agent, plan_id) if "approval_id" in row] == asked[1:]
+    await agent("memory_plan", "update", plan_id=plan_id, title="Other words")
+    found = (await agent("memory_workspace", "events", **told))["events"]
+    assert sorted(event["entity_id"] for event in found) == sorted(asked)
+    [refused] = [await agent.fails("memory_steps", "update", **cancel, step_index=0)]
+    assert refused["approval_id"] not in asked
+    assert "approval_outdated" in refused["message"]
+
+
+async def test_a_question_about_a_gate_that_goes_is_outdated(agent: Agent, workspace_id: str, db: Database) -> None:
+    plan_id = await plan_of(agent, workspace_id, phase({"task": "a", "type": "confirmation"}, "b"))
+    asked = await agent.fails("memory_steps", "update", plan_id=plan_id, step_index=0, status="done", agent="ada")
+    delete = {"plan_id": plan_id, "step_index": 0, "confirm": True}
+    allowed = await agent.fails("memory_steps", "delete", **delete)
+    await answer(db, allowed["approval_id"], yes=True)
+    await agent("memory_steps", "delete", **delete)
+
+    outdated = await agent("memory_workspace", "events", plan_id=plan_id, types=["approval_outdated"])
+    assert [event["entity_id"] for event in outdated["events"]] == [asked["approval_id"]]
+
+
 async def test_an_approved_call_is_good_once_and_only_as_it_was(agent: Agent, workspace_id: str, db: Database) -> None:
     plan_id = await plan_of(
         agent, workspace_id, phase({"task": "a", "type": "confirmation"}, {"task": "b", "type": "confirmation"})
