@@ -8,8 +8,10 @@ from hashlib import blake2b
 from typing import Any
 
 from server.db.interchange import import_ledger, import_runs
+from server.db.interchange.exports import ALL_PLANS
 from server.db.interchange.scratch import DERIVED, LOGS, NOTHING, Stage, params
 from server.db.plans.plan_archive import ARCHIVE, FAMILY
+from server.db.plans.plans import IS_SHOWN
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
 from server.db.storage.table_shapes import Shape, shape_of
@@ -22,7 +24,7 @@ BOOKKEEPING = {"version", "updated_at", "last_seen_at"}
 NUMBERS = ("event_id", "log_id")
 # Rows that are never deleted because a file does not name them any more: too much hangs on them.
 KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
-# What a human said of a plan that no import made is said here, or it is not: a file may claim anything.
+# What a human said of a plan that is there already is said here, or it is not: a file may claim anything.
 WORDS = ("confirmations", "approvals")
 Columns = dict[str, Any]
 Entry = tuple[tuple[str, Any], ...]
@@ -180,7 +182,7 @@ class _Table:
         moved = [row for row in rows if row["row_key"] not in bases or bases[row["row_key"]].text != row["base"]]
         live = await self.live(row["row_key"] for row in moved)
         taken = await self.taken([row for row in moved if row["row_key"] not in live])
-        own = await self.made_here(rows) if self.name in WORDS else set[str]()
+        there = await self.plans_there(rows) if self.name in WORDS else set[str]()
         changes: list[Columns] = []
         for row in rows:
             base = bases.get(row["row_key"])
@@ -190,8 +192,8 @@ class _Table:
                 self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
             elif base is None or base.text != row["base"]:
                 action, changed = self._one(row, base, live.get(row["row_key"]), taken.get(row["row_key"]))
-            if action == "insert" and row["plan_id"] in own:
-                action = "foreign"
+            if action in ("insert", "update") and _plan_of(row) in there:
+                action, changed = ("foreign" if action == "insert" else "rebase"), None
                 self.tell(row, "error", "a human's word on a plan that is there already; left out", row["row_key"])
             if action != "insert":
                 changes.append({"seq": row["seq"], "action": action, "changes": encode(changed) if changed else None})
@@ -257,15 +259,14 @@ class _Table:
             changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
         return changed
 
-    async def made_here(self, rows: Sequence[Record]) -> set[str]:
-        """Return the plans of these rows that are there, and that no import made."""
+    async def plans_there(self, rows: Sequence[Record]) -> set[str]:
+        """Return the plans of these rows that are there, but for those that an interrupted import still brings."""
         found = await self.db.all(
-            """
-            SELECT p.plan_id FROM (SELECT plan_id FROM plans UNION ALL SELECT plan_id FROM plans_archive) p
-            WHERE p.plan_id IN (SELECT value FROM json_each(:ids)) AND NOT EXISTS (
-                SELECT 1 FROM import_rows i WHERE i.table_name = 'plans' AND i.row_key = p.plan_id)
+            f"""
+            SELECT plan_id FROM {ALL_PLANS} AS p
+            WHERE plan_id IN (SELECT value FROM json_each(:ids)) AND {IS_SHOWN.format("p")}
             """,
-            {"ids": encode(list({row["plan_id"] for row in rows if row["plan_id"]}))},
+            {"ids": encode(list({_plan_of(row) for row in rows}))},
         )
         return {row["plan_id"] for row in found}
 
@@ -283,6 +284,11 @@ class _Table:
             for row in await self.db.all(sql, {"wanted": encode(listed)}) if listed else ():
                 found[row["key"]] = row["other"]
         return found
+
+
+def _plan_of(row: Record) -> str:
+    """Return the plan that a human's word is about; one on an archived plan names that as its entity."""
+    return row["plan_id"] or params(row).get("entity_id", "")
 
 
 def _drop_families(stage: Stage, unit: str) -> None:
