@@ -19,7 +19,7 @@ from server.tools.approvals.asking import Asker, supervised
 from server.tools.common import Call, Shared, nobody
 from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, noticed, render
-from server.tools.requests import PINNING, Answered, Request, hash_of
+from server.tools.requests import NOWHERE, PINNING, Answered, Request, hash_of
 from server.tools.wording import completed
 
 logger = logging.getLogger(__name__)
@@ -148,6 +148,7 @@ async def _recall(call: Call, request: Request) -> None:
     kept = await requests.kept(call.db, request.key)
     if same := {home: earlier for home, earlier in kept.items() if request.is_same(earlier)}:
         home = await call.told(call.db) or (next(iter(same)) if request.is_pinned else await call.usual(call.db))
+        home = home or NOWHERE
         if home in same:
             raise Answered(same[home].answer)
 

@@ -2,37 +2,22 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from server.models.library import AgentDefinition, InstructionFile, SkillDefinition
+from server.text import definitions, front_matter
 
-Value = str | list[str] | bool
-PATTERNS = ("agents/*.md", "instructions/*.md", "skills/*/SKILL.md")
-FENCE = "---"
-
-
-def front_matter(text: str) -> tuple[dict[str, Value], str]:
-    """Split a Markdown text into its front matter and its body.
-
-    A line is `key: value` or `key: [a, b]`; true and false are booleans, quotes around a value are dropped, any other
-    line is passed over. A text whose front matter is missing or never closed is all body.
-    """
-    lines = text.removeprefix("\ufeff").splitlines()
-    fences = [number for number, line in enumerate(lines) if line.rstrip() == FENCE][:2]
-    if len(fences) < 2 or fences[0] != 0:
-        return {}, "\n".join(lines).strip()
-    pairs = (line.partition(":") for line in lines[1 : fences[1]])
-    meta = {key: _value(value.strip()) for key, colon, value in pairs if colon and _is_key(key)}
-    return meta, "\n".join(lines[fences[1] + 1 :]).strip()
+PATTERNS = ("agents/*.agent.md", "instructions/*.instructions.md", "skills/*/SKILL.md")
 
 
 def agents(folder: Path) -> list[AgentDefinition]:
-    """Read every agent definition `<name>.md` of a folder, in the order of the file names."""
-    return [_agent(path) for path in sorted(folder.glob("*.md"))]
+    """Read every agent definition `<name>.agent.md` of a folder, in the order of the file names."""
+    return [_agent(path) for path in sorted(folder.glob("*.agent.md"))]
 
 
 def instructions(folder: Path) -> list[InstructionFile]:
-    """Read every instruction file `<name>.md` of a folder, in the order of the file names."""
-    return [_instruction(path) for path in sorted(folder.glob("*.md"))]
+    """Read every instruction file `<name>.instructions.md` of a folder, in the order of the file names."""
+    return [_instruction(path) for path in sorted(folder.glob("*.instructions.md"))]
 
 
 def skills(folder: Path) -> list[SkillDefinition]:
@@ -51,59 +36,19 @@ def digest(assets: Path) -> str:
 
 
 def _agent(path: Path) -> AgentDefinition:
-    meta, common = _read(path, path.stem)
-    rest = {key: value for key, value in meta.items() if key not in common}
-    return AgentDefinition(**common, metadata=rest)
+    return AgentDefinition(**_read(path, definitions.AGENT, path.name.removesuffix(".agent.md")))
 
 
 def _instruction(path: Path) -> InstructionFile:
-    meta, common = _read(path, path.stem)
-    return InstructionFile(**common, applies_to=_texts(meta, "applies_to"))
+    return InstructionFile(**_read(path, definitions.INSTRUCTION, path.name.removesuffix(".instructions.md")))
 
 
 def _skill(path: Path) -> SkillDefinition:
-    meta, common = _read(path, path.parent.name)
-    return SkillDefinition(
-        **common,
-        category=_text(meta, "category"),
-        tags=_texts(meta, "tags"),
-        languages=_texts(meta, "languages"),
-        frameworks=_texts(meta, "frameworks"),
-    )
+    return SkillDefinition(**_read(path, definitions.SKILL, path.parent.name))
 
 
-def _read(path: Path, default_name: str) -> tuple[dict[str, Value], dict[str, str]]:
-    """Return the front matter of a file and the fields that every kind of content has."""
+def _read(path: Path, kind: str, name: str) -> dict[str, Any]:
+    """Return the fields of a file, and the hash of its bytes."""
     data = path.read_bytes()
-    meta, body = front_matter(data.decode("utf-8"))
-    return meta, {
-        "name": _text(meta, "name") or default_name,
-        "description": _text(meta, "description"),
-        "body": body,
-        "content_hash": hashlib.sha256(data).hexdigest(),
-    }
-
-
-def _is_key(text: str) -> bool:
-    return text.replace("-", "_").isidentifier()
-
-
-def _value(text: str) -> Value:
-    if text.startswith("[") and text.endswith("]"):
-        return [_unquoted(item) for item in text[1:-1].split(",") if item.strip()]
-    return {"true": True, "false": False}.get(text, _unquoted(text))
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
-
-
-def _text(meta: dict[str, Value], key: str) -> str:
-    value = meta.get(key, "")
-    return value if isinstance(value, str) else ""
-
-
-def _texts(meta: dict[str, Value], key: str) -> list[str]:
-    value = meta.get(key, [])
-    return value if isinstance(value, list) else [value] if isinstance(value, str) and value else []
+    meta, body = front_matter.simple(data.decode("utf-8"))
+    return {**definitions.fields(kind, meta, body, name), "content_hash": hashlib.sha256(data).hexdigest()}

@@ -246,4 +246,17 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     ),
     "memory_session prep": (Case(on_plan(agent_name="Executor", prompt="Do it", agent="Ada")),),
     "memory_session deploy_and_prep": (Case(on_plan(agent_name="Executor", prompt="Do it", agent="Ada")),),
+    "memory_library create": (
+        Case(on_here(kind="skill", name="new", description="d", content="Go", scope="workspace"), ALL),
+    ),
+    "memory_library update": (Case(on_here(kind="skill", name="way-3", description="Other")),),
+    "memory_library delete": (Case(on_here(kind="skill", name="way-3", confirm=True)),),
+    "memory_library reset": (
+        Case(
+            on_here(kind="agent", name="Worker", confirm=True),
+            before=(("memory_library", "update", on_here(kind="agent", name="Worker", description="Ours")),),
+        ),
+    ),
+    "memory_library assign": (Case(on_here(kind="skill", name="way-4", notes="here")),),
+    "memory_library unassign": (Case(on_here(kind="skill", name="way-2")),),
 }

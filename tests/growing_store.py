@@ -156,5 +156,9 @@ async def _texts(ask: Ask, facts: dict[str, Any], size: int) -> None:
     items = [{"type": f"kind_{number}", "data": {"finding": f"number {number}"}} for number in range(size // 10)]
     for start in range(0, len(items), 50):
         await ask("context", "batch_store", items=items[start : start + 50], **on_plan)
+    for number in range(size // 20):
+        skill = {"kind": "skill", "name": f"way-{number}"}
+        await ask("library", "create", description="A way to do it", content="Go.", **skill, **on_here)
+        await ask("library", "assign", **skill, **on_here)
     section = f"## Finding\n{RESEARCH_LINE}\n"
     await ask("context", "append_research", filename="notes.md", content=section * size, **on_plan)

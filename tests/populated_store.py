@@ -109,6 +109,9 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             await call("memory_context", "remember", key=f"key {n}", value="v", **here)
             await call("memory_context", "knowledge_store", slug=f"slug-{n}", title="A", content="b", **here)
             await call("memory_context", "append_research", plan_id=plan_id, filename=f"f{n}", content="b", **here)
+            skill = {"kind": "skill", "name": f"way-{n}"}
+            await call("memory_library", "create", description="A way", content="Go.", **skill, **here)
+            await call("memory_library", "assign", **skill, **here)
             edit = {"file_path": f"a/{n}", "change_type": "edit"}
             await call("memory_steps", "record_edit", step_id=step["step_id"], **edit, **here)
         return {

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from server import library_files
 from server.models.library import ContentFile
+from server.text import front_matter
 from server.tools import TOOLS as REGISTRY
 
 PARAMETERS = {name for tool in REGISTRY.values() for action in tool.actions.values() for name in action.params}
@@ -20,6 +21,7 @@ TOOLS = {
     "memory_context",
     "memory_agent",
     "memory_session",
+    "memory_library",
     "memory_filesystem",
     "memory_terminal",
 }
@@ -67,7 +69,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_front_matter_holds_texts_lists_and_booleans() -> None:
-    meta, body = library_files.front_matter(
+    meta, body = front_matter.simple(
         "---\nname: a: b\nempty:\ntags: [x, 'y', \"z\"]\nnone: []\nyes: true\nno: false\n---\n\n# Title\n"
     )
 
@@ -76,29 +78,29 @@ def test_front_matter_holds_texts_lists_and_booleans() -> None:
 
 
 def test_front_matter_passes_over_what_is_no_pair() -> None:
-    meta, _ = library_files.front_matter("---\n# remark: one\nname: a\nno pair\n  - item: x\n\n---\nbody")
+    meta, _ = front_matter.simple("---\n# remark: one\nname: a\nno pair\n  - item: x\n\n---\nbody")
 
     assert meta == {"name": "a"}
 
 
 @pytest.mark.parametrize("text", ["", "# Title", "---\nname: a\n", "text\n---\nname: a\n---\n", "--- \n"])
 def test_a_text_without_a_closed_front_matter_is_all_body(text: str) -> None:
-    assert library_files.front_matter(text) == ({}, text.strip())
+    assert front_matter.simple(text) == ({}, text.strip())
 
 
 def test_a_rule_in_the_body_stays_in_the_body() -> None:
-    assert library_files.front_matter("---\na: b\n---\none\n\n---\n\ntwo") == ({"a": "b"}, "one\n\n---\n\ntwo")
+    assert front_matter.simple("---\na: b\n---\none\n\n---\n\ntwo") == ({"a": "b"}, "one\n\n---\n\ntwo")
 
 
 def test_line_endings_and_a_byte_order_mark_make_no_difference() -> None:
     text = "---\nname: a\n---\none\ntwo\n"
 
-    assert library_files.front_matter("\ufeff" + text.replace("\n", "\r\n")) == library_files.front_matter(text)
+    assert front_matter.simple("\ufeff" + text.replace("\n", "\r\n")) == front_matter.simple(text)
 
 
 def test_an_agent_keeps_everything_but_its_name_and_description_as_metadata(tmp_path: Path) -> None:
     write(
-        tmp_path / "scout.md",
+        tmp_path / "scout.agent.md",
         "---\nname: Scout\ndescription: Looks\ncan_implement: false\nhandoff_to: [A, B]\n---\nGo.",
     )
 
@@ -109,7 +111,7 @@ def test_an_agent_keeps_everything_but_its_name_and_description_as_metadata(tmp_
 
 
 def test_a_file_without_a_name_is_called_like_its_file_or_folder(tmp_path: Path) -> None:
-    write(tmp_path / "scout.md", "Go.")
+    write(tmp_path / "scout.agent.md", "Go.")
     write(tmp_path / "climb" / "SKILL.md", "Up.")
 
     assert [agent.name for agent in library_files.agents(tmp_path)] == ["scout"]
@@ -117,7 +119,7 @@ def test_a_file_without_a_name_is_called_like_its_file_or_folder(tmp_path: Path)
 
 
 def test_one_glob_may_stand_without_brackets(tmp_path: Path) -> None:
-    write(tmp_path / "python.md", "---\napplies_to: **/*.py\n---\nBody")
+    write(tmp_path / "python.instructions.md", "---\napplyTo: **/*.py\n---\nBody")
 
     assert library_files.instructions(tmp_path)[0].applies_to == ["**/*.py"]
 
@@ -133,7 +135,7 @@ def test_content_cannot_be_changed_after_it_was_read() -> None:
 
 
 def test_the_content_hash_follows_every_byte_of_the_file(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.md", "---\nname: a\n---\nBody")
+    path = write(tmp_path / "a.instructions.md", "---\nname: a\n---\nBody")
     before = library_files.instructions(tmp_path)[0].content_hash
     write(path, "---\nname: a\n---\nBody\n")
 
@@ -141,11 +143,11 @@ def test_the_content_hash_follows_every_byte_of_the_file(tmp_path: Path) -> None
 
 
 def test_the_digest_is_stable_until_a_file_is_changed_renamed_added_or_removed(tmp_path: Path) -> None:
-    agent = write(tmp_path / "agents" / "a.md", "A")
+    agent = write(tmp_path / "agents" / "a.agent.md", "A")
     seen = [library_files.digest(tmp_path), library_files.digest(tmp_path)]
     write(agent, "B")
     seen.append(library_files.digest(tmp_path))
-    agent = agent.rename(tmp_path / "agents" / "b.md")
+    agent = agent.rename(tmp_path / "agents" / "b.agent.md")
     seen.append(library_files.digest(tmp_path))
     write(tmp_path / "skills" / "s" / "SKILL.md", "S")
     seen.append(library_files.digest(tmp_path))
@@ -157,9 +159,9 @@ def test_the_digest_is_stable_until_a_file_is_changed_renamed_added_or_removed(t
 
 
 def test_the_digest_ignores_files_that_are_no_content(tmp_path: Path) -> None:
-    write(tmp_path / "agents" / "a.md", "A")
+    write(tmp_path / "agents" / "a.agent.md", "A")
     before = library_files.digest(tmp_path)
-    write(tmp_path / "agents" / "a.md.bak", "B")
+    write(tmp_path / "agents" / "a.agent.md.bak", "B")
     write(tmp_path / "README.md", "C")
 
     assert library_files.digest(tmp_path) == before
@@ -199,7 +201,7 @@ def test_every_call_in_a_shipped_file_is_one_that_exists(item: ContentFile) -> N
 def test_every_shipped_file_is_called_like_what_it_holds() -> None:
     names = [item.name.lower() for item in shipped()]
     files = [*(ASSETS / "agents").glob("*.md"), *(ASSETS / "instructions").glob("*.md")]
-    stems = [path.stem.replace("-", "") for path in files]
+    stems = [path.name.partition(".")[0].replace("-", "") for path in files]
     folders = [path.parent.name.replace("-", "") for path in (ASSETS / "skills").glob("*/SKILL.md")]
 
     assert sorted(name.replace("-", "") for name in names) == sorted(stems + folders)
@@ -212,7 +214,7 @@ def test_all_sixteen_roles_ship_with_their_boundaries() -> None:
     for agent in agents:
         assert isinstance(agent.metadata["can_implement"], bool)
         assert isinstance(agent.metadata["forbidden"], list)
-        assert set(agent.metadata["handoff_to"]) <= ROLES  # pyright: ignore[reportArgumentType]
+        assert set(agent.metadata["handoff_to"]) <= ROLES
 
 
 def test_only_the_archivist_may_finalize() -> None:

@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "memory_context.delete": {"type": None, "plan_id": None},
     "memory_context.forget": {"key": "key 0"},
     "memory_context.knowledge_delete": {"slug": "slug-0"},
+    "memory_library.delete": {"name": "way-0"},
 }
 # Other calls of the same actions that have to leave the same behind.
 MORE: dict[str, list[dict[str, Any]]] = {
@@ -65,6 +66,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
 # What has to be done before there is something to do.
 BEFORE: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     "memory_plan.resume_plan": [("memory_plan", "pause_plan", {"pause_reason": "deferred"})],
+    "memory_library.reset": [("memory_library", "update", {})],
     "memory_plan.unarchive": [("memory_plan", "archive", {"force": True})],
 }
 

@@ -21,8 +21,16 @@ NAME: str = "documents"
 ARCHIVE = "_archive"
 FEW = 3  # documents that are looked at to tell which workspace a folder is
 HEAD = "workspace.json"
-# Keys of two columns; every other table has its key in its first one.
-PAIRS = {"program_plans", "program_workspace_links", "workspace_instructions", "workspace_skills", "import_rows"}
+# Keys of several columns; every other table has its key in its first one.
+KEY_LENGTHS = {
+    "program_plans": 2,
+    "program_workspace_links": 2,
+    "workspace_instructions": 2,
+    "workspace_skills": 2,
+    "workspace_agents": 2,
+    "import_rows": 2,
+    "deployed_files": 4,
+}
 NUMBERED = {"event_log": "event_id", "update_log": "log_id"}
 DEFINITIONS = ("agent_definitions", "instruction_files", "skill_definitions")
 SHOWN = ("title", "description", "category", "priority", "goals", "success_criteria")
@@ -272,7 +280,7 @@ class _Reader:
 
     def _is_wanted(self, table: str, values: dict[str, Any]) -> bool:
         """Return whether a row is to be written here, made ready for this database."""
-        if table in DEFINITIONS and self.order:
+        if table in DEFINITIONS and values.get("workspace_id") is None and self.order:
             return False  # they come with the first workspace, since others refer to them
         if table == "import_runs":
             if values["run_id"] in self.runs:
@@ -363,7 +371,7 @@ def _key(table: str, values: Mapping[str, Any]) -> str:
     if number := NUMBERED.get(table):
         text = f"{values[number]} {values.get('timestamp')} {values.get('type') or values.get('summary')}"
         return hashlib.sha256(text.encode()).hexdigest()
-    return " ".join(str(value) for value in list(values.values())[: 2 if table in PAIRS else 1])
+    return " ".join(str(value) for value in list(values.values())[: KEY_LENGTHS.get(table, 1)])
 
 
 def _entry(content: Content, status: Any, reason: str | None, kind: str | None = None, key: Any = None) -> FileEntry:

@@ -96,6 +96,15 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "memory_remembered": (("memory",), "a fact was written"),
     "memory_forgotten": (("memory",), "it went to the trash"),
     "memory_restored": (("memory",), "it came back from the trash"),
+    "definition_created": (("definition",), "an agent, instruction or skill was made; data.kind says which"),
+    "definition_updated": (("definition",), "its text changed; data.changed says what of it"),
+    "definition_deleted": (("definition",), "it went to the trash"),
+    "definition_reset": (("definition",), "it is what ships again"),
+    "definition_restored": (("definition",), "it came back from the trash"),
+    "definition_assigned": (("definition", "workspace"), "the workspace uses it, and briefings name it"),
+    "definition_unassigned": (("definition", "workspace"), "the workspace uses it no more"),
+    "definitions_deployed": (("definition", "workspace"), "files were written for a client, or removed"),
+    "definitions_imported": (("definition", "workspace"), "files of the workspace were taken in"),
 }  # fmt: skip
 ENTITIES = frozenset(name for entities, _ in TYPES.values() for name in entities)
 

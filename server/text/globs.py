@@ -109,6 +109,26 @@ def overlap(one: str, other: str) -> bool:
     return any(_meets(path, b.places) for path in a.paths)
 
 
+def covering(patterns: Iterable[str], path: str, *, folds_case: bool = False) -> str | None:
+    """Return the first of the globs that matches a relative path, or None; one behind a `!` takes away what it matches.
+
+    A glob that cannot be read matches nothing.
+    """
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
+    spelled = "/".join(parts).lower() if folds_case else "/".join(parts)
+    items = tuple(item for part in spelled.split("/") for item in (ROOT, *(((ord(char), ord(char)),) for char in part)))
+    found = [one for one in patterns if _matches(one.removeprefix("!"), items, folds_case)]
+    return None if any(one.startswith("!") for one in found) else next(iter(found), None)
+
+
+def _matches(pattern: str, items: Path, folds_case: bool) -> bool:
+    try:
+        glob = _compiled(_spelled(pattern.lower() if folds_case else pattern))
+    except (InvalidArguments, NotAllowed):
+        return False
+    return _meets(items, glob.places)
+
+
 def _meets(path: Path, its: Places) -> bool:
     """Return whether some path that this alternative matches leads through the places of a glob to an end."""
     everywhere = its.ends - its.starts  # all places but the ends: the starts are the first ones, and behind each end

@@ -26,11 +26,12 @@ from server.tools.approvals import gate_rules
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
-from server.tools.requests import Request
+from server.tools.requests import NOWHERE, Request
 from server.waiting import Waits
 
 DEFAULT_LIMIT = 20
 BRIEFING_BYTES = 8_000
+CONFIRM = "send the same call with confirm=true to do it; it goes to the trash for 30 days"
 MAX_LIMIT = 200
 CURSOR_LENGTH = 10_000  # a position may hold a name of 500 characters
 
@@ -169,6 +170,14 @@ class Call:
                 await self.request.refuse_repetition(db, found)
             db.workspace_id = found
         return found
+
+    async def some_workspace_id(self, db: Reader) -> str | None:
+        """Like `workspace_id`, for what there is outside of workspaces, too: None if the call is about none."""
+        if found := await self.told(db) or await self.usual(db):
+            return await self.workspace_id(db, found)
+        if self.request and isinstance(db, Transaction):
+            await self.request.refuse_repetition(db, NOWHERE)
+        return None
 
     async def usual(self, db: Reader) -> str | None:
         """Return the workspace that a call is about if it does not say."""

@@ -13,6 +13,7 @@ from server.models.base import Model
 
 # Who calls, and from where, is told by the key and the workspace; how much is answered may differ.
 ASIDE = ("request_id", "agent", "session_id", "workspace_id", "workspace_path", "max_bytes", "offset")
+NOWHERE = ""  # the workspace of what is about none
 PINNING = ("plan_id", "step_id", "trash_id")  # whoever sends the same one means the same workspace
 
 
@@ -50,7 +51,7 @@ class Request:
     async def keep(self, answer: str) -> None:
         """Store the answer in the transaction that it tells of."""
         assert self.tx  # an action that takes request_id writes
-        home = self.tx.workspace_id or ""
+        home = self.tx.workspace_id or NOWHERE
         await requests.keep(self.tx, self.key, workspace_id=home, arguments_hash=self.arguments_hash, answer=answer)
 
 

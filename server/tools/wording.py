@@ -21,7 +21,6 @@ LISTERS = {
 }
 # What helps with the other kinds.
 WAYS = {
-    "agent definition": "memory_session action='prep' needs no definition.",
     "archived home": "memory_plan action='unarchive' brings its plan back; then restore.",
     "archived parent": "memory_plan action='unarchive' plan_id={plan_id!r} brings it back; what is stored on it can be "
     "read as it is.",
@@ -30,6 +29,7 @@ WAYS = {
     "context type": "memory_context action='list' shows what there is.",
     "event": "memory_workspace action='events' lists it.",
     "fact": "memory_context action='recall' without key lists what is.",
+    "definition": "memory_library action='list' kind={of!r} shows them.",
     "knowledge": "memory_context action='knowledge_list' shows what there is.",
     "research": "memory_context action='list_research' shows what there is.",
     "update": "memory_workspace action='history' lists it.",

@@ -99,8 +99,13 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
     own = {"description": "d", "body": "b", "origin": "user", "content_hash": "h", **TIMES}
     for table in SHIPPED:
         await insert(tx, table, name="mine", **own)
+        await insert(tx, table, name="ours", **own, **place)
     await insert(tx, "workspace_instructions", name="mine", created_at=NOW, **place)
     await insert(tx, "workspace_skills", name="mine", created_at=NOW, **place)
+    await insert(tx, "skill_definitions", name="before", **own)
+    await insert(tx, "workspace_agents", name="ours", created_at=NOW, **place)
+    written = {"client": "claude", "path": "CLAUDE.md", "block": "a", "kind": "instruction", "name": "mine"}
+    await insert(tx, "deployed_files", hash="h", source="s", **written, **place, **TIMES)
     await insert(tx, "sessions", session_id="sess_free", agent="A", started_at=NOW, last_seen_at=NOW, **place, **TIMES)
     reason = {"from_agent": "A", "to_agent": "B", "reason": "r"}
     await insert(tx, "lineage", lineage_id="line_free", created_at=NOW, **place, **reason)

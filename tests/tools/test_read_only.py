@@ -65,6 +65,7 @@ def values(made: Store) -> dict[str, Any]:
         "template": "feature",
         "thread_id": "t",
         "name": "before",
+        "kind": "skill",
         "checkpoint_id": "check_1",
         "workspace_path": "/srv/project",
     }

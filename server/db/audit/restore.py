@@ -29,6 +29,8 @@ EXPIRING = {
     "context_items": ("parent_type", "parent_id", "type"),
     "memory_entries": ("scope", "scope_id", "namespace", "key"),
 }
+# What ships under the name of a definition that comes back gives way to it.
+GIVES_WAY = ("agent_definitions", "instruction_files", "skill_definitions")
 LATER = "~"  # than any timestamp
 KINDS = ("workspace", "program", "plan", "phase", "step", "session")
 ARCHIVABLE = ("plans", "phases", "steps")
@@ -134,7 +136,9 @@ async def _refuse_clashes(tx: Transaction, table: str, rows: Table, shape: Shape
         if not keys:
             continue
         taken = await tx.one(
-            f"SELECT {', '.join(columns)} FROM {table} WHERE {_in_keys(columns)}", {"keys": encode(keys)}
+            f"SELECT {', '.join(columns)} FROM {table} WHERE {_in_keys(columns)}"
+            + (" AND origin <> 'shipped'" if table in GIVES_WAY else ""),
+            {"keys": encode(keys)},
         )
         if taken:
             what = ", ".join(f"{column} {taken[column]!r}" for column in columns)
@@ -161,8 +165,11 @@ async def _make_room(tx: Transaction, table: str, rows: Table) -> None:
 
 async def _insert(tx: Transaction, table: str, rows: Table) -> None:
     names = list(rows[0])
+    taking = ", ".join(f"{name} = excluded.{name}" for name in names if name not in ("name", "shipped_hash"))
+    instead = f" ON CONFLICT (name) DO UPDATE SET {taking} WHERE origin = 'shipped'" if table in GIVES_WAY else ""
+    marks = ", ".join(":" + name for name in names)
     try:
-        await tx.many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)})", rows)
+        await tx.many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}){instead}", rows)
         await tx.settle()
     except ConstraintViolation as error:
         raise Conflict(

@@ -80,15 +80,20 @@ WORKSPACE = (
     ("approvals", WITHOUT_PLAN),
     ("workspace_instructions", OF_WORKSPACE),
     ("workspace_skills", OF_WORKSPACE),
+    ("workspace_agents", OF_WORKSPACE),
+    ("deployed_files", OF_WORKSPACE),
+    ("agent_definitions", OF_WORKSPACE),
+    ("instruction_files", OF_WORKSPACE),
+    ("skill_definitions", OF_WORKSPACE),
     ("trash", OF_WORKSPACE),
 )
 
 NO_WORKSPACE = "(workspace_id IS NULL OR workspace_id NOT IN (SELECT workspace_id FROM workspaces))"
 GLOBAL = (
     ("memory_entries", "scope = 'global' OR (workspace_id IS NULL AND scope <> 'plan')"),
-    ("agent_definitions", "origin = 'user'"),
-    ("instruction_files", "origin = 'user'"),
-    ("skill_definitions", "origin = 'user'"),
+    ("agent_definitions", "origin = 'user' AND workspace_id IS NULL"),
+    ("instruction_files", "origin = 'user' AND workspace_id IS NULL"),
+    ("skill_definitions", "origin = 'user' AND workspace_id IS NULL"),
     ("trash", NO_WORKSPACE),
 )
 # Only such files can be given back: the documents of another database are not.

@@ -14,6 +14,8 @@ from server.models.base import encode
 NEEDED = {
     "workspace_instructions": "EXISTS (SELECT 1 FROM instruction_files WHERE name = :name)",
     "workspace_skills": "EXISTS (SELECT 1 FROM skill_definitions WHERE name = :name)",
+    "workspace_agents": "EXISTS (SELECT 1 FROM agent_definitions WHERE name = :name)",
+    "deployed_files": "1",
     "import_runs": "1",
     "import_files": "EXISTS (SELECT 1 FROM import_runs WHERE run_id = :run_id)",
     "import_rows": "1",

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from server.db.library.definitions import COLUMNS, TABLES, stored
 from server.db.storage.connection import Database, Reader, Transaction
 from server.models.base import encode
-from server.models.library import AgentDefinition, InstructionFile, SkillDefinition
+from server.models.library import AgentDefinition, ContentFile, InstructionFile, LibraryKind, SkillDefinition
 
 
 async def hashes(db: Reader) -> dict[str, str]:
@@ -60,48 +61,32 @@ async def seed_content(
     skills: Sequence[SkillDefinition],
     content_hash: str,
 ) -> None:
-    """Make the shipped rows equal the files. A row that a user made or edited stays as it is."""
+    """Make the shipped rows equal the files. A row that a user made or edited stays, and knows what ships instead."""
     async with db.transaction() as tx:
-        await _replace(tx, "agent_definitions", AGENT_COLUMNS, [_agent(a) for a in agents])
-        await _replace(tx, "instruction_files", INSTRUCTION_COLUMNS, [_instruction(i) for i in instructions])
-        await _replace(tx, "skill_definitions", SKILL_COLUMNS, [_skill(s) for s in skills])
+        await _replace(tx, "agent", agents)
+        await _replace(tx, "instruction", instructions)
+        await _replace(tx, "skill", skills)
         await _remember(tx, "content", content_hash)
 
 
-COMMON_COLUMNS = ("name", "description", "body", "content_hash")
-AGENT_COLUMNS = (*COMMON_COLUMNS, "metadata")
-INSTRUCTION_COLUMNS = (*COMMON_COLUMNS, "applies_to")
-SKILL_COLUMNS = (*COMMON_COLUMNS, "category", "tags", "languages", "frameworks")
-
-
-def _agent(agent: AgentDefinition) -> dict[str, Any]:
-    return {**agent.model_dump(include=set(COMMON_COLUMNS)), "metadata": encode(agent.metadata)}
-
-
-def _instruction(file: InstructionFile) -> dict[str, Any]:
-    return {**file.model_dump(include=set(COMMON_COLUMNS)), "applies_to": encode(file.applies_to)}
-
-
-def _skill(skill: SkillDefinition) -> dict[str, Any]:
-    lists = {name: encode(getattr(skill, name)) for name in ("tags", "languages", "frameworks")}
-    return {**skill.model_dump(include={*COMMON_COLUMNS, "category"}), **lists}
-
-
-async def _replace(tx: Transaction, table: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    names = encode([row["name"] for row in rows])
+async def _replace(tx: Transaction, kind: LibraryKind, files: Sequence[ContentFile]) -> None:
+    table, columns = TABLES[kind], (*COLUMNS[kind], "content_hash")
+    hashes = {"hashes": encode({file.name: file.content_hash for file in files})}
     await tx.run(
-        f"DELETE FROM {table} WHERE origin = 'shipped' AND name NOT IN (SELECT value FROM json_each(:names))",
-        {"names": names},
+        f"DELETE FROM {table} WHERE origin = 'shipped' AND name NOT IN (SELECT key FROM json_each(:hashes))", hashes
     )
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column != "name")
     await tx.many(
         f"""
         INSERT INTO {table} ({", ".join(columns)}, origin, created_at, updated_at)
         VALUES ({", ".join(":" + column for column in columns)}, 'shipped', :now, :now)
-        ON CONFLICT (name) DO UPDATE SET {changes}, updated_at = excluded.updated_at
+        ON CONFLICT (name) DO UPDATE SET {changes}, updated_at = excluded.updated_at, version = {table}.version + 1
         WHERE {table}.origin = 'shipped' AND {table}.content_hash <> excluded.content_hash
         """,
-        [{**row, "now": tx.now()} for row in rows],
+        [{**stored(file.model_dump(include=set(columns))), "now": tx.now()} for file in files],
+    )
+    await tx.run(
+        f"UPDATE {table} SET shipped_hash = (SELECT value FROM json_each(:hashes) WHERE key = {table}.name)", hashes
     )
 
 

@@ -125,7 +125,7 @@ ON_PARENT: dict[str, Any] = {
     "parent_id": "t.parent_id",
     "author": "t.created_by",
 }
-SHIPPED: dict[str, Any] = {"workspace_id": "NULL", "imported": "0", "shipped": "t.origin = 'shipped'"}
+SHIPPED: dict[str, Any] = {"imported": "t.imported_from IS NOT NULL", "shipped": "t.origin = 'shipped'"}
 
 SOURCES = {
     "program": SearchedTable(

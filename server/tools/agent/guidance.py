@@ -7,13 +7,13 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, Field
 
 from server.db.audit import events
-from server.db.library import agent_definitions
+from server.db.library import definitions
 from server.db.plans import plan_overview, plans
 from server.db.plans.plan_overview import Overview
 from server.db.sessions import sessions
 from server.models.base import Model
 from server.models.events import Event
-from server.models.library import StoredAgent
+from server.models.library import LibraryItem
 from server.models.plans import Category, Plan
 from server.models.steps import StepBrief
 from server.models.text import AgentName, Id, Text
@@ -129,7 +129,7 @@ async def validate(call: Call, *, agent: Agent, plan_id: Id) -> Result:
     if found is None:
         raise await plans.missing(call.db, plan_id)
     await call.workspace_id(call.db, found.plan.workspace_id)
-    role = await agent_definitions.find(call.db, agent)
+    role = await definitions.find(call.db, "agent", agent, found.plan.workspace_id)
     name = role.name if role else agent
     step = next((step for step in found.steps if step.status not in ("done", "cancelled")), None)
     wanted, reason = next(_arranged(found, step, name), None) or next(_usual(found, step), (name, "nothing says whose"))
@@ -182,7 +182,7 @@ def _usual(found: Overview, step: StepBrief | None) -> Iterator[tuple[str, str]]
             yield role, f"{role} is the next of the workflow of the plan"
 
 
-def _warnings(found: Overview, role: StoredAgent | None, step: StepBrief | None, agent: str) -> list[str]:
+def _warnings(found: Overview, role: LibraryItem | None, step: StepBrief | None, agent: str) -> list[str]:
     if role is None:
         return [f"{agent!r} has no definition: nothing is known of what it may do."]
     warnings: list[str] = []
@@ -193,7 +193,7 @@ def _warnings(found: Overview, role: StoredAgent | None, step: StepBrief | None,
     return warnings
 
 
-def _boundaries(role: StoredAgent | None) -> dict[str, Any]:
+def _boundaries(role: LibraryItem | None) -> dict[str, Any]:
     """Return what the definition of a role says it may do."""
     if role is None:
         return {}

@@ -25,7 +25,7 @@ from server.models.context import (
 from server.models.events import Event
 from server.models.text import Data, Id, Line, Lines, SomeText, Text
 from server.tools import context_rules
-from server.tools.common import Call
+from server.tools.common import CONFIRM, Call
 from server.tools.context.tool import TOOL
 from server.tools.context_rules import Told
 from server.tools.render import Page, reading
@@ -37,7 +37,6 @@ Prefix = Annotated[Line, Field(description="how the type or key begins")]
 Texts = Annotated[list[SomeText], Field(max_length=1000)]
 ONE = (("item_id",), ("type",))
 INITIAL = "original_request"
-CONFIRM = "send the same call with confirm=true to do it; it goes to the trash for 30 days"
 
 
 @TOOL.action(takes=("version", "request"))

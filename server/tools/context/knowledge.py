@@ -14,8 +14,8 @@ from server.errors import Conflict, InvalidArguments, TooLarge
 from server.models.events import Event
 from server.models.knowledge import CONTENT_BYTES, MOST, Category, Knowledge, KnowledgeBrief, KnowledgeStored, Slug
 from server.models.text import AgentName, Id, Line, Lines, SomeText
-from server.tools.common import Call
-from server.tools.context.items import CONFIRM, Prefix
+from server.tools.common import CONFIRM, Call
+from server.tools.context.items import Prefix
 from server.tools.context.tool import TOOL
 from server.tools.render import Page
 

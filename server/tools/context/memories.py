@@ -16,8 +16,8 @@ from server.models.events import Event
 from server.models.search import Query
 from server.models.text import Id, Line, SomeText
 from server.tools import context_rules, search_rules
-from server.tools.common import Call
-from server.tools.context.items import CONFIRM, Prefix
+from server.tools.common import CONFIRM, Call
+from server.tools.context.items import Prefix
 from server.tools.context.tool import TOOL
 from server.tools.render import Page, reading
 

@@ -17,7 +17,6 @@ from typing import Any, cast
 from server.errors import InvalidArguments, NotAllowed
 from server.files import make_folder, replace
 from server.models.base import encode
-from server.models.library import StoredAgent
 from server.tools.identity import FOLDER, LARGEST, OPEN_FLAGS, own_folder
 from server.tools.paths import normal_path
 
@@ -42,21 +41,6 @@ def file_name(agent: str) -> str:
     if not name:
         raise InvalidArguments(f"The agent name {agent!r} holds no letter or digit to call a folder by.")
     return f"agent-{name}" if RESERVED.fullmatch(name) else name
-
-
-def definition_text(agent: StoredAgent) -> str:
-    """Return a definition as the Markdown file it is made of."""
-    meta: dict[str, Any] = {"name": agent.name, "description": agent.description, **agent.metadata}
-    lines = [f"{name}: {_meta_value(value)}" for name, value in meta.items()]
-    return "\n".join(["---", *lines, "---", "", agent.body.strip(), ""])
-
-
-def _meta_value(value: object) -> str:
-    if isinstance(value, str):
-        return " ".join(value.split())
-    if isinstance(value, list):
-        return f"[{', '.join(map(str, cast(list[object], value)))}]"
-    return encode(value)
 
 
 def refuse_links(workspace_path: str, agent: str) -> None:

@@ -9,13 +9,14 @@ import anyio
 from pydantic import Field
 
 from server.db.audit import events
-from server.db.library import agent_definitions
+from server.db.library import definitions
 from server.db.plans import plan_notes
 from server.db.sessions import sessions
 from server.db.storage.connection import Transaction
 from server.errors import TooLarge
 from server.models.events import Event
 from server.models.launch import ScopeBoundaries
+from server.models.library import LibraryItem
 from server.models.plans import PlanNote
 from server.models.text import Id, OwnName, SomeText
 from server.tools.common import Call
@@ -95,16 +96,16 @@ async def deploy_and_prep(
     order = Order(agent_name, prompt, plan_id, scope_boundaries or ScopeBoundaries())
     ahead = await _ahead(call, order)
     async with call.write() as tx:
-        role = await agent_definitions.find(tx, agent_name)
+        role = ahead.role
         if role is None:
-            raise await agent_definitions.missing(tx, agent_name)
+            raise await definitions.missing(tx, "agent", agent_name, ahead.workspace_id)
         launch = await _launch(call, tx, order, ahead)
         agent_files.refuse_links(launch.workspace.path, role.name)
         parts = _parts(launch, compose(launch))
         files = {
             "workspace_path": launch.workspace.path,
             "agent": role.name,
-            "definition": agent_files.definition_text(role),
+            "definition": role.file,
             "prompt": parts["prompt"],
             "context": _context(launch),
         }
@@ -113,8 +114,10 @@ async def deploy_and_prep(
 
 @dataclass(frozen=True)
 class Ahead:
-    """What a sub-agent is told of its plan. It is read before the write lock is taken: it grows with the plan."""
+    """What a sub-agent is told of its role and plan. It is read before the write lock is taken: it may be long."""
 
+    workspace_id: str
+    role: LibraryItem | None
     plan: dict[str, Any] | None = None
     notes: Sequence[PlanNote] = ()
 
@@ -122,11 +125,12 @@ class Ahead:
 async def _ahead(call: Call, order: Order) -> Ahead:
     session = await sessions.require(call.db, call.shared.session_id) if call.shared.session_id else None
     plan = await plan_of(call.db, order.plan_id, session)
-    role = await agent_definitions.find(call.db, order.agent_name)
+    home = await call.workspace_id(call.db, plan.workspace_id if plan else None)
+    role = await definitions.find(call.db, "agent", order.agent_name, home)
     name = role.name if role else order.agent_name
     if plan is None:
-        return Ahead()
-    return Ahead(await position(call.db, plan), await plan_notes.waiting(call.db, plan.plan_id, name))
+        return Ahead(home, role)
+    return Ahead(home, role, await position(call.db, plan), await plan_notes.waiting(call.db, plan.plan_id, name))
 
 
 async def _launch(call: Call, tx: Transaction, order: Order, ahead: Ahead) -> LaunchFacts:
@@ -135,7 +139,7 @@ async def _launch(call: Call, tx: Transaction, order: Order, ahead: Ahead) -> La
     parent = await sessions.require(tx, caller) if caller else None
     plan = await plan_of(tx, order.plan_id, parent)
     workspace = await call.workspace(tx, plan.workspace_id if plan else None)
-    role = await agent_definitions.find(tx, order.agent_name)
+    role = ahead.role
     name = role.name if role else order.agent_name
     session = await sessions.insert(
         tx,

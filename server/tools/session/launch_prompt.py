@@ -6,7 +6,7 @@ from typing import Any
 
 from server.models.base import encode
 from server.models.launch import ScopeBoundaries
-from server.models.library import StoredAgent
+from server.models.library import LibraryItem
 from server.models.plans import PlanNote
 from server.models.sessions import Session
 from server.models.workspaces import Workspace
@@ -38,7 +38,7 @@ class LaunchFacts:
     session: Session
     parent: Session | None
     workspace: Workspace
-    role: StoredAgent | None
+    role: LibraryItem | None
     plan: dict[str, Any] | None
     notes: Sequence[PlanNote]
     boundaries: ScopeBoundaries

@@ -14,7 +14,9 @@ def agent(name: str, body: str = "Go.") -> AgentDefinition:
 
 
 def instruction(name: str, body: str = "Go.") -> InstructionFile:
-    return InstructionFile(name=name, description="d", body=body, content_hash=body, applies_to=["**/*.py"])
+    return InstructionFile(
+        name=name, description="d", body=body, content_hash=body, metadata={}, applies_to=["**/*.py"]
+    )
 
 
 def skill(name: str, body: str = "Go.") -> SkillDefinition:
@@ -23,6 +25,7 @@ def skill(name: str, body: str = "Go.") -> SkillDefinition:
         description="d",
         body=body,
         content_hash=body,
+        metadata={},
         category="testing",
         tags=["a", "b"],
         languages=["python"],

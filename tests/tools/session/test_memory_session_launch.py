@@ -11,9 +11,10 @@ import pytest_asyncio
 from mcp import Client
 
 from server.db.storage.connection import Database
-from server.library_files import agents, front_matter
+from server.library_files import agents
 from server.protocol.app import build
 from server.settings import ASSETS, Settings
+from server.text.front_matter import parsed, simple
 from server.tools import TOOLS
 from tests.conftest import Agent
 
@@ -255,7 +256,7 @@ async def test_deploying_writes_definition_prompt_and_context(agent: Agent, hub:
     assert (project / ".projectmemory/.gitignore").read_text(encoding="utf-8") == "*\n"
 
     shipped = next(role for role in agents(ASSETS / "agents") if role.name == "Worker")
-    meta, body = front_matter((home / "worker.agent.md").read_text(encoding="utf-8"))
+    meta, body = simple((home / "worker.agent.md").read_text(encoding="utf-8"))
     assert (meta.pop("name"), meta.pop("description"), body) == ("Worker", shipped.description, shipped.body)
     assert meta == shipped.metadata
     assert (home / "prompt.md").read_text(encoding="utf-8") == made["prompt"]
@@ -355,7 +356,7 @@ async def test_a_definition_of_a_user_cannot_choose_where_its_files_go(
         made = await agent(TOOL, "deploy_and_prep", agent_name=name, prompt="x", session_id=hub)
         assert made["written"][0] == f".projectmemory/active_agents/{folder}/{folder}.agent.md"
         text = (project / made["written"][0]).read_text(encoding="utf-8")
-        assert text == f'---\nname: {name}\ndescription: A B\nn: {{"a":1}}\nhandoff_to: Ada\n---\n\nBody\n'
+        assert parsed(text)[0] == {"name": name, "description": "A B", "n": {"a": 1}, "handoff_to": "Ada"}
     error = await agent.fails(TOOL, "deploy_and_prep", agent_name="...", prompt="x", session_id=hub)
     assert error["code"] == "invalid_arguments"
     assert sorted(path.name for path in (project / ".projectmemory/active_agents").iterdir()) == sorted(folders)

@@ -1,0 +1,12 @@
+"""memory_library: agent definitions, instructions and skills."""
+
+from server.tools.library import assignments, definitions
+from server.tools.library.tool import TOOL
+
+__all__ = ["ACTIONS", "TOOL"]
+
+# Each adds its actions to the tool when it is imported.
+ACTIONS = (
+    assignments,
+    definitions,
+)
