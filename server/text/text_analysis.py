@@ -184,6 +184,9 @@ def _piece(chain: str) -> tuple[str, tuple[str, ...]]:
 
 def _piece_of(chain: str) -> tuple[str, tuple[str, ...]]:
     """Return the indexed words of a chain, and its words as a vocabulary holds them."""
+    if chain.isascii() and chain.isalnum() and (chain.islower() or chain[1:].islower()):  # most are one plain word
+        word = chain[:WORD_LENGTH].lower()
+        return _stem(word), (word,)
     apart = _apart(chain)
     words = [word for word in map(_fold, apart) if word]
     known, other = set(words), _respelled(apart)
