@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from server.db.interchange import exports
 from server.db.interchange.scratch import LOGS
-from server.db.plans import plan_archive
+from server.db.plans import plan_archive, plans
 from server.db.storage.connection import Database
 from server.db.storage.table_shapes import columns_of_tables
 from server.exporters import documents, folder, legacy
@@ -143,6 +143,19 @@ async def test_a_changed_plan_changes_its_rows(db: Database, other: Database, st
     row = await other.one("SELECT task FROM steps WHERE step_id = :id", {"id": store.steps[0]})
     assert row is not None
     assert row["task"] == "Another"
+
+
+async def test_steps_that_were_closed_elsewhere_are_counted_where_they_are_imported(
+    db: Database, other: Database, store: Store, tmp_path: Path
+) -> None:
+    await copied(db, other, tmp_path / "out")
+    async with db.transaction() as tx:
+        await tx.run("UPDATE plans SET title = 'Another', version = version + 1")
+        await tx.run("UPDATE steps SET status = 'done', version = version + 1")
+    await copied(db, other, tmp_path / "out")
+
+    assert await other.value("SELECT count(*) FROM steps WHERE status <> 'done'") == 0
+    assert await plans.miscounted(other) == []
 
 
 @pytest.mark.parametrize("archived", [False, True])
