@@ -47,7 +47,7 @@ GROWING = frozenset({
     "plans", "phases", "steps", "plan_notes", "confirmations", "dependencies", "sessions", "lineage", "messages",
     "file_reservations", "checkpoints", "step_file_edits", "context_items", "research_documents", "knowledge",
     "memory_entries", "event_log", "update_log", "trash", "search_documents", "search_words",
-    "requests",
+    "requests", "programs", "program_plans", "program_workspace_links", "program_risks",
 })  # fmt: skip
 TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+(?:AS\s+)?(?!WHERE|JOIN|ON|SET|USING|ORDER|GROUP)(\w+))?")
 SCAN = re.compile(r"SCAN (\w+)(?! VIRTUAL)")
@@ -68,6 +68,7 @@ class Things:
     archived: list[str]
     steps: list[str]
     sessions: list[str]
+    programs: list[str]
     held: list[tuple[str, str, str]]  # plan, step, and the session that holds it
     fresh: Iterator[int] = field(default_factory=count)
 
@@ -76,6 +77,9 @@ class Things:
 
     def plan(self) -> Json:
         return {"plan_id": self.rng.choice(self.live)}
+
+    def program(self) -> Json:
+        return {"program_id": self.rng.choice(self.programs)}
 
     def step(self) -> Json:
         return {"step_id": self.rng.choice(self.steps)}
@@ -145,6 +149,7 @@ def things(path: Path) -> Things:
                 (given, STEPS),
             )
         ],
+        programs=some(f"SELECT program_id FROM programs WHERE {common} ORDER BY 1"),
         sessions=some(f"SELECT session_id FROM sessions WHERE {common} AND status = 'active' ORDER BY 1"),
         held=held,
     )
@@ -166,7 +171,11 @@ def kinds(got: Things) -> list[Kind]:
     of_plan = [
         Kind(name, tool, action, lambda more=more: {**got.plan(), **more}) for name, tool, action, more in OF_A_PLAN
     ]
-    return [*everywhere(got), *of_workspace, *sought(got), *of_plan, *of_things(got), *writes(got)]
+    of_program = [
+        Kind(name, tool, action, lambda more=more: {**got.program(), **more})
+        for name, tool, action, more in OF_A_PROGRAM
+    ]
+    return [*everywhere(got), *of_workspace, *of_program, *sought(got), *of_plan, *of_things(got), *writes(got)]
 
 
 def crowded(got: Things) -> list[Kind]:
@@ -210,6 +219,7 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("session reservations", "memory_session", "list_reservations", {}),
     ("session checkpoints", "memory_session", "list_checkpoints", {}),
     ("steps list_edits", "memory_steps", "list_edits", {}),
+    ("program list", "memory_program", "list", {}),
 )
 SOUGHT: tuple[tuple[str, str, str, Json], ...] = (
     ("search", "memory_context", "search", {}),
@@ -247,6 +257,14 @@ def sought(got: Things) -> list[Kind]:
         for name, tool, action, more in SOUGHT
         for kind, among in sets.items()
     ]
+
+
+OF_A_PROGRAM: tuple[tuple[str, str, str, Json], ...] = (
+    ("program get", "memory_program", "get", {}),
+    ("program list_plans", "memory_program", "list_plans", {}),
+    ("program get_dependencies", "memory_program", "get_dependencies", {}),
+    ("program list_risks", "memory_program", "list_risks", {}),
+)
 
 
 def _query(got: Things, among: Sequence[str], more: Json) -> Json:
@@ -295,10 +313,16 @@ def writes(got: Things) -> list[Kind]:
         ("context store on step", "memory_context", "store", lambda: _on_step(got.step(), item), None),
         ("steps update", "memory_steps", "update", lambda: {**got.step(), "notes": "seen", "force": True}, None),
         ("plan note, request_id", "memory_plan", "add_note", lambda: {**got.plan(), **asked(), **agent()}, None),
+        ("program add_plan", "memory_program", "add_plan", lambda: _joining(got), None),
+        ("program auto_detect_risks", "memory_program", "auto_detect_risks", got.program, None),
         ("plan archive", "memory_plan", "archive", lambda: {"plan_id": next(live), "force": True}, back),
         ("plan unarchive", "memory_plan", "unarchive", lambda: {"plan_id": next(archived)}, again),
     ]
     return [Kind(name, tool, action, give, writes=True, after=after) for name, tool, action, give, after in made]
+
+
+def _joining(got: Things) -> Json:
+    return {**got.program(), **got.plan(), "force": True}
 
 
 def _finishing(held: tuple[str, str, str]) -> Json:

@@ -19,6 +19,7 @@ from server.db.audit import events
 from server.db.context import context_items, knowledge, memories
 from server.db.dependencies import dependencies
 from server.db.plans import phases, plan_archive, plan_notes, plans
+from server.db.programs import memberships, programs, risks
 from server.db.search import index_upkeep
 from server.db.sessions import lineage, messages, sessions
 from server.db.steps import claims, file_edits, steps
@@ -37,6 +38,7 @@ CONTEXT, NOTES, SESSIONS = 5, 3, 3  # of a plan
 KNOWLEDGE = 5  # entries of a workspace, and as many facts
 EDITED = 4  # one done step in so many touched a file
 ARCHIVED = 5  # one plan in so many
+IN_PROGRAM = 4  # of the plans of a transaction
 AT_ONCE = 20  # plans in a transaction
 LEASE_SECONDS = 86_400
 SEED = 20
@@ -127,7 +129,20 @@ async def _workspace(db: Database, prose: Prose, path: str, count: int) -> None:
                 made.append(await _plan(tx, prose, workspace_id, made[-1:] if len(made) % 4 == 3 else []))
             for plan_id in made[start::ARCHIVED]:
                 await plan_archive.archive(tx, plan_id)
+            await _program(tx, prose, workspace_id, made[start : start + IN_PROGRAM])
             await events.flush(tx)
+
+
+async def _program(tx: Transaction, prose: Prose, workspace_id: str, plan_ids: Sequence[str]) -> None:
+    """Insert a program of those of the plans that are live; the last of them waits for the first."""
+    program = await programs.insert(tx, workspace_id=workspace_id, title=prose.words(4, 10))
+    live = [plan_id for plan_id in plan_ids if not (await plans.require(tx, plan_id)).archived_at]
+    for plan_id in live:
+        await memberships.add(tx, program.program_id, plan_id)
+    if live[0] != live[-1]:
+        await dependencies.add(tx, [(("plan", live[-1]), ("plan", live[0]))])
+    for severity in ("low", "high"):
+        await risks.insert(tx, program.program_id, title=prose.words(4, 10), severity=severity)
 
 
 async def _plan(tx: Transaction, prose: Prose, workspace_id: str, after: Sequence[str]) -> str:

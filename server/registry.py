@@ -255,6 +255,10 @@ class Tool:
 
         return register
 
+    def knows(self, name: str) -> bool:
+        """Return whether it has an action of that name, or one that also has it."""
+        return name in self.actions or name in self.aliases
+
     def find(self, name: object) -> Action:
         """Return the action called `name`, by its own name or an alias."""
         known = self.aliases.get(name, name) if isinstance(name, str) else name

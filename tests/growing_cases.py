@@ -63,6 +63,20 @@ def phases(w: GrowingStore) -> list[str]:
     return [f"Phase {number}" for number in range(w.size // 50)]
 
 
+def on_program(**more: Any) -> Arguments:
+    return lambda w: {"program_id": w.program_id, **more}
+
+
+def ends(source: int, target: int, **more: Any) -> Arguments:
+    """Name two plans of the program by their places."""
+    return lambda w: {
+        "program_id": w.program_id,
+        "source_plan_id": w.members[source],
+        "target_plan_id": w.members[target],
+        **more,
+    }
+
+
 CASES: Mapping[str, tuple[Case, ...]] = {
     "memory_workspace register": (
         Case(lambda w: {"workspace_path": str(w.folder / "here")}),
@@ -233,6 +247,46 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         Case(as_me(to_agent="Bob", reason="go on")),
     ),
     "memory_agent recover": (Case(as_me()), Case(lambda w: {"session_id": w.sessions[1]})),
+    "memory_program create": (Case(on_here(title="New", goals=["a"])),),
+    "memory_program update": (Case(on_program(title="Other")),),
+    "memory_program archive": (Case(on_program()),),
+    "memory_program unarchive": (Case(on_program(), before=(("memory_program", "archive", on_program()),)),),
+    "memory_program delete": (Case(on_program(confirm=True), ALL), Case(on_program(), ALL)),
+    "memory_program upgrade": (Case(on_plan()), Case(lambda w: {"plan_id": w.lone})),
+    "memory_program add_plan": (
+        Case(lambda w: {"program_id": w.loose_id, "plan_id": w.plan_id}),
+        Case(lambda w: {"program_id": w.program_id, "plan_id": w.lone}),
+        Case(lambda w: {"program_id": w.program_id, "plan_id": w.plan_id}, ALL),
+        Case(lambda w: {"program_id": w.loose_id, "plan_id": w.members[3], "force": True, "agent": "Eve"}),
+    ),
+    "memory_program remove_plan": (Case(lambda w: {"plan_id": w.members[3], "agent": "Eve"}),),
+    "memory_program reorder_plans": (
+        Case(lambda w: {"program_id": w.program_id, "plan_ids": w.members[::-1]}, ALL),
+        Case(lambda w: {"program_id": w.program_id, "plan_ids": w.members[1:2]}, ALL),
+    ),
+    "memory_program link_workspace": (Case(lambda w: {"program_id": w.program_id, "workspace_id": w.there}),),
+    "memory_program unlink_workspace": (
+        Case(
+            lambda w: {"program_id": w.program_id, "workspace_id": w.there},
+            before=(
+                ("memory_program", "link_workspace", lambda w: {"program_id": w.program_id, "workspace_id": w.there}),
+            ),
+        ),
+    ),
+    "memory_program set_dependency": (
+        Case(ends(5, 1)),
+        Case(ends(5, 4, dependency_type="informs")),
+        Case(lambda w: {"program_id": w.loose_id, "target_plan_id": w.plan_id}, ALL),
+        Case(lambda w: {"program_id": w.loose_id, "target_program_id": w.program_id}, ALL),
+    ),
+    "memory_program remove_dependency": (Case(ends(5, 4)),),
+    "memory_program add_risk": (Case(on_program(risk_title="New")),),
+    "memory_program update_risk": (Case(lambda w: {"risk_id": w.risk_id, "status": "resolved"}),),
+    "memory_program delete_risk": (
+        Case(lambda w: {"risk_id": w.risk_id, "confirm": True}),
+        Case(lambda w: {"risk_id": w.risk_id}),
+    ),
+    "memory_program auto_detect_risks": (Case(on_program(), ALL),),
     "memory_session session_start": (Case(on_plan(agent="New")),),
     "memory_session checkpoint": (Case(on_plan(name="new", agent="New")), Case(as_me(name="new"))),
     "memory_session reserve_files": (Case(as_me(paths=["lib/"]), ALL),),

@@ -102,16 +102,43 @@ async def _plans(ask: Ask, facts: dict[str, Any], size: int, store: Store) -> di
     gone = await ask("plan", "create", workspace_id=here, title="Thrown away", steps=new)
     trashed = await ask("plan", "delete", plan_id=gone["plan_id"], confirm=True)
     await ask("plan", "create", workspace_id=facts["there"], title="Elsewhere", steps=new[: size // 4])
+    small = list[str]()
     for number in range(size // 50):
         some = [{"task": f"Part {number}.{at}", "phase": "Only"} for at in range(5)]
-        await ask("plan", "create", workspace_id=here, title=f"Plan {number}", steps=some)
+        told = await ask("plan", "create", workspace_id=here, title=f"Plan {number}", steps=some)
+        small.append(told["plan_id"])
     return {
+        **await _program(ask, facts, small),
         "first": first["plan_id"],
         "plan_id": plan_id,
         "step_ids": [row["step_id"] for row in rows],
         "after": after["plan_id"],
         "away": away["plan_id"],
         "trash_id": trashed["trash_id"],
+    }
+
+
+async def _program(ask: Ask, facts: dict[str, Any], plan_ids: list[str]) -> dict[str, Any]:
+    """A program of small plans, each of which waits for the one before, with risks; and one without any."""
+    here = {"workspace_id": facts["here"]}
+    tied, loose = [await ask("program", "create", title=title, **here) for title in ("Tied", "Loose")]
+    on_it = {"program_id": tied["program_id"]}
+    risk_ids = list[str]()
+    for number, plan_id in enumerate(plan_ids):
+        await ask("program", "add_plan", plan_id=plan_id, **on_it)
+        ends = {"source_plan_id": plan_id, "target_plan_id": plan_ids[number - 1]}
+        await (ask("program", "set_dependency", **ends, **on_it) if number else ask("program", "get", **on_it))
+        risk_ids.append((await ask("program", "add_risk", risk_title=f"Risk {number}", **on_it))["risk_id"])
+        await ask("steps", "update", plan_id=plan_id, step_index=0, status="blocked", notes="waits for others")
+    lone = await ask("plan", "create", title="Lone", steps=[{"task": "a"}], **here)
+    before = await ask("plan", "create", title="Before all", steps=[{"task": "a"}], **here)
+    await ask("program", "set_dependency", target_plan_id=before["plan_id"], **on_it)
+    return {
+        "program_id": tied["program_id"],
+        "loose_id": loose["program_id"],
+        "members": plan_ids,
+        "lone": lone["plan_id"],
+        "risk_id": risk_ids[0],
     }
 
 

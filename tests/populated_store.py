@@ -116,6 +116,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             await call("memory_steps", "record_edit", step_id=step["step_id"], **edit, **here)
         return {
             **here,
+            **await _program(call, here, others, homes),
             "plan_id": plan_id,
             "step_id": step["step_id"],
             "claim_token": step["claim_token"],
@@ -131,11 +132,26 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             "workspace_path": str(project),
             "wait_seconds": 0,
             "child_workspace_id": homes[0],
+            "strange_workspace_id": homes[1],
             "depends_on_plans": others,
             "target_plan_id": plan_id,
             "source_plan_ids": others[1:],
             "step_indices": [0, 1],
         }
+
+
+async def _program(call: Any, here: dict[str, Any], plan_ids: list[str], homes: list[str]) -> dict[str, Any]:
+    """Put plans into a program, one waiting for another, with risks, that another workspace sees."""
+    program_id = (await call("memory_program", "create", title="A program", **here))["program_id"]
+    on_it = {"program_id": program_id, **here}
+    risk_ids: list[str] = []
+    for n, plan_id in enumerate(plan_ids):
+        await call("memory_program", "add_plan", plan_id=plan_id, **on_it)
+        risk_ids.append((await call("memory_program", "add_risk", risk_title=f"Risk {n}", **on_it))["risk_id"])
+    ends = {"source_plan_id": plan_ids[0], "target_plan_id": plan_ids[1]}
+    await call("memory_program", "set_dependency", **ends, **on_it)
+    await call("memory_program", "link_workspace", **{**on_it, "workspace_id": homes[0]})
+    return {"program_id": program_id, "risk_id": risk_ids[0], "plan_ids": plan_ids[1:], **ends}
 
 
 async def _let_agents_relay(data_root: Path) -> None:

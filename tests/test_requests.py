@@ -43,6 +43,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "memory_context.knowledge_delete": {"slug": "slug-0"},
     "memory_library.delete": {"name": "way-0"},
 }
+# Where the workspace is another than that of all the rest.
+ELSEWHERE = {
+    "memory_program.link_workspace": "strange_workspace_id",
+    "memory_program.unlink_workspace": "child_workspace_id",
+}
 # Other calls of the same actions that have to leave the same behind.
 MORE: dict[str, list[dict[str, Any]]] = {
     "memory_steps.next": [
@@ -61,6 +66,9 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "memory_plan.update_phase": [{"phase": "Two", "name": "Second"}],
     "memory_context.knowledge_store": [{"slug": "newer", "supersedes": "slug-0"}],
     "memory_context.remember": [{"ttl_seconds": 60}],
+    "memory_program.add_plan": [{"force": True}],
+    "memory_program.set_dependency": [{"dependency_type": "informs"}],
+    "memory_program.update_risk": [{"status": "resolved"}],
     "memory_session.reserve_files": [{"exclusive": False, "partial": True}],
 }
 # What has to be done before there is something to do.
@@ -68,6 +76,7 @@ BEFORE: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     "memory_plan.resume_plan": [("memory_plan", "pause_plan", {"pause_reason": "deferred"})],
     "memory_library.reset": [("memory_library", "update", {})],
     "memory_plan.unarchive": [("memory_plan", "archive", {"force": True})],
+    "memory_program.unarchive": [("memory_program", "archive", {})],
 }
 
 
@@ -79,7 +88,8 @@ def arguments(world: PopulatedStore, action: Action, more: dict[str, Any]) -> di
     """A call that does something in this world."""
     sure = {"confirm": True} if "confirm" in action.params else {}
     known = {name: world.arguments[name] for group in action.one_of for name in group if name in world.arguments}
-    return {**known, **world.plausible(action), **sure, **ARGUMENTS.get(label(action), {}), **more}
+    other = {"workspace_id": world.arguments[ELSEWHERE[label(action)]]} if label(action) in ELSEWHERE else {}
+    return {**known, **world.plausible(action), **sure, **other, **ARGUMENTS.get(label(action), {}), **more}
 
 
 def content(data_root: Path, *, but: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:

@@ -8,7 +8,7 @@ import pytest
 from server import calls, settings
 from server.errors import InvalidArguments
 from server.settings import SETTINGS, Settings
-from server.tools import TOOLS
+from server.tools import GROUPS, TOOLS
 
 SAMPLES = {
     "data_root": ("/tmp/flag", "/tmp/environment"),
@@ -152,7 +152,8 @@ def test_a_flag_with_an_empty_value_is_refused(setting: settings.Setting) -> Non
 def test_groups_of_tools_may_be_named() -> None:
     offered = [list(calls.offered(settings.load({"tools": text}, {}))) for text in ("core", "ALL", "core,memory_plan")]
 
-    assert offered == [list(TOOLS)] * 3
+    assert offered == [list(GROUPS["core"]), list(TOOLS), list(GROUPS["core"])]
+    assert set(GROUPS["core"]) < set(TOOLS) == set(GROUPS["all"])
     with pytest.raises(
         InvalidArguments, match=r"names plans; there are: core, all, memory_.* Did you mean memory_plan\?"
     ):

@@ -1,12 +1,12 @@
 """The tools this server offers, by name."""
 
 from server.registry import Tool
-from server.tools import agent, context, library, plan, session, steps, workspace
+from server.tools import agent, context, library, plan, program, session, steps, workspace
 
 CORE = (workspace.TOOL, plan.TOOL, steps.TOOL, context.TOOL, agent.TOOL, session.TOOL)
-OFFERED = (*CORE, library.TOOL)
+FURTHER = (program.TOOL, library.TOOL)
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in OFFERED}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (*CORE, *FURTHER)}
 
 # What a setting may name instead of single tools.
 GROUPS: dict[str, tuple[str, ...]] = {"core": tuple(tool.name for tool in CORE), "all": tuple(TOOLS)}

@@ -17,6 +17,7 @@ from server.models.base import encode, later, new_id
 from server.models.context import ContextItem, NewItem, Parent, ParentType, Stored, combine
 from server.models.events import Event
 from server.models.text import VALUE_BYTES
+from server.tools import program_rules
 from server.tools.common import Call
 from server.tools.wording import completed
 
@@ -78,8 +79,15 @@ async def place(call: Call, db: Reader, parent: Parent, plan_id: str | None) -> 
     home = await call.workspace_id(db) if parent.parent_type == "agent" else None
     found = await context_items.place(db, parent, workspace_id=home)
     _check_plan(parent, found, plan_id)
-    await call.workspace_id(db, found.workspace_id)
+    await seen(call, db, parent, found.workspace_id)
     return found
+
+
+async def seen(call: Call, db: Reader, parent: Parent | ContextItem, workspace_id: str) -> str:
+    """Return the workspace of a call on what is in `workspace_id`; a program is seen from others too."""
+    if parent.parent_type == "program":
+        return await program_rules.place(call, db, parent.parent_id, workspace_id)
+    return await call.workspace_id(db, workspace_id)
 
 
 def _check_plan(parent: Parent, found: ParentLocation, plan_id: str | None) -> None:
@@ -100,7 +108,7 @@ async def chosen(
         item = await context_items.get(db, item_id)
         kind, parent_id, plan_id = told
         _agree(item, item_type, parent_id or (plan_id if kind == "plan" else None))
-        await call.workspace_id(db, item.workspace_id)
+        await seen(call, db, item, item.workspace_id)
         return item
     assert item_type is not None  # the registry refuses a call that names neither
     parent = await named_parent(call, db, told)
@@ -110,7 +118,7 @@ async def chosen(
         home = (await place(call, db, parent, told[2])).workspace_id
     if item is None:
         raise await context_items.no_such_type(db, parent, item_type, home or "")
-    await call.workspace_id(db, item.workspace_id)
+    await seen(call, db, item, item.workspace_id)
     return item
 
 
@@ -137,7 +145,9 @@ async def put(
             problems.append((number, problem))
     if problems:
         raise _refusal(problems, alone=len(asked) == 1)
-    await call.workspace_id(tx, _one_workspace(rows))
+    parents = [wanted[number].parent for number in wanted]
+    of_program = next((parent for parent in parents if parent.parent_type == "program"), parents[0])
+    await seen(call, tx, of_program, _one_workspace(rows))
     found = [slots[one.key] for one in wanted.values()]
     if changed := [row for row, slot in zip(rows, found, strict=True) if _differs(row, slot)]:
         await context_items.put(tx, changed)

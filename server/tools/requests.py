@@ -14,7 +14,7 @@ from server.models.base import Model
 # Who calls, and from where, is told by the key and the workspace; how much is answered may differ.
 ASIDE = ("request_id", "agent", "session_id", "workspace_id", "workspace_path", "max_bytes", "offset")
 NOWHERE = ""  # the workspace of what is about none
-PINNING = ("plan_id", "step_id", "trash_id")  # whoever sends the same one means the same workspace
+PINNING = ("plan_id", "step_id", "trash_id", "program_id")  # whoever sends the same one means the same workspace
 
 
 class Answered(Exception):

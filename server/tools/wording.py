@@ -13,7 +13,8 @@ LISTERS = {
     "note": "memory_plan action='list_notes' plan_id={plan_id!r}",
     "phase": "memory_plan action='get' plan_id=...",
     "plan": "memory_plan action='list'",
-    "program": "memory_plan action='list'",
+    "program": "memory_program action='list'",
+    "risk": "memory_program action='list_risks' program_id=...",
     "session": "memory_session action='list_sessions'",
     "step": "memory_steps action='list' plan_id=...",
     "trash": "memory_workspace action='trash'",
@@ -25,6 +26,7 @@ WAYS = {
     "archived parent": "memory_plan action='unarchive' plan_id={plan_id!r} brings it back; what is stored on it can be "
     "read as it is.",
     "archived plan": "memory_plan action='unarchive' plan_id={plan_id!r} brings it back.",
+    "archived program": "memory_program action='unarchive' program_id={program_id!r} brings it back.",
     "archived session": "memory_agent action='init' opens a new one.",
     "context type": "memory_context action='list' shows what there is.",
     "event": "memory_workspace action='events' lists it.",

@@ -16,7 +16,7 @@ from server.db.storage.driver import Statement
 from server.settings import DATABASE_NAME
 
 SHAPE = bench_store.Shape(2, 5, crowd=15)
-NOTHING = Things(Random(0), [], "a crowded one", [], [], [], [], [])
+NOTHING = Things(Random(0), [], "a crowded one", [], [], [], [], [], [])
 NAMES = [kind.name for kind in bench_scale.every(NOTHING)]
 
 

@@ -43,7 +43,8 @@ class World:
         self._seen: dict[str, Rows] = {}
         self._held: dict[str, set[str]] = {}
         self.is_archived = False  # so that what a gate holds is not among the live rows
-        self.plan_id = self.other_id = ""
+        self.plan_id = self.other_id = self.third_id = ""
+        self.programs = ["", ""]
 
     async def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
         given_ = {name: value for name, value in arguments.items() if value is not None}
@@ -67,6 +68,13 @@ class World:
             "memory_plan", "create", title="Q", steps=[{"task": "q"}], depends_on_plans=[self.plan_id], **made
         )
         self.other_id = other["plan_id"]
+        third = await self.call("memory_plan", "create", title="R", steps=[{"task": "r"}], **made)
+        self.third_id = third["plan_id"]
+        first, second = self.programs = [
+            (await self.call("memory_program", "upgrade", plan_id=plan_id))["program_id"]
+            for plan_id in (self.plan_id, self.third_id)
+        ]
+        await self.call("memory_program", "set_dependency", program_id=second, target_program_id=first)
         self.sessions = [
             (await self.call("memory_agent", "init", agent="ada", plan_id=self.plan_id))["session_id"] for _ in "12"
         ]
@@ -80,8 +88,9 @@ class World:
         told = {table: {row[keys[table]]: dict(row) for row in rows} for table, rows in found.items()}
         self.trash = [row[0] for row in await db.all("SELECT trash_id FROM trash ORDER BY created_at, trash_id")]
         self.is_archived = bool(await db.value("SELECT EXISTS (SELECT 1 FROM plans_archive)"))
+        members = {row["plan_id"]: dict(row) for row in await db.all("SELECT * FROM program_plans")}
         given_ = await db.all("SELECT *, coalesce(step_id, phase_id) AS id FROM confirmations")
-        return {**told, "confirmations": {row["id"]: dict(row) for row in given_}}
+        return {**told, "members": members, "confirmations": {row["id"]: dict(row) for row in given_}}
 
     def note(self, rows: dict[str, Rows]) -> None:
         """Remember which unconfirmed gates hold each open step now, through whatever it waits for.
@@ -150,6 +159,10 @@ def holding(rows: dict[str, Rows], node: tuple[str, str], seen: set[tuple[str, s
             and (other["approval_required"] or plan["phase_gates"])
         }  # fmt: skip
         nexts += [("phase*", phase["phase_id"]), ("plan*", plan["plan_id"])]
+    if kind in ("plan", "plan*") and node_id in rows["members"]:
+        nexts += [("program*", rows["members"][node_id]["program_id"])]
+    if kind == "program":
+        nexts += [("plan", plan_id) for plan_id, place in rows["members"].items() if place["program_id"] == node_id]
     if kind in ("phase", "plan"):
         nexts += [
             ("step", one["step_id"])
@@ -167,7 +180,11 @@ PLAN_STATUS = ("active", "paused", "blocked", "completed", "failed")
 
 def arguments(world: World, which: int, a: int, b: int) -> tuple[str, str, dict[str, Any]]:
     """One call of every kind that touches plans, phases, steps and what they wait for."""
-    plan = {"plan_id": world.other_id if b % 7 == 6 else world.plan_id}
+    plan = {"plan_id": {6: world.other_id, 5: world.third_id}.get(b % 7, world.plan_id)}
+    program = {"program_id": world.programs[a % 2]}
+    ids = (world.plan_id, world.other_id, world.third_id)
+    ends = {"source_plan_id": (*ids, None)[a // 2 % 4], "target_plan_id": ids[b % 3]}
+    programs = {**program, "target_program_id": world.programs[b % 2]}
     step = {**plan, "step_index": a % STEPS}
     phase, other = PHASES[a % 4], PHASES[b % 4]
     sure, force = {"confirm": True}, {"force": True if b % 2 else None}
@@ -213,6 +230,15 @@ def arguments(world: World, which: int, a: int, b: int) -> tuple[str, str, dict[
         ("memory_plan", "delete", {"plan_id": world.other_id if b % 2 else world.plan_id, **sure, **force}),
         ("memory_workspace", "restore", {"trash_id": trash}),
         ("memory_workspace", "restore", {"trash_id": trash}),  # as often as things are deleted
+        ("memory_program", "add_plan", {**program, "plan_id": ids[b % 3], **force}),
+        ("memory_program", "remove_plan", {"plan_id": ids[b % 3]}),
+        ("memory_program", "set_dependency", {**program, **ends, "dependency_type": ("blocks", "informs")[b // 3 % 2]}),
+        ("memory_program", "set_dependency", {**programs, "dependency_type": ("blocks", "informs")[b // 3 % 2]}),
+        ("memory_program", "remove_dependency", {**program, **ends}),
+        ("memory_program", "remove_dependency", programs),
+        ("memory_program", "delete", {**program, **sure}),
+        ("memory_program", ("archive", "unarchive")[b % 2], program),
+        ("memory_program", "upgrade", {"plan_id": ids[b % 3]}),
     )  # fmt: skip
     return calls[which % len(calls)][0], calls[which % len(calls)][1], dict(calls[which % len(calls)][2])
 
@@ -245,9 +271,12 @@ def moves(kinds: st.SearchStrategy[int]) -> st.SearchStrategy[list[tuple[int, in
     )
 
 
-KINDS = 34
+KINDS = 43
 # What takes something away, changes what is left, brings it back, and begins it: rarely together among all others.
 AWAY_AND_BACK = (4, 10, 14, 19, 20, 28, 32, 33)
+
+# Plans that come and go with programs, and what these wait for; a step of each begins.
+TOGETHER = (1, 4, 10, 25, 26, *range(31, 43))
 
 
 def throw(seeded: Path, thrown: list[Any]) -> None:
@@ -272,6 +301,18 @@ def test_nothing_behind_an_unconfirmed_gate_is_ever_begun_or_done(seeded: Path, 
 @example(thrown=[(10, 6, 0, 0), (19, 1, 0, 0), (32, 0, 0, 0)])  # a step goes, its phase moves past the gate, it is back
 @example(thrown=[(10, 3, 0, 0), (10, 1, 0, 0), (32, 0, 0, 0)])  # back without what led to its gate
 def test_nothing_that_comes_back_comes_back_in_front_of_its_gate(seeded: Path, thrown: list[Any]) -> None:
+    throw(seeded, thrown)
+
+
+@settings(max_examples=40)
+@given(thrown=moves(st.sampled_from(TOGETHER)))
+@example(thrown=[(35, 0, 0, 0), (1, 0, 5, 0)])  # the plan with the gates leaves the program that is waited for
+@example(thrown=[(35, 0, 2, 0), (1, 0, 5, 0)])  # the plan that waits leaves its program
+@example(thrown=[(40, 1, 0, 0), (1, 0, 5, 0)])  # the program that waits is deleted
+@example(thrown=[(40, 0, 0, 0), (1, 0, 5, 0)])  # the program that is waited for is deleted
+@example(thrown=[(25, 0, 5, 0), (35, 0, 2, 0), (26, 0, 5, 0), (1, 0, 5, 0)])  # it leaves while it is in the archive
+@example(thrown=[(25, 0, 5, 0), (40, 1, 0, 0), (26, 0, 5, 0), (1, 0, 5, 0)])  # its program goes meanwhile
+def test_no_program_lets_go_of_what_a_gate_holds(seeded: Path, thrown: list[Any]) -> None:
     throw(seeded, thrown)
 
 

@@ -39,6 +39,10 @@ NEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("memory_library", "list"): {"kind": "agent"},
     ("memory_library", "get"): {"kind": "agent", "name": "Worker"},
     ("memory_library", "match"): {"query": "work plan step agent"},
+    ("memory_program", "get"): {"program_id": "program_id"},
+    ("memory_program", "get_dependencies"): {"program_id": "program_id"},
+    ("memory_program", "list_plans"): {"program_id": "program_id"},
+    ("memory_program", "list_risks"): {"program_id": "program_id"},
     ("memory_session", "get_session"): {"session_id": "session_id"},
     ("memory_session", "list_checkpoints"): {"plan_id": "plan_id"},
     ("memory_session", "inbox"): {"agent": "reviewer"},
@@ -72,8 +76,16 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
         await agent("memory_session", "checkpoint", **me, name=f"checkpoint {n}", data={"words": LONG})
         await agent("memory_agent", "init", agent=f"agent {n}", plan_id=plan_id)
     await agent("memory_plan", "set_plan_dependencies", plan_id=plan_id, depends_on_plans=others)
+    program = await agent("memory_program", "create", **here, title="The program", description=LONG, goals=[LONG])
+    on_it = {"program_id": program["program_id"]}
+    for n, other in enumerate(others[:4]):
+        await agent("memory_program", "add_plan", **on_it, plan_id=other)
+        await agent("memory_program", "add_risk", **on_it, risk_title=f"Risk {n} {LONG}", description=LONG)
+        await agent("memory_program", "create", **here, title=f"Program {n} {LONG}")
+        ends = {"source_plan_id": other, "target_plan_id": others[n - 1]}
+        await agent("memory_program", "set_dependency", **on_it, **ends) if n else None
     await agent("memory_context", "store", plan_id=plan_id, type="findings", data={"words": [LONG] * MANY}, **me)
-    return {**here, **me, "plan_id": plan_id, "step_id": step["next"]["step_id"]}
+    return {**here, **me, "plan_id": plan_id, "step_id": step["next"]["step_id"], **on_it}
 
 
 async def test_a_cut_result_names_calls_that_show_the_rest(agent: Agent, workspace_id: str) -> None:

@@ -63,6 +63,7 @@ def values(made: Store) -> dict[str, Any]:
         "paths": ["a.py"],
         "plan_ids": [made.plan_id],
         "template": "feature",
+        "program_id": "prog_1",
         "thread_id": "t",
         "name": "before",
         "kind": "skill",

@@ -9,6 +9,7 @@ from server.db.audit.trash import Rows
 from server.db.context import knowledge
 from server.db.dependencies import dependencies
 from server.db.plans import phases
+from server.db.programs import memberships
 from server.db.steps import steps
 from server.db.storage.connection import Transaction
 from server.db.storage.driver_errors import ConstraintViolation
@@ -46,7 +47,7 @@ async def put_back(tx: Transaction, rows: Rows) -> list[str]:
     wanted = {table: [dict(row) for row in found] for table, found in rows.items() if found}
     expired = _leave_out_expired(wanted, tx.now())
     edges = [row for table in EDGES for row in wanted.pop(table, [])]
-    await _leave_out_programs(tx, wanted)
+    kept_out = await _leave_out_members(tx, wanted)
     for row in wanted.get("steps", ()):
         row["waits_for"] = 0  # the triggers count as the dependencies come back
     shapes = {table: await shape_of(tx, table) for table in wanted}
@@ -56,8 +57,9 @@ async def put_back(tx: Transaction, rows: Rows) -> list[str]:
         await _refuse_clashes(tx, table, wanted[table], shapes[table])
         await _insert(tx, table, wanted[table])
     await _place(tx, wanted)
+    await memberships.rejoin(tx, [row["program_id"] for row in wanted.get("programs", ())])
     await knowledge.relink(tx, wanted.get("knowledge", ()))
-    return [*expired, *await _reconnect(tx, edges, wanted)]
+    return [*expired, *kept_out, *await _reconnect(tx, edges, wanted)]
 
 
 def _leave_out_expired(wanted: dict[str, Table], now: str) -> list[str]:
@@ -72,12 +74,23 @@ def _leave_out_expired(wanted: dict[str, Table], now: str) -> list[str]:
     return [f"{len(over)} rows were left out: they expired meanwhile."] if over else []
 
 
-async def _leave_out_programs(tx: Transaction, wanted: dict[str, Table]) -> None:
-    """A plan comes back without the membership in a program that is gone."""
+async def _leave_out_members(tx: Transaction, wanted: dict[str, Table]) -> list[str]:
+    """Take away places in programs that are gone, and of plans that are gone or in a program; and gone workspaces."""
+    back = {row["program_id"] for row in wanted.get("programs", ())}
+    links = wanted.pop("program_workspace_links", [])
+    homes = await _known(tx, ("workspaces",), "workspace_id", [row["workspace_id"] for row in links])
     members = wanted.pop("program_plans", [])
-    known = await _known(tx, ("programs",), "program_id", [row["program_id"] for row in members])
-    if kept := [row for row in members if row["program_id"] in known]:
-        wanted["program_plans"] = kept
+    known = back | await _known(tx, ("programs",), "program_id", [row["program_id"] for row in members])
+    ids = [row["plan_id"] for row in members]
+    plans = {row["plan_id"] for table in ("plans", "plans_archive") for row in wanted.get(table, ())}
+    plans |= await _known(tx, ("plans", "plans_archive"), "plan_id", ids)
+    plans -= await _known(tx, ("program_plans",), "plan_id", ids)
+    kept = [row for row in members if row["program_id"] in known and row["plan_id"] in plans]
+    wanted |= {"program_plans": kept} if kept else {}
+    linked = [row for row in links if row["workspace_id"] in homes]
+    wanted |= {"program_workspace_links": linked} if linked else {}
+    lost = len(members) - len(kept) if back else 0
+    return [f"{lost} plans were left out: they are in another program now, or deleted."] if lost else []
 
 
 def _in_order(shapes: dict[str, Shape]) -> list[str]:
@@ -223,7 +236,9 @@ async def _reconnect(tx: Transaction, edges: Table, wanted: dict[str, Table]) ->
         for row in wanted.get(table, ())
     ]
     joined = [("phase", row["phase_id"]) for row in wanted.get("steps", ())]
-    programs = [("program", row["program_id"]) for row in wanted.get("program_plans", ())]
+    programs = [
+        ("program", row["program_id"]) for table in ("programs", "program_plans") for row in wanted.get(table, ())
+    ]
     targets = [(row["target_type"], row["target_id"]) for row in back]
     await dependencies.refresh(tx, [*nodes, *joined, *programs, *targets])
     there = {row["dependency_id"] for row in back}

@@ -1,6 +1,6 @@
 """Table `dependencies`: the source waits for the target while the row is pending and of type `blocks`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from server.db.storage.connection import Reader, Transaction
@@ -12,6 +12,9 @@ from server.models.plans import DependencyType, Plan
 Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
 Edge = tuple[Node, Node]  # (source, target)
 CYCLE_SHOWN = 40
+OF_EDGE = """
+    source_type = :source_type AND source_id = :source_id AND target_type = :target_type AND target_id = :target_id
+"""
 
 IS_CLOSED = """
     CASE d.target_type
@@ -45,30 +48,42 @@ def _exists(end: str, suffix: str = "") -> str:
 
 TARGET_EXISTS = f"({_exists('target')} OR {_exists('target', '_archive')})"
 
-# What a node that was reached leads to: what it waits for itself, what the phase, plan or program around it waits for
-# (marked with a star), and the members without which a plan, phase or program is not finished.
-LINKS = (
-    """d.target_type, d.target_id FROM reached w
-        JOIN dependencies d ON d.source_type = w.type AND d.source_id = w.id AND d.dep_type = 'blocks'""",
-    "'phase*', s.phase_id FROM reached w JOIN steps s ON w.type = 'step' AND s.step_id = w.id",
-    "'plan*', p.plan_id FROM reached w JOIN phases p ON w.type IN ('phase', 'phase*') AND p.phase_id = w.id",
-    """'program*', p.program_id FROM reached w
-        JOIN plans p ON w.type IN ('plan', 'plan*') AND p.plan_id = w.id AND p.program_id IS NOT NULL""",
-    """d.target_type, d.target_id FROM reached w
-        JOIN dependencies d ON w.type IN ('phase*', 'plan*', 'program*')
-            AND d.source_type = rtrim(w.type, '*') AND d.source_id = w.id AND d.dep_type = 'blocks'""",
-    "'step', s.step_id FROM reached w JOIN steps s ON w.type = 'phase' AND s.phase_id = w.id",
-    "'step', s.step_id FROM reached w JOIN steps s ON w.type = 'plan' AND s.plan_id = w.id",
-    "'plan', m.plan_id FROM reached w JOIN program_plans m ON w.type = 'program' AND m.program_id = w.id",
-)
-# Everything that must close before the targets of new edges can. A node is reached once, however many lead to it.
-REACHABLE = f"""
-    WITH RECURSIVE reached (type, id) AS (
-        SELECT value ->> 0, value ->> 1 FROM json_each(:targets)
-        {"".join(f" UNION SELECT {link}" for link in LINKS)}
+
+def _links(edge: str = "", step: str = "") -> tuple[str, ...]:
+    """Return what a node that was reached leads to: what it waits for itself, what the phase, plan or program around
+    it waits for (marked with a star), and the members without which a plan, phase or program is not finished.
+
+    `edge` and `step` are further conditions of the edges and of the members that are steps.
+    """
+    return (
+        f"""d.target_type, d.target_id FROM reached w
+            JOIN dependencies d ON d.source_type = w.type AND d.source_id = w.id AND d.dep_type = 'blocks' {edge}""",
+        "'phase*', s.phase_id FROM reached w JOIN steps s ON w.type = 'step' AND s.step_id = w.id",
+        "'plan*', p.plan_id FROM reached w JOIN phases p ON w.type IN ('phase', 'phase*') AND p.phase_id = w.id",
+        """'program*', p.program_id FROM reached w
+            JOIN plans p ON w.type IN ('plan', 'plan*') AND p.plan_id = w.id AND p.program_id IS NOT NULL""",
+        f"""d.target_type, d.target_id FROM reached w
+            JOIN dependencies d ON w.type IN ('phase*', 'plan*', 'program*')
+                AND d.source_type = rtrim(w.type, '*') AND d.source_id = w.id AND d.dep_type = 'blocks' {edge}""",
+        f"'step', s.step_id FROM reached w JOIN steps s ON w.type = 'phase' AND s.phase_id = w.id {step}",
+        f"'step', s.step_id FROM reached w JOIN steps s ON w.type = 'plan' AND s.plan_id = w.id {step}",
+        "'plan', m.plan_id FROM reached w JOIN program_plans m ON w.type = 'program' AND m.program_id = w.id",
     )
-    {" UNION ALL ".join(f"SELECT w.type AS from_type, w.id AS from_id, {link}" for link in LINKS)}
-"""
+
+
+def _reachable(links: Sequence[str]) -> str:
+    """Return the query for all that must close before `:targets` can. A node is reached once, whatever leads to it."""
+    return f"""
+        WITH RECURSIVE reached (type, id) AS (
+            SELECT value ->> 0, value ->> 1 FROM json_each(:targets)
+            {"".join(f" UNION SELECT {link}" for link in links)}
+        )
+        {" UNION ALL ".join(f"SELECT w.type AS from_type, w.id AS from_id, {link}" for link in links)}
+    """
+
+
+REACHABLE = _reachable(_links())
+STILL_REACHABLE = _reachable(_links("AND d.dep_status = 'pending'", "AND s.status NOT IN ('done', 'cancelled')"))
 
 PENDING_NAMED = """
     SELECT d.source_type, d.source_id, d.target_type, d.target_id,
@@ -113,16 +128,7 @@ async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType =
 
 
 def _row(edge: Edge, dep_type: str, now: str) -> dict[str, Any]:
-    (source_type, source_id), (target_type, target_id) = edge
-    return {
-        "dependency_id": new_id("dep"),
-        "source_type": source_type,
-        "source_id": source_id,
-        "target_type": target_type,
-        "target_id": target_id,
-        "dep_type": dep_type,
-        "now": now,
-    }
+    return {"dependency_id": new_id("dep"), **_ends(edge), "dep_type": dep_type, "now": now}
 
 
 async def put_back(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -158,6 +164,20 @@ def edge_of(row: Mapping[str, Any] | Record) -> Edge:
 def of_plan(plan: Plan) -> list[Node]:
     """Return what opens and closes with a plan: itself, and its program if it has one."""
     return [("plan", plan.plan_id), *([("program", plan.program_id)] if plan.program_id else [])]
+
+
+async def find(db: Reader, edge: Edge) -> Columns | None:
+    """Return the row of an edge."""
+    return await db.one(f"SELECT * FROM dependencies WHERE {OF_EDGE}", _ends(edge))
+
+
+async def remove(tx: Transaction, edge: Edge) -> None:
+    await tx.run(f"DELETE FROM dependencies WHERE {OF_EDGE}", _ends(edge))
+
+
+def _ends(edge: Edge) -> dict[str, str]:
+    (source_type, source_id), (target_type, target_id) = edge
+    return {"source_type": source_type, "source_id": source_id, "target_type": target_type, "target_id": target_id}
 
 
 async def clear(tx: Transaction, sources: Iterable[Node], target_type: str) -> None:
@@ -265,6 +285,16 @@ async def freed(tx: Transaction, changed: Sequence[Columns]) -> list[Node]:
     return await free_among(tx, [(row["source_type"], row["source_id"]) for row in satisfied])
 
 
+def waiting_on(rows: Iterable[Mapping[str, Any]], gone: Collection[Node]) -> list[Node]:
+    """Return what waits for things that go, by their rows of `dependencies`; it may be free without them."""
+    sources = [
+        (row["source_type"], row["source_id"])
+        for row in rows
+        if row["dep_type"] == "blocks" and row["dep_status"] == "pending"
+    ]
+    return [node for node in sources if node not in gone]
+
+
 async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
     """Return those of `nodes` that wait for nothing any more."""
     if not nodes:
@@ -283,13 +313,11 @@ async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
 
 async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
     """Raise Conflict if one of these edges, which exist already, closes a cycle over `blocks`."""
-    targets = dict.fromkeys(target for _, target in edges)
-    rows = await tx.all(REACHABLE, {"targets": encode([list(target) for target in targets])})
-    graph: dict[Node, list[Node]] = {}
-    for source, target in (*edges, *(((row[0], row[1]), (row[2], row[3])) for row in rows)):
+    graph = await _graph(tx, REACHABLE, [target for _, target in edges])
+    for source, target in edges:
         graph.setdefault(source, []).append(target)
     if cycle := find_cycle(graph):
-        ids = [node_id for node_type, node_id in cycle if not node_type.endswith("*")]
+        ids = [node_id for _, node_id in told(cycle)]
         if len(ids) > CYCLE_SHOWN:
             ids = [*ids[: CYCLE_SHOWN // 2], "...", *ids[-CYCLE_SHOWN // 2 :]]
         raise Conflict(
@@ -297,6 +325,30 @@ async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
             "Leave out one of these dependencies, or take one of them away first.",
             cycle=ids,
         )
+
+
+def told(cycle: Sequence[Node]) -> list[Node]:
+    """Return what of a cycle is to be told: not that something is inside something else."""
+    return [node for node in cycle if not node[0].endswith("*")]
+
+
+async def _graph(db: Reader, query: str, starts: Sequence[Node]) -> dict[Node, list[Node]]:
+    rows = await db.all(query, {"targets": encode([list(start) for start in dict.fromkeys(starts)])})
+    graph: dict[Node, list[Node]] = {}
+    for row in rows:
+        graph.setdefault((row[0], row[1]), []).append((row[2], row[3]))
+    return graph
+
+
+async def cycles(db: Reader, starts: Sequence[Node], *, most: int) -> list[list[Node]]:
+    """Return cycles among what `starts` still wait for, so that none of it can ever go on; one of each tangle."""
+    graph = await _graph(db, STILL_REACHABLE, starts)
+    found: list[list[Node]] = []
+    while len(found) < most and (cycle := find_cycle(graph)):
+        found.append(told(cycle))
+        for node in cycle:
+            graph.pop(node, None)
+    return found
 
 
 async def _placed(tx: Transaction, ids: Sequence[str]) -> list[str]:

@@ -99,6 +99,8 @@ TRIGGERS = (
     ("DELETE ON main.trash", f"instr(OLD.data, '\"{HELD}\"') > 0", "'back', OLD.trash_id"),
     ("UPDATE OF program_id ON main.plans", "OLD.program_id IS NOT NULL AND OLD.program_id IS NOT NEW.program_id",
      "'plan', NEW.plan_id"),
+    ("UPDATE OF program_id ON main.plans_archive",
+     "OLD.program_id IS NOT NULL AND OLD.program_id IS NOT NEW.program_id", "'plan', NEW.plan_id"),
 )  # fmt: skip
 # Whoever waits for a program waits for its plans: all of them are looked at when one leaves.
 LEFT = f"""

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
+from server.db.storage.driver import Statement
 from server.errors import Conflict, NotFound
 from server.models.base import Columns, encode, new_id
 from server.models.plans import Plan, PlanBrief
@@ -22,6 +23,7 @@ FILTERS = """
     workspace_id = :workspace_id
     AND (:category IS NULL OR category = :category)
     AND (:priority IS NULL OR priority = :priority)
+    AND (:program_id IS NULL OR program_id = :program_id)
     AND (:query IS NULL OR instr(folded(title), folded(:query)) > 0)
     AND (:status IN ('any', 'archived') OR status = :status)
 """
@@ -106,6 +108,7 @@ class Filter:
     category: str | None = None
     priority: str | None = None
     query: str | None = None
+    program_id: str | None = None
     include_archived: bool = False
 
     @property
@@ -121,6 +124,7 @@ class Filter:
             "category": self.category,
             "priority": self.priority,
             "query": self.query,
+            "program_id": self.program_id,
         }
 
 
@@ -169,6 +173,24 @@ def _progress(suffixes: Sequence[str]) -> str:
 def with_done(row: Columns) -> dict[str, Any]:
     """Return a row of a plan with how many of its steps are done, from how many there are and how many are open."""
     return {**dict(row), "steps_done": row["steps_total"] - row["open_steps"]}
+
+
+def of_program(program_id: str, *, after: Sequence[str | int] | None, limit: int) -> Statement:
+    """Return the statement for the plans of a program in their order, live or archived, of any workspace."""
+    where = f"plan_id IN (SELECT plan_id FROM program_plans WHERE program_id = :program_id) AND {IS_SHOWN}"
+    both = " UNION ALL ".join(_listed(suffix, where.format(f"plans{suffix}")) for suffix in ("", "_archive"))
+    order_index, plan_id = after or (-1, "")
+    listing = f"""
+        WITH page AS (
+            SELECT l.*, m.order_index FROM ({both}) l
+                JOIN program_plans m ON m.program_id = :program_id AND m.plan_id = l.plan_id
+            WHERE (m.order_index, l.plan_id) > (:order_index, :after_id)
+            ORDER BY m.order_index, l.plan_id LIMIT :limit
+        )
+        {_progress(("", "_archive"))}
+        ORDER BY page.order_index, page.plan_id
+    """
+    return listing, {"program_id": program_id, "order_index": order_index, "after_id": plan_id, "limit": limit}
 
 
 async def starting_with(db: Reader, prefix: str, *, limit: int) -> list[PlanBrief]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from server.db.gates import approvals
 from server.db.plans import phases, plan_notes
+from server.db.programs import programs
 from server.db.sessions import briefing, lineage
 from server.db.steps import claims
 from server.db.steps.claims import StepFilter
@@ -124,19 +125,21 @@ async def _of_plan(db: Reader, plan: Plan | None, agent: str, most: int) -> tupl
     waiting = await plan_notes.waiting(db, plan.plan_id, agent)
     told = [_note(note, most) for note in waiting[:MOST_NOTES]]
     standing = [_phase(phase) for phase in sorted(rows, key=lambda phase: (phase.status == "done", phase.index))]
+    program = await programs.title(db, plan.program_id) if plan.program_id else None
     return (
-        _core(plan, rows),
+        _core(plan, rows, program),
         Section("instructions", told, "memory_plan list_notes", len(waiting)),
         Section("phases", standing, "memory_plan get"),
     )
 
 
-def _core(plan: Plan, rows: Sequence[PhaseProgress]) -> Section:
+def _core(plan: Plan, rows: Sequence[PhaseProgress], program: str | None) -> Section:
     current = next((phase.name for phase in rows if phase.status != "done" and phase.steps_total), None)
     small = {"plan_id": plan.plan_id, "status": plan.status}
     fields = {
         **small,
         "title": plan.title,
+        "program": {"program_id": plan.program_id, "title": program} if program else None,
         "category": plan.category,
         "priority": plan.priority,
         "steps_done": sum(phase.steps_done for phase in rows),

@@ -230,7 +230,7 @@ async def delete(
     """
     async with call.write() as tx:
         item = await context_rules.chosen(call, tx, item_id, type, (parent_type, parent_id, plan_id))
-        await call.workspace_id(tx, item.workspace_id)
+        await context_rules.seen(call, tx, item, item.workspace_id)
         if item.archived:
             raise await context_items.why_absent(tx, Parent(parent_type=item.parent_type, parent_id=item.parent_id))
         check_version(item.version, call.shared.expected_version, f"The context item {item.item_id}")

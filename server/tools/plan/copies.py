@@ -9,6 +9,7 @@ from server.db.steps import steps
 from server.db.storage.connection import Transaction
 from server.models.plans import Plan
 from server.models.text import Id, Line
+from server.tools import program_rules
 from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.drafts import PlanDraft
@@ -24,13 +25,20 @@ TITLE_LENGTH = 500
 
 
 @TOOL.action(takes=("request",))
-async def clone_plan(call: Call, *, plan_id: Id, new_title: Line | None = None, reset_steps: bool = True) -> Result:
+async def clone_plan(
+    call: Call,
+    *,
+    plan_id: Id,
+    new_title: Line | None = None,
+    reset_steps: bool = True,
+    link_to_same_program: bool = False,
+) -> Result:
     """Copy a plan with its phases, steps and goals.
 
     The copy is active and has new ids. Steps that wait for each other do so in the copy. reset_steps=true makes every
     step pending and drops its notes; false keeps status and notes. Research files are copied too. Claims,
     confirmations, context items, sessions and plan notes stay with the original, which may be archived. new_title is
-    the old one with (Clone) behind it, unless given.
+    the old one with (Clone) behind it, unless given. link_to_same_program puts it into the program of the original.
 
     Example: {"action":"clone_plan","plan_id":"plan_1rqewqexykb7","new_title":"Release 2.1"}
     """
@@ -46,7 +54,9 @@ async def clone_plan(call: Call, *, plan_id: Id, new_title: Line | None = None, 
         await dependencies.refresh(tx, [("phase", phase.phase_id) for phase in progress])
         summary = f"Plan {plan.title!r} copied from {source.title!r}"
         drafts.record(tx, plan, "plan_created", summary, cloned_from=plan_id, steps=len(rows))
-        return await drafts.made(tx, draft, plan, rows, source_plan_id=plan_id)
+        together = source.program_id if link_to_same_program else None
+        told = await program_rules.joined(call, tx, plan, together) if together else {}
+        return await drafts.made(tx, draft, plan, rows, source_plan_id=plan_id, **told)
 
 
 @TOOL.action(destructive=True, takes=("version", "force"))
@@ -77,7 +87,7 @@ async def delete(call: Call, *, plan_id: Id, confirm: bool = False) -> dict[str,
             rows=rows,
         )
         gone = set(await plan_archive.nodes(tx, plan_id))
-        waiting = drafts.waiting_on(rows.get("dependencies", ()), gone)
+        waiting = dependencies.waiting_on(rows.get("dependencies", ()), gone)
         await plan_archive.remove(tx, plan_id)
         free = await dependencies.free_among(tx, waiting)
         drafts.record(tx, plan, "plan_deleted", f"Plan {plan.title!r} deleted", trash_id=trash_id)

@@ -1,6 +1,6 @@
 """What makes a plan: a draft becomes rows, waits for other plans, and changes its status under rules."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,16 +193,6 @@ async def set_free(tx: Transaction, before: Plan, after: Plan) -> list[Node]:
     if (before.status == "completed") == (after.status == "completed"):
         return []
     return await dependencies.refresh(tx, dependencies.of_plan(after))
-
-
-def waiting_on(rows: Iterable[Mapping[str, Any]], gone: Collection[Node]) -> list[Node]:
-    """Return what waits for things that go, by their rows of `dependencies`; it may be free without them."""
-    sources = [
-        (row["source_type"], row["source_id"])
-        for row in rows
-        if row["dep_type"] == "blocks" and row["dep_status"] == "pending"
-    ]
-    return [node for node in sources if node not in gone]
 
 
 async def refuse_claims(call: Call, db: Reader, plan_id: str, what: str, *, phase_id: str | None = None) -> None:

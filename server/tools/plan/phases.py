@@ -242,7 +242,7 @@ async def _remove(
 ) -> list[dependencies.Node]:
     """Delete a phase and return what waited for it, or for its steps, and is free now."""
     nodes = {("phase", phase.phase_id), *(("step", step.step_id) for step in gone)}
-    waiting = drafts.waiting_on(rows["dependencies"], nodes)
+    waiting = dependencies.waiting_on(rows["dependencies"], nodes)
     if heir:
         await phases.move_steps(tx, phase.phase_id, heir.phase_id)
     else:

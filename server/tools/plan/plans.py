@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from server.db.plans import phases, plan_overview, plans
+from server.db.programs import programs
 from server.errors import Ambiguous
 from server.models.plans import (
     STEPS_LIMIT,
@@ -20,6 +21,7 @@ from server.models.plans import (
 )
 from server.models.steps import NewStep
 from server.models.text import Id, Line, Lines, Name, Text
+from server.tools import program_rules
 from server.tools.common import Call, Detail
 from server.tools.plan import drafts, templates
 from server.tools.plan.drafts import PlanDraft
@@ -48,6 +50,7 @@ async def create(
     priority: Priority = "medium",
     goals: Lines | None = None,
     success_criteria: Lines | None = None,
+    program_id: Id | None = None,
     depends_on_plans: PlanIds | None = None,
     template: Name | None = None,
     phases: Phases | None = None,
@@ -55,13 +58,13 @@ async def create(
 ) -> Result:
     """Make a plan, with phases and steps, in one call.
 
-    phases is [{name, description?, approval_required?, success_criteria?, required_agents?, steps?: [step]}]; steps
-    is [step], each of which may name its phase. A step is {task, phase?, type?, status?, section?, assignee?, notes?,
+    phases is [{name, description?, approval_required?, success_criteria?, required_agents?, steps?: [step]}]; steps is
+    [step], each of which may name its phase. A step is {task, phase?, type?, status?, section?, assignee?, notes?,
     depends_on?, requires_validation?, requires_confirmation?}. depends_on names step ids, or indices across the new
     plan: those of phases first, then those of steps, from 0. A phase with approval_required has to be confirmed by a
-    human before later phases start. depends_on_plans are plans that this one waits for. With a template (see
-    list_templates) its phases come first, and what you give replaces its category, goals and criteria. category is
-    feature unless given. At most 2000 steps a call; memory_steps add appends more.
+    human before later phases start. depends_on_plans are plans that this one waits for; program_id puts it into a
+    program. With a template (see list_templates) its phases come first, and what you give replaces its category, goals
+    and criteria. category is feature unless given. At most 2000 steps a call; memory_steps add appends more.
 
     Example: {"action":"create","title":"Add login","goals":["Users can log in"],"success_criteria":["Tests pass"],
     "phases":[{"name":"Build","steps":[{"task":"Write the form"},{"task":"Test it","depends_on":[0]}]}]}
@@ -78,7 +81,8 @@ async def create(
     draft.columns = {name: value for name, value in draft.columns.items() if value is not None} | {"priority": priority}
     async with call.write() as tx:
         plan, rows = await drafts.make(tx, await call.workspace_id(tx), draft)
-        return await drafts.made(tx, draft, plan, rows)
+        told = await program_rules.joined(call, tx, plan, program_id) if program_id else {}
+        return await drafts.made(tx, draft, plan, rows, **told)
 
 
 @TOOL.action(takes=("request",))
@@ -176,20 +180,24 @@ async def list_(
     status: PlanStatus | None = None,
     category: Category | None = None,
     priority: Priority | None = None,
+    program_id: Id | None = None,
     query: Line | None = None,
     include_archived: bool = False,
     order: PlanOrder = "updated",
 ) -> Page:
     """The plans of a workspace, last changed first.
 
-    query is part of the title. status=archived lists only archived plans; include_archived adds them to the others,
-    and status then also means the one they had before. order: updated, created, priority (all newest first), title.
+    query is part of the title; of a program, those of other workspaces are in memory_program list_plans.
+    status=archived lists only archived plans; include_archived adds them to the others, and status then also means the
+    one they had before. order: updated, created, priority (all newest first), title.
 
     Example: {"action":"list","status":"active","order":"priority"}
     """
     wanted = plans.Filter(
-        await call.workspace_id(call.db), status, category, priority, query, include_archived=include_archived
+        await call.workspace_id(call.db), status, category, priority, query, program_id, include_archived
     )
+    if program_id:
+        await programs.require(call.db, program_id)
     key = f"plans-{order}"
     found, total = await plans.page(
         call.db,

@@ -1,0 +1,1 @@
+"""Programs, the plans in them, and their risks."""
