@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
+from server import aliases
 from server.db.sessions import sessions
 from server.db.shared_state import requests
 from server.db.storage.connection import Database
@@ -72,7 +73,8 @@ async def _run(
             f"There is no tool {name[:NAME_SHOWN]!r}.{f' Did you mean {near!r}?' if near else ''} "
             f"Tools: {', '.join(sorted(tools))}."
         )
-    bound = tools[name].bind(arguments)
+    tool, arguments = aliases.addressed(TOOLS, tools[name], arguments)
+    bound = tool.bind(arguments)
     if bound.action.name == HELP:
         return render(await bound.action.handler(None, **bound.arguments), Budget(MAX_BYTES))
     if store.settings.read_only and bound.action.writes(bound.arguments):

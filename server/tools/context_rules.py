@@ -17,8 +17,8 @@ from server.models.base import encode, later, new_id
 from server.models.context import ContextItem, NewItem, Parent, ParentType, Stored, combine
 from server.models.events import Event
 from server.models.text import VALUE_BYTES
-from server.tools import program_rules
 from server.tools.common import Call
+from server.tools.rules import program_rules
 from server.tools.wording import completed
 
 Told = tuple[ParentType, str | None, str | None]  # parent_type, parent_id, plan_id

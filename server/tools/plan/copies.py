@@ -9,13 +9,13 @@ from server.db.steps import steps
 from server.db.storage.connection import Transaction
 from server.models.plans import Plan
 from server.models.text import Id, Line
-from server.tools import program_rules
 from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.drafts import PlanDraft
 from server.tools.plan.tool import TOOL
 from server.tools.plan_rules import unblocked
 from server.tools.render import Result
+from server.tools.rules import program_rules
 
 KEPT = (
     "description", "category", "priority", "goals", "success_criteria", "categorization", "workflow_mode", "owner",

@@ -21,12 +21,12 @@ from server.models.plans import (
 )
 from server.models.steps import NewStep
 from server.models.text import Id, Line, Lines, Name, Text
-from server.tools import program_rules
 from server.tools.common import Call, Detail
 from server.tools.plan import drafts, templates
 from server.tools.plan.drafts import PlanDraft
 from server.tools.plan.tool import TOOL
 from server.tools.render import Page, Result, reading
+from server.tools.rules import program_rules
 
 PHASE_SHAPE = "[{name, description?, steps?: [{task, type?, assignee?, depends_on?}]}]"
 Phases = Annotated[list[NewPhase], Field(max_length=200, description=PHASE_SHAPE)]

@@ -15,12 +15,12 @@ from server.models.events import Event
 from server.models.plans import DependencyType, Plan, PlanBrief
 from server.models.programs import Program
 from server.models.text import Id, Line
-from server.tools import program_rules
 from server.tools.common import Call
 from server.tools.plan_rules import unblocked
 from server.tools.program.programs import end_of, standing
 from server.tools.program.tool import TOOL
 from server.tools.render import Result
+from server.tools.rules import program_rules
 
 TARGET = (("target_plan_id",), ("target_program_id",))
 Graph = dict[Node, set[Node]]

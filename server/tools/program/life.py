@@ -10,11 +10,11 @@ from server.errors import Conflict, InvalidArguments
 from server.models.plans import Category, Priority
 from server.models.programs import Program
 from server.models.text import AgentNameOrEmpty, Id, Line, Lines, Text
-from server.tools import program_rules
 from server.tools.common import Call
 from server.tools.plan_rules import live, unblocked
 from server.tools.program.programs import facts
 from server.tools.program.tool import TOOL
+from server.tools.rules import program_rules
 
 # Of a plan, what the program that is made of it says too.
 TAKEN = ("title", "description", "category", "priority", "goals", "success_criteria", "owner")

@@ -12,10 +12,10 @@ from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.plans import PlanBrief
 from server.models.programs import Program
 from server.models.text import Id
-from server.tools import program_rules
 from server.tools.common import Call
 from server.tools.program.tool import TOOL
 from server.tools.render import Page, reading
+from server.tools.rules import program_rules
 
 PlanIds = Annotated[list[Id], Field(min_length=1, max_length=200)]
 ORDER = "program_plans"

@@ -7,10 +7,10 @@ from server.db.programs import overview, programs
 from server.models.plans import Category, PlanBrief, Priority
 from server.models.programs import Program, ProgramBrief, Risk, percent
 from server.models.text import AgentName, Id, Line, Lines, Text
-from server.tools import program_rules
 from server.tools.common import Call, Detail
 from server.tools.program.tool import TOOL
 from server.tools.render import Page, Result, reading
+from server.tools.rules import program_rules
 
 ORDER = "programs"
 WHOLE = reading("memory_program get", "program_id")

@@ -12,10 +12,10 @@ from server.errors import InvalidArguments
 from server.models.events import Event
 from server.models.programs import FoundRisk, Likelihood, Program, Risk, RiskStatus, RiskType, Severity
 from server.models.text import Id, Line, Text
-from server.tools import program_rules
 from server.tools.common import Call
 from server.tools.program.tool import TOOL
 from server.tools.render import Page, Result
+from server.tools.rules import program_rules
 
 ORDER = "risks"
 COLUMNS = {"risk_title": "title", "risk_type": "type", "plan_id": "source_plan_id"}  # where they differ

@@ -1,0 +1,1 @@
+"""Rules that several tools share and that need a module of their own."""

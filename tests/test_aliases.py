@@ -1,0 +1,92 @@
+"""Names that stood under another tool once are accepted there too, and listed nowhere."""
+
+import json
+from typing import Any
+
+import pytest
+
+from server.aliases import ELSEWHERE, Moved, addressed
+from server.calls import offered, run
+from server.settings import Settings
+from server.store import Store
+from server.tools import TOOLS
+from tests.conftest import Agent
+
+
+@pytest.mark.parametrize(("tool", "old"), ELSEWHERE, ids=str)
+def test_an_old_name_means_an_action_that_exists_and_shadows_none(tool: str, old: str) -> None:
+    moved = ELSEWHERE[tool, old]
+
+    assert not TOOLS[tool].knows(old)
+    assert moved.tool != tool
+    known = {name for action in TOOLS[moved.tool].actions.values() for name in action.params}
+    assert set(moved.renamed.values()) <= known
+    assert moved.action in TOOLS[moved.tool].actions
+    assert old not in json.dumps(TOOLS[tool].input_schema()) + TOOLS[tool].description()
+
+
+async def test_the_old_names_of_program_actions_do_what_the_new_ones_do(agent: Agent, workspace_id: str) -> None:
+    async def plan(action: str, **arguments: Any) -> dict[str, Any]:
+        return await agent("memory_plan", action, **arguments)
+
+    here = {"workspace_id": workspace_id}
+    program = await plan("create_program", title="P", description="d", priority="high", category="feature", **here)
+    program_id = program["program_id"]
+    first, second = [(await plan("create", title=title, steps=[{"task": title}], **here))["plan_id"] for title in "AB"]
+    on_it = {"program_id": program_id, **here}
+    await plan("add_plan_to_program", plan_id=first, **on_it)
+    await plan("link_to_program", plan_id=second, **on_it)
+    assert [one["plan_id"] for one in (await plan("list_program_plans", **on_it))["plans"]] == [first, second]
+    ends = {"source_plan_id": first, "target_plan_id_dep": second, "target_phase": None}
+    edge = await plan("set_dependency", dependency_type="blocks", **ends, **on_it)
+    assert (edge["source"], edge["waits_for"]) == ({"plan_id": second}, {"plan_id": first})
+    assert (await plan("get_dependencies", **on_it))["ready"] == [first]
+    told = {"risk_title": "Late", "risk_severity": "high", "risk_status": "accepted", "risk_type": "behavioral_change"}
+    await plan("add_risk", risk_source_plan_id=first, risk_description="d", risk_mitigation="m", **told, **on_it)
+    [risk] = (await plan("list_risks", risk_severity="high", risk_status="accepted", **on_it))["risks"]
+    assert (risk["plan_id"], risk["description"], risk["mitigation"]) == (first, "d", "m")
+    assert (await plan("auto_detect_risks", **on_it))["plans_scanned"] == 2
+    assert (await plan("unlink_from_program", plan_id=first, **here))["removed"] is True
+    assert (await plan("upgrade_to_program", plan_id=first, **here))["title"] == "A"
+
+
+async def test_an_argument_by_its_old_and_its_new_name_is_refused(agent: Agent, workspace_id: str) -> None:
+    made = await agent("memory_program", "create", workspace_id=workspace_id, title="P")
+    both = {"risk_severity": "high", "severity": "low", "risk_title": "Late"}
+    error = await agent.fails("memory_plan", "add_risk", program_id=made["program_id"], **both)
+
+    assert error["code"] == "invalid_arguments"
+    assert "memory_program action='add_risk'" in error["message"]
+
+
+async def test_help_on_an_old_name_is_help_on_the_new_one(agent: Agent) -> None:
+    told = await agent("memory_plan", "help", topic="create_program")
+
+    assert (told["tool"], told["action"]) == ("memory_program", "create")
+
+
+async def test_an_old_name_works_where_the_new_tool_is_not_offered(settings: Settings, tmp_path: Any) -> None:
+    chosen = Settings(data_root=settings.data_root, tools=("core",))
+    tools, store = offered(chosen), Store(chosen)
+    (tmp_path / "code").mkdir()
+    try:
+        assert "memory_program" not in tools
+        where = {"workspace_path": str(tmp_path / "code")}
+        await run(store, tools, "memory_workspace", {"action": "register", **where})
+        made = json.loads(await run(store, tools, "memory_plan", {"action": "create_program", "title": "P", **where}))
+        assert made["program_id"].startswith("prog_")
+    finally:
+        await store.close()
+
+
+def test_a_name_that_the_old_tool_has_today_keeps_todays_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ELSEWHERE, ("memory_plan", "create"), Moved("memory_program", "create"))
+    monkeypatch.setitem(ELSEWHERE, ("memory_plan", "set_goals"), Moved("memory_program", "update"))
+
+    for action in ("create", "set_goals"):
+        call = {"action": action, "title": "A"}
+        assert addressed(TOOLS, TOOLS["memory_plan"], call) == (TOOLS["memory_plan"], call)
+
+
+async def test_a_name_that_nothing_ever_had_is_unknown(agent: Agent) -> None:
+    assert (await agent.fails("memory_plan", "create_programme", title="X"))["code"] == "unknown_action"
