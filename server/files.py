@@ -84,15 +84,13 @@ def make_folder(path: Path) -> None:
     path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
-def narrow(folder: Path, is_ours: Callable[[str], bool]) -> None:
+def narrow(folder: Path, is_ours: Callable[[Path], bool]) -> None:
     """Take everybody else's rights from what is ours in a folder, and say so."""
     if os.name == "nt" or not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if not is_ours(path.name):
-            continue
         try:
-            found = _narrowed(path)
+            found = _narrowed(path) if is_ours(path) else None
         except FileNotFoundError:
             continue  # another process ends, and takes its log along
         except OSError as error:

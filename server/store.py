@@ -14,7 +14,7 @@ from server.db.storage.driver_errors import Unreadable
 from server.db.storage.migrations import migrate
 from server.db.storage.opening import open_database
 from server.errors import Ending, ProjectMemoryError, Storage
-from server.settings import ASSETS, Settings, is_ours
+from server.settings import ASSETS, Settings, is_to_narrow
 from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 async def open_store(settings: Settings) -> Database:
     """Return the open, migrated and seeded database of `settings`. The caller closes it."""
     if not settings.read_only:
-        files.narrow(settings.data_root, is_ours)
+        files.narrow(settings.data_root, is_to_narrow)
     try:
         return await _opened(settings)
     except Unreadable as error:

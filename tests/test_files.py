@@ -130,6 +130,18 @@ async def test_what_of_ours_is_open_to_others_is_narrowed_and_said(
     assert {name: mode for name, mode in found.items() if mode not in ("600", "700")} == {}
 
 
+async def test_what_only_has_a_name_of_ours_keeps_its_mode(settings: Settings) -> None:
+    folder, pipe = (settings.data_root / f"{settings.database.name}{end}" for end in ("-folder", "-pipe"))
+    folder.mkdir(mode=0o755)
+    os.mkfifo(pipe, 0o644)
+    for path in (folder, pipe):
+        path.chmod(0o755)
+    await (await open_store(settings)).close()
+
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, pipe)] == [0o755, 0o755]
+    pipe.unlink()
+
+
 async def test_a_read_only_server_changes_no_mode(settings: Settings) -> None:
     settings.database.chmod(0o644)
     await (await open_store(Settings(data_root=settings.data_root, read_only=True))).close()
