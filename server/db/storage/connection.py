@@ -246,12 +246,11 @@ class Database(Reader):
         SQLite before 3.51.3 can corrupt a file when a commit runs during a checkpoint, so the writer holds
         BEGIN IMMEDIATE, writes nothing, and another connection does the work.
         """
-        try:
-            await self._lock(BUSY_TIMEOUT_MS / 1000)
-            async with connected(self.path, self._synchronous) as other:
+        async with connected(self.path, self._synchronous) as other:
+            try:
+                await self._lock(BUSY_TIMEOUT_MS / 1000)
                 [[(_, frames, copied)]] = await other.run("PRAGMA wal_checkpoint(PASSIVE)")
-        finally:
-            with anyio.CancelScope(shield=True):
+            finally:
                 await self._writer.rollback()
         self._is_dirty = False
         if copied < frames:

@@ -9,14 +9,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from itertools import count
+from itertools import chain, count, repeat
 from math import inf
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 
-from server.db.storage.driver_errors import BUSY_TIMEOUT_MS, Locked, translate
+from server.db.storage.driver_errors import BUSY_TIMEOUT_MS, translate
 from server.db.storage.name_functions import FUNCTIONS
 from server.db.storage.wal_checkpoints import LIMIT_BYTES
 from server.errors import Ending
@@ -28,7 +28,8 @@ Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs onc
 NO_PARAMS: Params = {}
 BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
 PRAGMAS = ("foreign_keys = ON", "wal_autocheckpoint = 0", f"journal_size_limit = {LIMIT_BYTES}")
-LOCK_PAUSE_SECONDS = (0.0005, 0.005)  # between two looks for a write lock that another process holds
+# The longest, between looks for a write lock that another process holds; to look costs that process time, too.
+FIRST_PAUSES, LAST_PAUSE = (0.002, 0.005, 0.01, 0.02), 0.05  # seconds
 QUICK_SECONDS = 0.002  # that a query may hold the loop up
 QUICK_ROWS = 20  # for which one statement may run there
 LOOK_STEPS = 1000  # of SQLite's machine between two looks at the time
@@ -87,16 +88,15 @@ class Connection:
         Looks for it often and at random: SQLite's own way sleeps ever longer, and starves who waits.
         """
         deadline = time.monotonic() + seconds
-        while True:
-            try:
-                await self.batch((BEGIN, NO_PARAMS))
-                self._looks, self._unchanged = 0, self._driver.total_changes
-            except Locked:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(random.uniform(*LOCK_PAUSE_SECONDS))
-            else:
-                return
+        if self._under_way:
+            await self._on_thread(int)
+        for longest in chain(FIRST_PAUSES, repeat(LAST_PAUSE)):
+            if self._is_closing or self.is_stopped:
+                raise Ending
+            if self._has_begun(is_last=time.monotonic() > deadline):
+                break
+            await asyncio.sleep(random.uniform(longest / 10, longest))
+        self._looks, self._unchanged = 0, self._driver.total_changes
 
     async def rollback(self) -> None:
         """End the transaction, if there is one, behind what is under way."""
@@ -116,6 +116,15 @@ class Connection:
             self._is_closing = True
             await self._on_thread(self._driver.close)
             self._thread.shutdown(wait=False)
+
+    def _has_begun(self, *, is_last: bool) -> bool:
+        try:
+            self._driver.execute(BEGIN)
+        except sqlite3.Error as error:
+            if is_last or getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise translate(error) from error
+            return False
+        return True
 
     def _at_once(self, statements: Sequence[Statement]) -> list[list[Record]]:
         """Run what is quick where we are, and return the rows of as many statements as came to their end."""
