@@ -15,7 +15,7 @@ from server.db.storage.connection import Transaction
 from server.db.storage.driver_errors import ConstraintViolation
 from server.db.storage.table_shapes import Shape, shape_of
 from server.errors import Conflict
-from server.models.base import encode
+from server.models.base import as_dict, encode
 
 Table = list[dict[str, Any]]
 
@@ -44,7 +44,7 @@ async def put_back(tx: Transaction, rows: Rows) -> list[str]:
     Whatever exists again in their place, and a parent that is gone, is a Conflict. Dependencies whose other end is
     in the trash too come back with it. Steps and phases go back to their old index.
     """
-    wanted = {table: [dict(row) for row in found] for table, found in rows.items() if found}
+    wanted = {table: [as_dict(row) for row in found] for table, found in rows.items() if found}
     expired = _leave_out_expired(wanted, tx.now())
     edges = [row for table in EDGES for row in wanted.pop(table, [])]
     kept_out = await _leave_out_members(tx, wanted)

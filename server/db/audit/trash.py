@@ -7,7 +7,7 @@ from typing import Any
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.errors import NotFound
-from server.models.base import encode, later, new_id
+from server.models.base import as_dict, encode, later, new_id
 from server.models.workspaces import Trashed, TrashEntry
 
 DAYS = 30
@@ -42,7 +42,7 @@ async def put(
             "entity_type": entity_type,
             "entity_id": entity_id,
             "title": title,
-            "data": encode({table: [dict(row) for row in found] for table, found in rows.items() if found}),
+            "data": encode({table: [as_dict(row) for row in found] for table, found in rows.items() if found}),
             "deleted_by": tx.origin.actor,
             "now": tx.now(),
             "expires_at": later(tx.now(), DAYS * 86_400),

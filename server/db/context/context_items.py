@@ -9,7 +9,7 @@ from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import counting
 from server.errors import Conflict, NotFound, ProjectMemoryError
-from server.models.base import encode
+from server.models.base import as_dict, encode
 from server.models.context import ContextItem, ItemBrief, Parent
 
 # The id, plan and workspace of everything an item can hang on. An agent needs no row: its name is enough.
@@ -90,7 +90,7 @@ async def slots(db: Reader, wanted: Sequence[Key], *, workspace_id: str | None) 
             },
         )
         for row in rows:
-            item = dict(row) if row["item_id"] else None
+            item = as_dict(row) if row["item_id"] else None
             found[kind, row["slot_parent"], row["slot_type"]] = Slot(
                 ParentLocation(row["slot_plan"], row["slot_workspace"]), item
             )
@@ -240,4 +240,4 @@ async def delete(tx: Transaction, item_id: str) -> dict[str, Any]:
     """Delete an item and return its row."""
     row = await tx.one("DELETE FROM context_items WHERE item_id = :item_id RETURNING *", {"item_id": item_id})
     assert row is not None  # the caller read it in this transaction
-    return dict(row)
+    return as_dict(row)

@@ -6,7 +6,7 @@ from typing import Any
 
 from server.db.storage.connection import Reader, Transaction
 from server.errors import NotFound
-from server.models.base import encode, new_id
+from server.models.base import as_dict, encode, new_id
 from server.models.knowledge import Knowledge, KnowledgeBrief
 from server.text.names import folded
 
@@ -91,11 +91,11 @@ async def delete(tx: Transaction, knowledge_id: str) -> dict[str, Any]:
     row = await tx.one("SELECT * FROM knowledge WHERE knowledge_id = :id", {"id": knowledge_id})
     assert row is not None  # the caller read it in this transaction
     await tx.batch(
-        ("UPDATE knowledge SET superseded_by = :superseded_by WHERE knowledge_id = :supersedes", dict(row)),
-        ("UPDATE knowledge SET supersedes = :supersedes WHERE knowledge_id = :superseded_by", dict(row)),
-        ("DELETE FROM knowledge WHERE knowledge_id = :knowledge_id", dict(row)),
+        ("UPDATE knowledge SET superseded_by = :superseded_by WHERE knowledge_id = :supersedes", as_dict(row)),
+        ("UPDATE knowledge SET supersedes = :supersedes WHERE knowledge_id = :superseded_by", as_dict(row)),
+        ("DELETE FROM knowledge WHERE knowledge_id = :knowledge_id", as_dict(row)),
     )
-    return dict(row)
+    return as_dict(row)
 
 
 async def relink(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.name_functions import same, starts
 from server.errors import NotFound
-from server.models.base import encode, later, new_id
+from server.models.base import as_dict, encode, later, new_id
 from server.models.context import Fact, FactBrief, Scope
 
 SHOWN = 300  # characters of a value in a list
@@ -146,4 +146,4 @@ async def delete(tx: Transaction, where: Where, namespace: str, key: str) -> dic
         {**vars(where), "namespace": namespace, "key": key},
     )
     assert row is not None  # the caller read it in this transaction
-    return dict(row)
+    return as_dict(row)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from server.db.storage.connection import Reader, Transaction
 from server.errors import NotFound, TooLarge
-from server.models.base import encode, new_id
+from server.models.base import as_dict, encode, new_id
 from server.models.context import Parent
 from server.models.research import ResearchBrief, ResearchDocument, file_name
 from server.models.text import VALUE_BYTES
@@ -79,7 +79,7 @@ async def no_such_file(db: Reader, parent: Parent, filename: str, *, workspace_i
     names = list(dict.fromkeys(row["filename"] for row in rows))
     likely = difflib.get_close_matches(filename, names, 5, 0.5)
     own = [row for row in rows if (row["parent_type"], row["parent_id"]) == parent.key]
-    near = [dict(row) for row in rows if row["filename"] in likely] or [dict(row) for row in own]
+    near = [as_dict(row) for row in rows if row["filename"] in likely] or [as_dict(row) for row in own]
     return NotFound(
         f"{parent} has no research file {filename[:80]!r}.",
         **({"near": near[:5]} if near else {}),
@@ -140,7 +140,7 @@ async def copy(tx: Transaction, parents: dict[str, str], *, suffix: str) -> None
             :created_at, :now, :version)
         """,
         [
-            {**dict(row), "document_id": new_id("doc"), "parent_id": parents[row["parent_id"]], "now": tx.now()}
+            {**as_dict(row), "document_id": new_id("doc"), "parent_id": parents[row["parent_id"]], "now": tx.now()}
             for row in rows
         ],
     )

@@ -17,7 +17,7 @@ from server.db.gates import trashed_gates
 from server.db.gates.approvals import GATED_PHASE, IS_GATE, WAITS
 from server.db.storage.connection import Database, Reader, Transaction
 from server.models.approvals import Gate
-from server.models.base import encode
+from server.models.base import as_dict, encode
 
 Gone = tuple[str, str | None]  # a gate, and its plan if that is gone as well
 How = Literal["done", "begun", "dropped", "passed", "completed"]
@@ -471,4 +471,4 @@ async def _waiting_for(db: Reader, step_ids: Sequence[str], known: set[Node]) ->
 async def named(db: Reader, gates: Iterable[str]) -> list[Gate]:
     """Return gates with all that a person or an agent has to know of them."""
     rows = await db.all(NAMES, {"ids": encode(sorted(gates))})
-    return [Gate(**dict(row)) for row in rows]
+    return [Gate(**as_dict(row)) for row in rows]

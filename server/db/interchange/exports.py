@@ -17,6 +17,7 @@ from server.db.storage.clock import Clock
 from server.db.storage.connection import Database, Reader
 from server.db.storage.driver import NO_PARAMS, Params, Statement, connected
 from server.errors import ProjectMemoryError
+from server.models.base import as_dict
 
 Rows = dict[str, list[dict[str, Any]]]  # table -> whole rows
 Source = tuple[str, str, Params]  # table, condition, its values
@@ -158,7 +159,7 @@ async def program(db: Reader, program_id: str) -> Rows:
 async def workspace_head(db: Reader, workspace_id: str) -> dict[str, Any]:
     """Return what tells a workspace where there is nothing else of it."""
     row = await db.one(f"SELECT name, path FROM workspaces WHERE {OF_WORKSPACE}", {"workspace_id": workspace_id})
-    return dict(row) if row else {}
+    return as_dict(row) if row else {}
 
 
 async def workspace(db: Reader, workspace_id: str) -> Rows:
@@ -206,7 +207,7 @@ async def _pages(
             {"workspace_id": workspace_id, **after} if workspace_id else after,
         )
         if rows:
-            yield [dict(row) for row in rows]
+            yield [as_dict(row) for row in rows]
         if len(rows) < PAGE:
             return
         after = {key: rows[-1][key] for key in keys}
@@ -216,7 +217,7 @@ async def _rows(db: Reader, sources: Sequence[Source]) -> Rows:
     """Return the rows of each table that has some, in an order that does not depend on the file's layout."""
     found: Rows = {}
     for (table, _, _), rows in zip(sources, await _at_once(db, [_statement(one) for one in sources]), strict=True):
-        found.setdefault(table, []).extend(dict(row) for row in rows)
+        found.setdefault(table, []).extend(as_dict(row) for row in rows)
     return {table: sorted(rows, key=_place) for table, rows in found.items() if rows}
 
 
@@ -256,7 +257,7 @@ async def imported(db: Reader, workspace_id: str | None) -> list[dict[str, Any]]
         """,
         {"workspace_id": workspace_id} if workspace_id else NO_PARAMS,
     )
-    return [dict(row) for row in rows]
+    return [as_dict(row) for row in rows]
 
 
 async def raw(db: Reader, file_id: str) -> bytes | None:
@@ -275,7 +276,7 @@ async def origins(db: Reader, workspace_id: str, folder: str = "") -> list[dict[
         """,
         {"workspace_id": workspace_id, "first": folder, "last": f"{folder}\U0010ffff"},
     )
-    return [dict(row) for row in rows]
+    return [as_dict(row) for row in rows]
 
 
 async def own_origins(db: Reader, workspace_id: str) -> list[dict[str, Any]]:
@@ -289,7 +290,7 @@ async def own_origins(db: Reader, workspace_id: str) -> list[dict[str, Any]]:
         """,
         {"workspace_id": workspace_id},
     )
-    return [dict(row) for row in rows]
+    return [as_dict(row) for row in rows]
 
 
 async def imported_programs(db: Reader, workspace_id: str) -> set[str]:

@@ -15,7 +15,7 @@ from server.db.plans.plans import IS_SHOWN
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
 from server.db.storage.table_shapes import Shape, shape_of
-from server.models.base import encode
+from server.models.base import as_dict, encode
 from server.models.imports import Finding
 
 CHUNK = 400
@@ -94,7 +94,7 @@ async def _logged(db: Reader, table: str, moments: Iterable[str]) -> dict[str, C
     found = {moment: Counter[Entry]() for moment in moments}
     query = f"SELECT * FROM {table} WHERE timestamp IN (SELECT value FROM json_each(:moments))"
     for row in await db.all(query, {"moments": encode(list(found))}) if found else ():
-        found[row["timestamp"]][_entry(dict(row))] += 1
+        found[row["timestamp"]][_entry(as_dict(row))] += 1
     return found
 
 
@@ -131,7 +131,7 @@ async def _place_plans(db: Reader, stage: Stage, unit: str) -> None:
         "UPDATE plans SET suffix = CASE archived WHEN 1 THEN '_archive' ELSE '' END WHERE unit = :unit",
         [{"unit": unit}],
     )
-    stage.change("UPDATE plans SET suffix = :suffix WHERE plan_id = :plan_id", [dict(row) for row in found])
+    stage.change("UPDATE plans SET suffix = :suffix WHERE plan_id = :plan_id", [as_dict(row) for row in found])
 
 
 def key_of(shape: Shape) -> str:
@@ -174,7 +174,7 @@ class _Table:
                 WHERE {key_of(self.shape)} IN (SELECT value FROM json_each(:keys))
             """
             for row in await self.db.all(sql, wanted):
-                columns = dict(row)
+                columns = as_dict(row)
                 found[columns.pop("?key")] = (suffix, columns)
         return found
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from server.db.storage.connection import Reader, Transaction
 from server.errors import NotFound
-from server.models.base import new_id
+from server.models.base import as_dict, new_id
 from server.models.build_scripts import BuildScript
 from server.text.names import folded
 
@@ -65,4 +65,4 @@ async def delete(tx: Transaction, script_id: str) -> dict[str, Any]:
     """Delete a script that exists and return its row."""
     row = await tx.one("DELETE FROM build_scripts WHERE script_id = :id RETURNING *", {"id": script_id})
     assert row is not None  # the caller required it in this transaction
-    return dict(row)
+    return as_dict(row)

@@ -6,7 +6,7 @@ from typing import Any
 from server.db.plans.plans import stored
 from server.db.storage.connection import Reader, Transaction
 from server.errors import NotFound
-from server.models.base import new_id
+from server.models.base import as_dict, new_id
 from server.models.plans import NewPhase, Phase, PhaseProgress
 from server.text.names import folded
 
@@ -185,7 +185,7 @@ async def collect(db: Reader, phase_id: str) -> dict[str, list[dict[str, Any]]]:
     """Return the rows that go with a phase, besides its steps, by table, in an order in which they can be put back."""
     params = {"phase_id": phase_id}
     found = await db.batch(*((f"SELECT * FROM {table} WHERE {where}", params) for table, where in BELONGS.items()))
-    return {table: [dict(row) for row in rows] for table, rows in zip(BELONGS, found, strict=True)}
+    return {table: [as_dict(row) for row in rows] for table, rows in zip(BELONGS, found, strict=True)}
 
 
 async def move_steps(tx: Transaction, phase_id: str, to_phase_id: str) -> None:

@@ -10,6 +10,7 @@ from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Node
 from server.db.steps import claims
 from server.db.storage.connection import Reader, Transaction
+from server.models.base import as_dict
 from server.models.steps import StepRow
 
 ARCHIVE = "_archive"
@@ -129,7 +130,7 @@ async def collect(db: Reader, plan_id: str) -> dict[str, list[dict[str, Any]]]:
     )
     found: dict[str, list[dict[str, Any]]] = {}
     for (table, _), rows in zip(wanted, results, strict=True):
-        found.setdefault(table, []).extend(dict(row) for row in rows)
+        found.setdefault(table, []).extend(as_dict(row) for row in rows)
     return {table: rows for table, rows in found.items() if rows}
 
 

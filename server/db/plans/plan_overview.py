@@ -9,6 +9,7 @@ from server.db.plans import phases
 from server.db.plans.plans import IS_SHOWN
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record, Statement
+from server.models.base import as_dict
 from server.models.plans import OpenClaim, PhaseProgress, Plan
 from server.models.steps import CLOSED, OPEN, Step, StepBrief, StepRow, view
 
@@ -153,7 +154,7 @@ def _brief(
 
 
 def _step(row: Record) -> StepBrief:
-    return StepBrief.model_validate(dict(row))
+    return StepBrief.model_validate(as_dict(row))
 
 
 def _whole(

@@ -8,7 +8,7 @@ from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.driver import Statement
 from server.errors import Conflict, NotFound
-from server.models.base import Columns, encode, new_id
+from server.models.base import Columns, as_dict, encode, new_id
 from server.models.plans import Plan, PlanBrief
 
 LISTED = "plan_id, workspace_id, program_id, title, category, priority, created_at, updated_at, open_steps"
@@ -172,7 +172,7 @@ def _progress(suffixes: Sequence[str]) -> str:
 
 def with_done(row: Columns) -> dict[str, Any]:
     """Return a row of a plan with how many of its steps are done, from how many there are and how many are open."""
-    return {**dict(row), "steps_done": row["steps_total"] - row["open_steps"]}
+    return {**as_dict(row), "steps_done": row["steps_total"] - row["open_steps"]}
 
 
 def of_program(program_id: str, *, after: Sequence[str | int] | None, limit: int) -> Statement:
@@ -218,7 +218,7 @@ async def statuses(db: Reader, plan_ids: Iterable[str]) -> dict[str, dict[str, s
         """,
         {"ids": encode(list(plan_ids))},
     )
-    return {row["plan_id"]: dict(row) for row in rows}
+    return {row["plan_id"]: as_dict(row) for row in rows}
 
 
 async def neighbours(db: Reader, plan_id: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -293,7 +293,7 @@ async def miscounted(db: Reader) -> list[Miscounted]:
     """Return the plans, live or archived, that have another number of open steps than is stored."""
     every = " UNION ALL ".join(COUNTED.format(suffix=suffix) for suffix in ("", "_archive"))
     rows = await db.all(f"SELECT * FROM ({every}) AS c WHERE stored IS NOT counted ORDER BY plan_id")
-    return [Miscounted(**dict(row)) for row in rows]
+    return [Miscounted(**as_dict(row)) for row in rows]
 
 
 async def touch(tx: Transaction, plan_id: str) -> None:

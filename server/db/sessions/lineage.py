@@ -6,7 +6,7 @@ from typing import Any
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.name_functions import caseless
-from server.models.base import Columns, encode, new_id
+from server.models.base import Columns, as_dict, encode, new_id
 from server.models.sessions import LineageBrief, LineageEntry, Session
 from server.models.steps import StepRow
 
@@ -104,7 +104,7 @@ async def page(
 
 def _brief(row: Columns) -> LineageBrief:
     cut = [name for name in ("reason", "data") if row[f"cut_{name}"]]
-    return LineageBrief.of({**dict(row), "cut": cut})
+    return LineageBrief.of({**as_dict(row), "cut": cut})
 
 
 async def last_to(db: Reader, agent: str, *, workspace_id: str, plan_id: str | None) -> LineageEntry | None:

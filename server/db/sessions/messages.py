@@ -7,7 +7,7 @@ from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.name_functions import caseless
 from server.errors import NotFound
-from server.models.base import encode, new_id
+from server.models.base import as_dict, encode, new_id
 from server.models.messages import Mail, Message, NewMessage, Sent, Thread
 
 Found = tuple[list[tuple[Message, list[str | int]]], int]  # messages with their places in the list, and how many in all
@@ -150,7 +150,7 @@ async def recent(db: Reader, names: Iterable[str], limit: int) -> list[dict[str,
         """,
         {"names": encode(list(names)), "limit": limit},
     )
-    return [dict(row) for row in rows]
+    return [as_dict(row) for row in rows]
 
 
 MAIL = f"""

@@ -8,7 +8,7 @@ from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import counting
 from server.errors import Conflict, ProjectMemoryError
-from server.models.base import encode, later, new_id
+from server.models.base import as_dict, encode, later, new_id
 from server.models.events import Event
 from server.models.sessions import Session, SessionBrief
 
@@ -95,7 +95,7 @@ async def get(db: Reader, session_id: str, silence: int) -> Session:
     )
     if row is None:
         raise await _missing(db, session_id)
-    return Session.of({**dict(row), "status": row["shown"]})
+    return Session.of({**as_dict(row), "status": row["shown"]})
 
 
 async def _missing(db: Reader, session_id: str) -> ProjectMemoryError:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.db.storage.connection import Reader
-from server.models.base import encode
+from server.models.base import as_dict, encode
 
 IDS = "(SELECT value FROM json_each(:ids))"
 BELONGS = {
@@ -22,6 +22,6 @@ async def collect(db: Reader, step_ids: Sequence[str]) -> dict[str, list[dict[st
     """Return all rows that would go with these steps, by table, in an order in which they can be put back."""
     params = {"ids": encode(list(step_ids))}
     return {
-        table: [dict(row) for row in await db.all(f"SELECT * FROM {table} WHERE {where}", params)]
+        table: [as_dict(row) for row in await db.all(f"SELECT * FROM {table} WHERE {where}", params)]
         for table, where in BELONGS.items()
     }
