@@ -161,7 +161,7 @@ def test_a_file_that_is_not_given_its_name_leaves_nothing(tmp_path: Path) -> Non
 # Where else a file comes to be, and why it is not written by `files`.
 ELSEWHERE = {
     "catalog.py": "files of the repository, written by a script",
-    "db/storage/connection.py": "an empty database, 0600",
+    "db/storage/opening.py": "an empty database, 0600",
     "exporters/mirror.py": "a file to lock, 0600",
     "cli/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
     "cli/demo.py": "the demo's own folder",
