@@ -311,6 +311,8 @@ CASES: Mapping[str, tuple[Case, ...]] = {
             before=(("memory_library", "update", on_here(kind="agent", name="Worker", description="Ours")),),
         ),
     ),
+    "memory_library deploy": (Case(on_here(target="claude", kinds=["skill"]), ALL),),
+    "memory_library import": (Case(on_here(), ALL),),
     "memory_library assign": (Case(on_here(kind="skill", name="way-4", notes="here")),),
     "memory_library unassign": (Case(on_here(kind="skill", name="way-2")),),
 }

@@ -42,6 +42,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "memory_context.forget": {"key": "key 0"},
     "memory_context.knowledge_delete": {"slug": "slug-0"},
     "memory_library.delete": {"name": "way-0"},
+    "memory_library.deploy": {"dry_run": False},
+    "memory_library.import": {"path": None},
 }
 # Where the workspace is another than that of all the rest.
 ELSEWHERE = {

@@ -127,10 +127,24 @@ class DefinitionFull(DefinitionBrief):
     assigned: Flag = None
 
 
-class Assignment(Row):
-    """What a workspace uses, and why."""
+class DeployedFile(Row):
+    """A file, or a block of one, that was written for a client. `source` is the hash of the definition."""
 
+    workspace_id: str
+    client: str
+    path: str
+    block: str
     kind: LibraryKind
     name: str
-    notes: str | None = None
-    created_at: str
+    hash: str
+    previous_hash: str | None = None
+    source: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.path, self.block
+
+    @property
+    def hashes(self) -> tuple[str | None, ...]:
+        """What may be there if nobody changed it: a server that died may have left what was there before."""
+        return self.hash, self.previous_hash
