@@ -32,6 +32,11 @@ class Program(Row):
     archived_at: str | None = None
     version: int
 
+    @property
+    def is_archived(self) -> bool:
+        """Older stores tell it by the status alone, or by the time alone."""
+        return self.status == "archived" or self.archived_at is not None
+
 
 class ProgramBrief(Row):
     """A program in a list; its steps are those of all its plans."""

@@ -84,3 +84,17 @@ async def test_a_program_without_its_first_file_costs_itself_alone(
     assert (report.exit_code, report.differences) == (3, [])
     assert [f.path for f in report.findings if f.severity == "error"] == ["programs/prog_1/program.json"]
     assert await db.value("SELECT count(*) FROM plans WHERE program_id IS NULL AND plan_id LIKE 'plan____'") == 2
+
+
+async def test_a_plan_that_two_programs_list_is_in_the_first_of_them_alone(
+    take: Taker, root: Path, db: Database
+) -> None:
+    m = Maker(8)
+    a_plan(m, "plan_shared")
+    first, second = legacy_store.program(m, ["plan_shared"]), legacy_store.program(m, ["plan_shared"])
+    report = await take(legacy_store.put(root, m.files))
+
+    [(program_id,)] = await db.all("SELECT program_id FROM program_plans WHERE plan_id = 'plan_shared'")
+    found = await take.ask("memory_plan", {"action": "get", "plan_id": "plan_shared"})
+    assert (program_id in (first, second), found["program_id"]) == (True, program_id)
+    assert any("in one at most" in finding.what for finding in report.findings)

@@ -17,7 +17,7 @@ VISIBLE = f"""
         SELECT program_id FROM programs WHERE workspace_id = :workspace_id
         UNION SELECT program_id FROM program_workspace_links WHERE workspace_id = :workspace_id
     ) mine JOIN programs p ON p.program_id = mine.program_id
-    WHERE (:include_archived OR p.archived_at IS NULL)
+    WHERE (:include_archived OR (p.archived_at IS NULL AND p.status <> 'archived'))
       AND (:query IS NULL OR instr(folded(p.title), folded(:query)) > 0) AND {SHOWN}
 """
 TOTALS = """
@@ -84,7 +84,7 @@ async def missing(db: Reader, program_id: str) -> NotFound:
 async def require_live(db: Reader, program_id: str) -> Program:
     """Return a program that can be changed, or raise NotFound, or Conflict for an archived one."""
     program = await require(db, program_id)
-    if program.archived_at:
+    if program.is_archived:
         raise Conflict(f"The program {program_id} is archived.").about("archived program", program_id=program_id)
     return program
 

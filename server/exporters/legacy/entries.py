@@ -102,12 +102,12 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         *(Field(name, name, always=True) for name in ("workspace_id", "title", "description", "priority", "category")),
         *_same("goals", "success_criteria"),
         *(Field(name, name, always=True) for name in ("status", "created_at", "updated_at")),
-        *_same("archived_at"),
+        *_same("archived_at", "owner"),
     ),
     "program_risks": (
         Field("risk_id", "id", always=True),
         *(Field(name, name, always=True) for name in ("program_id", "type", "severity", "status", "title")),
-        *_same("description", "mitigation", "detected_by", "source_plan_id", "created_at", "updated_at"),
+        *_same("description", "mitigation", "likelihood", "detected_by", "source_plan_id", "created_at", "updated_at"),
     ),
     "workspaces": _same("display_name", "profile", "parent_workspace_id", "updated_at"),
 }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any, cast
 from server.db.dependencies.dependencies import Edge
 from server.importers.legacy.building import edge
 from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
-from server.importers.legacy.survey import NO_TIME, Survey, tie
+from server.importers.legacy.survey import NO_TIME, Header, Survey, tie
 from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, fields, text
 from server.models.imports import Finding, ImportedRow
 
@@ -58,6 +58,7 @@ def _program(program: Fields, program_id: str, workspace_id: str, at: str, path:
         "status": program.choice("status", STATUSES, {}, "active"),
         "goals": program.strings("goals"),
         "success_criteria": program.strings("success_criteria"),
+        "owner": program.text("owner"),
         "created_at": at,
         "updated_at": program.moment("updated_at", at),
         "archived_at": program.maybe_moment("archived_at"),
@@ -90,12 +91,23 @@ def members(survey: Survey, program_id: str, at: str, teller: Teller) -> list[Im
         plan = survey.plans.get(plan_id)
         if plan is None:
             continue
-        if plan.program not in (None, program_id) and plan.program in survey.programs and plan_id != program_id:
-            teller.warn("$", f"the plan names the program {plan.program!r} as its own; left out here", plan_id)
+        owner = _owner(survey, plan)
+        if owner not in (None, program_id):
+            teller.warn("$", f"the plan is in the program {owner!r}, and in one at most; left out here", plan_id)
             continue
         values = {"program_id": program_id, "plan_id": plan_id, "order_index": len(rows), "created_at": at}
         rows.append(ImportedRow("program_plans", f"{program_id} {plan_id}", values, teller.path))
     return rows
+
+
+def _owner(survey: Survey, plan: Header) -> str | None:
+    """Return the program that a plan names, that it is, or, if it names none, the first that lists it."""
+    if plan.program in survey.programs and plan.program != plan.plan_id:
+        return plan.program
+    if plan.plan_id in survey.programs and plan.steps:
+        return plan.plan_id
+    listing = (each for each, listed in survey.members.items() if plan.plan_id in listed and each != plan.plan_id)
+    return next(listing, None)
 
 
 def _dependencies(survey: Survey, at: str, path: str, value: Any, findings: list[Finding]) -> Iterable[ImportedRow]:
@@ -175,6 +187,7 @@ def _risks(program_id: str, at: str, path: str, value: Any, findings: list[Findi
             "severity": risk.word("severity", "medium"),
             "status": risk.word("status", "identified"),
             "mitigation": risk.text("mitigation"),
+            "likelihood": risk.text("likelihood"),
             "detected_by": risk.word("detected_by", "manual"),
             "source_plan_id": risk.text("source_plan_id"),
             "created_at": created_at,

@@ -96,7 +96,7 @@ async def _put(call: Call, program_id: str, status: str) -> dict[str, Any]:
         program = await programs.require(tx, program_id)
         await program_rules.place(call, tx, program_id, program.workspace_id)
         _check(call, program)
-        if bool(program.archived_at) != archiving:
+        if program.is_archived != archiving:
             changes = {"status": status, "archived_at": tx.now() if archiving else None}
             program = await programs.update(tx, program_id, changes)
             kind, what = ("program_archived", "archived") if archiving else ("program_unarchived", "brought back")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from server.db.storage.connection import Database
 from tests.conftest import Agent
 from tests.tools.program.conftest import PROGRAM, MakePlan
 
@@ -160,6 +161,20 @@ async def test_an_archived_program_keeps_its_plans_and_takes_no_change(
         "program_archived",
         "program_unarchived",
     ]
+
+
+@pytest.mark.parametrize("told", ["status = 'archived'", "archived_at = '2020-01-01T00:00:00.000Z'"])
+async def test_a_program_that_came_archived_is_so_however_its_store_told_it(
+    agent: Agent, workspace_id: str, db: Database, program_id: str, told: str
+) -> None:
+    async with db.transaction() as tx:
+        await tx.run(f"UPDATE programs SET {told}")
+
+    assert (await agent.fails(PROGRAM, "update", program_id=program_id, title="X"))["code"] == "conflict"
+    assert (await agent(PROGRAM, "list", workspace_id=workspace_id))["total"] == 0
+    await agent(PROGRAM, "unarchive", program_id=program_id)
+    [listed] = (await agent(PROGRAM, "list", workspace_id=workspace_id))["programs"]
+    assert listed["status"] == "active"
 
 
 async def test_deleting_previews_then_goes_to_the_trash_and_comes_back_whole(
