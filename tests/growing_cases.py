@@ -207,6 +207,15 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         ),
         Case(lambda w: {"plan_id": w.plan_id, "replacement_steps": [{"task": "Only this"}]}, ALL),
     ),
+    "memory_context workspace_set": (Case(on_here(data={"purpose": "Sells boats"})),),
+    "memory_context workspace_update": (Case(on_here(data={"purpose": "Sells boats"})),),
+    "memory_context workspace_populate": (Case(on_here()),),
+    "memory_context workspace_delete": (
+        Case(
+            on_here(confirm=True),
+            before=(("memory_context", "workspace_set", on_here(data={"purpose": "Sells boats"})),),
+        ),
+    ),
     "memory_context store": (
         Case(on_plan(type="new", data={"a": 1})),
         Case(on_plan(type="kind_1", data={"a": 1}, mode="merge")),

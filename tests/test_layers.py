@@ -24,7 +24,7 @@ FILES = sorted(SERVER.rglob("*.py"))
 # What each room of server/ may import from the others.
 BASE = {"errors", "settings", "text", "files", "waiting"}
 ROWS = {"errors", "text", "models"}
-TOOLS = BASE | {"models", "registry", "library_files", "db", "exporters"}
+TOOLS = BASE | {"models", "registry", "argument_problems", "library_files", "db", "exporters"}
 CALLS = TOOLS | {"tools", "catalog", "store"}
 BEHIND = CALLS | {"calls"}
 ROOMS = {

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from server.models.base import Flag, Json, JsonObject, Model, Row, Strings
-from server.models.text import Data, Id, Line, Lines
+from server.models.text import Data, Id, Line, Lines, Text
 
 ParentType = Literal["program", "workspace", "plan", "phase", "step", "session", "agent"]
 StoreMode = Literal["replace", "merge", "append"]
@@ -15,6 +15,7 @@ AnyScope = Literal["workspace", "plan", "agent", "global", "program", "linked", 
 
 TEN_YEARS = 315_360_000
 TYPE_LENGTH = 200
+WORKSPACE_SECTIONS = "workspace_context"  # the type of the item of a workspace that holds its sections
 
 Lifetime = Annotated[int, Field(ge=1, le=TEN_YEARS, description="seconds")]
 ItemType = Annotated[Line, Field(max_length=TYPE_LENGTH, description="what it is: research_findings, ...")]
@@ -52,6 +53,34 @@ class NewItem(Model):
     tags: Lines | None = None
     mode: StoreMode = "replace"
     expires_in: Lifetime | None = None
+
+
+class SectionEntry(Model):
+    """One thing that a section of a workspace tells."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Line
+    description: Text | None = None
+    links: Annotated[list[Line], Field(max_length=100)] | None = None
+
+
+class Section(Model):
+    """A part of what is known of a workspace."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    summary: Text | None = None
+    items: Annotated[list[SectionEntry], Field(max_length=1000)] | None = None
+
+
+class PromptSection(Model):
+    """A part of a prompt file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Line
+    content: Text
 
 
 class ContextItem(Row):

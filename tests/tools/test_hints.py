@@ -32,6 +32,13 @@ NEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("memory_context", "list_research"): {"plan_id": "plan_id"},
     ("memory_context", "search"): {"query": "words"},
     ("memory_context", "pull"): {"query": "words"},
+    ("memory_context", "generate_instructions"): {"target_agent": "executor", "mission": "words"},
+    ("memory_context", "write_prompt"): {
+        "prompt_title": "words",
+        "prompt_agent": "executor",
+        "prompt_description": "words",
+    },
+    ("memory_context", "dump_context"): {"plan_id": "plan_id"},
     ("memory_agent", "get_lineage"): {"plan_id": "plan_id"},
     ("memory_agent", "get_briefing"): {"plan_id": "plan_id", "agent": "executor"},
     ("memory_agent", "validate"): {"plan_id": "plan_id", "agent": "executor"},
@@ -61,6 +68,7 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
     me = {"session_id": session["session_id"]}
     step = await agent("memory_steps", "next", plan_id=plan_id, **me)
     await agent("memory_plan", "add_build_script", **here, script_name="test", script_command="pytest -q")
+    await agent("memory_context", "workspace_set", **here, data={f"part {n}": LONG for n in range(MANY)})
     others: list[str] = []
     for n in range(MANY):
         others.append((await agent("memory_plan", "create", **here, title=f"Plan {n}", description=LONG))["plan_id"])

@@ -9,9 +9,9 @@ from server.importers.legacy.survey import NO_TIME, Survey, parent_of
 from server.importers.legacy.tree import LegacyWorkspace
 from server.importers.legacy.values import Fields, Object, Teller, derived, fields
 from server.importers.reading import Content, list_of, object_of
+from server.models.context import WORKSPACE_SECTIONS
 from server.models.imports import Finding, ImportedRow
 
-CONTEXT_TYPE = "workspace_context"
 ALLOWLIST_TYPE = "terminal_allowlist"
 TRAILING = re.compile(r"(?<=[^\\/:])[\\/]+$")  # the slash after a name, not that of a root
 LAST_PART = re.compile(r"[^\\/]+(?=[\\/]*$)")
@@ -169,7 +169,9 @@ def sections(
     if found.keep("workspace_id") == workspace_id:
         found.raw("workspace_id")
     data: Object = {"sections": found.raw("sections") if "sections" in found else {}}
-    row = context.row(("workspace", workspace_id), workspace_id, CONTEXT_TYPE, data, path=content.path, at=created_at)
+    row = context.row(
+        ("workspace", workspace_id), workspace_id, WORKSPACE_SECTIONS, data, path=content.path, at=created_at
+    )
     values = {**row.values, "updated_at": updated_at, "extra": found.extra()}
     return [ImportedRow(row.table, row.key, values, row.path), *rows]
 

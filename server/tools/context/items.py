@@ -238,10 +238,11 @@ async def delete(
             kept = item.model_dump(exclude={"data", "tags", "archived"}, exclude_none=True)
             gone = {**kept, "bytes": len(encode(item.data).encode())}
             return {"workspace_id": item.workspace_id, "preview": {"would_delete": gone, "hint": CONFIRM}}
-        return await _delete(tx, item)
+        return await remove(tx, item)
 
 
-async def _delete(tx: Transaction, item: ContextItem) -> dict[str, Any]:
+async def remove(tx: Transaction, item: ContextItem) -> dict[str, Any]:
+    """Move an item to the trash."""
     plan_id = await context_items.plan_of(tx, item)
     row = await context_items.delete(tx, item.item_id)
     trash_id = await trash.put(

@@ -1,0 +1,158 @@
+"""memory_context: texts made of what is stored, to hand out: instructions, prompts, a plan with its context."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from server.db.context import context_items
+from server.db.plans import plans
+from server.exporters import documents
+from server.models.context import WORKSPACE_SECTIONS, Parent, PromptSection
+from server.models.events import Event
+from server.models.plans import Plan
+from server.models.text import AgentName, Id, Index, Line, Lines, SomeText, Text
+from server.tools import output_files
+from server.tools.common import Call
+from server.tools.context.items import Texts
+from server.tools.context.tool import TOOL
+from server.tools.output_files import JSON, MARKDOWN, OutputPath
+
+PromptSections = Annotated[list[PromptSection], Field(max_length=100, description="[{title, content}]")]
+Indices = Annotated[list[Index], Field(max_length=200)]
+Mode = Literal["agent", "ask", "edit"]
+FIRST_VERSION = "1.0.0"
+
+
+@TOOL.action(writes_with="output_path", takes=("budget", "force"))
+async def generate_instructions(
+    call: Call,
+    *,
+    target_agent: AgentName,
+    mission: SomeText,
+    plan_id: Id | None = None,
+    context: Texts | None = None,
+    constraints: Texts | None = None,
+    deliverables: Texts | None = None,
+    files_to_read: Texts | None = None,
+    output_path: OutputPath | None = None,
+) -> dict[str, Any]:
+    """Write instructions for an agent, as Markdown.
+
+    Mission, context, constraints, deliverables and files to read, each a section. Without output_path the text is
+    `content`, in pieces if need be (`next_offset`); with it the text is written to that file of the project, which ends
+    in .md. A file that is there is replaced only with force=true.
+
+    Example: {"action":"generate_instructions","target_agent":"Executor","mission":"Make the build fast"}
+    """
+    plan = await plans.require(call.db, plan_id) if plan_id else None
+    lists = {
+        "Context": context,
+        "Constraints": constraints,
+        "Deliverables": deliverables,
+        "Files to read": files_to_read,
+    }
+    lines = [f"# Instructions for {target_agent}", "", "## Mission", "", mission.strip()]
+    for title, items in lists.items():
+        lines += ["", f"## {title}", "", *(f"- {_indented(item)}" for item in items)] if items else []
+    lines += ["", f"Plan: {plan.title} ({plan.plan_id})"] if plan else []
+    text = "\n".join(lines) + "\n"
+    return await _give(call, plan, text, output_path, ends=MARKDOWN, summary=f"Instructions for {target_agent} written")
+
+
+def _indented(text: str) -> str:
+    """Return a text as one item of a list, however many lines it has."""
+    return "\n  ".join(text.strip().splitlines())
+
+
+@TOOL.action(writes_with="output_path", takes=("budget", "force"))
+async def write_prompt(
+    call: Call,
+    *,
+    prompt_title: Line,
+    prompt_agent: AgentName,
+    prompt_description: Line,
+    plan_id: Id | None = None,
+    prompt_sections: PromptSections | None = None,
+    prompt_variables: Lines | None = None,
+    prompt_raw_body: Text | None = None,
+    prompt_mode: Mode = "agent",
+    prompt_phase: Line | None = None,
+    prompt_step_indices: Indices | None = None,
+    prompt_expires_after: Line = "plan_completion",
+    tags: Lines | None = None,
+    output_path: OutputPath | None = None,
+) -> dict[str, Any]:
+    """Write a prompt file, with front matter.
+
+    The body is prompt_raw_body, else the sections. prompt_variables are the names that it has in {{braces}}.
+    prompt_expires_after is plan_completion, phase_completion or a time. Without output_path the text is `content`; with
+    it the text is written to that file of the project, which ends in .md. With force=true a file that is there is
+    replaced.
+
+    Example: {"action":"write_prompt","prompt_title":"Look","prompt_agent":"Reviewer","prompt_description":"At it"}
+    """
+    plan = await plans.require(call.db, plan_id) if plan_id else None
+    head: dict[str, Any] = {
+        "agent": prompt_agent,
+        "description": prompt_description,
+        "mode": prompt_mode,
+        "version": FIRST_VERSION,
+        "created_by": call.shared.agent,
+        "plan_id": plan_id,
+        "phase": prompt_phase,
+        "step_indices": prompt_step_indices,
+        "expires_after": prompt_expires_after,
+        "tags": tags,
+        "plan_updated_at": plan.updated_at if plan else None,
+    }
+    body = [prompt_raw_body.strip()] if prompt_raw_body else list(_body(prompt_sections or ()))
+    lines = [*_front_matter(head), "", f"# {prompt_title}", "", prompt_description, "", *body]
+    lines += ["", "## Variables", "", *(f"- {{{{{name}}}}}" for name in prompt_variables)] if prompt_variables else []
+    text = "\n".join(lines).rstrip() + "\n"
+    return await _give(call, plan, text, output_path, ends=MARKDOWN, summary=f"Prompt {prompt_title!r} written")
+
+
+def _front_matter(head: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of front matter: JSON is YAML, whatever a text holds."""
+    yield "---"
+    for name, value in head.items():
+        if value not in (None, []):
+            yield f"{name}: {json.dumps(value, ensure_ascii=False)}"
+    yield "---"
+
+
+def _body(sections: Sequence[PromptSection]) -> Iterator[str]:
+    for section in sections:
+        yield from (f"## {section.title}", "", section.content.strip(), "")
+
+
+@TOOL.action(writes_with="output_path", takes=("budget", "force"))
+async def dump_context(call: Call, *, plan_id: Id, output_path: OutputPath | None = None) -> dict[str, Any]:
+    """A plan with its context and the sections of its workspace, as JSON.
+
+    {"plan": {the document of export_plan}, "workspace_context": {the sections}}. Without output_path the text is
+    `content`, in pieces if need be (`next_offset`); with it the text is written to that file of the project, which ends
+    in .json. A file that is there is replaced only with force=true.
+
+    Example: {"action":"dump_context","plan_id":"plan_1rqewqexykb7"}
+    """
+    plan = await plans.require(call.db, plan_id)
+    whole = {"plan": json.loads((await documents.plan(call.db, plan_id)).content)}
+    parent = Parent(parent_type="workspace", parent_id=plan.workspace_id)
+    if known := await context_items.find(call.db, parent, WORKSPACE_SECTIONS, workspace_id=plan.workspace_id):
+        whole["workspace_context"] = known.data
+    text = json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+    told = await _give(call, plan, text, output_path, ends=JSON, summary=f"Context of {plan.title} written")
+    return {**told, "sections": list(whole)}
+
+
+async def _give(
+    call: Call, plan: Plan | None, text: str, output_path: str | None, *, ends: Sequence[str], summary: str
+) -> dict[str, Any]:
+    workspace_id = await call.workspace_id(call.db, plan.workspace_id if plan else None)
+    about = ("plan", plan.plan_id) if plan else ("workspace", workspace_id)
+    event = Event("file_written", *about, workspace_id, plan.plan_id if plan else None, summary)
+    told: dict[str, Any] = {"workspace_id": workspace_id, **({"plan_id": plan.plan_id} if plan else {})}
+    return {**told, **await output_files.give(call, workspace_id, text, output_path, ends=ends, event=event)}
