@@ -207,6 +207,13 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         ),
         Case(lambda w: {"plan_id": w.plan_id, "replacement_steps": [{"task": "Only this"}]}, ALL),
     ),
+    "memory_context generate_instructions": (
+        Case(on_here(target_agent="Executor", mission="Go", output_path="go.md", force=True)),
+    ),
+    "memory_context write_prompt": (
+        Case(on_here(prompt_title="A", prompt_agent="B", prompt_description="C", output_path="go.md", force=True)),
+    ),
+    "memory_context dump_context": (Case(on_plan(output_path="all.json", force=True)),),
     "memory_context workspace_set": (Case(on_here(data={"purpose": "Sells boats"})),),
     "memory_context workspace_update": (Case(on_here(data={"purpose": "Sells boats"})),),
     "memory_context workspace_populate": (Case(on_here()),),

@@ -15,7 +15,7 @@ from server.registry import Action
 from server.settings import Settings
 from server.tools import TOOLS
 from tests.conftest import Agent, ToolError
-from tests.db.plans.test_plan_archive import Store, store
+from tests.db.plans.test_plan_archive import TIMES, Store, insert, store
 from tests.exporters.test_documents import fill_the_rest
 from tests.importers.conftest import everything
 
@@ -101,6 +101,9 @@ async def filled(db: Database, store: Store, project: Path) -> Store:
     async with db.transaction() as tx:
         await fill_the_rest(tx, store)
         await tx.run("UPDATE workspaces SET path = :path", {"path": str(project)})
+        about = {"workspace_id": store.workspace_id, "parent_type": "workspace", "parent_id": store.workspace_id}
+        data = {"type": "workspace_context", "data": '{"sections":{}}'}
+        await insert(tx, "context_items", item_id="item_sections", **about, **data, **TIMES)
     return store
 
 

@@ -44,7 +44,7 @@ async def generate_instructions(
     `content`, in pieces if need be (`next_offset`); with it the text is written to that file of the project, which ends
     in .md. A file that is there is replaced only with force=true.
 
-    Example: {"action":"generate_instructions","target_agent":"Executor","mission":"Make the build fast"}
+    Example: {"action":"generate_instructions","target_agent":"Executor","mission":"Go","output_path":"docs/go.md"}
     """
     plan = await plans.require(call.db, plan_id) if plan_id else None
     lists = {
@@ -91,7 +91,8 @@ async def write_prompt(
     it the text is written to that file of the project, which ends in .md. With force=true a file that is there is
     replaced.
 
-    Example: {"action":"write_prompt","prompt_title":"Look","prompt_agent":"Reviewer","prompt_description":"At it"}
+    Example: {"action":"write_prompt","prompt_title":"Look","prompt_agent":"Reviewer","prompt_description":"At it",
+    "output_path":"docs/look.prompt.md"}
     """
     plan = await plans.require(call.db, plan_id) if plan_id else None
     head: dict[str, Any] = {
@@ -130,13 +131,13 @@ def _body(sections: Sequence[PromptSection]) -> Iterator[str]:
 
 @TOOL.action(writes_with="output_path", takes=("budget", "force"))
 async def dump_context(call: Call, *, plan_id: Id, output_path: OutputPath | None = None) -> dict[str, Any]:
-    """A plan with its context and the sections of its workspace, as JSON.
+    """A plan with all its context, as JSON.
 
-    {"plan": {the document of export_plan}, "workspace_context": {the sections}}. Without output_path the text is
-    `content`, in pieces if need be (`next_offset`); with it the text is written to that file of the project, which ends
-    in .json. A file that is there is replaced only with force=true.
+    {"plan": {the document of export_plan}, "workspace_context": {the sections of its workspace}}. Without output_path
+    the text is `content`, in pieces if need be (`next_offset`); with it the text is written to that file of the
+    project, which ends in .json. A file that is there is replaced only with force=true.
 
-    Example: {"action":"dump_context","plan_id":"plan_1rqewqexykb7"}
+    Example: {"action":"dump_context","plan_id":"plan_1rqewqexykb7","output_path":"docs/all.json"}
     """
     plan = await plans.require(call.db, plan_id)
     whole = {"plan": json.loads((await documents.plan(call.db, plan_id)).content)}

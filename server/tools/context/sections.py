@@ -75,7 +75,7 @@ async def workspace_populate(call: Call) -> dict[str, Any]:
     """Fill empty sections from the profile of the workspace.
 
     project_details, dependencies, modules, test_confirmations, dev_patterns and resources, as far as
-    memory_workspace reindex knows of them. A section that says something stays.
+    the profile knows of them. A section that says something stays.
 
     Example: {"action":"workspace_populate"}
     """

@@ -94,7 +94,7 @@ async def test_empty_sections_are_filled_from_the_profile(agent: Agent, workspac
     assert found["test_confirmations"] == {"summary": "pytest: pytest -q"}
     assert [item["title"] for item in found["resources"]["items"]] == ["build", "test"]
     again = await agent("memory_context", "workspace_populate", **here)
-    assert (again.get("populated"), again["version"]) == ([], told["version"])
+    assert (again.get("populated"), again["version"]) == (None, told["version"])
 
 
 async def test_sections_go_to_the_trash_and_come_back(agent: Agent, workspace_id: str) -> None:
