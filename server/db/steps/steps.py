@@ -207,12 +207,17 @@ def _edges(waits: Mapping[str, Sequence[str]]) -> list[Edge]:
 async def _resolved(db: Reader, plan_id: str, wanted: Mapping[str, Sequence[int | str]]) -> dict[str, list[str]]:
     """Return for each step the ids of those that are named for it, each once."""
     named = list(dict.fromkeys(name for names in wanted.values() for name in names))
-    ids = dict(zip(named, await resolve(db, plan_id, named), strict=True)) if named else {}
+    ids = dict(zip(named, await resolve(db, plan_id, named, wanted), strict=True)) if named else {}
     return {step_id: list(dict.fromkeys(ids[name] for name in names)) for step_id, names in wanted.items()}
 
 
-async def resolve(db: Reader, plan_id: str, named: Sequence[int | str]) -> list[str]:
-    """Return the step ids that ids and indices name; every one that names nothing is told at once."""
+async def resolve(
+    db: Reader, plan_id: str, named: Sequence[int | str], wanted: Mapping[str, Sequence[int | str]] | None = None
+) -> list[str]:
+    """Return the step ids that ids and indices name; every one that names nothing is told at once.
+
+    `wanted` says which steps would wait for them: one that would wait for itself is told, too.
+    """
     names = encode([str(name) for name in named])
     by_index, by_id = await db.batch(
         (
@@ -227,9 +232,11 @@ async def resolve(db: Reader, plan_id: str, named: Sequence[int | str]) -> list[
     known = {row["step_id"]: row["step_id"] for row in by_id}
     known |= {str(row["order_index"]): row["step_id"] for row in by_index}
     if unknown := sorted({str(name) for name in named} - known.keys()):
+        alone = [step_id for step_id, names in (wanted or {}).items() if step_id in {known.get(str(n)) for n in names}]
+        told = f" {', '.join(alone)} cannot wait for itself." if alone else ""
         raise InvalidArguments(
             f"depends_on names {', '.join(unknown)}: no step id, and no index of the plan's "
-            f"{await count(db, plan_id)} steps."
+            f"{await count(db, plan_id)} steps.{told}"
         )
     return [known[str(name)] for name in named]
 

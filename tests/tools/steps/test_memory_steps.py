@@ -402,3 +402,11 @@ async def test_an_edit_that_an_older_store_kept_in_full_is_found(
         await tx.run("UPDATE step_file_edits SET file_path = :path", {"path": str(project / "a.py")})
     for wanted in ("a.py", str(project / "a.py")):
         assert (await agent("memory_steps", "list_edits", plan_id=plan_id, file_path=wanted))["total"] == 1
+
+
+async def test_all_that_a_step_cannot_wait_for_is_named_at_once(agent: Agent, workspace_id: str) -> None:
+    plan = await agent("memory_plan", "create", workspace_id=workspace_id, title="P", steps=[{"task": "a"}])
+    [step_id] = plan["step_ids"]
+    error = await agent.fails("memory_steps", "set_dependencies", step_id=step_id, depends_on=[7, "step_no", step_id])
+
+    assert all(name in error["message"] for name in ("7", "step_no", f"{step_id} cannot wait for itself"))
