@@ -65,7 +65,7 @@ class SectionEntry(Model):
     links: Annotated[list[Line], Field(max_length=100)] | None = None
 
 
-class Section(Model):
+class WorkspaceSection(Model):
     """A part of what is known of a workspace."""
 
     model_config = ConfigDict(extra="forbid")

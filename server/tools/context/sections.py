@@ -11,7 +11,7 @@ from server.db.plans.plans import check_version
 from server.db.storage.connection import Reader, Transaction
 from server.errors import InvalidArguments, NotFound
 from server.models.base import encode
-from server.models.context import WORKSPACE_SECTIONS, ContextItem, NewItem, Parent, Section
+from server.models.context import WORKSPACE_SECTIONS, ContextItem, NewItem, Parent, WorkspaceSection
 from server.models.text import Data, Line
 from server.tools import context_rules
 from server.tools.common import Call
@@ -19,7 +19,7 @@ from server.tools.context.items import CONFIRM, remove
 from server.tools.context.tool import TOOL
 
 MOST = 100
-SECTIONS = TypeAdapter(Annotated[dict[Line, Section], Field(max_length=MOST)])
+SECTIONS = TypeAdapter(Annotated[dict[Line, WorkspaceSection], Field(max_length=MOST)])
 FIELDS = ("summary", "items", "title", "description", "links")
 # What a whole document of the older store has besides its sections.
 ENVELOPE = {
