@@ -1,6 +1,8 @@
-"""Write `catalog/*.json` from the registry; `--check` only tells whether they are current."""
+"""Write `catalog/` from the registry and the answers of the SDK; `--check` only tells whether it is current."""
 
 import sys
+
+import protocol_answers
 
 from server import catalog
 from server.settings import ASSETS
@@ -8,12 +10,26 @@ from server.tools import TOOLS
 
 
 def main() -> int:
-    folder = ASSETS / "catalog"
     checking = "--check" in sys.argv[1:]
-    changed = list(catalog.stale(TOOLS.values(), folder)) if checking else catalog.write(TOOLS.values(), folder)
+    changed = _tools(checking=checking) + _answers(checking=checking)
     for name in changed:
         print(f"{'stale' if checking else 'wrote'} catalog/{name}")
     return 1 if checking and changed else 0
+
+
+def _tools(*, checking: bool) -> list[str]:
+    folder = ASSETS / "catalog"
+    return list(catalog.stale(TOOLS.values(), folder)) if checking else catalog.write(TOOLS.values(), folder)
+
+
+def _answers(*, checking: bool) -> list[str]:
+    file, text = protocol_answers.FILE, protocol_answers.current()
+    if file.is_file() and file.read_text(encoding="utf-8") == text:
+        return []
+    if not checking:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return [f"{file.parent.name}/{file.name}"]
 
 
 if __name__ == "__main__":

@@ -26,15 +26,11 @@ def main() -> None:
 def _serve(chosen: settings.Settings) -> None:
     # The imports make half a million objects that live until the end: not worth a look while they are made.
     gc.disable()
-    import anyio
-
     from server.protocol.stdio import serve
 
-    gc.enable()
-    gc.freeze()
     settings.configure_logging(chosen)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it is served: no traceback for who gives up the start
-    sys.exit(anyio.run(serve, chosen))
+    sys.exit(serve(chosen))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from server.argument_problems import NAME_SHOWN, place_of, told
 from server.errors import InvalidArguments, UnknownAction
+from server.text.broken import broken_text
 
 Schema = dict[str, Any]
 Handler = Callable[..., Awaitable[Any]]
@@ -363,33 +364,6 @@ def params_of(fields: type[Any]) -> dict[str, Param]:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like `name`, or None."""
     return next(iter(difflib.get_close_matches(name[:NAME_SHOWN].lower(), list(known), 1, 0.6)), None)
-
-
-@dataclass(frozen=True)
-class Broken:
-    """Where a value holds text that is none, and what is wrong with it."""
-
-    path: tuple[int | str, ...]
-    problem: str
-
-
-def broken_text(value: object, path: tuple[int | str, ...] = ()) -> Broken | None:
-    """Return the first half of a surrogate pair that stands alone in the texts and names of a JSON value."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            half = f"\\u{ord(value[error.start]):04x}"
-            return Broken(path, f"holds {half}, half of a surrogate pair, which is no character. Send valid Unicode")
-        return None
-    if isinstance(value, dict):
-        items: list[tuple[int | str, object]] = [*cast(dict[str, object], value).items()]
-    else:
-        items = [*enumerate(cast(list[object], value))] if isinstance(value, list) else []
-    for name, item in items:
-        if broken := broken_text(name, path) or broken_text(item, (*path, name)):
-            return broken
-    return None
 
 
 @cache

@@ -1,8 +1,6 @@
-"""The MCP server: binds the tools to the protocol and turns every failure into an answer."""
+"""The MCP server of the SDK: binds the tools to the protocol."""
 
-import logging
-import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,26 +12,18 @@ from mcp import MCPError
 from mcp.server import CacheHint, NotificationOptions, Server, ServerRequestContext
 
 from server import __version__, catalog
-from server.calls import offered, run
-from server.errors import Internal, InvalidArguments, ProjectMemoryError
-from server.jobs.background import Background
-from server.models.base import encode
+from server.calls import run
+from server.errors import ProjectMemoryError
 from server.protocol import resources
 from server.protocol.elicitation import InputWanted, Questions, asker_of
+from server.protocol.plain import listed
 from server.protocol.resources import Watch
-from server.registry import Tool
+from server.protocol.state import State, boundary, call, error_object, persist, resource_list, running
 from server.settings import ASSETS, Settings
-from server.store import Store
-from server.tools.render import MAX_BYTES
-
-logger = logging.getLogger(__name__)
 
 NAME = "project-memory"
 INSTRUCTIONS_LIMIT = 2048
 TOOLS_TTL_MS = 3_600_000
-IDLE_CHECK_SECONDS = 30
-MESSAGE_SHOWN = 4000
-OUR_SIDE = ("busy", "schema_too_new", "storage", "internal")
 
 INSTRUCTIONS = """\
 Project Memory keeps plans, steps, context and hand-offs in one database that all agents on this machine share. What you
@@ -64,21 +54,18 @@ Rules
 
 
 @dataclass
-class State:
-    """What lives as long as the server."""
+class SdkState(State):
+    """What lives as long as the server, and what is the SDK's of it."""
 
-    store: Store
     watch: Watch
-    background: Background
-    tools: Mapping[str, Tool]
     listing: wire.ListToolsResult
     questions: Questions = field(default_factory=Questions)
 
 
-Context = ServerRequestContext[State]
+Context = ServerRequestContext[SdkState]
 
 
-class MemoryServer(Server[State]):
+class MemoryServer(Server[SdkState]):
     """The SDK's server, with capabilities that claim no more than there is."""
 
     def get_capabilities(
@@ -99,26 +86,16 @@ class MemoryServer(Server[State]):
         return found
 
 
-def build(settings: Settings) -> Server[State]:
+def build(settings: Settings) -> Server[SdkState]:
     """Return the server; it opens its database when it starts to serve."""
-    tools = offered(settings)
-    entries = catalog.load(ASSETS / "catalog")
-    listing = wire.ListToolsResult(tools=[_wire_tool(entry) for entry in entries if entry["name"] in tools])
 
     @asynccontextmanager
-    async def lifespan(_: Server[State]) -> AsyncGenerator[State]:
-        store = Store(settings)
-        state = State(store, Watch(store), Background(store), tools, listing)
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_persist, "the idle check", partial(store.keep, IDLE_CHECK_SECONDS))
-                tasks.start_soon(_persist, "the watch for changes", state.watch.run)
-                for what, job in state.background.jobs():
-                    tasks.start_soon(_persist, what, job)
-                yield state
-                tasks.cancel_scope.cancel()
-        finally:
-            await store.close()
+    async def lifespan(_: Server[SdkState]) -> AsyncGenerator[SdkState]:
+        async with running(settings) as state, anyio.create_task_group() as tasks:
+            own = joined(state)
+            tasks.start_soon(persist, "the watch for changes", own.watch.run)
+            yield own
+            tasks.cancel_scope.cancel()
 
     return MemoryServer(
         NAME,
@@ -138,6 +115,13 @@ def build(settings: Settings) -> Server[State]:
     )
 
 
+def joined(state: State) -> SdkState:
+    """Return the state of a server with what the SDK needs besides."""
+    entries = (entry for entry in catalog.load(ASSETS / "catalog") if entry["name"] in state.tools)
+    listing = wire.ListToolsResult(tools=[wire.Tool.model_validate(listed(entry)) for entry in entries])
+    return SdkState(state.store, state.background, state.tools, Watch(state.store), listing)
+
+
 async def list_tools(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListToolsResult:
     return ctx.lifespan_context.listing
 
@@ -146,18 +130,22 @@ async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.Ca
     state = ctx.lifespan_context
     asker = asker_of(ctx, params, state.questions, state.store.waits)
     try:
-        async with boundary(params.name):
-            own = partial(run, older=state.background, progress=ctx.session.report_progress, asker=asker)
-            return _result(await own(state.store, state.tools, params.name, params.arguments or {}))
+        told = await call(
+            state,
+            params.name,
+            params.arguments or {},
+            progress=ctx.session.report_progress,
+            asker=asker,
+            passing=InputWanted,
+        )
     except InputWanted as wanted:
         return wanted.result
-    except ProjectMemoryError as error:
-        return failure(error)
+    return wire.CallToolResult(content=[wire.TextContent(type="text", text=told.text)], is_error=told.is_error)
 
 
 async def list_resources(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListResourcesResult:
     async with _protocol_errors("resources/list"):
-        return await resources.listed(ctx.lifespan_context.store)
+        return wire.ListResourcesResult.model_validate({"resources": await resource_list(ctx.lifespan_context)})
 
 
 async def list_templates(_: Context, __: wire.PaginatedRequestParams | None) -> wire.ListResourceTemplatesResult:
@@ -184,68 +172,12 @@ async def listen(ctx: Context, params: wire.SubscriptionsListenRequestParams) ->
         return await ctx.lifespan_context.watch.listen(ctx, params)
 
 
-async def _persist(what: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Keep background work going: what fails there must not end the server."""
-    while True:
-        try:
-            async with boundary(what):
-                return await work()
-        except ProjectMemoryError as error:
-            logger.warning("%s begins anew: %s", what, error)
-            await anyio.sleep(IDLE_CHECK_SECONDS)
-
-
-@asynccontextmanager
-async def boundary(what: str) -> AsyncGenerator[None]:
-    """Let errors of ours pass and turn any other into one: no text of an exception reaches a client."""
-    try:
-        yield
-    except (ProjectMemoryError, MCPError, InputWanted):
-        raise
-    except RecursionError as error:
-        raise InvalidArguments("The arguments are nested too deeply. Send at most 100 levels.") from error
-    except Exception as error:
-        reference = secrets.token_hex(4)
-        logger.exception("%s failed, reference %s", what, reference)
-        message = f"{what} failed unexpectedly; what was not stored yet was rolled back. The log has it as {reference}."
-        raise Internal(message) from error
-
-
 @asynccontextmanager
 async def _protocol_errors(method: str, **named: str) -> AsyncGenerator[None]:
     """Answer a failed request that is no tool call with an error of the protocol."""
     try:
-        async with boundary(method):
+        async with boundary(method, MCPError):
             yield
     except ProjectMemoryError as error:
-        raise protocol_error(error, **named) from error
-
-
-def _wire_tool(entry: Mapping[str, Any]) -> wire.Tool:
-    return wire.Tool(
-        name=entry["name"],
-        title=entry["title"],
-        description=entry["description"],
-        input_schema=entry["inputSchema"],
-        annotations=wire.ToolAnnotations(**entry["annotations"]),
-    )
-
-
-def _result(text: str, *, is_error: bool = False) -> wire.CallToolResult:
-    # An error quotes what was sent, and another program may have stored a lone surrogate: the wire does not carry one.
-    carried = text.encode("utf-8", "backslashreplace").decode()
-    return wire.CallToolResult(content=[wire.TextContent(type="text", text=carried)], is_error=is_error)
-
-
-def failure(error: ProjectMemoryError) -> wire.CallToolResult:
-    """Return the result that tells a model of an error."""
-    text = encode(error.payload())
-    if len(text.encode("utf-8", "backslashreplace")) > MAX_BYTES:
-        text = encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}})
-    return _result(text, is_error=True)
-
-
-def protocol_error(error: ProjectMemoryError, **named: str) -> MCPError:
-    """Return the error that tells a client of a failed request that is no tool call."""
-    code = wire.INTERNAL_ERROR if error.code in OUR_SIDE else wire.INVALID_PARAMS
-    return MCPError(code, str(error), {**named, "code": error.code})
+        told = error_object(error, **named)
+        raise MCPError(told["code"], told["message"], told["data"]) from error

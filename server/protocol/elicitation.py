@@ -10,6 +10,7 @@ from mcp import MCPError
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import NoBackChannelError
 
+from server.protocol.plain import can_ask
 from server.tools.approvals.asking import ASK_SECONDS, Answer, Asker, Question
 from server.waiting import Waits
 
@@ -66,6 +67,9 @@ class OpenCall:
     waits: Waits
     client: str
 
+    def begin(self) -> None:
+        """It can be asked here."""
+
     async def ask(self, question: Question) -> Answer | None:
         """Return what the user said, or None if nothing came in time, or the client will not ask."""
         session, request_id = self.context.session, self.context.request_id
@@ -86,6 +90,9 @@ class Repeated:
     state: str | None
     client: str
 
+    def begin(self) -> None:
+        """It can be asked here."""
+
     async def ask(self, question: Question) -> Answer | None:
         """Return what the user said; raise InputWanted to have the question asked."""
         given = (self.responses or {}).get(KEY)
@@ -99,8 +106,7 @@ def asker_of(
 ) -> Asker | None:
     """Return how the client of a call can ask its user, or None if it cannot."""
     capabilities = context.session.client_capabilities
-    able = capabilities.elicitation if capabilities else None
-    if able is None or (able.form is None and able.url is not None):
+    if capabilities is None or not can_ask(capabilities.model_dump(exclude_none=True)):
         return None
     about = context.session.client_params
     client = f"{about.client_info.name} {about.client_info.version}"[:NOTE_LENGTH] if about else "an MCP client"

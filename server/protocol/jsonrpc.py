@@ -5,59 +5,47 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-import mcp.types as wire
+from server.text.broken import broken_text
 
-from server.registry import broken_text
+Id = str | int
+Message = dict[str, Any]
 
+PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32602, -32603
+LONGEST_LINE = 64 * 1024 * 1024
 ID = re.compile(rb'"id"\s*:\s*(-?\d{1,100}|"[ !#-\[\]-~]{0,100}")')
-HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 SHOWN = 60
-KINDS: Mapping[type, str] = {dict: "an object", str: "a string", int: "an integer"}
-
-# What the methods that are served must be told, and may be.
-PARAMS: Mapping[str, Mapping[str, type]] = {
-    "initialize": {"protocolVersion": str, "capabilities": dict, "clientInfo": dict},
-    "tools/call": {"name": str},
-    "resources/read": {"uri": str},
-    "resources/subscribe": {"uri": str},
-    "resources/unsubscribe": {"uri": str},
-    "subscriptions/listen": {"notifications": dict},
-}
-OPTIONAL: Mapping[str, type] = {"arguments": dict, "cursor": str, "_meta": dict}
 
 
 class Refused(Exception):
     """The line is no message; `answer` says why."""
 
-    def __init__(self, code: int, message: str, request_id: str | int | None = None) -> None:
+    def __init__(self, code: int, message: str, request_id: Id | None = None) -> None:
         super().__init__(message)
-        self.answer = wire.JSONRPCError(jsonrpc="2.0", id=request_id, error=wire.ErrorData(code=code, message=message))
+        self.answer: Message = {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": message}}
 
 
-def message_of(line: bytes) -> wire.JSONRPCMessage:
+def message_of(line: bytes) -> Message:
     """Return the message of a line, or raise Refused."""
-    text, found = _parsed(line)
+    if len(line) > LONGEST_LINE:
+        raise Refused(INVALID_REQUEST, f"The line is longer than {LONGEST_LINE} bytes; it was not read. Send less.")
+    found = _parsed(line)
     if not isinstance(found, dict):
-        kind = "a batch of messages: send each on a line of its own" if isinstance(found, list) else _shown(found)
-        raise Refused(wire.INVALID_REQUEST, f"A line holds one JSON-RPC message, an object. This one is {kind}.")
-    raw = cast(dict[str, Any], found)
+        kind = "a batch of messages: send each on a line of its own" if isinstance(found, list) else shown(found)
+        raise Refused(INVALID_REQUEST, f"A line holds one JSON-RPC message, an object. This one is {kind}.")
+    raw = cast(Message, found)
     request_id = raw.get("id")
     known = request_id if type(request_id) in (str, int) else None
     if problems := _problems(raw):
-        raise Refused(wire.INVALID_REQUEST, f"Not a JSON-RPC 2.0 message: {'; '.join(problems)}.", known)
-    if HALF_A_PAIR.search(text):
+        raise Refused(INVALID_REQUEST, f"Not a JSON-RPC 2.0 message: {'; '.join(problems)}.", known)
+    if HALF_A_PAIR.search(line):
         _refuse_broken_text(raw, known)
-    if "method" in raw:
-        model = wire.JSONRPCRequest if "id" in raw else wire.JSONRPCNotification
-    else:
-        model = wire.JSONRPCResponse if "result" in raw else wire.JSONRPCError
-    return model.model_validate(raw, by_name=False)
+    return raw
 
 
-def _parsed(line: bytes) -> tuple[str, object]:
+def _parsed(line: bytes) -> object:
     try:
-        text = line.decode("utf-8-sig")
-        return text, json.loads(text)
+        return json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         problem = f"byte {error.start + 1} is no UTF-8"
     except json.JSONDecodeError as error:
@@ -67,25 +55,25 @@ def _parsed(line: bytes) -> tuple[str, object]:
     except RecursionError:
         problem = "it is nested too deeply"
     told = ID.search(line[:1000])
-    raise Refused(wire.PARSE_ERROR, f"The line is no valid JSON: {problem}.", json.loads(told[1]) if told else None)
+    raise Refused(PARSE_ERROR, f"The line is no valid JSON: {problem}.", json.loads(told[1]) if told else None)
 
 
-def _problems(raw: Mapping[str, Any]) -> list[str]:
+def _problems(raw: Message) -> list[str]:
     problems: list[str] = []
     if raw.get("jsonrpc") != "2.0":
-        problems.append(f'"jsonrpc" must be "2.0", {_but(raw, "jsonrpc")}')
+        problems.append(f'"jsonrpc" must be "2.0", {but(raw, "jsonrpc")}')
     if "id" in raw and type(raw["id"]) not in (str, int):
-        problems.append(f'"id" must be a string or an integer, {_but(raw, "id")}')
+        problems.append(f'"id" must be a string or an integer, {but(raw, "id")}')
     if "method" in raw or not raw.keys() & {"result", "error"}:
         if not isinstance(raw.get("method"), str):
-            problems.append(f'"method" must be a string, {_but(raw, "method")}')
+            problems.append(f'"method" must be a string, {but(raw, "method")}')
         if not isinstance(raw.get("params"), dict | None):
-            problems.append(f'"params" must be an object, {_but(raw, "params")}')
+            problems.append(f'"params" must be an object, {but(raw, "params")}')
         return problems
     if "id" not in raw:
         problems.append('an answer needs the "id" of its request')
     if "result" in raw and not isinstance(raw["result"], dict):
-        problems.append(f'"result" must be an object, {_but(raw, "result")}')
+        problems.append(f'"result" must be an object, {but(raw, "result")}')
     if "result" not in raw and not _is_error(raw["error"]):
         problems.append('"error" must be an object with an integer "code" and a string "message"')
     return problems
@@ -98,39 +86,25 @@ def _is_error(value: object) -> bool:
     return type(error.get("code")) is int and isinstance(error.get("message"), str)
 
 
-def _but(raw: Mapping[str, Any], name: str) -> str:
-    return f"but it is {_shown(raw[name])}" if name in raw else "but there is none"
+def but(raw: Mapping[str, Any], name: str) -> str:
+    """Return what stands where something else has to, in words."""
+    return f"but it is {shown(raw[name])}" if name in raw else "but there is none"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
     text = json.dumps(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _refuse_broken_text(raw: dict[str, Any], request_id: str | int | None) -> None:
+def _refuse_broken_text(raw: Message, request_id: Id | None) -> None:
     """Refuse text that no database and no answer can hold. A tool says itself which of its arguments has it."""
     params: object = raw.get("params")
     if raw.get("method") == "tools/call" and isinstance(params, dict):
-        raw = {**raw, "params": {**cast(dict[str, Any], params), "arguments": None}}
+        raw = {**raw, "params": {**cast(Message, params), "arguments": None}}
     if (where := broken_text(raw)) is None:
         return
     path = ".".join(map(str, where.path))
-    code = wire.INVALID_PARAMS if where.path[:1] == ("params",) and where.path[1:] else wire.INVALID_REQUEST
+    code = INVALID_PARAMS if where.path[:1] == ("params",) and where.path[1:] else INVALID_REQUEST
     raise Refused(code, f"{path!a} {where.problem}.", None if path == "id" else request_id)
-
-
-def explained(request: wire.JSONRPCRequest, error: wire.ErrorData) -> wire.ErrorData:
-    """Return an error about the parameters of a request with what is wrong with them."""
-    if error.code != wire.INVALID_PARAMS or error.data != "":
-        return error
-    params = request.params or {}
-    wanted = PARAMS.get(request.method, {})
-    problems = [
-        f'"{name}" must be {KINDS[kind]}, {_but(params, name)}'
-        for name, kind in {**wanted, **OPTIONAL}.items()
-        if (name in wanted or params.get(name) is not None) and not isinstance(params.get(name), kind)
-    ]
-    told = "; ".join(problems) or "a nested value is missing or of the wrong type, or initialize was not sent yet"
-    return wire.ErrorData(code=error.code, message=f"The params of {request.method} do not fit: {told}.")

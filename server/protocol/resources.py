@@ -11,9 +11,8 @@ from mcp.server import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 
 from server.db.audit import events
-from server.db.workspaces import workspaces
 from server.errors import ProjectMemoryError
-from server.models.workspaces import Workspace
+from server.protocol.state import RESOURCE_TYPE
 from server.store import Store
 
 logger = logging.getLogger(__name__)
@@ -30,8 +29,6 @@ TEMPLATES = {
         "info",
     ),
 }
-MIME_TYPE = "application/json"
-MOST_LISTED = 100
 QUIET_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 
@@ -39,28 +36,17 @@ RETRY_SECONDS = 1.0
 def templates() -> wire.ListResourceTemplatesResult:
     return wire.ListResourceTemplatesResult(
         resource_templates=[
-            wire.ResourceTemplate(uri_template=uri, name=uri.split("/")[2], description=what, mime_type=MIME_TYPE)
+            wire.ResourceTemplate(uri_template=uri, name=uri.split("/")[2], description=what, mime_type=RESOURCE_TYPE)
             for uri, (what, _, _) in TEMPLATES.items()
         ]
     )
-
-
-async def listed(store: Store) -> wire.ListResourcesResult:
-    """Return the workspaces; their plans are found with memory_plan list."""
-    found = await workspaces.all_(await store.open())
-    return wire.ListResourcesResult(resources=[_resource(workspace) for workspace in found[:MOST_LISTED]])
-
-
-def _resource(workspace: Workspace) -> wire.Resource:
-    uri = f"memory://workspaces/{workspace.workspace_id}"
-    return wire.Resource(uri=uri, name=workspace.name, description=workspace.path, mime_type=MIME_TYPE)
 
 
 async def read(uri: str, call: Read) -> wire.ReadResourceResult:
     """Return what a URI names."""
     tool, arguments = _call_for(uri)
     text = await call(tool, arguments)
-    return wire.ReadResourceResult(contents=[wire.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text)])
+    return wire.ReadResourceResult(contents=[wire.TextResourceContents(uri=uri, mime_type=RESOURCE_TYPE, text=text)])
 
 
 def _call_for(uri: str) -> tuple[str, dict[str, object]]:

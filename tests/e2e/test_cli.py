@@ -86,5 +86,5 @@ def test_to_serve_nothing_of_the_command_line_is_imported(tmp_path: object) -> N
 
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert done.returncode == 0
-    assert "server.protocol.app" in imported
+    assert "server.protocol.loop" in imported
     assert {name for name in imported if name.split(".")[0] in ("typer", "rich") or name == "server.cli"} == set()

@@ -37,12 +37,20 @@ class Answer:
     note: str | None = None
 
 
+class ClientNeeded(Exception):
+    """This call goes on where its client can be asked. Nothing of it is stored yet."""
+
+
 class Asker(Protocol):
     """A client that can put a question to its user."""
 
     @property
     def client(self) -> str:
         """Its name and version."""
+        ...
+
+    def begin(self) -> None:
+        """Be told that a question comes, before anything of it is stored; raise ClientNeeded if it cannot be put."""
         ...
 
     async def ask(self, question: Question) -> Answer | None:
@@ -55,6 +63,8 @@ async def supervised(call: Call, asker: Asker | None, attempt: Callable[[], Awai
     try:
         return await attempt()
     except NeedsHuman as refused:
+        if asker:
+            asker.begin()
         approval, mark = await _file(call, refused)
         refusal = refused
     answer = await asker.ask(await _question(call, approval)) if asker else None

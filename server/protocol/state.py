@@ -1,0 +1,143 @@
+"""What lives as long as the server, whatever carries its messages, and the boundary where failures become answers."""
+
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio
+
+from server.calls import offered, run
+from server.db.workspaces import workspaces
+from server.errors import Internal, InvalidArguments, ProjectMemoryError
+from server.jobs.background import Background
+from server.models.base import encode
+from server.protocol.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
+from server.registry import Tool
+from server.settings import Settings
+from server.store import Store
+from server.tools.approvals.asking import Asker, ClientNeeded
+from server.tools.older_stores import Progress
+from server.tools.render import MAX_BYTES
+
+logger = logging.getLogger(__name__)
+
+IDLE_CHECK_SECONDS = 30
+MESSAGE_SHOWN = 4000
+MOST_LISTED = 100
+RESOURCE_TYPE = "application/json"
+OUR_SIDE = ("busy", "schema_too_new", "storage", "internal")
+
+
+@dataclass
+class State:
+    """What every call may use."""
+
+    store: Store
+    background: Background
+    tools: Mapping[str, Tool]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a tool call tells a model."""
+
+    text: str
+    is_error: bool = False
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[State]:
+    """Keep the store and the jobs of a server for as long as the body runs."""
+    store = Store(settings)
+    state = State(store, Background(store), offered(settings))
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(persist, "the idle check", partial(store.keep, IDLE_CHECK_SECONDS))
+            for what, job in state.background.jobs():
+                tasks.start_soon(persist, what, job)
+            yield state
+            tasks.cancel_scope.cancel()
+    finally:
+        await store.close()
+
+
+async def persist(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Keep background work going: what fails there must not end the server."""
+    while True:
+        try:
+            async with boundary(what):
+                return await work()
+        except ProjectMemoryError as error:
+            logger.warning("%s begins anew: %s", what, error)
+            await anyio.sleep(IDLE_CHECK_SECONDS)
+
+
+@asynccontextmanager
+async def boundary(what: str, *passing: type[Exception]) -> AsyncGenerator[None]:
+    """Let errors of ours pass and turn any other into one: no text of an exception reaches a client."""
+    try:
+        yield
+    except (ProjectMemoryError, *passing):
+        raise
+    except RecursionError as error:
+        raise InvalidArguments("The arguments are nested too deeply. Send at most 100 levels.") from error
+    except Exception as error:
+        reference = secrets.token_hex(4)
+        logger.exception("%s failed, reference %s", what, reference)
+        message = f"{what} failed unexpectedly; what was not stored yet was rolled back. The log has it as {reference}."
+        raise Internal(message) from error
+
+
+async def call(
+    state: State,
+    name: str,
+    arguments: Mapping[str, object],
+    *,
+    progress: Progress | None = None,
+    asker: Asker | None = None,
+    passing: type[Exception] = ClientNeeded,
+) -> Told:
+    """Run a tool call and return what it tells, an error included; only what is `passing` is raised."""
+    try:
+        async with boundary(name, passing):
+            own = partial(run, older=state.background, progress=progress, asker=asker)
+            return Told(_carried(await own(state.store, state.tools, name, arguments)))
+    except ProjectMemoryError as error:
+        return failure(error)
+
+
+def failure(error: ProjectMemoryError) -> Told:
+    """Return what tells a model of an error."""
+    text = _carried(encode(error.payload()))
+    if len(text.encode()) > MAX_BYTES:
+        text = _carried(encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}}))
+    return Told(text, is_error=True)
+
+
+def _carried(text: str) -> str:
+    """An error quotes what was sent, and another program may have stored a lone surrogate: no wire carries one."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def error_object(error: ProjectMemoryError, **named: str) -> dict[str, Any]:
+    """Return the error that tells a client of a failed request that is no tool call."""
+    code = INTERNAL_ERROR if error.code in OUR_SIDE else INVALID_PARAMS
+    return {"code": code, "message": str(error), "data": {**named, "code": error.code}}
+
+
+async def resource_list(state: State) -> list[dict[str, Any]]:
+    """Return the workspaces as resources; their plans are found with memory_plan list."""
+    found = await workspaces.all_(await state.store.open())
+    return [
+        {
+            "uri": f"memory://workspaces/{workspace.workspace_id}",
+            "name": workspace.name,
+            "description": workspace.path,
+            "mimeType": RESOURCE_TYPE,
+        }
+        for workspace in found[:MOST_LISTED]
+    ]
