@@ -1,12 +1,11 @@
 """What was agreed with the client and what it asked; the answers that need neither a loop nor a database."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from server.protocol.jsonrpc import Id, Message, Refused, message_of
+from server.protocol.jsonrpc import Id, Message, Refused, encode, message_of
 from server.protocol.pipes import Output
 from server.protocol.plain import (
     CAPABILITIES,
@@ -243,4 +242,4 @@ class Front:
 
     def write(self, message: Message) -> None:
         """Write one line."""
-        self.output.write(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self.output.write(encode(message).encode() + b"\n")

@@ -16,6 +16,8 @@ ID = re.compile(rb'"id"\s*:\s*(-?\d{1,100}|"[ !#-\[\]-~]{0,100}")')
 HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 SHOWN = 60
 
+encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
 
 class Refused(Exception):
     """The line is no message; `answer` says why."""
