@@ -18,10 +18,12 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import bench_bare
 import bench_client
 import bench_concurrency
 import bench_import
@@ -40,11 +42,13 @@ CALLS = 10_000
 LOOKS = (1_000, 5_000, 10_000)
 PLAN_STEPS = 20
 LONG_PLAN_STEPS = 2 * ROUNDS * CALLS_A_ROUND + 100
-FSYNC_BYTES = 16_384
+BARE_ROUNDS = 200
 
-START_BAR = 1.15
-CALL_BAR = 1.6
-MEMORY_BAR = 1.5
+LIST_START_BAR = 0.2
+CALL_START_BAR = 0.6
+READ_BAR = 1.1
+WRITE_BAR = 1.3
+MEMORY_BAR = 0.9
 THROUGHPUT_BAR = 0.6
 SEARCH_BAR_MS = 10
 LIST_BAR = 40_000
@@ -57,6 +61,7 @@ MODERN = {
     "io.modelcontextprotocol/clientInfo": CLIENT,
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+FIRST = ("memory_workspace", {"action": "list"})
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT}
 ERAS = ("2025-11-25", "2026-07-28")
 
@@ -176,80 +181,86 @@ def stdio(place: Place) -> Iterator[Figure]:
 
 def starts(place: Place, era: str) -> Iterator[Figure]:
     with place.peer(place.ours()) as peer:
-        peer.request("tools/list", {})
-    echo = place.echo({})
-    pairs = [(start(place, place.ours(), era), start(place, echo, era)) for _ in range(STARTS)]
-    ours, floor = zip(*pairs, strict=True)
-    ratio = statistics.median(ours) / statistics.median(floor)
-    yield timed(f"echo start ({era})", floor, 0.9)
-    yield timed(f"start to tools/list ({era})", ours, 0.9, floor=statistics.median(floor), judged=ratio, bar=START_BAR)
+        peer.call(*FIRST)
+    echo = place.echo({"first": "{}"})
+    pairs = [
+        (start(place, place.ours(), era, *FIRST), start(place, echo, era, "echo", {"name": "first"}))
+        for _ in range(STARTS)
+    ]
+    for place_of, (name, bar) in enumerate((("tools/list", LIST_START_BAR), ("first call", CALL_START_BAR))):
+        mine, theirs = ([one[place_of] for one in side] for side in zip(*pairs, strict=True))
+        middle = statistics.median(theirs)
+        yield timed(f"echo start to {name} ({era})", theirs, 0.9)
+        judged = statistics.median(mine) / middle
+        yield timed(f"start to {name} ({era})", mine, 0.9, floor=middle, judged=judged, bar=bar)
     if era == ERAS[0]:
-        empty = [start(place, place.ours(f"empty-{number}"), era) for number in range(FIRST_STARTS)]
-        yield timed("first start, empty folder", empty, 0.9)
+        empty = [start(place, place.ours(f"empty-{number}"), era, *FIRST)[1] for number in range(FIRST_STARTS)]
+        yield timed("first start, empty folder, to first call", empty, 0.9)
 
 
-def start(place: Place, command: Sequence[str], era: str) -> float:
-    """Return the seconds from spawn to the answer of tools/list."""
+def start(place: Place, command: Sequence[str], era: str, tool: str, arguments: Json) -> tuple[float, float]:
+    """Return the seconds from spawn to the answer of tools/list, and to that of the first call, sent right behind."""
     begun = time.perf_counter()
     with place.peer(command, era) as peer:
         peer.request("tools/list", {})
-        return time.perf_counter() - begun
+        listed = time.perf_counter() - begun
+        peer.call(tool, arguments)
+        return listed, time.perf_counter() - begun
 
 
 def calls(place: Place, era: str) -> Iterator[Figure]:
     with place.peer(place.ours(f"calls-{era}"), era) as ours:
-        measured = list(plan_calls(ours, place.project))
+        measured = list(plan_calls(ours.call, place.project))
         answers = {call.name: ours.call(call.tool, call.arguments())[0] for call in measured}
         with place.peer(place.echo({**answers, "short": "{}"}), era) as echo:
-            took = rounds(place, ours, echo, measured)
+            took = rounds(ours, echo, measured)
     yield timed(f"echo of two bytes ({era})", took["short"], 0.99)
-    yield from judge(took, measured, era)
+    yield from judge(took, measured, bare(place, f"bare-{era}"), era)
 
 
-def judge(took: dict[str, list[float]], measured: Sequence["Call"], era: str) -> Iterator[Figure]:
-    """Compare the calls with the echo of their answers; a write may take one fsync more, undisturbed by others."""
-    fsync = sorted(took["fsync"])[len(took["fsync"]) // 10]
-    yield timed(f"fsync alone ({era})", took["fsync"], 0.99)
+def bare(place: Place, data_root: str) -> dict[str, float]:
+    """Return the seconds that the statements of each write take on a bare connection."""
+    (place.root / data_root).mkdir()
+    took = bench_bare.measure(place.root / data_root, partial(plan_calls, project=place.project), BARE_ROUNDS)
+    return {name: statistics.median(times) for name, times in took.items()}
+
+
+def judge(
+    took: dict[str, list[float]], measured: Sequence["Call"], floors: dict[str, float], era: str
+) -> Iterator[Figure]:
+    """Compare a read with the echo of its answer, a write with that and its own statements on a bare connection."""
     for call in measured:
-        floor = statistics.median(took[f"echo {call.name}"])
-        judged = (statistics.median(took[call.name]) - (fsync if call.writes else 0)) / floor
-        yield timed(f"{call.name} ({era})", took[call.name], 0.99, floor=floor, judged=judged, bar=CALL_BAR)
+        echo = statistics.median(took[f"echo {call.name}"])
+        floor = echo + (floors[call.name] if call.writes else 0)
+        judged, bar = statistics.median(took[call.name]) / floor, WRITE_BAR if call.writes else READ_BAR
+        yield timed(f"{call.name} ({era})", took[call.name], 0.99, floor=floor, judged=judged, bar=bar)
 
 
-def rounds(place: Place, ours: Peer, echo: Peer, measured: Sequence[Call]) -> dict[str, list[float]]:
+def rounds(ours: Peer, echo: Peer, measured: Sequence[Call]) -> dict[str, list[float]]:
     """Run every call by turns, so that what disturbs the machine disturbs all of them."""
     took: dict[str, list[float]] = {}
-    with (place.root / "fsync").open("wb") as file:
-        for _ in range(ROUNDS):
-            for call in measured:
-                for _ in range(CALLS_A_ROUND):
-                    took.setdefault(call.name, []).append(ours.call(call.tool, call.arguments())[1])
-                for _ in range(CALLS_A_ROUND):
-                    took.setdefault(f"echo {call.name}", []).append(echo.call("echo", {"name": call.name})[1])
+    for _ in range(ROUNDS):
+        for call in measured:
             for _ in range(CALLS_A_ROUND):
-                took.setdefault("short", []).append(echo.call("echo", {"name": "short"})[1])
-                took.setdefault("fsync", []).append(fsync_once(file.fileno()))
+                took.setdefault(call.name, []).append(ours.call(call.tool, call.arguments())[1])
+            for _ in range(CALLS_A_ROUND):
+                took.setdefault(f"echo {call.name}", []).append(echo.call("echo", {"name": call.name})[1])
+        for _ in range(CALLS_A_ROUND):
+            took.setdefault("short", []).append(echo.call("echo", {"name": "short"})[1])
     return took
 
 
-def fsync_once(descriptor: int) -> float:
-    os.write(descriptor, b"\0" * FSYNC_BYTES)
-    begun = time.perf_counter()
-    os.fsync(descriptor)
-    return time.perf_counter() - begun
-
-
-def plan_calls(peer: Peer, project: Path) -> Iterator[Call]:
+def plan_calls(run: bench_bare.Run, project: Path) -> Iterator[Call]:
     """Make a project with plans in it; return the calls to measure on them."""
-    peer.call("memory_workspace", {"action": "register", "workspace_path": str(project)})
-    plan_id = make_plan(peer, PLAN_STEPS)
-    long_plan = {"plan_id": make_plan(peer, LONG_PLAN_STEPS)}
-    short_plan = {"plan_id": make_plan(peer, PLAN_STEPS)}
+    run("memory_workspace", {"action": "register", "workspace_path": str(project)})
+    plan_id = make_plan(run, project, PLAN_STEPS)
+    long_plan = {"plan_id": make_plan(run, project, LONG_PLAN_STEPS)}
+    short_plan = {"plan_id": make_plan(run, project, PLAN_STEPS)}
     index = iter(range(LONG_PLAN_STEPS))
     stored = iter(range(1_000_000))
     me = {"agent": "bench"}
-    peer.call("memory_steps", {"action": "next", **long_plan, **me})
-    peer.call("memory_steps", {"action": "next", **short_plan, **me})
+    run("memory_steps", {"action": "next", **long_plan, **me})
+    run("memory_steps", {"action": "next", **short_plan, **me})
     yield Call("plan get, 20 steps", "memory_plan", lambda: {"action": "get", "plan_id": plan_id})
     yield Call("steps list, 20 steps", "memory_steps", lambda: {"action": "list", "plan_id": plan_id})
     yield Call(
@@ -258,22 +269,24 @@ def plan_calls(peer: Peer, project: Path) -> Iterator[Call]:
         lambda: {"action": "next", **long_plan, **me, "step_index": next(index)},
         writes=True,
     )
-    yield Call("steps next, held", "memory_steps", lambda: {"action": "next", **short_plan, **me}, writes=True)
+    yield Call("steps next, held", "memory_steps", lambda: {"action": "next", **short_plan, **me})
     yield Call(
         "context store",
         "memory_context",
         lambda: {"action": "store", "plan_id": plan_id, "type": "bench", "data": {"run": next(stored)}, **me},
         writes=True,
     )
+    yield Call("inbox", "memory_session", lambda: {"action": "inbox", **me})
     yield Call("context get", "memory_context", lambda: {"action": "get", "plan_id": plan_id, "type": "bench"})
 
 
-def make_plan(peer: Peer, count: int) -> str:
+def make_plan(run: bench_bare.Run, project: Path, count: int) -> str:
     phases = [
         {"name": f"Phase {number}", "steps": [{"task": f"Do part {n} of phase {number}"} for n in range(count // 5)]}
         for number in range(5)
     ]
-    text, _ = peer.call("memory_plan", {"action": "create", "title": f"Plan of {count}", "phases": phases})
+    place = {"workspace_path": str(project)}
+    text, _ = run("memory_plan", {"action": "create", "title": f"Plan of {count}", "phases": phases, **place})
     return json.loads(text)["plan_id"]
 
 
@@ -282,7 +295,7 @@ def client(place: Place) -> Iterator[Figure]:
     for era in ERAS:
         ours = place.ours(f"client-{era}")
         with place.peer(ours) as peer:
-            measured = list(plan_calls(peer, place.project))
+            measured = list(plan_calls(peer.call, place.project))
             answers = {call.name: peer.call(call.tool, call.arguments())[0] for call in measured}
         sources = {call.name: (_source(call.tool, call.arguments), _echo_source(call.name)) for call in measured}
         times = bench_client.measure(
@@ -290,9 +303,7 @@ def client(place: Place) -> Iterator[Figure]:
         )
         took = {name: mine for name, (mine, _) in times.items()}
         took |= {f"echo {name}": floor for name, (_, floor) in times.items()}
-        with (place.root / "fsync").open("wb") as file:
-            took["fsync"] = [fsync_once(file.fileno()) for _ in range(ROUNDS * CALLS_A_ROUND)]
-        yield from judge(took, measured, era)
+        yield from judge(took, measured, bare(place, f"bare-client-{era}"), era)
 
 
 def _source(tool: str, arguments: Callable[[], Json]) -> bench_client.Source:
@@ -306,7 +317,9 @@ def _echo_source(name: str) -> bench_client.Source:
 def memory(place: Place) -> Iterator[Figure]:
     """Resident memory after thousands of calls, reads and writes by turns."""
     with place.peer(place.ours("memory")) as ours:
-        measured = [call for call in plan_calls(ours, place.project) if not call.name.startswith("steps next, finish")]
+        measured = [
+            call for call in plan_calls(ours.call, place.project) if not call.name.startswith("steps next, finish")
+        ]
         answers = {call.name: ours.call(call.tool, call.arguments())[0] for call in measured}
         with place.peer(place.echo(answers)) as echo:
             pairs = zip(*(grow(peer, measured, echoing=peer is echo) for peer in (ours, echo)), strict=True)
@@ -316,6 +329,13 @@ def memory(place: Place) -> Iterator[Figure]:
                 yield Figure(
                     f"memory after {count:,} calls", "MiB", mine, None, floor, ratio, MEMORY_BAR if last else None
                 )
+            ours.request("resources/read", {"uri": f"memory://workspaces/{workspace(ours)}"})
+            yield Figure("memory with the SDK loaded", "MiB", ours.rss(), None, echo.rss(), ours.rss() / echo.rss())
+
+
+def workspace(peer: Peer) -> str:
+    text, _ = peer.call("memory_workspace", {"action": "list"})
+    return json.loads(text)["workspaces"][0]["workspace_id"]
 
 
 def grow(peer: Peer, measured: Sequence[Call], *, echoing: bool) -> list[float]:

@@ -183,9 +183,9 @@ class Front:
     def _cancel(self, params: Message) -> bool:
         """Cancel a call, and return whether it was one of those that the SDK does not know."""
         told = params.get("requestId")
-        if type(told) not in (str, int):
-            return False
-        asked = next((self.under_way[key][-1] for key in (told, str(told)) if key in self.under_way), None)
+        # Some clients send 7 where they said "7".
+        same = (same for key, same in self.under_way.items() if type(told) in (str, int) and str(key) == str(told))
+        asked = next(same, [None])[-1]
         if asked is None or asked.is_the_sdks:
             return False
         self.settle(asked)

@@ -146,8 +146,9 @@ async def test_calls_that_come_all_at_once_are_answered_alike(world: PopulatedSt
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("wakes", [False, True], ids=["without the SDK", "with it"])
+@pytest.mark.parametrize("named", [7, "7"])
 async def test_a_cancelled_call_is_answered_on_neither_path(
-    world: PopulatedStore, tmp_path: Path, era: str, *, wakes: bool
+    world: PopulatedStore, tmp_path: Path, era: str, named: int | str, *, wakes: bool
 ) -> None:
     waits = {"action": "events", "since_id": 1_000_000, "wait_seconds": 25, "plan_id": world.arguments["plan_id"]}
     async with both(world, tmp_path) as clients:
@@ -157,7 +158,7 @@ async def test_a_cancelled_call_is_answered_on_neither_path(
         answers = await clients.ask(
             call(7, "memory_workspace", waits, era),
             {"method": "notifications/cancelled", "params": {"requestId": 99}},
-            {"method": "notifications/cancelled", "params": {"requestId": 7, "reason": "enough"}},
+            {"method": "notifications/cancelled", "params": {"requestId": named, "reason": "enough"}},
             {"method": "notifications/cancelled", "params": {"requestId": {}}},
         )
         [again] = await clients.ask(call(7, "memory_workspace", {"action": "list"}, era))

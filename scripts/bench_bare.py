@@ -1,0 +1,101 @@
+"""What a write costs without a server: the statements of our calls, replayed on a bare connection; part of `bench.py`.
+
+Some calls are run on a store in this process and their statements noted. A copy of that store from before then gets the
+very same statements and commits, one call after the other.
+"""
+
+import asyncio
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+from unittest.mock import patch
+
+from bench_concurrency import MANY, Recorder, is_equipment
+
+from server.calls import offered, run
+from server.db.storage.driver_errors import BUSY_TIMEOUT_MS
+from server.settings import DATABASE_NAME, Settings
+from server.store import Store
+
+Statements = list[tuple[str, Any]]
+Run = Callable[[str, dict[str, Any]], tuple[str, float]]  # (tool, arguments) -> the text of the result, and its seconds
+
+
+class Measured(Protocol):
+    """A call that is measured; one that only reads is left out."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tool(self) -> str: ...
+    @property
+    def arguments(self) -> Callable[[], dict[str, Any]]: ...
+    @property
+    def writes(self) -> bool: ...
+
+
+class InProcess:
+    """A store that is called without a server."""
+
+    def __init__(self, root: Path) -> None:
+        self._runner = asyncio.Runner()
+        self.store = Store(Settings(data_root=root))
+        self._tools = offered(self.store.settings)
+        self._runner.run(self.store.open())
+
+    def call(self, tool: str, arguments: dict[str, Any]) -> tuple[str, float]:
+        begun = time.perf_counter()
+        return self._runner.run(run(self.store, self._tools, tool, arguments)), time.perf_counter() - begun
+
+    def close(self) -> None:
+        self._runner.run(self.store.close())
+        self._runner.close()
+
+
+def measure(root: Path, prepare: Callable[[Run], Iterable[Measured]], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds that the statements of each write take, by its name; `prepare` makes what the calls need."""
+    place = InProcess(root)
+    measured = [call for call in prepare(place.call) if call.writes]
+    place.close()
+    shutil.copy(root / DATABASE_NAME, root / "before.db")
+    Recorder.statements.clear()
+    with patch("sqlite3.connect", partial(sqlite3.connect, factory=Recorder)):
+        place = InProcess(root)
+        equipment = [(sql, params) for sql, params in Recorder.statements if is_equipment(sql)]
+        noted = [(call.name, _statements(place, call)) for _ in range(rounds) for call in measured]
+        place.close()
+    return _replay(root / "before.db", equipment, noted)
+
+
+def _statements(place: InProcess, call: Measured) -> Statements:
+    """Run a call, and return the statements up to its commit; a checkpoint that came between is none of them."""
+    Recorder.statements.clear()
+    place.call(call.tool, call.arguments())
+    told = [one for one in Recorder.statements if not one[0].startswith("PRAGMA") or "user_version" in one[0]]
+    end = max(number for number, (sql, _) in enumerate(told) if sql == "COMMIT") + 1
+    begun = max(number for number, (sql, _) in enumerate(told[:end]) if sql.startswith("BEGIN"))
+    return told[begun:end]
+
+
+def _replay(path: Path, equipment: Statements, noted: Sequence[tuple[str, Statements]]) -> dict[str, list[float]]:
+    db = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+    for pragma in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "synchronous = FULL"):
+        db.execute(f"PRAGMA {pragma}")
+    db.execute("PRAGMA wal_autocheckpoint = 0")
+    for sql, params in equipment:
+        db.execute(sql, params)
+    took: dict[str, list[float]] = {}
+    for name, statements in noted:
+        begun = time.perf_counter()
+        for sql, params in statements:
+            if MANY in params:
+                db.executemany(sql, params[1:])
+            else:
+                db.execute(sql, params).fetchall()
+        took.setdefault(name, []).append(time.perf_counter() - begun)
+    db.close()
+    return took
