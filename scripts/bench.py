@@ -315,7 +315,10 @@ def _echo_source(name: str) -> bench_client.Source:
 
 
 def memory(place: Place) -> Iterator[Figure]:
-    """Resident memory after thousands of calls, reads and writes by turns."""
+    """Resident memory after thousands of calls, reads and writes by turns, of a server that did not make its store."""
+    with place.peer(place.ours("memory")) as first:
+        first.call(*FIRST)
+        yield Figure("memory of the first start", "MiB", first.rss())
     with place.peer(place.ours("memory")) as ours:
         measured = [
             call for call in plan_calls(ours.call, place.project) if not call.name.startswith("steps next, finish")
