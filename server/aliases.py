@@ -17,6 +17,7 @@ class Moved:
     tool: str
     action: str
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    given: Mapping[str, object] = field(default_factory=dict[str, object])  # what the old name itself says
 
 
 RISK = {
@@ -29,6 +30,24 @@ TURNED = {
     "source_phase": "target_phase",
     "target_plan_id_dep": "source_plan_id",
     "target_phase": "source_phase",
+}
+OF_SKILL = {"skill_name": "name", "language_targets": "languages", "framework_targets": "frameworks"}
+OF_INSTRUCTION = {"instruction_filename": "name"}
+ON_ONE = ("get", "create", "delete", "assign", "unassign")
+SKILL, INSTRUCTION = {"kind": "skill"}, {"kind": "instruction"}
+DEPLOY = Moved("memory_library", "deploy", {"agents": "names", "agent_type": "names"}, {"target": "github"})
+LIBRARY = {
+    "list": Moved("memory_library", "list", given={"kind": "agent"}),
+    "get_instructions": Moved("memory_library", "get", {"agent_name": "name"}, {"kind": "agent"}),
+    **{f"{name}_skill": Moved("memory_library", name, OF_SKILL, SKILL) for name in ON_ONE},
+    **{f"{name}_instruction": Moved("memory_library", name, OF_INSTRUCTION, INSTRUCTION) for name in ON_ONE},
+    "list_skills": Moved("memory_library", "list", given=SKILL),
+    "list_instructions": Moved("memory_library", "list", given=INSTRUCTION),
+    "list_workspace_skills": Moved("memory_library", "list_assigned", given=SKILL),
+    "list_workspace_instructions": Moved("memory_library", "list_assigned", given=INSTRUCTION),
+    "deploy": DEPLOY,
+    "deploy_for_task": DEPLOY,
+    "deploy_agent_to_workspace": DEPLOY,
 }
 # Old tool and old action -> where it is now.
 ELSEWHERE: dict[tuple[str, str], Moved] = {
@@ -43,6 +62,9 @@ ELSEWHERE: dict[tuple[str, str], Moved] = {
     ("memory_plan", "add_risk"): Moved("memory_program", "add_risk", RISK),
     ("memory_plan", "list_risks"): Moved("memory_program", "list_risks", RISK),
     ("memory_plan", "auto_detect_risks"): Moved("memory_program", "auto_detect_risks"),
+    **{("memory_agent", old): moved for old, moved in LIBRARY.items()},
+    ("memory_workspace", "check_context_sync"): Moved("memory_library", "check", {"relative_path": "path"}),
+    ("memory_workspace", "import_context_file"): Moved("memory_library", "import", {"relative_path": "path"}),
 }
 
 
@@ -58,7 +80,11 @@ def addressed(
         return tool, arguments
     if is_help:
         return tools[moved.tool], {**arguments, "topic": moved.action}
-    return tools[moved.tool], {**_renamed(f"{tool.name} {named}", moved, arguments), "action": moved.action}
+    return tools[moved.tool], {
+        **moved.given,
+        **_renamed(f"{tool.name} {named}", moved, arguments),
+        "action": moved.action,
+    }
 
 
 def _renamed(old: str, moved: Moved, arguments: Mapping[str, object]) -> dict[str, object]:

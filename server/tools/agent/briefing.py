@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db.gates import approvals
+from server.db.library import definitions
 from server.db.plans import phases, plan_notes
 from server.db.programs import programs
 from server.db.sessions import briefing, lineage
@@ -16,9 +17,11 @@ from server.models.base import Model, encode
 from server.models.plans import PhaseProgress, Plan, PlanNote
 from server.models.sessions import LineageEntry
 from server.models.steps import StepRow
+from server.tools import library_matching
 from server.tools.render import affordable, lean, length, reading
 
 NEXT_STEPS = 5
+MOST_FITTING = 5  # skills and instructions
 MOST_NOTES = 50
 MOST_ANSWERS = 10
 GOALS = 5
@@ -42,6 +45,7 @@ SHARES = {
     "context": 0.05,
     "research": 0.05,
     "knowledge": 0.05,
+    "library": 0.05,
 }
 FIRST_SHARE = 0.25
 
@@ -95,6 +99,7 @@ async def compose(
     held = [step for actor in actors for step in await claims.held(db, actor, workspace_id=workspace_id)]
     most = max_bytes // TEXT_PART
     core, instructions, standing = await _of_plan(db, plan, agent, most)
+    steps = await _eligible(db, workspace_id, plan, StepFilter(names=actors))
     parts = [
         core,
         Section("answers", await _answers(db, workspace_id, agent), "memory_workspace history"),
@@ -102,12 +107,13 @@ async def compose(
         _held(held, most),
         _handoff(await lineage.last_to(db, agent, workspace_id=workspace_id, plan_id=plan_id), most),
         _listed("plans", around.plans, "memory_plan list"),
-        await _next(db, workspace_id, plan, StepFilter(names=actors)),
+        _next(plan, steps),
         standing,
         _listed("messages", around.messages, "memory_session inbox"),
         _listed("context", around.context, "memory_context list"),
         _listed("research", around.research, "memory_context list_research"),
         _listed("knowledge", around.knowledge, "memory_context knowledge_list"),
+        await _library(db, workspace_id, plan, [*held, *steps]),
     ]
     return fit(start, [part for part in parts if part.items], max_bytes)
 
@@ -223,13 +229,27 @@ def _handoff(entry: LineageEntry | None, most: int) -> Section:
     return Section("handoff", [first], "memory_agent get_lineage lineage_id", single=True, smaller=others)
 
 
-async def _next(db: Reader, workspace_id: str, plan: Plan | None, wanted: StepFilter) -> Section:
-    """Return the steps that the agent can be given first: of the plan, or of the whole workspace."""
+async def _library(db: Reader, workspace_id: str, plan: Plan | None, steps: Sequence[StepRow]) -> Section:
+    """Return the skills and instructions that fit the plan and its steps, those that are assigned first, and why."""
+    used = {(one["kind"], one["name"]): one["notes"] for one in await definitions.assigned(db, workspace_id)}
+    words = " ".join((plan.title, *(step.task[:TASK] for step in steps[:NEXT_STEPS]))) if plan else ""
+    rows = await definitions.all_(db, workspace_id) if used or words else []
+    wanted = [row for row in rows if row.kind != "agent" or (row.kind, row.name) in used]
+    found = library_matching.fitting(wanted, library_matching.Wanted(words), used)
+    most = max(len(used), MOST_FITTING)
+    items = [{"name": one.found.name, "kind": one.found.kind, "why": "; ".join(one.why)[:GOAL]} for one in found[:most]]
+    return Section("library", items, "memory_library match", len(items))
+
+
+async def _eligible(db: Reader, workspace_id: str, plan: Plan | None, wanted: StepFilter) -> Sequence[StepRow]:
+    """Return the steps that the agent can be given first, of the plan or of the whole workspace, and one more."""
     most = NEXT_STEPS + 1
     if plan:
-        found = await claims.eligible_in_plan(db, plan.plan_id, limit=most, wanted=wanted)
-    else:
-        found = await claims.first_ready(db, workspace_id, limit=most, wanted=wanted)
+        return await claims.eligible_in_plan(db, plan.plan_id, limit=most, wanted=wanted)
+    return await claims.first_ready(db, workspace_id, limit=most, wanted=wanted)
+
+
+def _next(plan: Plan | None, found: Sequence[StepRow]) -> Section:
     where = [{} if plan else {"plan_id": step.plan_id} for step in found]
     whole = reading("memory_steps get", "step_id")
     rows = [

@@ -63,11 +63,12 @@ async def init(
 
     Call it first, and pass the session_id that comes back in every later call. `agent` (or agent_type) is your role or
     name. The briefing tells, the most useful first: the plan, instructions for you, what you hold, the last hand-off to
-    you, the steps that can be claimed next, the phases, messages, and what context, research files and knowledge there
-    are, by name; without plan_id, the active plans of the workspace. It fits max_bytes (default 8,000); what is left
-    out stands in `omitted` with the call that shows it, and cut texts in `clipped`. Claims that a hand-off passed to
-    your name become those of the session; claims on the plan whose lease ran out are free again; live work of others is
-    left alone. `context` is kept with the session.
+    you, the steps that can be claimed next, the phases, messages, and by name what context, research files and
+    knowledge there are, and which skills and instructions fit (`library`, with the reason: memory_library get reads
+    them); without plan_id, the active plans of the workspace. It fits max_bytes (default 8,000);
+    what is left out stands in `omitted` with the call that shows it, and cut texts in `clipped`. Claims that a hand-off
+    passed to your name become those of the session; claims on the plan whose lease ran out are free again; live
+    work of others is left alone. `context` is kept with the session.
 
     Example: {"action":"init","agent":"Executor","plan_id":"plan_1rqewqexykb7"}
     """

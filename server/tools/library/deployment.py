@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import anyio
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from server.db.audit import events
 from server.db.library import definitions, deployments
@@ -31,12 +31,18 @@ from server.tools.library.tool import TOOL
 from server.tools.library_matching import Wanted
 from server.tools.render import MAX_BYTES, Result
 
+
+def _listed(value: object) -> object:
+    """Take one name for a list of one."""
+    return [value] if isinstance(value, str) and not value.lstrip().startswith("[") else value
+
+
 Target = Annotated[
     Literal["github", "claude", "codex", "cursor", "gemini", "opencode"],
     Field(description="github (VS Code, Copilot)|claude|codex|cursor|gemini|opencode"),
 ]
 Kinds = Annotated[list[LibraryKind], Field(max_length=3)]
-Names = Annotated[list[Line], Field(max_length=200)]
+Names = Annotated[list[Line], BeforeValidator(_listed), Field(max_length=200)]
 MOST_STEPS = 20  # of a plan, whose words choose
 CHANGED, FOREIGN = "somebody changed it since it was written", "somebody else wrote it"
 Place = tuple[str, str]

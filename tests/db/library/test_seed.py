@@ -52,7 +52,7 @@ async def bodies(db: Database, table: str) -> dict[str, str]:
 async def test_a_new_database_holds_everything_that_ships(db: Database) -> None:
     counts = {table: await db.value(f"SELECT count(*) FROM {table}") for table in TABLES}
 
-    assert counts == {"agent_definitions": 16, "instruction_files": 6, "skill_definitions": 6}
+    assert counts == {"agent_definitions": 16, "instruction_files": 6, "skill_definitions": 11}
     for table in TABLES:
         assert await db.value(f"SELECT count(*) FROM {table} WHERE origin <> 'shipped' OR body = ''") == 0
 
