@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -42,7 +43,6 @@ CALLS = 10_000
 LOOKS = (1_000, 5_000, 10_000)
 PLAN_STEPS = 20
 LONG_PLAN_STEPS = 2 * ROUNDS * CALLS_A_ROUND + 100
-BARE_ROUNDS = 200
 
 LIST_START_BAR = 0.2
 CALL_START_BAR = 0.6
@@ -213,40 +213,39 @@ def calls(place: Place, era: str) -> Iterator[Figure]:
         measured = list(plan_calls(ours.call, place.project))
         answers = {call.name: ours.call(call.tool, call.arguments())[0] for call in measured}
         with place.peer(place.echo({**answers, "short": "{}"}), era) as echo:
-            took = rounds(ours, echo, measured)
+            took = rounds(ours, echo, measured, bare(place, f"bare-{era}"))
     yield timed(f"echo of two bytes ({era})", took["short"], 0.99)
-    yield from judge(took, measured, bare(place, f"bare-{era}"), era)
+    yield from judge(took, measured, era)
 
 
-def bare(place: Place, data_root: str) -> dict[str, float]:
-    """Return the seconds that the statements of each write take on a bare connection."""
-    (place.root / data_root).mkdir()
-    took = bench_bare.measure(place.root / data_root, partial(plan_calls, project=place.project), BARE_ROUNDS)
-    return {name: statistics.median(times) for name, times in took.items()}
+def bare(place: Place, data_root: str) -> bench_bare.Bare:
+    prepare = partial(plan_calls, project=place.project)
+    return bench_bare.Bare(place.root / data_root, prepare, ROUNDS, CALLS_A_ROUND)
 
 
-def judge(
-    took: dict[str, list[float]], measured: Sequence["Call"], floors: dict[str, float], era: str
-) -> Iterator[Figure]:
+def judge(took: dict[str, list[float]], measured: Sequence["Call"], era: str) -> Iterator[Figure]:
     """Compare a read with the echo of its answer, a write with that and its own statements on a bare connection."""
     for call in measured:
-        echo = statistics.median(took[f"echo {call.name}"])
-        floor = echo + (floors[call.name] if call.writes else 0)
+        floor = statistics.median(took[f"echo {call.name}"])
+        floor += statistics.median(took[f"bare {call.name}"]) if call.writes else 0
         judged, bar = statistics.median(took[call.name]) / floor, WRITE_BAR if call.writes else READ_BAR
         yield timed(f"{call.name} ({era})", took[call.name], 0.99, floor=floor, judged=judged, bar=bar)
 
 
-def rounds(ours: Peer, echo: Peer, measured: Sequence[Call]) -> dict[str, list[float]]:
+def rounds(ours: Peer, echo: Peer, measured: Sequence[Call], floor: bench_bare.Bare) -> dict[str, list[float]]:
     """Run every call by turns, so that what disturbs the machine disturbs all of them."""
-    took: dict[str, list[float]] = {}
+    took: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(ROUNDS):
         for call in measured:
             for _ in range(CALLS_A_ROUND):
-                took.setdefault(call.name, []).append(ours.call(call.tool, call.arguments())[1])
+                took[call.name].append(ours.call(call.tool, call.arguments())[1])
             for _ in range(CALLS_A_ROUND):
-                took.setdefault(f"echo {call.name}", []).append(echo.call("echo", {"name": call.name})[1])
+                took[f"echo {call.name}"].append(echo.call("echo", {"name": call.name})[1])
+            for _ in range(CALLS_A_ROUND if call.writes else 0):
+                took[f"bare {call.name}"].append(floor.next())
         for _ in range(CALLS_A_ROUND):
-            took.setdefault("short", []).append(echo.call("echo", {"name": "short"})[1])
+            took["short"].append(echo.call("echo", {"name": "short"})[1])
+    floor.close()
     return took
 
 
@@ -303,7 +302,11 @@ def client(place: Place) -> Iterator[Figure]:
         )
         took = {name: mine for name, (mine, _) in times.items()}
         took |= {f"echo {name}": floor for name, (_, floor) in times.items()}
-        yield from judge(took, measured, bare(place, f"bare-client-{era}"), era)
+        floor, writes = bare(place, f"bare-client-{era}"), [call for call in measured if call.writes]
+        for call in [call for _ in range(ROUNDS) for call in writes for _ in range(CALLS_A_ROUND)]:
+            took.setdefault(f"bare {call.name}", []).append(floor.next())
+        floor.close()
+        yield from judge(took, measured, era)
 
 
 def _source(tool: str, arguments: Callable[[], Json]) -> bench_client.Source:

@@ -8,7 +8,8 @@ import asyncio
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,19 +57,38 @@ class InProcess:
         self._runner.close()
 
 
-def measure(root: Path, prepare: Callable[[Run], Iterable[Measured]], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds that the statements of each write take, by its name; `prepare` makes what the calls need."""
-    place = InProcess(root)
-    measured = [call for call in prepare(place.call) if call.writes]
-    place.close()
-    shutil.copy(root / DATABASE_NAME, root / "before.db")
-    Recorder.statements.clear()
-    with patch("sqlite3.connect", partial(sqlite3.connect, factory=Recorder)):
+class Bare:
+    """The statements of the writes among some calls, and a bare connection to run them on, each call once."""
+
+    def __init__(self, root: Path, prepare: Callable[[Run], Iterable[Measured]], rounds: int, calls: int) -> None:
+        """Make what the calls need with `prepare`; note so many rounds of so many calls, in the order of their use."""
+        root.mkdir()
         place = InProcess(root)
-        equipment = [(sql, params) for sql, params in Recorder.statements if is_equipment(sql)]
-        noted = [(call.name, _statements(place, call)) for _ in range(rounds) for call in measured]
+        measured = [call for call in prepare(place.call) if call.writes]
         place.close()
-    return _replay(root / "before.db", equipment, noted)
+        shutil.copy(root / DATABASE_NAME, root / "before.db")
+        Recorder.statements.clear()
+        with patch("sqlite3.connect", partial(sqlite3.connect, factory=Recorder)):
+            place = InProcess(root)
+            equipment = [(sql, params) for sql, params in Recorder.statements if is_equipment(sql)]
+            whole = [call for _ in range(rounds) for call in measured for _ in range(calls)]
+            self._noted = deque(_statements(place, call) for call in whole)
+            place.close()
+        self._db = _connection(root / "before.db", equipment)
+
+    def next(self) -> float:
+        """Run the statements of the next call, and return the seconds that it took."""
+        statements = self._noted.popleft()
+        begun = time.perf_counter()
+        for sql, params in statements:
+            if MANY in params:
+                self._db.executemany(sql, params[1:])
+            else:
+                self._db.execute(sql, params).fetchall()
+        return time.perf_counter() - begun
+
+    def close(self) -> None:
+        self._db.close()
 
 
 def _statements(place: InProcess, call: Measured) -> Statements:
@@ -81,21 +101,11 @@ def _statements(place: InProcess, call: Measured) -> Statements:
     return told[begun:end]
 
 
-def _replay(path: Path, equipment: Statements, noted: Sequence[tuple[str, Statements]]) -> dict[str, list[float]]:
+def _connection(path: Path, equipment: Statements) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, cached_statements=512)
     for pragma in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "synchronous = FULL"):
         db.execute(f"PRAGMA {pragma}")
     db.execute("PRAGMA wal_autocheckpoint = 0")
     for sql, params in equipment:
         db.execute(sql, params)
-    took: dict[str, list[float]] = {}
-    for name, statements in noted:
-        begun = time.perf_counter()
-        for sql, params in statements:
-            if MANY in params:
-                db.executemany(sql, params[1:])
-            else:
-                db.execute(sql, params).fetchall()
-        took.setdefault(name, []).append(time.perf_counter() - begun)
-    db.close()
-    return took
+    return db
