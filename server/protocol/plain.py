@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 from server.protocol.jsonrpc import Message
@@ -59,8 +60,9 @@ class Answers:
     def to(self, method: str, *, newer: bool) -> Message:
         """Return the result of a request, without what is the call's own."""
         result = self._answers[newer][method]
-        return {**result, "tools": self._listed()} if method == "tools/list" else result
+        return {**result, "tools": self._listed} if method == "tools/list" else result
 
+    @cached_property
     def _listed(self) -> list[Message]:
         files = (ASSETS / "catalog" / f"{name}.json" for name in sorted(set(self.tools)))
         return [listed(json.loads(path.read_text(encoding="utf-8"))) for path in files]
