@@ -1,4 +1,4 @@
-"""Names that stood under another tool once: where they are now. They are accepted there too, and listed nowhere.
+"""Names that stood under another tool once: where they are now, and those that are nowhere. None of them is listed.
 
 A name that the old tool has today keeps today's meaning. The new tool need not be among those that are offered.
 """
@@ -6,7 +6,7 @@ A name that the old tool has today keeps today's meaning. The new tool need not 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from server.errors import InvalidArguments
+from server.errors import InvalidArguments, UnknownAction
 from server.registry import HELP, Tool
 
 
@@ -67,6 +67,30 @@ ELSEWHERE: dict[tuple[str, str], Moved] = {
     ("memory_workspace", "import_context_file"): Moved("memory_library", "import", {"relative_path": "path"}),
 }
 
+# What the first implementation had and this one has not: why, and what does its work.
+GONE: dict[str, str] = {
+    "summon_approval": "no window is opened: the client asks its user, or a person answers in a terminal "
+    "(`project-memory approvals`); `memory_workspace approvals` lists what waits.",
+    "summon_cleanup_approval": "as `summon_approval`; what removes something shows a preview until `confirm` is true.",
+    "inject_cli_mcp": "no server writes the configuration of an editor; `project-memory demo` prints it.",
+    "spawn_cli_session": "no agent is started from here; `memory_session prep` writes what a client starts one with.",
+    "prep_claude": "`memory_session prep` writes a launch prompt for any client.",
+    "migrate_programs": "an import of a store brings its programs along; `memory_program upgrade` makes one of a plan.",
+    "get_workflow_mode": "`memory_plan get` tells it, `memory_plan update` changes it.",
+    "memory_brainstorm": "it asked a person through a window; a client asks its user itself.",
+    "memory_cartographer": "maps of code are the work of editors and language servers.",
+    "memory_instructions": "`memory_library` keeps instructions, and finds those that fit a file or a task.",
+    "memory_task": "`memory_steps next` hands out one step after another, and marks the last one done.",
+    "memory_sprint": "goals stand in a plan, and `memory_program` joins plans.",
+    "webhooks": "`memory_workspace events` waits for what happens, with `wait_seconds`; no data leaves the machine.",
+    "important_context": "notes of the type `instruction` stand in every briefing until somebody acknowledges them.",
+    "lanes": "leases say who works on what: `memory_steps claim`, and `memory_session reserve_files` for files.",
+    "the sanitiser": "text is stored as it was sent, and handed out as what others wrote, never as an instruction.",
+    "tool logs": "`memory_workspace events` and `memory_workspace history` say what was changed, when and by whom.",
+    "session statistics": "they were counted by agents themselves; `memory_session list_sessions` tells what is known.",
+    "its windows": "a person has the terminal (`project-memory --help`) and the resources `memory://` of an editor.",
+}
+
 
 def addressed(
     tools: Mapping[str, Tool], tool: Tool, arguments: Mapping[str, object]
@@ -77,6 +101,8 @@ def addressed(
     named = arguments.get("topic") if is_help else action
     moved = ELSEWHERE.get((tool.name, named)) if isinstance(named, str) and not tool.knows(named) else None
     if moved is None:
+        if isinstance(named, str) and named in GONE:
+            raise UnknownAction(f"{tool.name}: {named!r} was not taken over: {GONE[named].replace('`', '')}")
         return tool, arguments
     if is_help:
         return tools[moved.tool], {**arguments, "topic": moved.action}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.aliases import ELSEWHERE, Moved, addressed
+from server.aliases import ELSEWHERE, GONE, Moved, addressed
 from server.calls import offered, run
 from server.settings import Settings
 from server.store import Store
@@ -90,3 +90,17 @@ def test_a_name_that_the_old_tool_has_today_keeps_todays_meaning(monkeypatch: py
 
 async def test_a_name_that_nothing_ever_had_is_unknown(agent: Agent) -> None:
     assert (await agent.fails("memory_plan", "create_programme", title="X"))["code"] == "unknown_action"
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_name_that_was_not_taken_over_is_no_name_of_today(name: str) -> None:
+    assert name not in TOOLS
+    assert not any(tool.knows(name) for tool in TOOLS.values())
+
+
+async def test_a_call_of_what_was_not_taken_over_says_why_and_what_to_call(agent: Agent) -> None:
+    error = await agent.fails("memory_plan", "summon_approval", plan_id="plan_1")
+    assert error["code"] == "unknown_action"
+    assert "memory_workspace approvals" in error["message"]
+    error = await agent.fails("memory_plan", "help", topic="get_workflow_mode")
+    assert "memory_plan get" in error["message"]

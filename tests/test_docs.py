@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from server import catalog
+from server import catalog, catalog_pages
+from server.aliases import ELSEWHERE, GONE
 from server.cli import app
 from server.protocol.app import INSTRUCTIONS
 from server.registry import Action, Tool
@@ -23,6 +24,7 @@ DOCUMENTS = [
     *(ASSETS / name for name in ("README.md", "AGENTS.md", "CHANGELOG.md")),
     *sorted((ASSETS / "docs").glob("*.md")),
 ]
+PAGE = ASSETS / "docs" / "tools.md"
 PARAMS = [param for tool in TOOLS.values() for action in tool.actions.values() for param in action.params.values()]
 
 
@@ -70,7 +72,8 @@ def test_every_tool_has_its_line_in_the_readme(tool: Tool) -> None:
 def test_no_document_names_a_tool_that_does_not_exist() -> None:
     for path in (*DOCUMENTS, *CONTENT):
         tools = set(re.findall(r"\bmemory_(?!<)[a-z]+\b", path.read_text(encoding="utf-8")))
-        assert tools <= TOOLS.keys(), named(path)
+        gone = GONE.keys() if path.name == "tools.md" else set[str]()
+        assert tools <= TOOLS.keys() | gone, named(path)
 
 
 @pytest.mark.parametrize("action", [a for t in TOOLS.values() for a in t.actions.values()], ids=lambda a: a.name)
@@ -119,6 +122,35 @@ def test_the_calls_that_a_document_shows_are_valid(path: Path) -> None:
         TOOLS[found[1]].bind(arguments)
 
 
+def test_the_page_of_the_tools_says_what_the_code_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == catalog_pages.page(TOOLS.values())
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+def test_the_page_of_the_tools_has_every_action_with_all_it_takes(tool: Tool) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    common = re.split(r"^#{2,3} ", text.partition(f"### {tool.name} common parameters\n")[2], flags=re.MULTILINE)[0]
+    for action in tool.actions.values():
+        section = re.split(r"^#{2,3} ", text.partition(f"### {tool.name} {action.name}\n")[2], flags=re.MULTILINE)[0]
+        assert action.help_text in section
+        assert f"{tool.name} {json.dumps(action.example, ensure_ascii=False)}" in section
+        assert all(f"`{alias}`" in section for alias in action.aliases)
+        for param in action.params.values():
+            [row] = [row for row in (section + common).splitlines() if row.startswith(f"| `{param.name}` |")][:1]
+            assert ("| required |" in row) is param.required, row
+            assert f"`{param.name}`" in section
+            assert all(f"`{value}`" in row for value in param.schema.get("enum", ())), row
+            assert "default" not in param.describe() or f"| `{json.dumps(param.default)}` |" in row, row
+
+
+def test_the_page_of_the_tools_names_what_moved_and_what_was_not_taken_over() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+
+    assert all(f"| `{tool}` | `{once}` | [{now.tool} {now.action}]" in text for (tool, once), now in ELSEWHERE.items())
+    assert all(f"- `{name}`: {why}" in text for name, why in GONE.items())
+    assert "(docs/tools.md)" in README
+
+
 def test_the_readme_and_the_documents_show_calls() -> None:
     shown = [len(re.findall(r"memory_[a-z]+ \{", path.read_text(encoding="utf-8"))) for path in DOCUMENTS]
 
@@ -145,6 +177,7 @@ def test_a_command_that_a_document_shows_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_a_path_in_a_document_leads_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
+    text = re.sub(r"`{3}.*?`{3}", "", text, flags=re.DOTALL) if path == PAGE else text  # examples of other projects
     paths = re.findall(r"(?<![\w./])\.?/?((?:server|scripts|tests|migrations|catalog)/[\w/]*\.?\w+)", text)
 
     assert [name for name in paths if not (ASSETS / name).exists() and "NNNN" not in name] == []

@@ -26,7 +26,7 @@ BASE = {"errors", "settings", "text", "files", "waiting"}
 ROWS = {"errors", "text", "models"}
 TOOLS = BASE | {"models", "registry", "argument_problems", "library_files", "db", "exporters"}
 CALLS = TOOLS | {"tools", "catalog", "store"}
-BEHIND = CALLS | {"calls"}
+BEHIND = CALLS | {"calls", "catalog_pages"}
 ROOMS = {
     "errors": set[str](),
     "text": {"errors"},
@@ -38,6 +38,7 @@ ROOMS = {
     "registry": {"errors", "text", "argument_problems"},
     "aliases": {"errors", "registry"},
     "catalog": {"registry"},
+    "catalog_pages": {"registry", "aliases"},
     "library_files": {"models", "text"},
     "db": ROWS,
     "importers": ROWS | {"settings", "db"},
