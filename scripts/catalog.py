@@ -1,4 +1,4 @@
-"""Write `catalog/` and `docs/tools.md` from the registry and the answers of the SDK; `--check` only tells what is stale."""
+"""Write what is made from the registry, and the answers of the SDK; `--check` only tells what is stale."""
 
 import sys
 from pathlib import Path

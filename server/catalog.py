@@ -17,6 +17,16 @@ def entry(tool: Tool) -> Entry:
     return {
         "name": tool.name,
         "title": tool.title,
+        **_listed(tool),
+        "readOnly": _listed(tool.reading()),
+        "actions": [_action(a) for a in actions],
+    }
+
+
+def _listed(tool: Tool) -> Entry:
+    """Return what `tools/list` says of the actions of a tool."""
+    actions = tool.actions.values()
+    return {
         "description": tool.description(),
         "inputSchema": tool.input_schema(),
         "annotations": {
@@ -25,7 +35,6 @@ def entry(tool: Tool) -> Entry:
             "idempotentHint": False,
             "openWorldHint": False,
         },
-        "actions": [_action(a) for a in actions],
     }
 
 

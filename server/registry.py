@@ -92,6 +92,7 @@ class Action:
     )
     then: Handler | None = None
     writes_with: str | None = None  # the parameter without which it only reads
+    left_out: frozenset[str] = frozenset()  # parameters that a server does not list which refuses every write
 
     def writes(self, arguments: Mapping[str, object]) -> bool:
         """Return whether a call with these arguments changes anything."""
@@ -123,7 +124,8 @@ class Action:
     @cached_property
     def params(self) -> Mapping[str, Param]:
         """Every parameter it takes, its own first."""
-        return {**self.own, **{p.name: p for p in self.shared if p.name not in self.own}}
+        every = {**self.own, **{p.name: p for p in self.shared if p.name not in self.own}}
+        return {name: param for name, param in every.items() if name not in self.left_out}
 
     @property
     def required(self) -> list[str]:
@@ -255,6 +257,17 @@ class Tool:
             return handler
 
         return register
+
+    def reading(self) -> "Tool":
+        """Return it with what a server lists that refuses every write: no action and no parameter that only writes."""
+        readers = {name: action for name, action in self.actions.items() if action.read_only}
+        known = {name for action in readers.values() for name in action.params}
+        for name, action in self.actions.items():
+            if action.writes_with:
+                further = {param.name for param in action.shared} - known
+                left_out = frozenset({action.writes_with, *further})
+                readers[name] = dataclasses.replace(action, read_only=True, writes_with=None, left_out=left_out)
+        return dataclasses.replace(self, actions=readers)
 
     def knows(self, name: str) -> bool:
         """Return whether it has an action of that name, or one that also has it."""

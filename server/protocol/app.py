@@ -117,8 +117,10 @@ def build(settings: Settings) -> Server[SdkState]:
 
 def joined(state: State) -> SdkState:
     """Return the state of a server with what the SDK needs besides."""
+    read_only = state.store.settings.read_only
     entries = (entry for entry in catalog.load(ASSETS / "catalog") if entry["name"] in state.tools)
-    listing = wire.ListToolsResult(tools=[wire.Tool.model_validate(listed(entry)) for entry in entries])
+    tools = [wire.Tool.model_validate(listed(entry, read_only=read_only)) for entry in entries]
+    listing = wire.ListToolsResult(tools=tools)
     return SdkState(state.store, state.background, state.tools, Watch(state.store), listing)
 
 

@@ -44,8 +44,9 @@ ABLE: Mapping[str, Any] = {
 class Answers:
     """The checked-in answers, cut down to the tools that this server offers."""
 
-    def __init__(self, tools: Sequence[str]) -> None:
+    def __init__(self, tools: Sequence[str], *, read_only: bool = False) -> None:
         """Read them; `tools` names tools and groups, all for none."""
+        self.read_only = read_only
         told = json.loads((ASSETS / "catalog" / "protocol" / "answers.json").read_text(encoding="utf-8"))
         self.handshakes: Sequence[str] = told["handshakes"]
         self.newer: str = told["newer"]
@@ -65,12 +66,14 @@ class Answers:
     @cached_property
     def _listed(self) -> list[Message]:
         files = (ASSETS / "catalog" / f"{name}.json" for name in sorted(set(self.tools)))
-        return [listed(json.loads(path.read_text(encoding="utf-8"))) for path in files]
+        entries = (json.loads(path.read_text(encoding="utf-8")) for path in files)
+        return [listed(entry, read_only=self.read_only) for entry in entries]
 
 
-def listed(entry: Mapping[str, Any]) -> Message:
+def listed(entry: Mapping[str, Any], *, read_only: bool) -> Message:
     """Return what `tools/list` says of a tool of the catalog."""
-    return {part: entry[part] for part in TOOL_PARTS}
+    told = {**entry, **entry["readOnly"]} if read_only else entry
+    return {part: told[part] for part in TOOL_PARTS}
 
 
 def is_plain(message: Message) -> bool:

@@ -34,7 +34,7 @@ def serve(settings: Settings) -> int:
 
 
 def _answers(settings: Settings) -> Answers:
-    answers = Answers(settings.tools)
+    answers = Answers(settings.tools, read_only=settings.read_only)
     if not answers.are_known:
         from server.calls import offered
 

@@ -102,7 +102,7 @@ class Session:
 @asynccontextmanager
 async def session(data_root: Path, kind: type[Front] = Front, **more: Any) -> AsyncGenerator[Session]:
     settings, heard = Settings(data_root=data_root, **more), Heard()
-    front = kind(Answers(settings.tools), heard)
+    front = kind(Answers(settings.tools, read_only=settings.read_only), heard)
     front.on_settled = heard.moved.set
     async with running(settings) as state, anyio.create_task_group() as tasks:
         front.employ(ClientSession(front, Input(-1), state, tasks))
