@@ -22,7 +22,9 @@ OF_ROLE = {
 EDITS = {"edit code", "edit source code"}
 BOUNDARIES = "<!-- project-memory: boundaries -->"
 BLOCK = "<!-- project-memory: {} -->\n{}\n<!-- /project-memory: {} -->"
-BLOCKS = re.compile(r"<!-- project-memory: ([^\n]+) -->\n(.*?)\n<!-- /project-memory: \1 -->\n?", re.DOTALL)
+BLOCKS = re.compile(
+    r"<!-- project-memory: ([^\r\n]+) -->\r?\n(.*?)\r?\n<!-- /project-memory: \1 -->(?:\r?\n)?", re.DOTALL
+)
 EVERYTHING = {"**", "**/*"}
 Found = Mapping[str, Any]
 
@@ -204,11 +206,12 @@ def blocks(text: str) -> dict[str, str]:
 
 
 def with_blocks(text: str, changes: Sequence[tuple[str, str | None]]) -> str:
-    """Return a file with blocks put in, at their place or at its end; None takes one out."""
+    """Return a file with blocks put in, at their place or at its end; None takes one out. Lines end as they did."""
+    end = "\r\n" if "\r\n" in text else "\n"
     for name, content in changes:
-        new = "" if content is None else BLOCK.format(name, content, name) + "\n"
+        new = "" if content is None else (BLOCK.format(name, content, name) + "\n").replace("\n", end)
         if name in blocks(text):
             text = BLOCKS.sub(lambda found, name=name, new=new: new if found[1] == name else found[0], text)
         elif new:
-            text = f"{text.rstrip()}\n\n{new}" if text.strip() else new
+            text = f"{text.rstrip()}{end}{end}{new}" if text.strip() else new
     return text

@@ -73,7 +73,7 @@ def text_at(root: str, path: str) -> str | None:
 def part_at(root: str, path: str, block: str) -> str | None:
     """Return the text of a file, or of a block of it, or None if there is none."""
     text = text_at(root, path)
-    return client_files.blocks(text.replace("\r\n", "\n")).get(block) if text is not None and block else text
+    return client_files.blocks(text).get(block) if text is not None and block else text
 
 
 def carry_out(root: str, changes: Sequence[FileChangeWanted]) -> FilesDone:

@@ -375,3 +375,33 @@ async def test_a_name_of_another_workspace_is_not_taken_over(
 
     assert "already" in told["left"][0]["problem"]
     assert "# Here" in (await agent(TOOL, "get", kind="agent", name="scout", **here))["content"]
+
+
+async def test_what_a_server_that_died_left_undone_is_done_by_the_next_call(
+    agent: Agent, here: dict[str, str], project: Path
+) -> None:
+    await deploy(agent, "claude", here, names=["release", "style"])
+    before = tree(project)
+    for kind, name in (("skill", "release"), ("instruction", "style")):
+        await agent(TOOL, "update", kind=kind, name=name, content="# New\n\nText.")
+    await deploy(agent, "claude", here, names=["release", "style"])
+    for path, text in before.items():  # what is stored says that it was written, and the files are as they were
+        put(project, path, text)
+
+    told = await deploy(agent, "claude", here, names=["release", "style"])
+    assert ("kept" in told, sorted(told["written"])) == (False, [".claude/skills/release/SKILL.md", "CLAUDE.md#style"])
+
+
+async def test_line_ends_that_git_changed_are_no_change_of_a_person(
+    agent: Agent, here: dict[str, str], project: Path
+) -> None:
+    await deploy(agent, "claude", here, names=["release", "style"])
+    for path, text in tree(project).items():
+        (project / path).write_bytes(text.replace("\n", "\r\n").encode())
+
+    assert set((await statuses(agent, here)).values()) == {"same"}
+    assert "kept" not in await deploy(agent, "claude", here, names=["release", "style"])
+    await agent(TOOL, "update", kind="instruction", name="style", content="# New\n\nText.")
+    assert (await deploy(agent, "claude", here, names=["style"]))["written"] == ["CLAUDE.md#style"]
+    text = (project / "CLAUDE.md").read_bytes().decode()
+    assert (text.count("project-memory: style"), text.count("\n")) == (2, text.count("\r\n"))
