@@ -83,7 +83,7 @@ async def _run(
     db, shared = await store.open(), Shared(**bound.shared)
     request = await _request(db, bound, shared, store.settings.session_timeout)
     call = Call(
-        db, store.settings, bound.action, shared, store.waits, older, progress, request,
+        db, store.settings, bound.action, shared, store.waits, store.processes, older, progress, request,
         arguments=arguments, can_ask=asker is not None,
     )  # fmt: skip
     return await supervised(call, asker, lambda: _attempt(call, bound.arguments))

@@ -18,6 +18,7 @@ from server.text.display import shown
 PACKAGE = Path(__file__).resolve().parent
 ASSETS = PACKAGE / "_assets" if (PACKAGE / "_assets").is_dir() else PACKAGE.parent
 DATABASE_NAME = "project-memory.db"
+TRASH = "trash"  # in the data root: files that were overwritten or removed, and are too large for a row
 COPIES = "older-stores"  # in the data root: stores that were copied before they were imported
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
@@ -87,6 +88,10 @@ class Settings:
     @property
     def database(self) -> Path:
         return self.data_root / DATABASE_NAME
+
+    @property
+    def trash(self) -> Path:
+        return self.data_root / TRASH
 
     def require_database(self) -> None:
         """Refuse, for commands that would be of no use on a new one."""
@@ -158,7 +163,7 @@ def default_root() -> str:
 
 def is_ours(name: str) -> bool:
     """Return whether something in a data root is this server's; a file store may have the same one."""
-    return name == COPIES or name.startswith(DATABASE_NAME)
+    return name in (COPIES, TRASH) or name.startswith(DATABASE_NAME)
 
 
 def is_to_narrow(path: Path) -> bool:

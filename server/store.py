@@ -14,10 +14,13 @@ from server.db.storage.driver_errors import Unreadable
 from server.db.storage.migrations import migrate
 from server.db.storage.opening import open_database
 from server.errors import Ending, ProjectMemoryError, Storage
+from server.processes import Processes
 from server.settings import ASSETS, Settings, is_to_narrow
 from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
+
+END_SECONDS = 1.0  # for the programs that a server runs, when it ends
 
 
 class Store:
@@ -26,6 +29,8 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.waits = Waits()
+        self.processes = Processes()
+        self.waits.at_end(self.processes.end_all)
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
         self._opening = anyio.Lock()
@@ -73,6 +78,9 @@ class Store:
         return self._db is not None and self._db.is_committing
 
     async def close(self) -> None:
+        self.processes.end_all()
+        with anyio.move_on_after(END_SECONDS):
+            await self.processes.settle()
         if self._db:
             db, self._db = self._db, None
             await db.close(checkpoint=self._is_in_place())

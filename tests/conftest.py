@@ -21,7 +21,7 @@ from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
 from server.tools.approvals import answers
-from tests.populated_store import PopulatedStore, populate
+from tests.populated_store import PopulatedStore, allow_programs, populate
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -78,6 +78,11 @@ class Agent:
             await answers.confirm(tx, gate, Word("terminal"))
             await events.flush(tx)
         await db.close()
+
+    async def person_allows(self, workspace_id: str, *patterns: str) -> None:
+        """Let a person allow programs to be run."""
+        assert self.settings
+        await allow_programs(self.settings, workspace_id, *patterns)
 
     async def person_confirms_phase(self, plan_id: str, name: str) -> None:
         plan = await self("memory_plan", "get", plan_id=plan_id, detail="full")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.growing_store import RESEARCH_LINE, GrowingStore, steps_of
+from tests.populated_store import VERSION
 
 ONE = 1.5  # it changes one thing, or a few, however many there are
 OPEN = 5  # it counts the open steps of the plan, or looks why none of them is free
@@ -43,6 +44,13 @@ def as_me(**more: Any) -> Arguments:
 
 def mine(**more: Any) -> Arguments:
     return lambda w: {"session_id": w.me, "step_id": w.mine, **more}
+
+
+def in_file(action: str, **more: Any) -> Case:
+    """A call about a file that was written before."""
+    where = {"source" if "destination" in more else "path": f"{action}.txt"}
+    before = (("memory_filesystem", "write", on_here(path=f"{action}.txt", content="a")),)
+    return Case(on_here(**where, **more), before=before)
 
 
 def turned(w: GrowingStore) -> dict[str, Any]:
@@ -314,6 +322,14 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     "memory_session acknowledge": (
         Case(lambda w: {"agent": "Ada", "message_ids": [w.message_id], "workspace_id": w.here}),
     ),
+    "memory_filesystem write": (Case(on_here(path="new.txt", content="a")), in_file("write", content="b")),
+    "memory_filesystem append": (in_file("append", content="b"),),
+    "memory_filesystem delete": (in_file("delete", confirm=True),),
+    "memory_filesystem move": (in_file("move", destination="moved.txt"),),
+    "memory_filesystem copy": (in_file("copy", destination="copied.txt"),),
+    "memory_terminal run": (Case(on_here(command=VERSION[0], args=list(VERSION[1:]))),),
+    "memory_terminal kill": (Case(lambda w: {"run_id": w.run_id}),),
+    "memory_terminal update_allowlist": (Case(on_here(patterns=["none"], operation="remove")),),
     "memory_session prep": (Case(on_plan(agent_name="Executor", prompt="Do it", agent="Ada")),),
     "memory_session deploy_and_prep": (Case(on_plan(agent_name="Executor", prompt="Do it", agent="Ada")),),
     "memory_library create": (

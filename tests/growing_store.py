@@ -1,6 +1,7 @@
 """A store in which all there is grows with the plan: `test_bounded_writes` measures the writes in two of them."""
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from server.models.approvals import Word
 from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
+from tests.populated_store import VERSION, allow_programs
 
 IN_PHASE = 50
 DONE = 4  # a quarter of the steps is done
@@ -62,6 +64,7 @@ async def build(settings: Settings, folder: Path, size: int) -> GrowingStore:
         facts = await _places(ask, folder)
         facts |= await _plans(ask, facts, size, store)
         facts |= await _people(ask, facts, size)
+        facts |= await _runs(ask, facts, settings)
         await _texts(ask, facts, size)
         async with (await store.open()).transaction() as tx:  # else one write in some merges what many have left
             await tx.run("INSERT INTO search_index (search_index) VALUES ('optimize')")
@@ -167,6 +170,13 @@ async def _people(ask: Ask, facts: dict[str, Any], size: int) -> dict[str, Any]:
         "mine": claimed["next"]["step_id"],
         "message_id": letter["message_id"],
     }
+
+
+async def _runs(ask: Ask, facts: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    here = facts["here"]
+    await allow_programs(settings, here, shlex.join(VERSION))
+    told = await ask("terminal", "run", workspace_id=here, command=VERSION[0], args=list(VERSION[1:]))
+    return {"run_id": told["run_id"]}
 
 
 async def _texts(ask: Ask, facts: dict[str, Any], size: int) -> None:

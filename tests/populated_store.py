@@ -1,8 +1,10 @@
 """A store with something of everything in it, and plausible calls on what is there."""
 
 import json
+import shlex
 import sqlite3
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +14,16 @@ from mcp import Client
 from mcp.types import TextContent
 
 from server.db.shared_state import shared_settings
+from server.db.terminal import allowlist
 from server.models.approvals import Word
 from server.protocol.app import build
 from server.registry import Action
 from server.settings import Settings
 from server.store import open_store
+from server.text import command_rules
 from server.tools import TOOLS
 
+VERSION = (sys.executable, "-V")  # a program that is there, and ends
 ALWAYS_SENT = {"workspace_id", "agent"}
 
 
@@ -122,6 +127,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             "step_id": step["step_id"],
             "claim_token": step["claim_token"],
             "item_id": item["item_id"],
+            "run_id": (await _run(call, data_root, here))["run_id"],
             "trash_id": removed["trash_id"],
             **me,
             "lineage_id": handoff["lineage_id"],
@@ -153,6 +159,20 @@ async def _program(call: Any, here: dict[str, Any], plan_ids: list[str], homes: 
     await call("memory_program", "set_dependency", **ends, **on_it)
     await call("memory_program", "link_workspace", **{**on_it, "workspace_id": homes[0]})
     return {"program_id": program_id, "risk_id": risk_ids[0], "plan_ids": plan_ids[1:], **ends}
+
+
+async def _run(call: Callable[..., Any], data_root: Path, here: dict[str, str]) -> dict[str, Any]:
+    await allow_programs(Settings(data_root=data_root), here["workspace_id"], shlex.join(VERSION))
+    return await call("memory_terminal", "run", command=VERSION[0], args=list(VERSION[1:]), **here)
+
+
+async def allow_programs(settings: Settings, workspace_id: str, *patterns: str) -> None:
+    """Let a person allow programs to be run, in a process of their own."""
+    db = await open_store(settings)
+    async with db.transaction() as tx:
+        rules = map(command_rules.rule, patterns)
+        await allowlist.add(tx, workspace_id, rules, allowed_by="human", via="terminal")
+    await db.close()
 
 
 async def _let_agents_relay(data_root: Path) -> None:

@@ -164,6 +164,7 @@ ELSEWHERE = {
     "db/storage/opening.py": "an empty database, 0600",
     "exporters/mirror.py": "a file to lock, 0600",
     "cli/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
+    "confined/folder.py": "files of a project, relative to the descriptor of their folder",
     "cli/demo.py": "the demo's own folder",
 }
 WAYS = ("write_text", "write_bytes", "copy2", "copyfile", "copytree", "O_CREAT")

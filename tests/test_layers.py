@@ -22,7 +22,7 @@ SERVER = ROOT / "server"
 FILES = sorted(SERVER.rglob("*.py"))
 
 # What each room of server/ may import from the others.
-BASE = {"errors", "settings", "text", "files", "waiting"}
+BASE = {"errors", "settings", "text", "files", "waiting", "confined", "processes"}
 ROWS = {"errors", "text", "models"}
 TOOLS = BASE | {"models", "registry", "argument_problems", "library_files", "db", "exporters"}
 CALLS = TOOLS | {"tools", "catalog", "store"}
@@ -33,6 +33,8 @@ ROOMS = {
     "settings": {"errors", "text"},
     "files": set[str](),
     "waiting": set[str](),
+    "processes": {"errors"},
+    "confined": {"errors", "files"},
     "argument_problems": set[str](),
     "models": {"errors", "text"},
     "registry": {"errors", "text", "argument_problems"},

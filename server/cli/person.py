@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from server.db.storage.lock_holder import describe
 from server.errors import NotAllowed
 from server.models.approvals import Word
+from server.processes import MARKER
 from server.text.display import shown
 
 # Set by what runs commands for agents; those that end in * stand for all that begin so.
@@ -16,7 +17,6 @@ AGENT_SIGNS = (
     "CURSOR_AGENT", "GEMINI_CLI*", "OPENCODE*", "QWEN_CODE*", "REPL_ID", "WINDSURF_AGENT*",
 )  # fmt: skip
 SETUP = ("CODEX_HOME",)  # a person's own, for where the program keeps its files
-MARKER = "PROJECT_MEMORY_TERMINAL"  # set in everything that is run for an agent through our own terminal
 ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
 LENGTH = 4
 

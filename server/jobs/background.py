@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 
 from server.db.interchange import import_notices
 from server.db.storage.connection import Reader
+from server.db.terminal import servers
 from server.db.workspaces import workspaces
 from server.errors import ProjectMemoryError
 from server.models.workspaces import LegacyStore, Workspace
@@ -17,6 +18,7 @@ from server.tools import older_stores
 from server.tools.common import cwd
 from server.tools.older_stores import OlderStore, Progress
 from server.tools.paths import normal_path
+from server.tools.project_files import file_changes
 from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,8 @@ class Background:
         if self._imports_by_itself:
             yield "the import of older stores", self._import_all
         yield "the look for an older store", self._look_around
+        if not self._store.settings.read_only:
+            yield "what was left undone", self._catch_up
 
     @property
     def _imports_by_itself(self) -> bool:
@@ -91,6 +95,12 @@ class Background:
             self._wanted[found.folder] = Import(found, self._store.waits)
             self._has_more.set()
         return self._wanted[found.folder]
+
+    async def _catch_up(self) -> None:
+        """Carry out the changes of files that a process which died had stored, and note what died with one."""
+        db = await self._store.open()
+        await file_changes.catch_up_at_start(db)
+        await servers.lose_at_start(db)
 
     async def _look_around(self) -> None:
         """Tell who reads the log of an older store in the folder of the server, or in its data root."""

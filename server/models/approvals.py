@@ -1,12 +1,14 @@
 """What waits for a human, who answered it and how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from server.models.base import Columns, JsonObject, Row
 
 Via = Literal["elicitation", "terminal", "dashboard", "relayed", "unknown"]
-ApprovalKind = Literal["step", "phase", "write"]
+ApprovalKind = Literal["step", "phase", "write", "run", "allowlist"]
+OF_CALLS = ("write", "run", "allowlist")  # the kinds that are about a call, and not about a step or phase
 Gates = Literal["human", "relayed"]
 
 HUMAN = "human"
@@ -63,7 +65,8 @@ class Gate:
 class Need:
     """What somebody was refused for want of a human: what they wanted, which gates stand against it, and why.
 
-    The word that is missing is on the first of the gates, or, for the kind `write`, on the call itself.
+    The word that is missing is on the first of the gates, or, for the kind `write`, on the call itself. What opens no
+    gate names its workspace as `home`, and as `call` exactly what is asked for.
     """
 
     kind: ApprovalKind
@@ -71,11 +74,27 @@ class Need:
     what: str
     why: str
     versions: dict[str, int] = field(default_factory=dict[str, int])
+    home: str = ""
+    call: Mapping[str, Any] | None = None
+
+    @property
+    def workspace_id(self) -> str:
+        return self.gates[0].workspace_id if self.gates else self.home
+
+    @property
+    def plan_id(self) -> str | None:
+        return self.gates[0].plan_id if self.gates else None
 
     @property
     def entity_id(self) -> str:
+        if not self.gates:
+            return self.home
         first = self.gates[0]
         return first.plan_id if self.kind == "write" else first.id
+
+    def arguments(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what its row keeps, given the call that was refused."""
+        return self.call if self.call is not None else request if self.kind == "write" else {}
 
 
 class Approval(Row):
@@ -108,7 +127,7 @@ class Approval(Row):
     def told(self) -> dict[str, Any]:
         """Return it as results show it."""
         names = ("approval_id", "kind", "plan_id", "what", "why", "asked_by", "status", "answered_by", "via", "note")
-        entity = {} if self.kind == "write" else {f"{self.kind}_id": self.entity_id}
+        entity = {} if self.kind in OF_CALLS else {f"{self.kind}_id": self.entity_id}
         call = {"call": self.arguments} if self.arguments else {}
         shown = {name: value for name in names if (value := getattr(self, name)) is not None}
         return {**shown, **entity, **call, "since": self.created_at}

@@ -18,7 +18,8 @@ LONGEST = 1000  # characters of a pattern
 # What tools put into a project folder, and nobody looks for anything in.
 VENDORED = frozenset(
     (
-        ".git", ".hg", ".svn", ".next", ".nuxt", ".venv", "venv", "node_modules", "bower_components", "__pycache__",
+        ".git", ".hg", ".svn", ".projectmemory", ".next", ".nuxt", ".venv", "venv", "node_modules",
+        "bower_components", "__pycache__",
         ".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox", ".nox", ".gradle", ".terraform", "build", "dist",
         "site-packages", "target", "vendor",
     )

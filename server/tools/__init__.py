@@ -1,10 +1,10 @@
 """The tools this server offers, by name."""
 
 from server.registry import Tool
-from server.tools import agent, context, library, plan, program, session, steps, workspace
+from server.tools import agent, context, filesystem, library, plan, program, session, steps, terminal, workspace
 
 CORE = (workspace.TOOL, plan.TOOL, steps.TOOL, context.TOOL, agent.TOOL, session.TOOL)
-FURTHER = (program.TOOL, library.TOOL)
+FURTHER = (program.TOOL, library.TOOL, filesystem.TOOL, terminal.TOOL)
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (*CORE, *FURTHER)}
 

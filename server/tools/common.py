@@ -18,6 +18,7 @@ from server.errors import Ambiguous, Conflict, InvalidArguments
 from server.models.events import Origin
 from server.models.text import AgentName, Id, Name, OwnName, Text
 from server.models.workspaces import LegacyStore, Workspace
+from server.processes import Processes
 from server.registry import Action, Param, Tool, params_of
 from server.settings import Settings
 from server.text.names import is_reserved
@@ -95,12 +96,14 @@ class Call:
     action: Action
     shared: Shared
     waits: Waits
+    processes: Processes
     older: Older | None = None
     progress: Progress | None = None
     request: Request | None = None
     ending: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends what has to last until the action returned
     notices: dict[str, Any] = field(default_factory=dict[str, Any])  # what the answer has to say besides
     arguments: Mapping[str, object] = field(default_factory=dict[str, object])
+    decided: list[str] = field(default_factory=list[str])  # ids of what only this call has to do
     can_ask: bool = False  # its client can put a question to the user
 
     @property

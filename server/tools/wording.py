@@ -15,6 +15,7 @@ LISTERS = {
     "plan": "memory_plan action='list'",
     "program": "memory_program action='list'",
     "risk": "memory_program action='list_risks' program_id=...",
+    "run": "memory_workspace action='events' types=['run']",
     "session": "memory_session action='list_sessions'",
     "step": "memory_steps action='list' plan_id=...",
     "trash": "memory_workspace action='trash'",

@@ -43,6 +43,8 @@ async def test_the_columns_of_json_and_of_bytes_are_those_of_the_schema(db: Data
     tables = [row["sql"] for row in await db.all("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
 
     assert {name for sql in tables for name in re.findall(r"json_valid\((\w+)\)", sql)} - {
+        "change",
+        "flags",
         "input_schema",
         "schema",
     } == (JSON_COLUMNS)
@@ -112,6 +114,8 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
     await insert(tx, "checkpoints", checkpoint_id="check_free", name="n", created_at=NOW, **place)
     await insert(tx, "build_scripts", script_id="script_free", name="n", command="c", **place, **TIMES)
     asked = {"kind": "allowlist", "entity_id": "make", "what": "w", "why": "w", "arguments": '{"b":[1.0,1]}'}
+    ran = {"kind": "terminal", "name": "make", "started_at": NOW, "arguments": '{"b":[1.0,1]}'}
+    await insert(tx, "runs", run_id="run_t", **ran, **place, **TIMES)
     await insert(tx, "approvals", approval_id="appr_free", **asked, **place, **TIMES)
     for kind, parent_id in (
         ("workspace", made.workspace_id),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -306,3 +307,33 @@ async def test_a_client_that_cannot_ask_is_told_the_other_ways(
             await client("memory_steps", "update", **where, status="done", agent="ada")
     assert caught.value.code == "gated"
     assert f"confirm {caught.value.error['approval_id']}" in caught.value.error["message"]
+
+
+@eras
+async def test_a_program_is_run_once_its_user_said_yes_to_the_exact_words(
+    settings: Settings, workspace_id: str, mode: Mode
+) -> None:
+    user = User([YES, NO])
+    call = {"workspace_id": workspace_id, "command": f"{sys.executable} -c 'print(1)'", "agent": "ada"}
+    async with connected(settings, mode, user) as client:
+        done = await client("memory_terminal", "run", **call)
+        refused = await client.fails("memory_terminal", "run", **call)
+
+    assert (done["stdout"], done["exit_code"]) == ("1\n", 0)
+    assert refused["rejected"] is True
+    assert [str([sys.executable, "-c", "print(1)"]) in question for question in user.asked] == [True, True]
+
+
+@eras
+async def test_rules_of_the_terminal_hold_once_the_user_said_yes(
+    settings: Settings, workspace_id: str, mode: Mode
+) -> None:
+    user = User([YES])
+    where = {"workspace_id": workspace_id}
+    async with connected(settings, mode, user) as client:
+        told = await client("memory_terminal", "update_allowlist", patterns=["git log *"], **where)
+        listed = await client("memory_terminal", "get_allowlist", **where)
+
+    assert told["patterns"] == ["git log *"]
+    assert [(rule["pattern"], rule["via"]) for rule in listed["patterns"]] == [("git log *", "elicitation")]
+    assert "behind git log * anything may follow" in user.asked[0]

@@ -8,6 +8,7 @@ from server.models.base import encode
 from server.tools import TOOLS
 from server.tools.render import MAX_BYTES, MIN_BYTES
 from tests.conftest import Agent
+from tests.populated_store import VERSION
 
 LONG = "words that fill a line " * 8
 MANY = 12
@@ -52,6 +53,11 @@ NEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("memory_program", "list_risks"): {"program_id": "program_id"},
     ("memory_session", "get_session"): {"session_id": "session_id"},
     ("memory_session", "list_checkpoints"): {"plan_id": "plan_id"},
+    ("memory_filesystem", "discover_codebase"): {"prompt_text": "words"},
+    ("memory_filesystem", "search"): {"pattern": "README.md"},
+    ("memory_filesystem", "read"): {"path": "README.md"},
+    ("memory_filesystem", "exists"): {"path": "README.md"},
+    ("memory_terminal", "read_output"): {"run_id": "run_id"},
     ("memory_session", "inbox"): {"agent": "reviewer"},
 }
 
@@ -64,6 +70,10 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
         "memory_plan", "create", **here, title="The plan", steps=steps, goals=[f"{n} {LONG}" for n in "ab"]
     )
     plan_id = plan["plan_id"]
+    await agent("memory_filesystem", "write", **here, path="README.md", content=LONG * 30)
+    await agent.person_allows(workspace_id, *(f"{VERSION[0]} {n} *" for n in range(MANY)), f"{VERSION[0]} -c *")
+    many = f"print({LONG!r} * 50)"
+    run = await agent("memory_terminal", "run", **here, command=VERSION[0], args=["-c", many])
     session = await agent("memory_agent", "init", agent="executor", plan_id=plan_id)
     me = {"session_id": session["session_id"]}
     step = await agent("memory_steps", "next", plan_id=plan_id, **me)
@@ -93,7 +103,7 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
         ends = {"source_plan_id": other, "target_plan_id": others[n - 1]}
         await agent("memory_program", "set_dependency", **on_it, **ends) if n else None
     await agent("memory_context", "store", plan_id=plan_id, type="findings", data={"words": [LONG] * MANY}, **me)
-    return {**here, **me, "plan_id": plan_id, "step_id": step["next"]["step_id"], **on_it}
+    return {**here, **me, "plan_id": plan_id, "step_id": step["next"]["step_id"], "run_id": run["run_id"], **on_it}
 
 
 async def test_a_cut_result_names_calls_that_show_the_rest(agent: Agent, workspace_id: str) -> None:

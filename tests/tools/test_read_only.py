@@ -23,7 +23,8 @@ __all__ = ["store"]
 
 READING = [a for tool in TOOLS.values() for a in tool.actions.values() if not a.writes({})]
 WRITING = [a for tool in TOOLS.values() for a in tool.actions.values() if a.writes_with]
-MORE = {"memory_context get_research": ("plan_id",)}  # what it needs with the values given
+# What it needs with the values given.
+MORE = {"memory_context get_research": ("plan_id",), "memory_filesystem search": ("query",)}
 
 
 def name_of(action: Action) -> str:
@@ -74,6 +75,9 @@ def values(made: Store) -> dict[str, Any]:
         "kind": "skill",
         "checkpoint_id": "check_1",
         "workspace_path": "/srv/project",
+        "prompt_text": "mind",
+        "path": "README.md",
+        "run_id": "run_t",
     }
 
 
@@ -100,6 +104,7 @@ async def filled(db: Database, store: Store, project: Path) -> Store:
     """A database with a row in every table, whose workspace has a folder."""
     async with db.transaction() as tx:
         await fill_the_rest(tx, store)
+        (project / "README.md").touch()
         await tx.run("UPDATE workspaces SET path = :path", {"path": str(project)})
         about = {"workspace_id": store.workspace_id, "parent_type": "workspace", "parent_id": store.workspace_id}
         data = {"type": "workspace_context", "data": '{"sections":{}}'}
@@ -139,7 +144,7 @@ async def test_what_writes_with_one_argument_is_refused_only_with_it(
     assert refused["code"] == "not_allowed"
     assert str(action.writes_with) in refused["message"]
     assert everything(db.path) == before
-    assert list(project.iterdir()) == []
+    assert [path.name for path in project.iterdir()] == ["README.md"]
 
 
 @pytest.mark.parametrize("action", [a for a in READING if not a.read_only], ids=name_of)

@@ -25,9 +25,10 @@ async def put(
     workspace_id: str | None,
     plan_id: str | None,
     rows: Rows,
+    trash_id: str | None = None,
 ) -> str:
     """Store rows that the caller is about to delete and return the id that brings them back."""
-    trash_id = new_id("trash")
+    trash_id = trash_id or new_id("trash")
     await tx.run(
         """
         INSERT INTO trash (trash_id, workspace_id, plan_id, entity_type, entity_id, title, data, deleted_by,
@@ -72,6 +73,19 @@ async def list_(
         },
     )
     return [TrashEntry.of(row) for row in rows], rows[0]["total"] if rows else 0
+
+
+async def find(db: Reader, trash_id: str) -> Trashed | None:
+    """Return an entry that can come back."""
+    query = "SELECT * FROM trash WHERE trash_id = :trash_id AND expires_at > :now"
+    row = await db.one(query, {"trash_id": trash_id, "now": db.now()})
+    return Trashed.of(row) if row else None
+
+
+async def known(db: Reader, trash_ids: Sequence[str]) -> set[str]:
+    """Return which of these entries can come back."""
+    query = "SELECT trash_id FROM trash WHERE expires_at > :now AND trash_id IN (SELECT value FROM json_each(:ids))"
+    return {row[0] for row in await db.all(query, {"ids": encode(list(trash_ids)), "now": db.now()})}
 
 
 async def take(tx: Transaction, trash_id: str) -> Trashed:

@@ -85,7 +85,6 @@ REACHED_PHASES = f"""
 
 async def open_(tx: Transaction, need: Need, arguments: Mapping[str, Any]) -> Approval:
     """Return the open row for a need, made if there is none. `arguments` are those of a call that may be repeated."""
-    first = need.gates[0]
     params = {"kind": need.kind, "entity_id": need.entity_id, "arguments": encode(dict(arguments))}
     found = await tx.one(
         """
@@ -109,8 +108,8 @@ async def open_(tx: Transaction, need: Need, arguments: Mapping[str, Any]) -> Ap
         {
             **params,
             "approval_id": new_id("appr"),
-            "workspace_id": first.workspace_id,
-            "plan_id": first.plan_id,
+            "workspace_id": need.workspace_id,
+            "plan_id": need.plan_id,
             "versions": encode(need.versions),
             "what": need.what,
             "why": need.why,

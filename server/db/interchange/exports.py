@@ -23,7 +23,17 @@ Rows = dict[str, list[dict[str, Any]]]  # table -> whole rows
 Source = tuple[str, str, Params]  # table, condition, its values
 
 # Made from the code or from other tables, of use for a day, or of this installation alone: they are never exported.
-DERIVED = {"_migrations", "seeds", "tools", "tool_actions", "tool_action_params", "requests", "settings"}
+DERIVED = {
+    "_migrations",
+    "seeds",
+    "tools",
+    "tool_actions",
+    "tool_action_params",
+    "requests",
+    "settings",
+    "file_changes",
+    "terminal_allowlist",  # what a human allowed here, no import may allow
+}
 DERIVED_PREFIX = "search_"
 PAGE = 1000
 
@@ -79,6 +89,7 @@ WORKSPACE = (
     ("memory_entries", f"{OF_WORKSPACE} AND scope NOT IN ('plan', 'global')"),
     ("build_scripts", WITHOUT_PLAN),
     ("approvals", WITHOUT_PLAN),
+    ("runs", OF_WORKSPACE),
     ("workspace_instructions", OF_WORKSPACE),
     ("workspace_skills", OF_WORKSPACE),
     ("workspace_agents", OF_WORKSPACE),

@@ -4,10 +4,12 @@ from server.db.audit import events
 from server.db.gates import approvals, confirmations, gates
 from server.db.plans import plans
 from server.db.storage.connection import Reader, Transaction
+from server.db.terminal import allowlist
 from server.errors import Conflict
-from server.models.approvals import Approval, Gate, Word
+from server.models.approvals import OF_CALLS, Approval, Gate, Word
 from server.models.events import Event
 from server.models.plans import Confirmation
+from server.text import command_rules
 from server.tools.approvals import gate_rules
 
 
@@ -27,11 +29,26 @@ async def confirm(tx: Transaction, gate: Gate, word: Word) -> Confirmation:
 async def approve(tx: Transaction, approval: Approval, word: Word) -> Approval:
     """Record a yes: it opens the gate, or lets the call that was refused be repeated once."""
     found = await _still_open(tx, approval)
-    if approval.kind == "write":
+    if approval.kind == "allowlist":
+        return await _allow(tx, approval, word)
+    if approval.kind in OF_CALLS:
         return await approvals.answer(tx, approval, word, yes=True)
     await confirm(tx, found[0], word)
     told = await approvals.require(tx, approval.approval_id)
     return told if told.status == "approved" else await approvals.answer(tx, told, word, yes=True)  # it was a no
+
+
+async def _allow(tx: Transaction, approval: Approval, word: Word) -> Approval:
+    """Let rules of the terminal hold from now on."""
+    rules = [command_rules.rule(text) for text in approval.arguments["patterns"]]
+    await allowlist.add(tx, approval.workspace_id, rules, allowed_by=word.by, via=word.via)
+    summary = f"May run without asking: {', '.join(rule.text for rule in rules)[:200]}"
+    data = {"added": approval.arguments["patterns"]}
+    place = (approval.workspace_id, approval.workspace_id)
+    events.record(tx, Event("allowlist_changed", "allowlist", *place, summary=summary, data=data))
+    answered = await approvals.answer(tx, approval, word, yes=True)
+    await approvals.use(tx, answered)
+    return answered
 
 
 async def reject(tx: Transaction, approval: Approval, word: Word) -> Approval:
@@ -45,6 +62,8 @@ async def _still_open(tx: Transaction, approval: Approval) -> list[Gate]:
     """Return the gates it is about, if it still waits and nothing of it changed; else raise."""
     if approval.status not in ("open", "rejected"):  # who said no may think again
         raise _answered(approval)
+    if approval.kind in ("run", "allowlist"):
+        return []
     if approval.kind != "write":
         found = await gates.named(tx, [approval.entity_id]) if await approvals.is_current(tx, approval) else []
     else:
@@ -65,10 +84,14 @@ def _answered(approval: Approval) -> Conflict:
 
 async def question(db: Reader, approval: Approval) -> list[str]:
     """Return what a human has to know to answer: a line each for what, why, and who did the work."""
-    ids = [approval.entity_id] if approval.kind != "write" else list(approval.versions)
+    ids = list(approval.versions) if approval.kind in OF_CALLS else [approval.entity_id]
     names = sorted({name for gate in await gate_rules.named(db, ids) for name in gate.workers})
     lines = [approval.what, f"Why: {approval.why}"]
     lines += [f"Asked by: {approval.asked_by or 'an agent without a name'}"]
     for no in (await approvals.rejections(db, approval.kind, approval.entity_id, approval.arguments))[:1]:
         lines += [f"Rejected at {no.answered_at} by {no.answered_by}{f': {no.note}' if no.note else ''}"]
-    return [*lines, f"Worked on by: {', '.join(names) if names else 'nobody so far'}"]
+    return (
+        lines
+        if approval.kind in ("run", "allowlist")
+        else [*lines, f"Worked on by: {', '.join(names) if names else 'nobody so far'}"]
+    )

@@ -8,7 +8,7 @@ from server.db.audit import events
 from server.db.gates import approvals
 from server.db.storage.connection import Transaction
 from server.errors import Conflict, Gated
-from server.models.approvals import Approval, Word
+from server.models.approvals import OF_CALLS, Approval, Gate, Word
 from server.models.base import encode
 from server.text.display import shown
 from server.tools.approvals import answers
@@ -91,12 +91,12 @@ async def _file(call: Call, refused: NeedsHuman) -> tuple[Approval, int]:
     Return it with the id of an event after which the answer comes. Who said no lately is not asked again.
     """
     need = refused.need
-    arguments = call.repeatable if need.kind == "write" else {}
+    arguments = need.arguments(call.repeatable)
     async with call.ending, call.write() as tx:
         rejected = await approvals.rejections(tx, need.kind, need.entity_id, arguments)
         if rejected and tx.now() < approvals.rests_until(rejected):
             raise _resting(call, refused, rejected)
-        latest = await events.latest(tx, need.gates[0].workspace_id, limit=1)
+        latest = await events.latest(tx, need.workspace_id, limit=1)
         return await approvals.open_(tx, need, arguments), latest[0].event_id if latest else 0
 
 
@@ -139,17 +139,22 @@ async def _question(call: Call, approval: Approval) -> Question:
 
 def _gated(call: Call, refused: NeedsHuman, approval: Approval, mark: int) -> Gated:
     """Return the refusal: the thing, why, and the ways to a human's word that exist here."""
-    gate = refused.need.gates[0]
+    need = refused.need
     says = command(call.settings, "confirm", approval.approval_id)
-    after = "send the same call again" if refused.need.kind == "write" else "go on"
-    phase = {"plan_id": gate.plan_id, "confirm_phase": gate.name}
-    named = {"confirmation_scope": gate.type, **({"step_id": gate.id} if gate.type == "step" else phase)}
+    after = "send the same call again" if need.kind in OF_CALLS else "go on"
+    where = f"plan_id={need.plan_id!r}" if need.plan_id else f"workspace_id={need.workspace_id!r}"
     return Gated(
         f"{refused} Nothing was changed. Ask your user to answer in a terminal: {says} . Meanwhile work on something "
-        f"else, or wait: memory_workspace action='events' plan_id={gate.plan_id!r} since_id={mark} "
+        f"else, or wait: memory_workspace action='events' {where} since_id={mark} "
         f"types={list(ANSWERS)} wait_seconds=25, again while it is empty. After approval_approved {after}; never "
         "confirm your own work.",
         approval_id=approval.approval_id,
-        confirm=named if refused.need.kind != "write" else None,
-        gates=[{f"{one.type}_id": one.id, "name": one.name[:120]} for one in refused.need.gates[:5]],
+        confirm=_named(need.gates[0]) if need.kind not in OF_CALLS else None,
+        gates=[{f"{one.type}_id": one.id, "name": one.name[:120]} for one in need.gates[:5]],
     )
+
+
+def _named(gate: Gate) -> dict[str, str]:
+    """Return the arguments by which a confirmation names a gate."""
+    by_plan = {"plan_id": gate.plan_id, "confirm_phase": gate.name}
+    return {"confirmation_scope": gate.type, **({"step_id": gate.id} if gate.type == "step" else by_plan)}

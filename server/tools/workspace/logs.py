@@ -1,6 +1,6 @@
 """memory_workspace: what happened, what was deleted and can come back, and how much there is."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -18,7 +18,8 @@ from server.models.workspaces import Stats
 from server.registry import MOST_PROBLEMS, NAME_SHOWN, nearest
 from server.tools import plan_progress
 from server.tools.common import Agent, Call, Detail
-from server.tools.render import Page, Result, reading
+from server.tools.project_files import file_changes, trashed_files
+from server.tools.render import Page, reading
 from server.tools.workspace.tool import TOOL
 
 Wait = Annotated[float, Field(ge=0, le=25, description="seconds to wait for the first one")]
@@ -150,21 +151,23 @@ async def trash_(call: Call) -> Page:
     return Page("trash", rows, total, limit, lambda row: [row.created_at, row.trash_id], "trash", extra)
 
 
-@TOOL.action(takes=("request",))
-async def restore_(call: Call, *, trash_id: Id) -> Result:
+@TOOL.action(takes=("request", "force"), then=file_changes.carry_out)
+async def restore_(call: Call, *, trash_id: Id) -> dict[str, Any]:
     """Bring back what was deleted, with its ids.
 
     All of it or nothing: a conflict says what is in its place now, or which parent is gone or archived. Steps return
     to their old index, and later ones move up. Dependencies on what is in the trash too come back with it; those on
-    what no longer exists, and what expired meanwhile, are left out, with a warning.
+    what no longer exists, and what expired meanwhile, are left out, with a warning. A file comes back where it was; if
+    somebody changed what is there now, only with force=true, and that goes to the trash.
 
     Example: {"action":"restore","trash_id":"trash_1rqewqexykb7"}
     """
+    file = await trashed_files.ready(call, trash_id)
     async with call.write() as tx:
         entry = await trash.take(tx, trash_id)
         workspace_id = await (call.workspace_id(tx, entry.workspace_id) if entry.workspace_id else call.told(tx))
         tx.workspace_id = workspace_id
-        warnings = await restore.put_back(tx, entry.data)
+        warnings = await (trashed_files.put_back(call, tx, file, entry) if file else restore.put_back(tx, entry.data))
         if entry.plan_id and entry.entity_type != "plan":
             await plans.touch(tx, entry.plan_id)
             if any(step["status"] in OPEN for step in entry.data.get("steps", ())):
@@ -181,17 +184,15 @@ async def restore_(call: Call, *, trash_id: Id) -> Result:
                 data={"trash_id": trash_id},
             ),
         )
-    return Result(
-        {
-            "workspace_id": workspace_id,
-            "plan_id": entry.plan_id,
-            "entity_type": entry.entity_type,
-            "entity_id": entry.entity_id,
-            "title": entry.title,
-            "restored": {table: len(rows) for table, rows in entry.data.items()},
-            "warnings": warnings,
-        }
-    )
+    return {
+        "workspace_id": workspace_id,
+        "plan_id": entry.plan_id,
+        "entity_type": entry.entity_type,
+        "entity_id": entry.entity_id,
+        "title": entry.title,
+        "restored": {table: len(rows) for table, rows in entry.data.items()},
+        "warnings": warnings,
+    }
 
 
 @TOOL.action(read_only=True)

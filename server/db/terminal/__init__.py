@@ -1,0 +1,1 @@
+"""What agents may run, and what was run."""

@@ -1,0 +1,67 @@
+"""Argument vectors, and rules of which of them may be run: word by word, with a star for whatever follows."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.errors import InvalidArguments
+
+ANY = "*"  # as the last word of a rule
+LONGEST = 32_000  # characters of a vector
+MOST_WORDS = 1000
+
+
+@dataclass(frozen=True)
+class CommandRule:
+    """A program and the words behind it. The first of them stands apart if it is no flag, as a sub-command does."""
+
+    program: str
+    subcommand: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (self.program, *((self.subcommand,) if self.subcommand else ()), *self.flags)
+
+    @property
+    def text(self) -> str:
+        """The rule as it is written."""
+        return " ".join(word if word == ANY else shlex.quote(word) for word in self.words)
+
+    def allows(self, vector: Sequence[str]) -> bool:
+        """Return whether it names this very vector: no word is a part of another, nor in another case."""
+        words = self.words
+        if words[-1] == ANY:
+            return tuple(vector[: len(words) - 1]) == words[:-1]
+        return tuple(vector) == words
+
+
+def split(command: str, args: Sequence[str] = ()) -> list[str]:
+    """Return the words of a command, split as a shell splits them, and those behind them. No shell ever sees them."""
+    try:
+        vector = [*shlex.split(command), *args]
+    except ValueError as error:
+        raise InvalidArguments(f"'command' cannot be split into words: {str(error).lower()}.") from error
+    if not vector or not vector[0]:
+        raise InvalidArguments("'command' names no program.")
+    if any("\0" in word for word in vector):
+        raise InvalidArguments("A word of the command holds a NUL character, which no program can be given.")
+    if len(vector) > MOST_WORDS or sum(map(len, vector)) > LONGEST:
+        raise InvalidArguments(f"The command is too long: at most {MOST_WORDS} words and {LONGEST} characters.")
+    return vector
+
+
+def rule(pattern: str) -> CommandRule:
+    """Return the rule that a pattern such as `git log *` means."""
+    program, *rest = split(pattern)
+    if ANY in program or ANY in rest[:-1] or any(ANY in word and word != ANY for word in rest):
+        raise InvalidArguments(
+            f"{pattern[:200]!r} is no rule: a star may only be the last word of all, and stands for whatever follows."
+        )
+    has_subcommand = bool(rest) and rest[0] != ANY and bool(rest[0]) and not rest[0].startswith("-")
+    return CommandRule(program, rest[0] if has_subcommand else "", tuple(rest[has_subcommand:]))
+
+
+def joined(vector: Sequence[str]) -> str:
+    """Return a vector as one types it."""
+    return shlex.join(vector)
