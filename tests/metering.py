@@ -40,10 +40,11 @@ class Meter:
         threading.setprofile(None)
         sys.setprofile(None)
 
-    def watch(self, writer: sqlite3.Connection) -> None:
-        """Look at what runs on a connection."""
+    def watch(self, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+        """Look at what runs on the writer. Neither is interrupted for the time it takes: that would be counted, too."""
         writer.set_progress_handler(self._stepped, EVERY)
         writer.set_trace_callback(self._began)
+        reader.set_progress_handler(None, 0)
 
     def take(self) -> Cost:
         """Return what was counted since the last time."""
@@ -97,13 +98,13 @@ async def metered(settings: Settings) -> AsyncGenerator[Metered]:
     """Open the store of `settings` and count what its writes cost."""
     store, meter = Store(settings), Meter()
     try:
-        meter.watch(_writer(await store.open()))
+        meter.watch(*_drivers(await store.open()))
         yield Metered(store, meter)
     finally:
         meter.stop()
         await store.close()
 
 
-def _writer(db: Database) -> sqlite3.Connection:
-    """Return the connection that a database lends to no one: that one's work is what is counted."""
-    return db._writer._driver
+def _drivers(db: Database) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Return the connections that a database lends to no one: the one that writes, and the one that reads."""
+    return db._writer._driver, db._connection._driver
