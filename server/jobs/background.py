@@ -37,6 +37,8 @@ class Background:
         self._settled: set[str] = set()  # folders with nothing to tell of
         self._wanted: dict[str, Import] = {}
         self._has_more = anyio.Event()
+        self._unindexed: dict[str, None] = {}
+        self._has_new = anyio.Event()
 
     def jobs(self) -> Iterator[tuple[str, Job]]:
         """Yield what runs for as long as the server lives, with what it is called."""
@@ -49,6 +51,7 @@ class Background:
         yield "the look for an older store", self._look_around
         if not self._store.settings.read_only:
             yield "what was left undone", self._catch_up
+            yield "the profiles of new workspaces", self._index_all
 
     @property
     def _imports_by_itself(self) -> bool:
@@ -84,6 +87,11 @@ class Background:
             return None
         await import_notices.note(db, found.folder, workspace_id)
         return self._told(found)
+
+    def index_later(self, workspace_id: str) -> None:
+        """Look at the folder of a new workspace as soon as there is time, and keep its profile."""
+        self._unindexed[workspace_id] = None
+        self._has_new.set()
 
     def _told(self, found: OlderStore) -> LegacyStore:
         if running := self._wanted.get(found.folder):
@@ -129,6 +137,17 @@ class Background:
                     wish.result = await adopt(self._store, wish.found, wish.tell)
             await self._has_more.wait()
             self._has_more = anyio.Event()
+
+    async def _index_all(self) -> None:
+        from server.jobs.profiling import index
+
+        while True:
+            while self._unindexed:
+                workspace_id = next(iter(self._unindexed))
+                del self._unindexed[workspace_id]  # first: one that fails would hold up the others for ever
+                await index(self._store, workspace_id)
+            await self._has_new.wait()
+            self._has_new = anyio.Event()
 
 
 class Import:

@@ -163,6 +163,7 @@ class WorkspaceInfo(Model):
     created_at: str
     updated_at: str
     plan_counts: dict[str, int]
+    profile: Json = None
     parent: Relative | None = None
     children: list[Relative]
     open_claims: list[HeldStep]

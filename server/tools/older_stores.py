@@ -38,7 +38,7 @@ class OlderStore:
 
 
 class Older(Protocol):
-    """What a server knows of older stores."""
+    """What a server knows of older stores, and does later."""
 
     async def seen(self, db: Reader, workspace: Workspace) -> LegacyStore | None:
         """Return the store of a workspace's folder that is not imported."""
@@ -46,6 +46,10 @@ class Older(Protocol):
 
     async def greet(self, workspace_id: str, progress: Progress | None) -> LegacyStore | None:
         """Return it for an agent that arrives, once; import it first if the settings want that."""
+        ...
+
+    def index_later(self, workspace_id: str) -> None:
+        """Look at the folder of a new workspace as soon as there is time, and keep its profile."""
         ...
 
 

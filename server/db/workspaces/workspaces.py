@@ -240,6 +240,12 @@ async def aliases(db: Reader, workspace_id: str) -> list[str]:
     return await _aliases(db, workspace_id, "id")
 
 
+async def all_aliases(db: Reader) -> dict[str, str]:
+    """Return the old ids of all workspaces, each with the one that stands for it now."""
+    rows = await db.all("SELECT alias, workspace_id FROM workspace_aliases WHERE kind = 'id'")
+    return {row["alias"]: row["workspace_id"] for row in rows}
+
+
 async def former_paths(db: Reader, workspace_id: str) -> list[str]:
     """Return the folders that a workspace was moved from, and that no other has taken since."""
     return await _aliases(db, workspace_id, "path")

@@ -14,7 +14,8 @@ from server.models.workspaces import Checkout, Registered, Relative, Workspace, 
 from server.tools import paths
 from server.tools.common import Call, Detail, WorkspacePath
 from server.tools.render import Page, Result
-from server.tools.workspace import moved_folders
+from server.tools.workspace import indexing, moved_folders
+from server.tools.workspace.indexing import Profile
 from server.tools.workspace.moved_folders import ProjectFolder
 from server.tools.workspace.tool import TOOL
 
@@ -33,6 +34,8 @@ async def _settled(call: Call, made: dict[str, Any]) -> Registered:
         data_root = str(call.settings.data_root)
         warnings += await moved_folders.identify(call.db, one.path, one, data_root, force=call.shared.force)
     legacy = await call.greeting(workspace.workspace_id)
+    if made["unindexed"] and call.older:
+        call.older.index_later(workspace.workspace_id)
     return Registered(
         workspace_id=workspace.workspace_id,
         name=workspace.label,
@@ -57,21 +60,26 @@ async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | No
     goes on to mean it. Where that cannot be told, it is a conflict; migrate settles it. A copy is a new workspace. A
     folder inside or around a registered one is a conflict, unless force=true. Nothing is written but that file, a
     .gitignore beside it, and identity.previous.json if another was there; one that this database does not know is
-    replaced only with force. `name` is that of the folder, unless given. `legacy_store` in the answer tells of a store
-    of the file-based Project Memory in the folder, with the command that imports it.
+    replaced only with force. `name` is that of the folder, unless given. A new workspace gets its profile (reindex), in
+    the background if that takes long. `legacy_store` in the answer tells of a store of the file-based Project Memory in
+    the folder, with the command that imports it.
 
     Example: {"action":"register","workspace_path":"/home/me/project"}
     """
     folder = paths.project_folder(workspace_path)
     place = await moved_folders.look(call.db, folder, str(call.settings.data_root))
+    profile = await _first_look(call, place)
     async with call.write() as tx:
         found = await _find(call, tx, place, name)
         moved = [] if found or place.nature != "moved" else await _move(call, tx, place)
         workspace = found or (await _refresh(tx, moved[0], name, place.checkout) if moved else None)
         first_time = workspace is None
-        workspace = workspace or await _create(tx, place, name)
+        workspace = workspace or await _create(tx, place, name, profile)
         await _refuse_other(call, tx, workspace)
-        return _made(tx, place, workspace, moved, first_time=first_time)
+        return {
+            **_made(tx, place, workspace, moved, first_time=first_time),
+            "unindexed": first_time and profile is None,
+        }
 
 
 @TOOL.action(takes=("force",), then=_settled)
@@ -104,7 +112,7 @@ async def migrate(call: Call, *, workspace_path: WorkspacePath) -> dict[str, Any
                 workspace_id=there.workspace_id,
             )
         moved = [] if there else await _move(call, tx, place)
-        return _made(tx, place, there or moved[0], moved, first_time=False)
+        return {**_made(tx, place, there or moved[0], moved, first_time=False), "unindexed": False}
 
 
 def _made(
@@ -203,9 +211,17 @@ async def _refuse_overlap(tx: Transaction, place: ProjectFolder, around: Workspa
     )
 
 
-async def _create(tx: Transaction, place: ProjectFolder, name: str | None) -> Workspace:
+async def _first_look(call: Call, place: ProjectFolder) -> Profile | None:
+    """Return the profile of a folder that looks as if it became a workspace, unless that takes long."""
+    if place.nature == "moved" or await workspaces.at(call.db, place.folder):
+        return None
+    return await indexing.quick_look(place.folder, call.db.now())
+
+
+async def _create(tx: Transaction, place: ProjectFolder, name: str | None, profile: Profile | None) -> Workspace:
     """Insert a workspace, under the id that its folder remembers if no other workspace has it."""
     columns: dict[str, Any] = moved_folders.git_columns(place.checkout, {})
+    columns["profile"] = profile if profile and profile["total_files"] else None  # an empty folder says nothing
     remembered = place.known.workspace_id if place.known.is_here else None
     if remembered and not await workspaces.find(tx, remembered):
         columns["workspace_id"] = remembered
@@ -253,7 +269,7 @@ async def list_(call: Call, *, hierarchical: bool = False, detail: Detail = "bri
 
 @TOOL.action(read_only=True)
 async def info(call: Call) -> Result:
-    """One workspace: plans, relatives, open claims, last events.
+    """One workspace: plans, profile, claims, last events.
 
     Example: {"action":"info","workspace_path":"/home/me/project"}
     """
@@ -273,6 +289,7 @@ async def info(call: Call) -> Result:
             created_at=workspace.created_at,
             updated_at=workspace.updated_at,
             plan_counts=await workspaces.plan_counts(db, workspace_id),
+            profile=workspace.profile,
             parent=parent,
             children=children,
             open_claims=await workspaces.held_steps(db, workspace_id, limit=MOST_CLAIMS),
