@@ -168,7 +168,7 @@ def is_ours(name: str) -> bool:
 
 def is_to_narrow(path: Path) -> bool:
     """Return whether something in a data root is a file or folder that this server made, by its name and its kind."""
-    return path.is_dir() if path.name == COPIES else is_ours(path.name) and path.is_file()
+    return path.is_dir() if path.name in (COPIES, TRASH) else is_ours(path.name) and path.is_file()
 
 
 def configure_logging(settings: Settings) -> None:

@@ -113,7 +113,9 @@ async def test_what_of_ours_is_open_to_others_is_narrowed_and_said(
     copy.write_text("x")
     theirs = settings.data_root / "notes.txt"
     theirs.write_text("x")
-    for path in (settings.database, copy, copy.parent, copy.parent.parent, theirs):
+    settings.trash.mkdir()
+    (settings.trash / "trash_1").write_text("x")
+    for path in (settings.database, copy, copy.parent, copy.parent.parent, theirs, settings.trash):
         path.chmod(0o777)
 
     def told(path: Path) -> str:
@@ -123,7 +125,7 @@ async def test_what_of_ours_is_open_to_others_is_narrowed_and_said(
         await (await open_store(settings)).close()
         await (await open_store(settings)).close()
 
-    assert caplog.messages == [told(copy.parent.parent), told(settings.database)]
+    assert caplog.messages == [told(copy.parent.parent), told(settings.database), told(settings.trash)]
     assert modes(theirs) == {".": "777"}
     theirs.unlink()
     found = modes(settings.data_root)
