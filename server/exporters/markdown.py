@@ -1,7 +1,6 @@
 """Format `markdown`: for people. A page for each plan, and one for each workspace that leads to them."""
 
 import json
-import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +9,7 @@ from server.db.interchange import exports
 from server.db.interchange.exports import Rows
 from server.db.storage.connection import Reader
 from server.db.workspaces.stats import EXPIRING
+from server.exporters import markdown_lines as md
 from server.exporters.documents import file_name
 from server.exporters.folder import File
 
@@ -17,7 +17,6 @@ Row = Mapping[str, Any]
 Lines = Iterator[str]
 
 MARKS = {"done": "x", "cancelled": "-", "active": "/"}
-FENCE = re.compile(r"`{3,}")
 
 
 async def store(db: Reader) -> AsyncGenerator[File]:
@@ -56,22 +55,53 @@ def plan(rows: Rows) -> Lines:
     """Yield the lines of a plan's page. `rows` are all that belong to it, live or archived."""
     parts = live(rows)
     [head] = parts["plans"]
-    yield f"# {_line(head['title'])}"
+    yield f"# {md.line(head['title'])}"
     yield ""
-    yield from _facts(head, ("plan_id", "workspace_id", "program_id", "category", "priority"))
+    yield from md.facts(head, ("plan_id", "workspace_id", "program_id", "category", "priority"))
     yield f"- status: {head['status']}{', archived ' + head['archived_at'] if head['archived_at'] else ''}"
     yield f"- progress: {_progress(parts.get('steps', []))}"
-    yield from _facts(head, ("owner", "workflow_mode", "recommended_next_agent", "paused_at", "source"))
-    yield from _facts(head, ("created_at", "updated_at", "completed_at"))
-    yield from _prose("Description", head["description"])
-    yield from _titled("Goals", _bullets(json.loads(head["goals"])))
-    yield from _titled("Success criteria", _bullets(json.loads(head["success_criteria"])))
+    yield from md.facts(head, ("owner", "workflow_mode", "recommended_next_agent", "paused_at", "source"))
+    yield from md.facts(head, ("created_at", "updated_at", "completed_at"))
+    yield from md.prose("Description", head["description"])
+    yield from md.titled("Goals", md.bullets(json.loads(head["goals"])))
+    yield from md.titled("Success criteria", md.bullets(json.loads(head["success_criteria"])))
     for name in ("categorization", "deployment_context", "paused_at_snapshot", "extra"):
-        yield from _data(f"{name.replace('_', ' ').capitalize()}", head[name], level=2)
+        yield from md.data(f"{name.replace('_', ' ').capitalize()}", head[name], level=2)
     yield from _phases(parts)
     for title, section in SECTIONS.items():
-        yield from _titled(title, section(parts))
+        yield from md.titled(title, section(parts))
     yield from _others(parts)
+
+
+def step(rows: Rows, index: int) -> Lines:
+    """Yield the lines of the page of one step, which is there; `rows` are those of its plan."""
+    parts = live(rows)
+    [head] = parts["plans"]
+    found = parts["steps"][index]
+    phase = next(phase for phase in parts["phases"] if phase["phase_id"] == found["phase_id"])
+    confirmed = {row["phase_id"] or row["step_id"]: row for row in parts.get("confirmations", [])}
+    order = {row["step_id"]: place for place, row in enumerate(parts["steps"], 1)}
+    yield f"# Step {index + 1} of {md.line(head['title'])}"
+    yield from (
+        "",
+        f"- plan: {md.code(head['plan_id'])}",
+        f"- phase: {md.line(phase['name'])}",
+        f"- index: {index}",
+        "",
+    )
+    yield from _step(found, index + 1, _waits(parts, order).get(found["step_id"], []), confirmed)
+    own = {
+        table: [row for row in parts.get(table, []) if found["step_id"] in (row.get("parent_id"), row.get("step_id"))]
+        for table in ("context_items", "research_documents", "step_file_edits")
+    }
+    yield from md.titled("Context", _context(own))
+    yield from md.titled("Research", _research(own))
+    yield from _others(own)
+
+
+def program(rows: Rows) -> Lines:
+    """Yield the lines of a program's page."""
+    yield from _program(live(rows))
 
 
 def unexpired(rows: Rows, now: str) -> Rows:
@@ -112,15 +142,15 @@ def _phases(parts: Rows) -> Lines:
     confirmed = {row["phase_id"] or row["step_id"]: row for row in parts.get("confirmations", [])}
     for phase in parts.get("phases", []):
         own = [step for step in steps if step["phase_id"] == phase["phase_id"]]
-        yield from ("", f"## {_line(phase['name'])}", "")
+        yield from ("", f"## {md.line(phase['name'])}", "")
         yield f"_{_progress(own)}{_gate(phase, confirmed)}_"
-        yield from _prose("", phase["description"])
-        yield from _bullets(json.loads(phase["success_criteria"]), "Done when")
-        yield from _bullets(json.loads(phase["required_agents"]), "Agents")
+        yield from md.prose("", phase["description"])
+        yield from md.bullets(json.loads(phase["success_criteria"]), "Done when")
+        yield from md.bullets(json.loads(phase["required_agents"]), "Agents")
         yield ""
         for step in own:
             yield from _step(step, order[step["step_id"]], waits.get(step["step_id"], []), confirmed)
-        yield from _data("More about this phase", phase["extra"], level=3)
+        yield from md.data("More about this phase", phase["extra"], level=3)
 
 
 def _gate(phase: Row, confirmed: Mapping[str, Row]) -> str:
@@ -133,7 +163,7 @@ def _confirmed(mark: Row) -> str:
     """Say who confirmed something and how; a word that an agent passed on is told as such."""
     by = mark["confirmed_by"] or "somebody"
     said = f"({by})" if mark["via"] == "relayed" else f"by {by} ({mark['via']})"
-    note = f": {_indented(mark['note'], 4)}" if mark["note"] else ""
+    note = f": {md.indented(mark['note'], 4)}" if mark["note"] else ""
     return f"confirmed {said} at {mark['created_at']}{note}"
 
 
@@ -148,7 +178,7 @@ def _waits(parts: Rows, order: Mapping[str, int]) -> dict[str, list[str]]:
 
 def _step(step: Row, place: int, waits: Iterable[str], confirmed: Mapping[str, Row]) -> Lines:
     """Yield a step as a task of a list; what else is known of it stands below."""
-    yield f"- [{MARKS.get(step['status'], ' ')}] **{place}.** {_indented(step['task'], 2)}"
+    yield f"- [{MARKS.get(step['status'], ' ')}] **{place}.** {md.indented(step['task'], 2)}"
     about = [step["status"], step["type"]] if step["type"] != "standard" else [step["status"]]
     about += [f"{step[name]} priority" for name in ("priority",) if step[name]]
     about += [f"for {step['assignee']}"] if step["assignee"] else []
@@ -157,13 +187,13 @@ def _step(step: Row, place: int, waits: Iterable[str], confirmed: Mapping[str, R
     about += [f"by {step['completed_by']}"] if step["completed_by"] else []
     flags = ("requires_validation", "requires_confirmation", "requires_user_confirmation")
     about += [flag.replace("_", " ") for flag in flags if step[flag]]
-    yield f"  - {_code(step['step_id'])}: {_line(', '.join(about))}"
+    yield f"  - {md.code(step['step_id'])}: {md.line(', '.join(about))}"
     yield from (f"  - waits for {target}" for target in waits)
     if mark := confirmed.get(step["step_id"]):
         yield f"  - {_confirmed(mark)}"
-    yield from (f"  - {name}: {_indented(step[name], 4)}" for name in ("section", "notes") if step[name])
+    yield from (f"  - {name}: {md.indented(step[name], 4)}" for name in ("section", "notes") if step[name])
     if step["extra"] != "{}":
-        yield f"  - more: {_code(step['extra'])}"
+        yield f"  - more: {md.code(step['extra'])}"
 
 
 def _dependencies(parts: Rows) -> Lines:
@@ -172,10 +202,10 @@ def _dependencies(parts: Rows) -> Lines:
     rows = [row for row in parts.get("dependencies", []) if row["source_id"] not in steps]
     names = {row["plan_id"]: "the plan" for row in parts.get("plans", [])}
     names |= {row["phase_id"]: f"phase {row['name']}" for row in parts.get("phases", [])}
-    yield from _bullets(
+    yield from md.bullets(
         [
-            f"{names.get(row['source_id'], row['source_id'])} waits for {row['target_type']} {_code(row['target_id'])} "
-            f"({row['dep_type']}, {row['dep_status']})"
+            f"{names.get(row['source_id'], row['source_id'])} waits for {row['target_type']} "
+            f"{md.code(row['target_id'])} ({row['dep_type']}, {row['dep_status']})"
             for row in rows
         ],
     )
@@ -188,42 +218,45 @@ def _notes(parts: Rows) -> Lines:
         f"{' (seen by ' + row['acknowledged_by'] + ')' if row['acknowledged_by'] else ''}"
         for row in parts.get("plan_notes", [])
     ]
-    yield from _bullets(lines)
+    yield from md.bullets(lines)
 
 
 def _sessions(parts: Rows) -> Lines:
     for row in parts.get("sessions", []):
-        yield from ("", f"### {_line(row['agent'])}, {row['started_at']}", "")
-        yield from _facts(row, ("session_id", "status", "parent_session_id", "last_seen_at", "completed_at"))
-        yield from _prose("", row["summary"])
-        yield from _bullets(json.loads(row["artifacts"]), "Artifacts")
-        yield from _data("Context", row["context"])
-        yield from _data("More", row["extra"])
+        yield from ("", f"### {md.line(row['agent'])}, {row['started_at']}", "")
+        yield from md.facts(row, ("session_id", "status", "parent_session_id", "last_seen_at", "completed_at"))
+        yield from md.prose("", row["summary"])
+        yield from md.bullets(json.loads(row["artifacts"]), "Artifacts")
+        yield from md.data("Context", row["context"])
+        yield from md.data("More", row["extra"])
 
 
 def _lineage(parts: Rows) -> Lines:
     for row in parts.get("lineage", []):
-        reason = _indented(row["reason"], 2)
-        yield from ("", f"- {row['created_at']} **{_line(row['from_agent'])} → {_line(row['to_agent'])}**: {reason}")
-        yield from _data("Data", row["data"])
-        yield from _data("More", row["extra"])
+        reason = md.indented(row["reason"], 2)
+        yield from (
+            "",
+            f"- {row['created_at']} **{md.line(row['from_agent'])} → {md.line(row['to_agent'])}**: {reason}",
+        )
+        yield from md.data("Data", row["data"])
+        yield from md.data("More", row["extra"])
 
 
 def _context(parts: Rows) -> Lines:
     for row in parts.get("context_items", []):
-        yield from ("", f"### {_line(row['type'])}", "")
-        yield from _facts(row, ("item_id", "parent_type", "parent_id", "created_by", "expires_at", "updated_at"))
-        yield from _bullets(json.loads(row["tags"]), "Tags")
-        yield from _data("", row["data"])
-        yield from _data("More", row["extra"])
+        yield from ("", f"### {md.line(row['type'])}", "")
+        yield from md.facts(row, ("item_id", "parent_type", "parent_id", "created_by", "expires_at", "updated_at"))
+        yield from md.bullets(json.loads(row["tags"]), "Tags")
+        yield from md.data("", row["data"])
+        yield from md.data("More", row["extra"])
 
 
 def _research(parts: Rows) -> Lines:
     """Yield documents in a fence, so that their headings are not taken for ours."""
     for row in parts.get("research_documents", []):
-        yield from ("", f"### {_line(row['filename'])}", "")
-        yield from _facts(row, ("document_id", "parent_type", "parent_id", "created_by", "updated_at"))
-        yield from _fenced(row["content"], "markdown")
+        yield from ("", f"### {md.line(row['filename'])}", "")
+        yield from md.facts(row, ("document_id", "parent_type", "parent_id", "created_by", "updated_at"))
+        yield from md.fenced(row["content"], "markdown")
 
 
 def _others(parts: Rows) -> Lines:
@@ -236,7 +269,7 @@ def _others(parts: Rows) -> Lines:
     }
     for name, table in rest.items():
         rows = parts.get(table, [])
-        yield from _titled(name, _bullets([_code(json.dumps(_filled(row), ensure_ascii=False)) for row in rows]))
+        yield from md.titled(name, md.bullets([md.code(json.dumps(_filled(row), ensure_ascii=False)) for row in rows]))
 
 
 SECTIONS = {
@@ -253,26 +286,26 @@ SECTIONS = {
 
 def _workspace(rows: Rows, programs: Iterable[Rows], plans: Iterable[Row]) -> Lines:
     [head] = rows["workspaces"]
-    yield f"# {_line(head['display_name'] or head['name'])}"
+    yield f"# {md.line(head['display_name'] or head['name'])}"
     yield ""
-    yield from _facts(head, ("workspace_id", "path", "parent_workspace_id", "created_at", "updated_at"))
-    yield from _bullets([row["alias"] for row in rows.get("workspace_aliases", [])], "Also known as")
+    yield from md.facts(head, ("workspace_id", "path", "parent_workspace_id", "created_at", "updated_at"))
+    yield from md.bullets([row["alias"] for row in rows.get("workspace_aliases", [])], "Also known as")
     yield from _listed("Plans", [plan for plan in plans if not plan["archived_at"]])
     yield from _listed("Archived plans", [plan for plan in plans if plan["archived_at"]])
     for program in programs:
         yield from _program(program)
     for title, section in {"Knowledge": _knowledge, **SECTIONS, "Messages": _messages}.items():
-        yield from _titled(title, section(rows))
+        yield from md.titled(title, section(rows))
     yield from _others(rows)
-    yield from _data("Profile", head["profile"], level=2)
-    yield from _data("More about this workspace", head["meta"], level=2)
+    yield from md.data("Profile", head["profile"], level=2)
+    yield from md.data("More about this workspace", head["meta"], level=2)
 
 
 def _knowledge(rows: Rows) -> Lines:
     for row in rows.get("knowledge", []):
-        yield from ("", f"### {_line(row['title'])}", "")
-        yield from _facts(row, ("slug", "category", "superseded_by", "created_by_agent", "updated_at"))
-        yield from _fenced(row["content"], "markdown")
+        yield from ("", f"### {md.line(row['title'])}", "")
+        yield from md.facts(row, ("slug", "category", "superseded_by", "created_by_agent", "updated_at"))
+        yield from md.fenced(row["content"], "markdown")
 
 
 def _messages(rows: Rows) -> Lines:
@@ -280,7 +313,7 @@ def _messages(rows: Rows) -> Lines:
         f"{row['created_at']} {row['from_agent'] or 'somebody'} → {row['to_agent']}: {row['content']}"
         for row in rows.get("messages", [])
     ]
-    yield from _bullets(lines)
+    yield from md.bullets(lines)
 
 
 def _listed(title: str, plans: Iterable[Row]) -> Lines:
@@ -293,92 +326,22 @@ def _listed(title: str, plans: Iterable[Row]) -> Lines:
                 "| plan | status | priority | progress | updated |",
                 "|---|---|---|---|---|",
             )
-        link = f"[{_cell(plan['title'])}](plans/{quote(file_name(plan['plan_id']))}.md)"
+        link = f"[{md.cell(plan['title'])}](plans/{quote(file_name(plan['plan_id']))}.md)"
         cells = (link, plan["status"], plan["priority"], plan["progress"], plan["updated_at"])
         yield f"| {' | '.join(cells)} |"
 
 
 def _program(rows: Rows) -> Lines:
     [head] = rows["programs"]
-    yield from ("", f"## Program: {_line(head['title'])}", "")
-    yield from _facts(head, ("program_id", "status", "category", "priority", "updated_at", "archived_at"))
-    yield from _prose("", head["description"])
-    yield from _bullets(json.loads(head["goals"]), "Goals")
-    yield from _bullets(json.loads(head["success_criteria"]), "Done when")
-    yield from _bullets([_code(row["plan_id"]) for row in rows.get("program_plans", [])], "Plans")
+    yield from ("", f"## Program: {md.line(head['title'])}", "")
+    yield from md.facts(head, ("program_id", "status", "category", "priority", "updated_at", "archived_at"))
+    yield from md.prose("", head["description"])
+    yield from md.bullets(json.loads(head["goals"]), "Goals")
+    yield from md.bullets(json.loads(head["success_criteria"]), "Done when")
+    yield from md.bullets([md.code(row["plan_id"]) for row in rows.get("program_plans", [])], "Plans")
     risks = [f"**{row['severity']}** {row['title']} ({row['status']})" for row in rows.get("program_risks", [])]
-    yield from _bullets(risks, "Risks")
-    yield from _data("More", head["extra"])
-
-
-# Markdown
-
-
-def _titled(title: str, lines: Lines) -> Lines:
-    """Yield lines below a heading; nothing if there are none."""
-    for place, line in enumerate(lines):
-        yield from ("", f"## {title}") if not place else ()
-        yield line
-
-
-def _facts(row: Row, names: Iterable[str]) -> Lines:
-    yield from (f"- {name.replace('_', ' ')}: {_line(row[name])}" for name in names if row.get(name))
-
-
-def _prose(title: str, text: str | None) -> Lines:
-    """Yield a text as a quotation, so that its headings are not taken for ours."""
-    if text:
-        quoted = (f"> {line}".rstrip() for line in text.splitlines())
-        yield from ("", *([f"## {title}", ""] if title else []), *quoted)
-
-
-def _bullets(items: Iterable[Any], lead: str = "") -> Lines:
-    """Yield a list, below the words that lead to it; nothing if it is empty."""
-    for place, item in enumerate(items):
-        if not place:
-            yield from ("", f"{lead}:", "") if lead else ("",)
-        text = item if isinstance(item, str) else _code(json.dumps(item, ensure_ascii=False))
-        yield f"- {_indented(text, 2)}"
-
-
-def _data(title: str, text: str | None, level: int = 0) -> Lines:
-    """Yield stored JSON in a form to read; an empty one is nothing."""
-    if text and text not in ("{}", "[]", "null"):
-        heading = f"{'#' * level} {title}" if level else f"{title}:"
-        yield from ("", heading) if title else ()
-        yield from _fenced(_readable(text), "json")
-
-
-def _readable(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except RecursionError:
-        return text
-
-
-def _fenced(text: str, kind: str) -> Lines:
-    longest = max((len(found) for found in FENCE.findall(text)), default=2)
-    fence = "`" * (longest + 1)
-    yield from ("", f"{fence}{kind}", text, fence)
-
-
-def _code(text: str) -> str:
-    ticks = "`" * (max((len(found) for found in re.findall("`+", text)), default=0) + 1)
-    pad = " " if "`" in text else ""
-    return f"{ticks}{pad}{text}{pad}{ticks}"
-
-
-def _line(value: object) -> str:
-    return " ".join(str(value).split())
-
-
-def _cell(text: str) -> str:
-    return re.sub(r"([\\|\[\]])", r"\\\1", _line(text))
-
-
-def _indented(text: str, by: int) -> str:
-    """Return text whose further lines still belong to the item of the list."""
-    return text.strip().replace("\n", f"\n{' ' * by}")
+    yield from md.bullets(risks, "Risks")
+    yield from md.data("More", head["extra"])
 
 
 def _by(who: str | None) -> str:

@@ -30,6 +30,23 @@ async def find(db: Reader, parent: Parent, filename: str, *, workspace_id: str) 
     return ResearchDocument.of(row) if row else None
 
 
+async def require(db: Reader, document_id: str) -> ResearchDocument:
+    """Return a document by its id, live or archived, or raise NotFound."""
+    where = (
+        "document_id = :document_id AND workspace_id IN (SELECT workspace_id FROM workspaces WHERE importing IS NULL)"
+    )
+    row = await db.one(
+        f"""
+        SELECT *, 0 AS archived FROM research_documents WHERE {where}
+        UNION ALL SELECT *, 1 AS archived FROM research_documents_archive WHERE {where}
+        """,
+        {"document_id": document_id},
+    )
+    if row is None:
+        raise NotFound(f"There is no research document {document_id[:80]!r}.").about("research")
+    return ResearchDocument.of(row)
+
+
 async def append(
     tx: Transaction, parent: Parent, filename: str, content: str, *, workspace_id: str
 ) -> ResearchDocument:
