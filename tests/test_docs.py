@@ -12,6 +12,8 @@ from server import catalog, catalog_pages
 from server.aliases import ELSEWHERE, GONE
 from server.cli import app
 from server.protocol.app import INSTRUCTIONS
+from server.protocol.prompts import PROMPTS
+from server.protocol.resources import TEMPLATES
 from server.registry import Action, Tool
 from server.settings import ASSETS, SETTINGS, Setting
 from server.tools import TOOLS
@@ -149,6 +151,10 @@ def test_the_page_of_the_tools_names_what_moved_and_what_was_not_taken_over() ->
     assert all(f"| `{tool}` | `{once}` | [{now.tool} {now.action}]" in text for (tool, once), now in ELSEWHERE.items())
     assert all(f"- `{name}`: {why}" in text for name, why in GONE.items())
     assert "(docs/tools.md)" in README
+
+
+def test_the_readme_names_every_prompt_and_every_kind_of_page() -> None:
+    assert all(f"`{name}`" in README for name in (*PROMPTS, *TEMPLATES))
 
 
 def test_the_readme_and_the_documents_show_calls() -> None:

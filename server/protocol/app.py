@@ -1,29 +1,30 @@
 """The MCP server of the SDK: binds the tools to the protocol."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import anyio
 import mcp.types as wire
 from mcp import MCPError
 from mcp.server import CacheHint, NotificationOptions, Server, ServerRequestContext
+from mcp.server.caching import CacheableMethod
 
 from server import __version__, catalog
-from server.calls import run
 from server.errors import ProjectMemoryError
-from server.protocol import resources
+from server.protocol import completions, prompts, resources
 from server.protocol.elicitation import InputWanted, Questions, asker_of
 from server.protocol.plain import listed
 from server.protocol.resources import Watch
 from server.protocol.state import State, boundary, call, error_object, persist, resource_list, running
 from server.settings import ASSETS, Settings
+from server.tools.wording import completed
 
 NAME = "project-memory"
 INSTRUCTIONS_LIMIT = 2048
-TOOLS_TTL_MS = 3_600_000
+UNCHANGING: Sequence[CacheableMethod] = ("tools/list", "resources/templates/list", "prompts/list")
+UNCHANGING_MS = 3_600_000
 
 INSTRUCTIONS = """\
 Project Memory keeps plans, steps, context and hand-offs in one database that all agents on this machine share. What you
@@ -76,11 +77,11 @@ class MemoryServer(Server[SdkState]):
         *,
         protocol_version: str | None = None,
     ) -> wire.ServerCapabilities:
-        """Return what is served; the lists of tools and resources are never announced to have changed."""
+        """Return what is served; the lists of tools, resources and prompts are never announced to have changed."""
         found = super().get_capabilities(
             notification_options, experimental_capabilities, extensions, protocol_version=protocol_version
         )
-        for part in (found.tools, found.resources):
+        for part in (found.tools, found.resources, found.prompts):
             if part:
                 part.list_changed = False
         return found
@@ -103,12 +104,15 @@ def build(settings: Settings) -> Server[SdkState]:
         title="Project Memory",
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
-        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS)},
+        cache_hints=dict.fromkeys(UNCHANGING, CacheHint(ttl_ms=UNCHANGING_MS)),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=list_resources,
         on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
+        on_completion=complete,
         on_subscribe_resource=subscribe,
         on_unsubscribe_resource=unsubscribe,
         on_subscriptions_listen=listen,
@@ -145,9 +149,10 @@ async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.Ca
     return wire.CallToolResult(content=[wire.TextContent(type="text", text=told.text)], is_error=told.is_error)
 
 
-async def list_resources(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListResourcesResult:
+async def list_resources(ctx: Context, params: wire.PaginatedRequestParams | None) -> wire.ListResourcesResult:
     async with _protocol_errors("resources/list"):
-        return wire.ListResourcesResult.model_validate({"resources": await resource_list(ctx.lifespan_context)})
+        found = await resource_list(ctx.lifespan_context, params.cursor if params else None)
+        return wire.ListResourcesResult.model_validate(found)
 
 
 async def list_templates(_: Context, __: wire.PaginatedRequestParams | None) -> wire.ListResourceTemplatesResult:
@@ -155,9 +160,22 @@ async def list_templates(_: Context, __: wire.PaginatedRequestParams | None) -> 
 
 
 async def read_resource(ctx: Context, params: wire.ReadResourceRequestParams) -> wire.ReadResourceResult:
-    state = ctx.lifespan_context
     async with _protocol_errors("resources/read", uri=params.uri):
-        return await resources.read(params.uri, partial(run, state.store, state.tools))
+        return await resources.read(params.uri, ctx.lifespan_context.store)
+
+
+async def list_prompts(_: Context, __: wire.PaginatedRequestParams | None) -> wire.ListPromptsResult:
+    return prompts.listed()
+
+
+async def get_prompt(ctx: Context, params: wire.GetPromptRequestParams) -> wire.GetPromptResult:
+    async with _protocol_errors("prompts/get", name=params.name):
+        return await prompts.told(await ctx.lifespan_context.store.open(), params.name, params.arguments or {})
+
+
+async def complete(ctx: Context, params: wire.CompleteRequestParams) -> wire.CompleteResult:
+    async with _protocol_errors("completion/complete"):
+        return await completions.complete(await ctx.lifespan_context.store.open(), params)
 
 
 async def subscribe(ctx: Context, params: wire.SubscribeRequestParams) -> wire.EmptyResult:
@@ -181,5 +199,5 @@ async def _protocol_errors(method: str, **named: str) -> AsyncGenerator[None]:
         async with boundary(method, MCPError):
             yield
     except ProjectMemoryError as error:
-        told = error_object(error, **named)
+        told = error_object(completed(error), **named)
         raise MCPError(told["code"], told["message"], told["data"]) from error

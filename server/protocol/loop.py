@@ -156,7 +156,7 @@ class ClientSession:
         except ProjectMemoryError as error:
             self.front.answer(asked, error=error_object(error))
         else:
-            self.front.answer(asked, {**self._around(asked), "resources": found})
+            self.front.answer(asked, {**self._around(asked), **found})
 
     async def _call(self, asked: Asked) -> None:
         params, token = asked.params, asked.meta.get("progressToken")

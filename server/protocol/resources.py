@@ -1,4 +1,4 @@
-"""MCP resources: plans and workspaces by URI, and notice of their changes, whichever process makes them."""
+"""MCP resources: pages of what is stored, by URI, and notice of changes, whichever process makes them."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -10,25 +10,50 @@ from mcp import MCPError, UriTemplate
 from mcp.server import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 
+from server import catalog_pages
 from server.db.audit import events
-from server.errors import ProjectMemoryError
-from server.protocol.state import RESOURCE_TYPE
+from server.db.library import definitions
+from server.db.storage.connection import Reader
+from server.errors import NotFound, ProjectMemoryError
+from server.exporters import pages
+from server.protocol.state import RESOURCE_TYPE, WORKSPACES, carried
 from server.store import Store
+from server.tools import TOOLS
 
 logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any]
-Read = Callable[[str, dict[str, object]], Awaitable[str]]  # (tool, arguments) -> the text of the result
+Page = Callable[..., Awaitable[str]]  # (database, what the address names) -> Markdown
 
-# What a URI names, and the call that reads it.
-TEMPLATES = {
-    "memory://plans/{plan_id}": ("A plan: where it stands and who holds what", "memory_plan", "get"),
+
+async def _definition(db: Reader, kind: str, name: str) -> str:
+    if kind not in definitions.KINDS:
+        raise NotFound(f"The library holds no {kind[:40]!r}: a kind is one of {', '.join(definitions.KINDS)}.")
+    return await pages.definition(db, kind, name)
+
+
+async def _action(_: Reader, tool: str, action: str) -> str:
+    if tool not in TOOLS:
+        raise NotFound(f"There is no tool {tool[:40]!r}: there are {', '.join(TOOLS)}.")
+    return catalog_pages.action_page(TOOLS[tool].find(action))
+
+
+# What a URI names, and its page.
+TEMPLATES: dict[str, tuple[str, str, Page]] = {
     "memory://workspaces/{workspace_id}": (
-        "A workspace: its plans, claims and last events",
-        "memory_workspace",
-        "info",
+        "Workspace",
+        "Its plans, programs and knowledge, who holds what, and its last events",
+        pages.workspace,
     ),
+    "memory://plans/{plan_id}": ("Plan", "The whole plan, archived or not", pages.plan),
+    "memory://plans/{plan_id}/steps/{step_index}": ("Step", "One step of a plan, by its index from 0", pages.step),
+    "memory://programs/{program_id}": ("Program", "How far its plans are, and its risks", pages.program),
+    "memory://research/{document_id}": ("Research", "A research document, as it was written", pages.document),
+    "memory://knowledge/{workspace_id}/{slug}": ("Knowledge", "What a workspace keeps under a slug", pages.entry),
+    "memory://library/{kind}/{name}": ("Library", "An agent, instruction or skill for every workspace", _definition),
+    "memory://catalog/{tool}/{action}": ("Action", "How to call an action of a tool", _action),
 }
+TOLD = ("memory://workspaces/{workspace_id}", "memory://plans/{plan_id}")  # of their changes subscribers hear
 QUIET_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 
@@ -36,26 +61,40 @@ RETRY_SECONDS = 1.0
 def templates() -> wire.ListResourceTemplatesResult:
     return wire.ListResourceTemplatesResult(
         resource_templates=[
-            wire.ResourceTemplate(uri_template=uri, name=uri.split("/")[2], description=what, mime_type=RESOURCE_TYPE)
-            for uri, (what, _, _) in TEMPLATES.items()
+            wire.ResourceTemplate(
+                uri_template=uri, name=title.lower(), title=title, description=what, mime_type=RESOURCE_TYPE
+            )
+            for uri, (title, what, _) in TEMPLATES.items()
         ]
     )
 
 
-async def read(uri: str, call: Read) -> wire.ReadResourceResult:
+async def read(uri: str, store: Store) -> wire.ReadResourceResult:
     """Return what a URI names."""
-    tool, arguments = _call_for(uri)
-    text = await call(tool, arguments)
-    return wire.ReadResourceResult(contents=[wire.TextResourceContents(uri=uri, mime_type=RESOURCE_TYPE, text=text)])
+    page, named = _page_of(uri)
+    text = await page(await store.open(), **named)
+    contents = wire.TextResourceContents(uri=uri, mime_type=RESOURCE_TYPE, text=carried(text))
+    return wire.ReadResourceResult(contents=[contents])
 
 
-def _call_for(uri: str) -> tuple[str, dict[str, object]]:
-    for template, (_, tool, action) in TEMPLATES.items():
+def _page_of(uri: str) -> tuple[Page, dict[str, Any]]:
+    if uri == WORKSPACES:
+        return pages.all_workspaces, {}
+    for template, (_, _, page) in TEMPLATES.items():
         if (named := UriTemplate.parse(template).match(uri)) is not None:
-            return tool, {"action": action, **named}
+            return page, {**named}
     raise MCPError(
-        wire.INVALID_PARAMS, f"There is no resource {uri!r}; there are: {', '.join(TEMPLATES)}.", {"uri": uri}
+        wire.INVALID_PARAMS,
+        f"There is no resource {uri!r}; there are: {', '.join((WORKSPACES, *TEMPLATES))}.",
+        {"uri": uri},
     )
+
+
+def _refuse_untold(uri: str) -> None:
+    """Refuse a subscription that would never tell anything."""
+    _page_of(uri)
+    if not any(UriTemplate.parse(template).match(uri) is not None for template in TOLD):
+        raise MCPError(wire.INVALID_PARAMS, f"Changes are told of {' and '.join(TOLD)}, not of {uri!r}.", {"uri": uri})
 
 
 class Watch:
@@ -83,7 +122,7 @@ class Watch:
 
     async def subscribe(self, ctx: Context, params: wire.SubscribeRequestParams) -> wire.EmptyResult:
         """Add a URI for a client of an older protocol."""
-        _call_for(params.uri)
+        _refuse_untold(params.uri)
         await self._start()
         self._sessions[params.uri] = ctx.session
         return wire.EmptyResult()

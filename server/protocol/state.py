@@ -21,14 +21,15 @@ from server.settings import Settings
 from server.store import Store
 from server.tools.approvals.asking import Asker, ClientNeeded
 from server.tools.older_stores import Progress
-from server.tools.render import MAX_BYTES
+from server.tools.render import MAX_BYTES, decode_cursor, encode_cursor
 
 logger = logging.getLogger(__name__)
 
 IDLE_CHECK_SECONDS = 30
 MESSAGE_SHOWN = 4000
 MOST_LISTED = 100
-RESOURCE_TYPE = "application/json"
+RESOURCE_TYPE = "text/markdown"
+WORKSPACES = "memory://workspaces"
 OUR_SIDE = ("busy", "schema_too_new", "storage", "internal")
 
 
@@ -105,20 +106,20 @@ async def call(
     try:
         async with boundary(name, passing):
             own = partial(run, older=state.background, progress=progress, asker=asker)
-            return Told(_carried(await own(state.store, state.tools, name, arguments)))
+            return Told(carried(await own(state.store, state.tools, name, arguments)))
     except ProjectMemoryError as error:
         return failure(error)
 
 
 def failure(error: ProjectMemoryError) -> Told:
     """Return what tells a model of an error."""
-    text = _carried(encode(error.payload()))
+    text = carried(encode(error.payload()))
     if len(text.encode()) > MAX_BYTES:
-        text = _carried(encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}}))
+        text = carried(encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}}))
     return Told(text, is_error=True)
 
 
-def _carried(text: str) -> str:
+def carried(text: str) -> str:
     """An error quotes what was sent, and another program may have stored a lone surrogate: no wire carries one."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
@@ -129,15 +130,22 @@ def error_object(error: ProjectMemoryError, **named: str) -> dict[str, Any]:
     return {"code": code, "message": str(error), "data": {**named, "code": error.code}}
 
 
-async def resource_list(state: State) -> list[dict[str, Any]]:
-    """Return the workspaces as resources; their plans are found with memory_plan list."""
-    found = await workspaces.all_(await state.store.open())
-    return [
-        {
-            "uri": f"memory://workspaces/{workspace.workspace_id}",
-            "name": workspace.name,
-            "description": workspace.path,
-            "mimeType": RESOURCE_TYPE,
-        }
-        for workspace in found[:MOST_LISTED]
-    ]
+async def resource_list(state: State, cursor: str | None = None) -> dict[str, Any]:
+    """Return a page of the workspaces as resources, behind the list of them all; the others have templates."""
+    after = decode_cursor(cursor, "resources", 2)
+    found, _ = await workspaces.page(
+        await state.store.open(), under=None, roots=False, after=after, limit=MOST_LISTED + 1
+    )
+    first = [] if after else [_resource(WORKSPACES, "workspaces", "All workspaces")]
+    shown = found[:MOST_LISTED]
+    listed = [_resource(f"{WORKSPACES}/{one.workspace_id}", one.name, one.path) for one in shown]
+    more = (
+        {"nextCursor": encode_cursor("resources", [shown[-1].name, shown[-1].workspace_id])}
+        if found[MOST_LISTED:]
+        else {}
+    )
+    return {"resources": [*first, *listed], **more}
+
+
+def _resource(uri: str, name: str, description: str) -> dict[str, Any]:
+    return {"uri": uri, "name": name, "description": description, "mimeType": RESOURCE_TYPE}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from mcp import Client, MCPError
-from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, TextContent
+from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, TextContent
 
 from server import __version__
 from server.protocol.app import INSTRUCTIONS, build
@@ -62,15 +62,14 @@ async def test_the_era_is_negotiated_and_the_server_names_itself(settings: Setti
 async def test_capabilities_are_what_is_really_there(settings: Settings, mode: str) -> None:
     async with connected(settings, mode) as client:
         told = client.server_capabilities.model_dump(exclude_none=True)
-        assert told.keys() == {"tools", "resources"}
+        assert told.keys() == {"tools", "resources", "prompts", "completions"}
+        assert told["prompts"] == {"list_changed": False}
         assert told["resources"] == {"subscribe": True, "list_changed": False}
         assert told["tools"] == {"list_changed": False}
         assert (await client.list_tools()).tools
         await client.list_resources()
         await client.list_resource_templates()
-        with pytest.raises(MCPError) as caught:
-            await client.list_prompts()
-        assert caught.value.error.code == METHOD_NOT_FOUND
+        assert (await client.list_prompts()).prompts
 
 
 async def test_both_eras_list_the_same_tools(settings: Settings) -> None:
@@ -170,7 +169,7 @@ async def test_a_store_that_cannot_be_opened_is_told_by_every_kind_of_request(un
             await client.read_resource("memory://plans/plan_1")
         unused.database.rmdir()
         assert await ok(client, "memory_workspace", "list") == {"workspaces": [], "total": 0}
-        assert (await client.list_resources()).resources == []
+        assert [one.uri for one in (await client.list_resources()).resources] == ["memory://workspaces"]
 
     assert (failed, answer["error"]["code"]) == (True, "storage")
     assert listing.value.error.code == reading.value.error.code == INTERNAL_ERROR
