@@ -94,6 +94,10 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         Case(lambda w: {"workspace_id": w.moved, "workspace_path": str(w.folder / "elsewhere")}),
     ),
     "memory_workspace reindex": (Case(on_here()),),
+    "memory_workspace merge": (
+        Case(lambda w: {"source_workspace_id": w.there, "target_workspace_id": w.here}),
+        Case(lambda w: {"source_workspace_id": w.there, "target_workspace_id": w.here, "dry_run": False}, ALL),
+    ),
     "memory_workspace set_display_name": (Case(on_here(display_name="Other")),),
     "memory_workspace link": (Case(lambda w: {"workspace_id": w.here, "child_workspace_id": w.child}),),
     "memory_workspace restore": (Case(lambda w: {"trash_id": w.trash_id}, ALL),),

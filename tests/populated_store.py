@@ -140,6 +140,8 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             "wait_seconds": 0,
             "child_workspace_id": homes[0],
             "strange_workspace_id": homes[1],
+            "source_workspace_id": homes[2],
+            "target_workspace_id": here["workspace_id"],
             "depends_on_plans": others,
             "target_plan_id": plan_id,
             "source_plan_ids": others[1:],

@@ -65,6 +65,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
         {"session_id": None, "step_index": 0, "status": "pending", "notes": "not now", "step_id": None},
     ],
     "memory_steps.claim": [{"force": True}],
+    "memory_workspace.merge": [{"dry_run": False}],
     "memory_steps.release": [
         {"status": "failed", "reason": "no"},
         {"status": "blocked", "reason": "no", "force": True},

@@ -1,0 +1,168 @@
+"""One workspace made part of another: what of the two cannot stand side by side, and the rows that change hands."""
+
+from dataclasses import dataclass
+
+from server.db.storage.connection import Reader, Transaction
+from server.db.storage.table_shapes import columns_of_tables
+from server.db.workspaces import workspaces
+from server.models.workspaces import Workspace
+
+APART = ("workspaces", "workspace_aliases")  # they say what a workspace is, and not what it has
+# Columns that name the workspace itself, where another column says that they do.
+NAMING = (("parent_type", "parent_id"), ("scope", "scope_id"))
+EXPIRING = ("context_items", "memory_entries")
+
+
+@dataclass(frozen=True)
+class Unique:
+    """What there may be once in a workspace: the column that tells one, the columns of its key, how it is called."""
+
+    table: str
+    id: str
+    kind: str
+    key: tuple[str, ...]
+    own: str | None = None  # a column of the key that names the workspace itself
+
+
+# Content: two of them cannot be told apart any more, and which one is right only a person or an agent knows.
+UNIQUE = (
+    Unique("context_items", "item_id", "context", ("parent_type", "parent_id", "type"), "parent_id"),
+    Unique("research_documents", "document_id", "research", ("parent_type", "parent_id", "filename"), "parent_id"),
+    Unique("knowledge", "knowledge_id", "knowledge", ("slug",)),
+    Unique("memory_entries", "entry_id", "memory", ("scope", "scope_id", "namespace", "key"), "scope_id"),
+    Unique("build_scripts", "script_id", "build_script", ("plan_id", "name")),
+)
+# Links, and what is remembered of calls: where the target has the same, that of the source goes.
+LINKS = {
+    "program_workspace_links": ("program_id",),
+    "workspace_agents": ("name",),
+    "workspace_instructions": ("name",),
+    "workspace_skills": ("name",),
+    "requests": ("request_id", "agent", "tool", "action"),
+}
+# They speak of the folder of the source: what was written there, and what a person allowed agents to run there, which
+# is no word on another folder. They go with it.
+OF_FOLDER = ("deployed_files", "terminal_allowlist")
+UNDER_WAY = "file_changes"
+OF_FILES = ("import_rows", "import_files")  # in this order: the second says which paths there are twice
+
+
+async def clashes(db: Reader, source: str, target: str, *, limit: int) -> list[dict[str, str]]:
+    """Return what both workspaces have under one key, as kind, name, and the ids of either. What expired is not there.
+
+    Both the key and the content count: equal content is a clash too, since either may be named elsewhere.
+    """
+    found: list[dict[str, str]] = []
+    for one in UNIQUE:
+        rows = await db.all(
+            _clashing(one), {"source": source, "target": target, "now": db.now(), "limit": limit - len(found)}
+        )
+        found += [{"kind": one.kind, **dict(row)} for row in rows]
+    return found
+
+
+def _clashing(one: Unique) -> str:
+    told = " || ' / ' || ".join(f"coalesce(s.{name}, '')" for name in one.key)
+    same = " AND ".join(f"t.{name} IS {_own(one, name)}" for name in one.key)
+    live = "".join(f" AND ({row}.expires_at IS NULL OR {row}.expires_at > :now)" for row in "st")
+    return f"""
+        SELECT {told} AS name, s.{one.id} AS in_source, t.{one.id} AS in_target FROM {one.table} s
+        JOIN {one.table} t ON t.workspace_id = :target AND {same}
+        WHERE s.workspace_id = :source{live if one.table in EXPIRING else ""}
+        ORDER BY 1, 2 LIMIT :limit
+    """
+
+
+def _own(one: Unique, name: str) -> str:
+    """Return what a column of a row of the source will be."""
+    return f"CASE s.{name} WHEN :source THEN :target ELSE s.{name} END" if name == one.own else f"s.{name}"
+
+
+async def is_under_way(db: Reader, source: str) -> bool:
+    """Return whether something that is decided is not done in the folder yet."""
+    found = await db.value(f"SELECT 1 FROM {UNDER_WAY} WHERE workspace_id = :source LIMIT 1", {"source": source})
+    return found is not None
+
+
+async def counts(db: Reader, source: str) -> dict[str, int]:
+    """Return how many rows of each table would change hands."""
+    tables = [name for name in await _tables(db) if name not in OF_FOLDER]
+    parts = (f"SELECT '{name}' AS name, count(*) AS total FROM {name} WHERE workspace_id = :source" for name in tables)
+    rows = await db.all(" UNION ALL ".join(parts), {"source": source})
+    return {row["name"]: row["total"] for row in rows if row["total"]}
+
+
+async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
+    """Give everything of a workspace to another one, which stands for it from then on; the caller knows of no clash."""
+    ids = {"source": source.workspace_id, "target": target.workspace_id, "now": tx.now()}
+    await _make_room(tx, ids)
+    for table, columns in (await _tables(tx)).items():
+        for says, names in NAMING:
+            if {says, names} <= columns:
+                await tx.run(
+                    f"UPDATE {table} SET {names} = :target WHERE {says} = 'workspace' AND {names} = :source", ids
+                )
+        await tx.run(f"UPDATE {table} SET workspace_id = :target WHERE workspace_id = :source", ids)
+    await _rewrite_trash(tx, ids)
+    await _join_families(tx, source, target)
+    await tx.run("UPDATE workspace_aliases SET workspace_id = :target WHERE workspace_id = :source", ids)
+    await tx.run("DELETE FROM workspaces WHERE workspace_id = :source", ids)
+    await tx.run(
+        "INSERT INTO workspace_aliases (alias, workspace_id, kind, created_at) VALUES (:source, :target, 'id', :now)",
+        ids,
+    )
+    await workspaces.remember_path(tx, target.workspace_id, source.path, new=target.path)
+
+
+async def _tables(db: Reader) -> dict[str, set[str]]:
+    """Return the tables whose rows belong to a workspace, live and archived, with their columns."""
+    found = {name: set(columns) for name, columns in (await columns_of_tables(db)).items() if name not in APART}
+    return {name: columns for name, columns in found.items() if "workspace_id" in columns}
+
+
+async def _make_room(tx: Transaction, ids: dict[str, str]) -> None:
+    """Remove what would stand in the way and says nothing, or nothing any more."""
+    for table in EXPIRING:
+        await tx.run(f"DELETE FROM {table} WHERE workspace_id IN (:source, :target) AND expires_at <= :now", ids)
+    for table in OF_FOLDER:
+        await tx.run(f"DELETE FROM {table} WHERE workspace_id = :source", ids)
+    for table, key in LINKS.items():
+        same = " AND ".join(f"t.{name} = {table}.{name}" for name in key)
+        there = f"EXISTS (SELECT 1 FROM {table} t WHERE t.workspace_id = :target AND {same})"
+        await tx.run(f"DELETE FROM {table} WHERE workspace_id = :source AND {there}", ids)
+    twice = """
+        SELECT s.path FROM import_files s JOIN import_files t ON t.path = s.path AND t.workspace_id = :target
+        WHERE s.workspace_id = :source
+    """
+    for table in OF_FILES:
+        await tx.run(
+            f"UPDATE {table} SET path = :source || '/' || path WHERE workspace_id = :source AND path IN ({twice})", ids
+        )
+
+
+async def _rewrite_trash(tx: Transaction, ids: dict[str, str]) -> None:
+    """Let what is in the trash come back to the workspace that there is. It is kept as compact JSON."""
+    data = "data"
+    for name in ("workspace_id", *(names for _, names in NAMING)):
+        data = f"""replace({data}, '"{name}":"' || :source || '"', '"{name}":"' || :target || '"')"""
+    await tx.run(f"UPDATE trash SET data = {data} WHERE workspace_id = :target AND instr(data, :source) > 0", ids)
+
+
+async def _join_families(tx: Transaction, source: Workspace, target: Workspace) -> None:
+    """Put what was linked below the source below the target, which takes the source's place if it was below it."""
+    if source.workspace_id in await workspaces.above(tx, target.workspace_id):
+        await _put_below(tx, target.workspace_id, source.parent_workspace_id)
+    await tx.run(
+        """
+        UPDATE workspaces SET parent_workspace_id = :target
+        WHERE parent_workspace_id = :source AND workspace_id <> :target
+        """,
+        {"source": source.workspace_id, "target": target.workspace_id},
+    )
+
+
+async def _put_below(tx: Transaction, workspace_id: str, parent: str | None) -> None:
+    await tx.run(
+        "UPDATE workspaces SET parent_workspace_id = :parent WHERE workspace_id = :workspace_id",
+        {"workspace_id": workspace_id, "parent": parent},
+    )

@@ -1,0 +1,69 @@
+"""memory_workspace: two workspaces made one."""
+
+from typing import Any
+
+from server.db.audit import events
+from server.db.workspaces import merging, workspaces
+from server.errors import Conflict, InvalidArguments
+from server.models.events import Event
+from server.models.text import Id
+from server.models.workspaces import Workspace
+from server.tools.common import Call
+from server.tools.workspace.tool import TOOL
+
+MOST_CLASHES = 50
+HINT = "send the same call with dry_run=false to do it; only a backup brings two workspaces back"
+RESOLVED = "Of each pair, delete or rename one first; then send the same call again."
+
+
+@TOOL.action(destructive=True)
+async def merge(
+    call: Call, *, source_workspace_id: Id, target_workspace_id: Id, dry_run: bool = True
+) -> dict[str, Any]:
+    """Make one workspace part of another; preview if dry_run.
+
+    Plans, archived ones too, context, knowledge, memories, sessions, logs, trash. The source is no workspace of its own
+    any more: its id and its folder mean the target. No file is touched; what a person allowed agents to run in its
+    folder ends. What both have under one name (knowledge slugs,
+    memory keys, context types, research files, build scripts) is a conflict: all of it is named, nothing is moved.
+
+    Example: {"action":"merge","source_workspace_id":"ws_1rqewqexykb7","target_workspace_id":"ws_1rqewr02mdzk"}
+    """
+    async with call.write() as tx:
+        target = await workspaces.require(tx, target_workspace_id)
+        source = await workspaces.require(tx, source_workspace_id)
+        workspace_id = await call.workspace_id(tx, target.workspace_id)
+        ids = {"workspace_id": workspace_id, "source_workspace_id": source_workspace_id}
+        if source.workspace_id == target.workspace_id:
+            return _merged_already(ids, source_workspace_id)
+        clashes = await merging.clashes(tx, source.workspace_id, target.workspace_id, limit=MOST_CLASHES)
+        moved = await merging.counts(tx, source.workspace_id)
+        if dry_run:
+            return {**ids, "preview": {"would_move": moved, "path": source.path, "clashes": clashes, "hint": HINT}}
+        if await merging.is_under_way(tx, source.workspace_id):
+            raise Conflict(f"A file of {source.path!r} is being changed at this moment. Send the same call again.")
+        if clashes:
+            raise _clash(source, target, clashes)
+        await merging.move(tx, source, target)
+        summary = f"Merged workspace {source.label} ({source.path}) into {target.label}"
+        data = {"source": source.workspace_id, "path": source.path, "moved": moved}
+        events.record(
+            tx, Event("workspace_merged", "workspace", target.workspace_id, target.workspace_id, None, summary, data)
+        )
+        return {**ids, "moved": moved, "path": source.path}
+
+
+def _merged_already(ids: dict[str, str], named: str) -> dict[str, Any]:
+    if named == ids["workspace_id"]:
+        raise InvalidArguments("source_workspace_id and target_workspace_id are the same workspace. Name two.")
+    return {**ids, "already_merged": True}
+
+
+def _clash(source: Workspace, target: Workspace, clashes: list[dict[str, str]]) -> Conflict:
+    many = f"{len(clashes)}{'+' if len(clashes) == MOST_CLASHES else ''}"
+    named = "; ".join(f"{one['kind']} {one['name'][:100]!r}" for one in clashes[:5])
+    return Conflict(
+        f"{source.workspace_id} and {target.workspace_id} both have {many} of one name: {named}. Nothing was moved. "
+        f"{RESOLVED}",
+        clashes=clashes,
+    )

@@ -1,0 +1,139 @@
+"""memory_workspace merge: two workspaces made one, as a client sees it."""
+
+from pathlib import Path
+
+import pytest
+
+from server.db.storage.connection import Database
+from tests.conftest import Agent
+from tests.importers.conftest import everything
+
+WS, PLAN, CONTEXT, STEPS = "memory_workspace", "memory_plan", "memory_context", "memory_steps"
+
+
+@pytest.fixture
+async def pair(agent: Agent, tmp_path: Path) -> tuple[str, str]:
+    """Two workspaces, the first of which has a bit of everything."""
+    ids = list[str]()
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        ids.append((await agent(WS, "register", workspace_path=str(tmp_path / name)))["workspace_id"])
+    here = {"workspace_id": ids[0]}
+    steps = [{"task": "hoist"}, {"task": "go", "type": "confirmation"}]
+    plan = await agent(PLAN, "create", **here, title="Sail", steps=steps)
+    put_away = await agent(PLAN, "create", **here, title="Anchored", steps=[{"task": "drop it", "status": "done"}])
+    await agent(PLAN, "archive", plan_id=put_away["plan_id"])
+    thrown = await agent(PLAN, "create", **here, title="Overboard", steps=[{"task": "swim"}])
+    await agent(PLAN, "delete", plan_id=thrown["plan_id"], confirm=True)
+    await agent(CONTEXT, "knowledge_store", **here, slug="wind", title="Wind", content="It blows from the west")
+    await agent(CONTEXT, "remember", **here, key="harbour", value="Kiel")
+    await agent(CONTEXT, "store", **here, parent_type="workspace", type="notes", data={"a": "b"})
+    await agent(STEPS, "next", plan_id=plan["plan_id"], agent="ada")
+    return ids[0], ids[1]
+
+
+def named(pair: tuple[str, str]) -> dict[str, str]:
+    return {"source_workspace_id": pair[0], "target_workspace_id": pair[1]}
+
+
+async def test_a_preview_tells_what_would_move_and_moves_nothing(
+    agent: Agent, pair: tuple[str, str], settings: object, db: Database
+) -> None:
+    before = everything(db.path)
+
+    told = await agent(WS, "merge", **named(pair))
+
+    assert told["preview"]["would_move"]["plans"] == 1
+    assert told["preview"]["would_move"]["plans_archive"] == 1
+    assert told["preview"]["clashes"] == []
+    assert "dry_run=false" in told["preview"]["hint"]
+    assert everything(db.path) == before
+
+
+async def test_everything_is_in_the_target_and_the_old_names_mean_it(
+    agent: Agent, pair: tuple[str, str], tmp_path: Path
+) -> None:
+    source, target = pair
+
+    done = await agent(WS, "merge", **named(pair), dry_run=False)
+    again = await agent(WS, "merge", **named(pair), dry_run=False)
+
+    assert done["moved"]["plans"] == 1
+    assert again["already_merged"] is True
+    for where in ({"workspace_id": source}, {"workspace_path": str(tmp_path / "old")}, {"workspace_id": target}):
+        told = await agent(WS, "info", **where)
+        assert (told["workspace_id"], told["path"]) == (target, str(tmp_path / "new"))
+    assert (told["plan_counts"], told["aliases"]) == ({"active": 1, "archived": 1}, [source])
+    assert [held["agent"] if "agent" in held else held["claimed_by"] for held in told["open_claims"]] == ["ada"]
+    assert (await agent(CONTEXT, "knowledge_get", workspace_id=target, slug="wind"))["title"] == "Wind"
+    assert (await agent(CONTEXT, "recall", workspace_id=target, key="harbour"))["value"] == "Kiel"
+    assert (await agent(CONTEXT, "get", workspace_id=target, parent_type="workspace", type="notes"))["data"] == {
+        "a": "b"
+    }
+    found = await agent(CONTEXT, "search", workspace_id=target, query="hoist")
+    assert found["total"]
+    [thrown] = (await agent(WS, "trash", workspace_id=target))["trash"]
+    back = await agent(WS, "restore", trash_id=thrown["trash_id"])
+    assert back["workspace_id"] == target
+    assert (await agent(PLAN, "get", plan_id=back["plan_id"]))["workspace_id"] == target
+    assert [one["workspace_id"] for one in (await agent(WS, "list"))["workspaces"]] == [target]
+    last = (await agent(WS, "events", workspace_id=target, types=["workspace_merged"]))["events"]
+    assert [event["data"]["source"] for event in last] == [source]
+
+
+async def test_a_gate_is_as_closed_as_before(agent: Agent, pair: tuple[str, str]) -> None:
+    await agent(WS, "merge", **named(pair), dry_run=False)
+    [plan] = (await agent(PLAN, "list", workspace_id=pair[1]))["plans"]
+
+    await agent(STEPS, "next", plan_id=plan["plan_id"], step_index=0, agent="ada")
+    refused = await agent.fails(STEPS, "update", plan_id=plan["plan_id"], step_index=1, status="done", agent="ada")
+
+    assert refused["code"] == "gated"
+
+
+async def test_all_that_both_have_is_named_and_nothing_is_moved(
+    agent: Agent, pair: tuple[str, str], db: Database
+) -> None:
+    there = {"workspace_id": pair[1]}
+    await agent(CONTEXT, "knowledge_store", **there, slug="wind", title="Wind", content="from the east")
+    await agent(CONTEXT, "remember", **there, key="harbour", value="Bergen")
+    await agent(CONTEXT, "store", **there, parent_type="workspace", type="notes", data={"c": "d"})
+    for here in pair:
+        await agent(
+            CONTEXT, "append_research", workspace_id=here, parent_type="workspace", filename="log.md", content="x"
+        )
+        await agent(PLAN, "add_build_script", workspace_id=here, script_name="test", script_command="make")
+    before = everything(db.path)
+
+    preview = await agent(WS, "merge", **named(pair))
+    refused = await agent.fails(WS, "merge", **named(pair), dry_run=False)
+
+    assert refused["code"] == "conflict"
+    assert {one["kind"] for one in refused["clashes"]} == {"knowledge", "memory", "context", "research", "build_script"}
+    assert preview["preview"]["clashes"] == refused["clashes"]
+    assert everything(db.path) == before
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_two_workspaces_have_to_be_named(agent: Agent, pair: tuple[str, str], dry_run: bool) -> None:
+    same = await agent.fails(WS, "merge", source_workspace_id=pair[0], target_workspace_id=pair[0], dry_run=dry_run)
+    unknown = await agent.fails(
+        WS, "merge", source_workspace_id="ws_none", target_workspace_id=pair[0], dry_run=dry_run
+    )
+
+    assert (same["code"], unknown["code"]) == ("invalid_arguments", "not_found")
+
+
+async def test_a_change_of_a_file_that_is_decided_is_carried_out_first(
+    agent: Agent, pair: tuple[str, str], db: Database
+) -> None:
+    async with db.transaction() as tx:
+        await tx.run(
+            "INSERT INTO file_changes VALUES ('c', :workspace_id, '{}', '2030-01-02T03:04:05.678Z')",
+            {"workspace_id": pair[0]},
+        )
+
+    refused = await agent.fails(WS, "merge", **named(pair), dry_run=False)
+
+    assert refused["code"] == "conflict"
+    assert "at this moment" in refused["message"]
