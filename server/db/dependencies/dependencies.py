@@ -313,9 +313,11 @@ async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
 
 async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
     """Raise Conflict if one of these edges, which exist already, closes a cycle over `blocks`."""
-    graph = await _graph(tx, REACHABLE, [target for _, target in edges])
+    graph: dict[Node, list[Node]] = {}  # what is new comes first: a cycle is told from there
     for source, target in edges:
         graph.setdefault(source, []).append(target)
+    for source, targets in (await _graph(tx, REACHABLE, [target for _, target in edges])).items():
+        graph.setdefault(source, []).extend(targets)
     if cycle := find_cycle(graph):
         ids = [node_id for _, node_id in told(cycle)]
         if len(ids) > CYCLE_SHOWN:
