@@ -94,6 +94,7 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         Case(lambda w: {"workspace_id": w.moved, "workspace_path": str(w.folder / "elsewhere")}),
     ),
     "memory_workspace reindex": (Case(on_here()),),
+    "memory_workspace export_pending": (Case(on_here(output_filename="pending.md", force=True)),),
     "memory_workspace merge": (
         Case(lambda w: {"source_workspace_id": w.there, "target_workspace_id": w.here}),
         Case(lambda w: {"source_workspace_id": w.there, "target_workspace_id": w.here, "dry_run": False}, ALL),

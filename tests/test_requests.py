@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "memory_plan.reorder_phases": {"phase_order": ["Two", "One"]},
     "memory_plan.update_phase": {"phase": "Two", "name": None},
     "memory_steps.claim": {"session_id": None},
+    "memory_workspace.export_pending": {"force": True},
     "memory_steps.delete": {"step_id": None, "step_index": 2},
     "memory_steps.move": {"step_id": None, "from_index": 2, "to_index": 0},
     "memory_steps.next": {"session_id": None},

@@ -196,6 +196,25 @@ def _step(step: Row, place: int, waits: Iterable[str], confirmed: Mapping[str, R
         yield f"  - more: {md.code(step['extra'])}"
 
 
+def pending_page(label: str, steps: Iterable[Row], waits: Iterable[Row]) -> str:
+    """Return open steps as a page: of each plan and phase together, in their order."""
+    targets: dict[str, list[str]] = {}
+    for row in waits:
+        target = f"step {row['place']}" if row["place"] else f"{row['target_type']} {row['target_id']}"
+        targets.setdefault(row["source_id"], []).append(f"{target} ({row['dep_type']}, {row['dep_status']})")
+    lines = [f"# Open steps of {md.line(label)}"]
+    plan_id = phase_id = None
+    for step in steps:
+        if step["plan_id"] != plan_id:
+            lines += ["", f"## {md.line(step['plan_title'])}", ""]
+            lines += [f"{md.code(step['plan_id'])}: {step['plan_status']}, {step['plan_priority']} priority"]
+        if step["phase_id"] != phase_id:
+            lines += ["", f"### {md.line(step['phase_name'])}", ""]
+        plan_id, phase_id = step["plan_id"], step["phase_id"]
+        lines += _step(step, step["order_index"] + 1, targets.get(step["step_id"], ()), {})
+    return "\n".join(lines) + "\n"
+
+
 def _dependencies(parts: Rows) -> Lines:
     """Yield what the plan and its phases wait for; what a step waits for stands with the step."""
     steps = {step["step_id"] for step in parts.get("steps", [])}

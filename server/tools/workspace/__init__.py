@@ -1,6 +1,6 @@
 """memory_workspace: the projects that own plans and memory, what happened in them, what waits for a human."""
 
-from server.tools.workspace import approvals, ghosts, indexing, logs, merge, workspaces
+from server.tools.workspace import approvals, ghosts, indexing, logs, merge, pending, workspaces
 from server.tools.workspace.tool import TOOL
 
 __all__ = ["ACTIONS", "TOOL"]
@@ -12,5 +12,6 @@ ACTIONS = (
     indexing,
     logs,
     merge,
+    pending,
     workspaces,
 )
