@@ -36,6 +36,7 @@ WORDS = {
     "workspace_instructions": "instructions assigned to workspaces",
     "workspace_skills": "skills assigned to workspaces",
     "workspace_agents": "agent definitions assigned to workspaces",
+    "runs": "programs that were run",
     "deployed_files": "which files were written for clients",
     "event_log": "events that no import brought",
     "update_log": "entries of the history that no import brought",
