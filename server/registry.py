@@ -20,6 +20,7 @@ Handler = Callable[..., Awaitable[Any]]
 Alternatives = tuple[tuple[str, ...], ...]
 
 DESCRIPTION_LIMIT = 2048
+SHORT_LIMIT = 1600  # characters that whole summaries may take: every client reads them in every session
 SCALAR_TYPES = ("string", "integer", "number", "boolean")
 HELP = "help"
 MOST_PROBLEMS = 20
@@ -317,17 +318,21 @@ class Tool:
         }
 
     def description(self) -> str:
-        """Return the purpose and a line an action, each as long as all of them fit into 2,048 characters."""
+        """Return the purpose and a line an action: its summary, the beginning of that, or nothing more, as it fits."""
         actions = [self.actions[name] for name in sorted(self.actions)]
-        for line in (_full_line, _short_line, _bare_line):
+        for line, most in (
+            (_full_line, SHORT_LIMIT),
+            (_short_line, DESCRIPTION_LIMIT),
+            (_bare_line, DESCRIPTION_LIMIT),
+        ):
             text = "\n".join([self.purpose, *map(line, actions)])
-            if len(text) <= DESCRIPTION_LIMIT:
+            if len(text) <= most:
                 return text
         raise ValueError(f"{self.name}: the bare list of actions exceeds {DESCRIPTION_LIMIT} characters")
 
     def _help_handler(self) -> Handler:
         async def help_(_: object, *, topic: str | None = None) -> dict[str, Any]:
-            """Explain the actions, or one of them in full."""
+            """All actions, or one of them in full."""
             return self.help_on(topic) if topic else self.overview()
 
         return help_

@@ -104,7 +104,7 @@ def test_the_description_has_a_line_an_action_with_what_it_requires() -> None:
     assert TOOL.description().splitlines() == [
         "All about things.",
         "create(title): Make a thing.",
-        "help(): Explain the actions, or one of them in full.",
+        "help(): All actions, or one of them in full.",
         "list(thing_id or title+index): List things.",
     ]
 
@@ -281,7 +281,7 @@ def test_a_missing_action_says_so() -> None:
 def test_the_overview_lists_every_action() -> None:
     assert TOOL.overview()["actions"] == [
         {"action": "create", "required": ["title"], "summary": "Make a thing."},
-        {"action": "help", "required": [], "summary": "Explain the actions, or one of them in full."},
+        {"action": "help", "required": [], "summary": "All actions, or one of them in full."},
         {"action": "list", "required": ["thing_id or title+index"], "summary": "List things."},
     ]
 

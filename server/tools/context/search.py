@@ -36,7 +36,7 @@ async def search_(
     until: Moment | None = None,
     include_archived: bool = False,
 ) -> Page:
-    """Find anything by words, and how to call any action.
+    """Find anything by words and how to call any action.
 
     Plans, phases, steps, notes, sessions, hand-offs, messages, context, research, knowledge, facts, agents,
     instructions, skills, and the actions of all tools. The query is words, nothing in it is syntax; names are found

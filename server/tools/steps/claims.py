@@ -44,7 +44,7 @@ async def next_(
     types: Types | None = None,
     assignee: AgentName | None = None,
 ) -> dict[str, Any]:
-    """Finish the step you name (if any), get the next one.
+    """Finish the step you name (if any) and get the next.
 
     Without a step it finishes nothing: it returns the step you hold, or claims the next eligible one for you. With
     step_id or step_index it first sets that step to `status` (default done), adding `notes` to its notes; repeating the

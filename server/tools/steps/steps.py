@@ -175,7 +175,7 @@ async def update(
     append_notes: Text | None = None,
     phase: Line | None = None,
 ) -> dict[str, Any]:
-    """Change a step: status, task, type, assignee, notes, phase.
+    """Change fields of a step.
 
     Only the given fields change. status=done records when and who; re-opening clears that and its confirmation.
     status=active claims the step for you, under the rules of a claim. `notes` replaces, `append_notes` adds a line;
