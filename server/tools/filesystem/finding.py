@@ -74,8 +74,9 @@ async def search(
     query: Annotated[SomeText, Field(max_length=500, description="text in files")] | None = None,
     path: FilePath = ".",
 ) -> Page:
-    """Files by name (pattern, regex) or by text in them (query), with line numbers.
+    """Files by name, or by text in them.
 
+    pattern or regex is for names, query for text, which comes with line numbers.
     pattern and include are written as in .gitignore: `*.py` is any file of that name, `src/*.py` one place, `**` any
     folders. regex is looked for in the path, query is plain text in a line; both whatever the case of letters. Several
     narrow each other. path is where to look. What git ignores, tools put there or is guarded is left out, and so are

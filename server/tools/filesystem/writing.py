@@ -112,7 +112,7 @@ def _with_more(change: PreparedChange, data: bytes) -> Iterator[bytes]:
 async def delete(
     call: Call, *, path: FilePath, confirm: bool = False, dry_run: bool = False, step_id: StepId | None = None
 ) -> dict[str, Any]:
-    """Delete a file or an empty folder; without confirm=true only tell what would go.
+    """Delete a file or an empty folder; preview unless confirm.
 
     It goes to the trash, and memory_workspace restore brings it back. A link is removed itself. What is not there is
     no error: deleted is false then.

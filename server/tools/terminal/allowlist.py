@@ -23,7 +23,7 @@ MOST_RULES = 200
 
 @TOOL.action(read_only=True, takes=("page",))
 async def get_allowlist(call: Call) -> Page:
-    """What runs in this workspace without a human being asked, and who allowed it.
+    """What runs without a human being asked, and who said so.
 
     It starts empty. What no rule names waits for a human's word when it is run, and then runs once.
 

@@ -78,8 +78,9 @@ async def run(
     timeout_seconds: Timeout = 60,
     background: bool = False,
 ) -> dict[str, Any]:
-    """Run a program; what no rule allows is put to a human first, and then runs once.
+    """Run a program that a human allowed.
 
+    What no rule allows is put to a human first, and then runs once.
     command is split into words as a shell splits them, args are further words as they are; no shell is started, so
     pipes, `&&`, `*` and `$NAME` mean nothing. The vector has to be allowed whole (get_allowlist), else the answer is
     gated; after a human said yes the same call runs. It gets no input, few variables and nothing that looks secret. At
