@@ -68,6 +68,9 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
 
         workspace = await call("memory_workspace", "register", workspace_path=str(project))
         here = {"workspace_id": workspace["workspace_id"], "agent": "tester"}
+        for path in ("src/app.py", "src/deep/lease.py", "src/deep/step.py"):
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            (project / path).write_text("def main() -> None: ...  # the lease of a step\n", encoding="utf-8")
         plan = await call(
             "memory_plan",
             "create",

@@ -119,11 +119,19 @@ class ThreadedInput(Input):
         self._may_read.set()
 
     def _follow(self, loop: AbstractEventLoop, heard: Heard) -> None:
+        is_heard = threading.Event()
+
+        def take(lines: list[bytes]) -> None:
+            heard(lines)
+            is_heard.set()
+
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             while self.goes_on:
                 self._may_read.wait()
                 lines = self.read()
-                loop.call_soon_threadsafe(heard, lines)
+                is_heard.clear()
+                loop.call_soon_threadsafe(take, lines)
+                is_heard.wait()  # else it reads ahead of whoever says that it shall pause
 
 
 class Output:

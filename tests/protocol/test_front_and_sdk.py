@@ -37,20 +37,22 @@ ASKING = {"elicitation": {"form": {}, "url": {}}}
 
 
 class Both:
-    """The same client on both paths, each with a store of its own; what a call wrote into the project is removed."""
+    """The same client on both paths, each with a store of its own; the project is after a call what it was before."""
 
-    def __init__(self, front: Session, sdk: Session, project: Path) -> None:
+    def __init__(self, front: Session, sdk: Session, project: Path, as_it_was: Path) -> None:
         self.front = front
         self.sdk = sdk
         self._project = project
+        self._as_it_was = as_it_was
+        shutil.copytree(project, as_it_was)
 
     async def ask(self, *messages: Message | bytes) -> list[Any]:
         """Return what both answered."""
         answers: list[list[Any]] = []
         for client in (self.front, self.sdk):
             answers.append(await client.ask(*messages))
-            for path in self._project.iterdir():
-                shutil.rmtree(path)
+            shutil.rmtree(self._project)
+            shutil.copytree(self._as_it_was, self._project)
         assert answers[0] == answers[1]
         return answers[0]
 
@@ -60,7 +62,7 @@ async def both(world: PopulatedStore, tmp_path: Path, **more: Any) -> AsyncGener
     for name in ("front", "truth"):
         shutil.copytree(world.data_root, tmp_path / name, dirs_exist_ok=True)
     async with session(tmp_path / "front", **more) as front, session(tmp_path / "truth", SdkFront, **more) as sdk:
-        yield Both(front, sdk, Path(world.arguments["workspace_path"]))
+        yield Both(front, sdk, Path(world.arguments["workspace_path"]), tmp_path / "project as it was")
 
 
 def plausible_calls(world: PopulatedStore, era: str) -> list[Message]:

@@ -197,7 +197,7 @@ async def discover_codebase(call: Call, *, prompt_text: SomeText, task_text: Tex
     extra: dict[str, Any] = {
         "workspace_id": root.workspace_id,
         "query_text": asked.strip()[:SHOWN],
-        "keywords": keywords,
+        "keywords": " ".join(keywords),
     }
     extra["cut"] = "not all files were looked at" if is_cut else None
     return Page("matches", rest[: limit + 1], len(ranked), limit, lambda row: [row["rank"]], "discover", extra)

@@ -159,7 +159,7 @@ async def test_code_that_a_prompt_is_about_is_found_best_first(files: Agent) -> 
         "docs/notes.md",
     ]
     assert told["matches"][0]["relevance_score"] == 0.45
-    assert told["keywords"] == ["main", "app", "helper", "lease"]
+    assert told["keywords"] == "main app helper lease"
     assert (await files.fails(FILES, "discover_codebase", prompt_text="a b"))["code"] == "invalid_arguments"
 
 
@@ -305,7 +305,7 @@ async def test_what_is_done_for_a_step_is_recorded_with_it(files: Agent, workspa
     assert {edit["agent"] for edit in edits} == {"Ada"}
     logged = await files("memory_workspace", "events", types=["file"], workspace_id=workspace_id)
     assert [event["type"] for event in logged["events"]] == [
-        "file_changed", "file_written", "file_moved", "file_copied", "file_deleted",
+        "file_changed", "file_changed", "file_moved", "file_copied", "file_deleted",
     ]  # fmt: skip
     assert (await files.fails(FILES, "write", path="a", content="b", step_id="step_none"))["code"] == "not_found"
     assert plan_id
