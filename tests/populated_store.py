@@ -68,9 +68,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
 
         workspace = await call("memory_workspace", "register", workspace_path=str(project))
         here = {"workspace_id": workspace["workspace_id"], "agent": "tester"}
-        for path in ("src/app.py", "src/deep/lease.py", "src/deep/step.py"):
-            (project / path).parent.mkdir(parents=True, exist_ok=True)
-            (project / path).write_text("def main() -> None: ...  # the lease of a step\n", encoding="utf-8")
+        _write_files(project)
         plan = await call(
             "memory_plan",
             "create",
@@ -164,6 +162,12 @@ async def _program(call: Any, here: dict[str, Any], plan_ids: list[str], homes: 
     await call("memory_program", "set_dependency", **ends, **on_it)
     await call("memory_program", "link_workspace", **{**on_it, "workspace_id": homes[0]})
     return {"program_id": program_id, "risk_id": risk_ids[0], "plan_ids": plan_ids[1:], **ends}
+
+
+def _write_files(project: Path) -> None:
+    for path in ("src/app.py", "src/deep/lease.py", "src/deep/step.py"):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text("def main() -> None: ...  # the lease of a step\n", encoding="utf-8")
 
 
 async def _run(call: Callable[..., Any], data_root: Path, here: dict[str, str]) -> dict[str, Any]:
