@@ -100,8 +100,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
         message = await call("memory_session", "send_message", to_agent="tester", content="Hello", **me)
         await call("memory_session", "reserve_files", paths=["src/**"], **me)
         checkpoint = await call("memory_session", "checkpoint", name="here", plan_id=plan_id, **me)
-        homes: list[str] = []
-        others: list[str] = []
+        homes, others = list[str](), list[str]()
         for n in range(3):
             (project.parent / f"other-{n}").mkdir()
             other = await call("memory_workspace", "register", workspace_path=str(project.parent / f"other-{n}"))
