@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from server.db.plans.plan_archive import FAMILY
-from server.db.plans.plans import stored
 from server.db.storage.driver import Record, open_scratch
+from server.db.storage.rows import stored
 from server.models.base import encode
 from server.models.imports import FileEntry, Finding, ImportBatch, ImportedRow, of
 

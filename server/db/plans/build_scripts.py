@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
 from server.errors import NotFound
 from server.models.base import as_dict, new_id
@@ -19,16 +20,7 @@ OF_SCOPE = "(plan_id = :plan_id OR (plan_id IS NULL AND :plan_id IS NULL))"
 
 async def insert(tx: Transaction, *, workspace_id: str, plan_id: str | None, **columns: Any) -> BuildScript:
     values = {"script_id": new_id("script"), "workspace_id": workspace_id, "plan_id": plan_id, **columns}
-    values |= {"created_at": tx.now(), "updated_at": tx.now()}
-    row = await tx.one(
-        f"""
-        INSERT INTO build_scripts ({", ".join(values)}) VALUES ({", ".join(f":{name}" for name in values)})
-        RETURNING {COLUMNS}
-        """,
-        values,
-    )
-    assert row is not None  # RETURNING gives the row
-    return BuildScript.of(row)
+    return BuildScript.of(await rows.insert(tx, "build_scripts", values, COLUMNS))
 
 
 async def named(db: Reader, workspace_id: str, plan_id: str | None, name: str) -> BuildScript | None:

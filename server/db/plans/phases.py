@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.db.plans.plans import stored
+from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
+from server.db.storage.rows import stored
 from server.errors import NotFound
 from server.models.base import as_dict, new_id
 from server.models.plans import NewPhase, Phase, PhaseProgress
@@ -39,13 +40,7 @@ PROGRESS = """
 async def insert(tx: Transaction, plan_id: str, name: str, *, order_index: int, **columns: Any) -> Phase:
     """Insert a phase. The caller keeps `order_index` dense: 0-based, without gaps."""
     values = {"phase_id": new_id("phase"), "plan_id": plan_id, "name": name, "order_index": order_index, **columns}
-    values |= {"created_at": tx.now(), "updated_at": tx.now()}
-    row = await tx.one(
-        f"INSERT INTO phases ({', '.join(values)}) VALUES ({', '.join(':' + n for n in values)}) RETURNING *",
-        stored(values),
-    )
-    assert row is not None  # RETURNING gives the row
-    return Phase.of(row)
+    return Phase.of(await rows.insert(tx, "phases", values))
 
 
 async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewPhase]) -> None:
@@ -155,16 +150,7 @@ async def set_order(tx: Transaction, phase_ids: Sequence[str]) -> None:
 
 async def update(tx: Transaction, phase_id: str, changes: Mapping[str, Any]) -> Phase:
     """Change columns of a phase, its version and its time."""
-    assignments = "".join(f"{name} = :{name}, " for name in changes)
-    row = await tx.one(
-        f"""
-        UPDATE phases SET {assignments}updated_at = :updated_at, version = version + 1
-        WHERE phase_id = :phase_id RETURNING *
-        """,
-        {**stored(changes), "phase_id": phase_id, "updated_at": tx.now()},
-    )
-    assert row is not None  # the caller required the phase in this transaction
-    return Phase.of(row)
+    return Phase.of(await rows.revise(tx, "phases", "phase_id", phase_id, changes))
 
 
 async def group_steps(tx: Transaction, plan_id: str) -> None:

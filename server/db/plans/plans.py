@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from server.db.search.suggestions import not_found
+from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.driver import Statement
 from server.errors import Conflict, NotFound
@@ -54,13 +55,7 @@ COUNTED = """
 async def insert(tx: Transaction, *, workspace_id: str, title: str, **columns: Any) -> Plan:
     """Insert a plan. `columns` are further columns; lists and dicts become JSON."""
     values = {"plan_id": new_id("plan"), "workspace_id": workspace_id, "title": title, **columns}
-    values |= {"created_at": tx.now(), "updated_at": tx.now()}
-    names = ", ".join(values)
-    row = await tx.one(
-        f"INSERT INTO plans ({names}) VALUES ({', '.join(':' + name for name in values)}) RETURNING *", stored(values)
-    )
-    assert row is not None  # RETURNING gives the row
-    return Plan.of(row)
+    return Plan.of(await rows.insert(tx, "plans", values))
 
 
 async def find(db: Reader, plan_id: str) -> Plan | None:
@@ -240,16 +235,7 @@ async def from_source(db: Reader, workspace_id: str, source: str) -> str | None:
 
 async def update(tx: Transaction, plan_id: str, changes: Mapping[str, Any]) -> Plan:
     """Change columns of a plan, its version and its time."""
-    assignments = "".join(f"{name} = :{name}, " for name in changes)
-    row = await tx.one(
-        f"""
-        UPDATE plans SET {assignments}updated_at = :updated_at, version = version + 1
-        WHERE plan_id = :plan_id RETURNING *
-        """,
-        {**stored(changes), "plan_id": plan_id, "updated_at": tx.now()},
-    )
-    assert row is not None  # the caller required the plan in this transaction
-    return Plan.of(row)
+    return Plan.of(await rows.revise(tx, "plans", "plan_id", plan_id, changes))
 
 
 async def reopen(tx: Transaction, plan_id: str) -> Plan | None:
@@ -299,17 +285,6 @@ async def miscounted(db: Reader) -> list[Miscounted]:
 async def touch(tx: Transaction, plan_id: str) -> None:
     """Note that something in the plan changed."""
     await tx.run("UPDATE plans SET updated_at = :now WHERE plan_id = :plan_id", {"plan_id": plan_id, "now": tx.now()})
-
-
-def stored(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return column values as SQLite stores them: lists and dicts as JSON, booleans as 0 and 1."""
-    return {name: _stored(value) for name, value in values.items()}
-
-
-def _stored(value: Any) -> Any:
-    if isinstance(value, bool):
-        return int(value)
-    return encode(cast(object, value)) if isinstance(value, list | tuple | dict) else value
 
 
 def check_version(found: int, expected: int | None, what: str) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.db.plans.plans import IS_SHOWN, stored, with_done
+from server.db.plans.plans import IS_SHOWN, with_done
 from server.db.search.suggestions import not_found
+from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, NotFound
 from server.models.base import Columns, new_id
@@ -53,13 +54,7 @@ FAMILY = {
 async def insert(tx: Transaction, *, workspace_id: str, title: str, **columns: Any) -> Program:
     """Insert a program. `columns` are further columns; lists become JSON."""
     values = {"program_id": new_id("prog"), "workspace_id": workspace_id, "title": title, **columns}
-    values |= {"created_at": tx.now(), "updated_at": tx.now()}
-    row = await tx.one(
-        f"INSERT INTO programs ({', '.join(values)}) VALUES ({', '.join(':' + n for n in values)}) RETURNING *",
-        stored(values),
-    )
-    assert row is not None  # RETURNING gives the row
-    return Program.of(row)
+    return Program.of(await rows.insert(tx, "programs", values))
 
 
 async def require(db: Reader, program_id: str) -> Program:
@@ -91,16 +86,7 @@ async def require_live(db: Reader, program_id: str) -> Program:
 
 async def update(tx: Transaction, program_id: str, changes: Mapping[str, Any]) -> Program:
     """Change columns of a program, its version and its time."""
-    assignments = "".join(f"{name} = :{name}, " for name in changes)
-    row = await tx.one(
-        f"""
-        UPDATE programs SET {assignments}updated_at = :updated_at, version = version + 1
-        WHERE program_id = :program_id RETURNING *
-        """,
-        {**stored(changes), "program_id": program_id, "updated_at": tx.now()},
-    )
-    assert row is not None  # the caller required the program in this transaction
-    return Program.of(row)
+    return Program.of(await rows.revise(tx, "programs", "program_id", program_id, changes))
 
 
 async def touch(tx: Transaction, program_id: str) -> None:

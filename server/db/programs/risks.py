@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from server.db.plans.plans import stored
 from server.db.search.suggestions import not_found
+from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
 from server.models.base import encode, new_id
 from server.models.programs import FoundRisk, Risk
@@ -29,9 +29,7 @@ OPEN: Mapping[str, Any] = {
 
 async def insert(tx: Transaction, program_id: str, **columns: Any) -> Risk:
     values = {"risk_id": new_id("risk"), "program_id": program_id, **columns}
-    values |= {"created_at": tx.now(), "updated_at": tx.now()}
-    names = ", ".join(values)
-    await tx.run(f"INSERT INTO program_risks ({names}) VALUES ({', '.join(':' + n for n in values)})", values)
+    await rows.insert(tx, "program_risks", values)
     return await require(tx, values["risk_id"])
 
 
@@ -58,11 +56,7 @@ async def page(
 
 async def update(tx: Transaction, risk_id: str, changes: Mapping[str, Any]) -> Risk:
     """Change columns of a risk, its version and its time."""
-    assignments = "".join(f"{name} = :{name}, " for name in changes)
-    await tx.run(
-        f"UPDATE program_risks SET {assignments}updated_at = :now, version = version + 1 WHERE risk_id = :risk_id",
-        {**stored(changes), "risk_id": risk_id, "now": tx.now()},
-    )
+    await rows.revise(tx, "program_risks", "risk_id", risk_id, changes)
     return await require(tx, risk_id)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Edge
 from server.db.plans import phases, plans
-from server.db.plans.plans import stored
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.driver import Statement
 from server.db.storage.name_functions import same
+from server.db.storage.rows import stored
 from server.errors import InvalidArguments, NotFound
 from server.models.base import encode, new_id
 from server.models.plans import Plan

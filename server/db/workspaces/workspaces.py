@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from server.db.plans.plans import stored
 from server.db.search.suggestions import not_found
+from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
+from server.db.storage.rows import stored
 from server.errors import Busy
 from server.models.base import encode, new_id
 from server.models.workspaces import Checkout, HeldStep, Relative, Workspace, WorkspaceFull
@@ -47,13 +48,7 @@ BELOW = """
 async def insert(tx: Transaction, *, path: str, name: str, **columns: Any) -> Workspace:
     """Insert a workspace. `columns` are further columns, `workspace_id` among them if it is known already."""
     values = {"workspace_id": new_id("ws"), "path": path, "name": name, **columns}
-    values |= {"created_at": tx.now(), "updated_at": tx.now()}
-    row = await tx.one(
-        f"INSERT INTO workspaces ({', '.join(values)}) VALUES ({', '.join(':' + n for n in values)}) RETURNING *",
-        stored(values),
-    )
-    assert row is not None  # RETURNING gives the row
-    return Workspace.of(row)
+    return Workspace.of(await rows.insert(tx, "workspaces", values))
 
 
 async def refuse_importing(tx: Transaction, path: str, workspace_id: str | None) -> None:
