@@ -10,7 +10,7 @@ from pathlib import Path
 
 from database_file import settings_of
 
-from server.cli.export import ExportRequest, give_back
+from server.cli.stores.export import ExportRequest, give_back
 from server.errors import ProjectMemoryError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from database_file import settings_of
 
-from server.cli.import_ import take_over
+from server.cli.stores.import_ import take_over
 from server.errors import ProjectMemoryError
 from server.importers.run import Options
 

@@ -13,7 +13,7 @@ from tests import legacy_store
 ODD = """it's a "folder" $HOME `x` with; odd & names"""
 LITERAL = re.compile(r"python3? -m server")
 # The docstring that says what the module is.
-ELSEWHERE = {"__main__.py", "cli/editors.py"}
+ELSEWHERE = {"__main__.py", "cli/setup/editors.py"}
 
 
 @pytest.mark.parametrize("name", ["plain", ODD])

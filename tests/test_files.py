@@ -165,7 +165,7 @@ ELSEWHERE = {
     "catalog.py": "files of the repository, written by a script",
     "db/storage/opening.py": "an empty database, 0600",
     "exporters/mirror.py": "a file to lock, 0600",
-    "cli/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
+    "cli/stores/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
     "confined/folder.py": "files of a project, relative to the descriptor of their folder",
     "cli/demo.py": "the demo's own folder",
 }

@@ -19,7 +19,7 @@ from mcp.client.stdio import stdio_client
 from rich.console import Console
 from rich.text import Text
 
-from server.cli.editors import LaunchCommand, editors, launch
+from server.cli.setup.editors import LaunchCommand, editors, launch
 from server.errors import InvalidArguments
 from server.settings import ASSETS, Flags
 

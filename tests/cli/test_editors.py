@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.editors import Editor, LaunchCommand, editors, launch
+from server.cli.setup.editors import Editor, LaunchCommand, editors, launch
 from tests.e2e.processes import ServerProcess
 
 PLAIN = LaunchCommand("/a folder/python", ["-I", "-m", "server"])

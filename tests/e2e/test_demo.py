@@ -15,7 +15,7 @@ from rich.console import Console
 
 from server.cli import demo
 from server.cli.demo import Work
-from server.cli.editors import LaunchCommand
+from server.cli.setup.editors import LaunchCommand
 from server.protocol.app import build
 from server.settings import PACKAGE, Settings
 from tests.conftest import Agent

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.import_ import meant
+from server.cli.stores.import_ import meant
 from server.importers.run import nothing_at
 from server.settings import Settings
 from tests import legacy_store

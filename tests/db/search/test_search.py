@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.cli import search_index
+from server.cli.stores import search_index
 from server.db.plans import plan_archive, plans
 from server.db.search import candidates, index_repair, ranking, search
 from server.db.search.index_repair import IndexReport

@@ -5,7 +5,7 @@ from pathlib import Path
 import anyio
 
 from server import settings
-from server.cli.import_ import Told, meant, tell, with_database
+from server.cli.stores.import_ import Told, meant, tell, with_database
 from server.db.storage.connection import Database
 from server.importers.layout import Ask
 from server.importers.report import ImportReport

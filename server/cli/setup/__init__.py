@@ -1,0 +1,1 @@
+"""The first hour: the demo, and how editors are told to start the server."""

@@ -1,0 +1,1 @@
+"""The commands of older stores, exports, the mirror and the search index."""

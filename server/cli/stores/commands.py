@@ -1,0 +1,86 @@
+"""How these commands are called."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from server.cli.app import AsJson, app
+from server.settings import Flags
+
+ExportFormat = Literal["json", "legacy", "markdown"]
+ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for every line of the report, as JSON")]
+
+
+@app.command("import")
+def import_store(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="a data root, one folder of it, or a project that has one")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+    workspace_path: Annotated[str | None, typer.Option(help="where the project is now, if it moved")] = None,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over an older store. Exit code: 0 clean, 3 imported with problems, 2 nothing imported."""
+    from server.cli.stores import import_
+    from server.importers.run import Options
+
+    raise typer.Exit(import_.run(path, Options(dry_run, workspace_path), report, as_json, context.obj))
+
+
+@app.command("verify")
+def verify_store(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="the store that was imported")],
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an imported store with what the tools return now. Exit code: 0 equal, 3 different, 2 no store."""
+    from server.cli.stores import verify
+
+    raise typer.Exit(verify.run(path, report, as_json, context.obj))
+
+
+@app.command("export")
+def export_all(
+    context: typer.Context,
+    destination: Annotated[Path, typer.Argument(help="a new or empty folder")],
+    *,
+    format: Annotated[ExportFormat, typer.Option(help="lossless documents, the old files, or pages")] = "json",
+    plan: Annotated[str | None, typer.Option(help="the id of the only plan to export")] = None,
+    force: Annotated[bool, typer.Option("--force", help="write into a folder that is not empty")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write everything, or --workspace, or --plan, as files: JSON documents, the old store, or Markdown pages."""
+    from server.cli.stores import export
+
+    flags: Flags = context.obj
+    wanted = export.ExportRequest(destination, format, flags.get("workspace"), plan, force)
+    raise typer.Exit(export.run(wanted, flags, as_json=as_json))
+
+
+@app.command("mirror")
+def write_mirror(
+    context: typer.Context,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="compare it with the database, and print what differs")
+    ] = False,
+) -> None:
+    """Write the mirror (--mirror DIR) now. Exit code: 0 like the database, 1 different or refused."""
+    from server.cli.stores import mirror
+
+    raise typer.Exit(mirror.run(context.obj, check=check))
+
+
+@app.command("search-index")
+def look_at_search_index(
+    context: typer.Context,
+    *,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="make it agree with what is stored first")] = False,
+) -> None:
+    """Check whether the search knows everything that is stored. Exit code: 0 sound, 1 not, 75 busy."""
+    from server.cli.stores import search_index
+
+    raise typer.Exit(search_index.run(context.obj, rebuild=rebuild))
