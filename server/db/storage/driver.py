@@ -29,7 +29,7 @@ NO_PARAMS: Params = {}
 BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
 PRAGMAS = ("foreign_keys = ON", "wal_autocheckpoint = 0", f"journal_size_limit = {LIMIT_BYTES}")
 # The longest, between looks for a write lock that another process holds; to look costs that process time, too.
-FIRST_PAUSES, LAST_PAUSE = (0.002, 0.005, 0.01, 0.02), 0.05  # seconds
+FIRST_PAUSES, LAST_PAUSE = (0.002, 0.005, 0.01, 0.02, 0.05), 0.1  # seconds
 QUICK_SECONDS = 0.002  # that a query may hold the loop up
 QUICK_ROWS = 20  # for which one statement may run there
 LOOK_STEPS = 1000  # of SQLite's machine between two looks at the time
