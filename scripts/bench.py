@@ -379,6 +379,7 @@ def concurrency(place: Place) -> Iterator[Figure]:
         name = f"{processes} writing processes"
         yield Figure(f"{name}: throughput", "calls/s", rate, None, floor, rate / floor, bar, at_least=True)
         yield timed(f"{name}: one call", ours["times"], 0.99, floor=statistics.median(bare["times"]))
+        yield timed(f"{name}: one call, bare", bare["times"], 0.99)
         yield Figure(
             f"{name}: slowest process",
             "of the mean",

@@ -53,6 +53,8 @@ TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+(?:AS\s+)?(?!WHERE
 SCAN = re.compile(r"SCAN (\w+)(?! VIRTUAL)")
 # They go along an index as far as a limit allows: the newest ids of a table, and the first rows of each.
 WALKS = frozenset({"plan get unknown", "steps get unknown", "workspace stats"})
+BULKY = ("plan get full", "steps list 100")  # their statements are timed alone, too
+SQL_BAR = 3
 Json = dict[str, Any]
 Give = Callable[[], Json]
 
@@ -493,5 +495,22 @@ def _of_calls(size: str, path: Path, timings: Mapping[str, Timing], base: Mappin
             bar=LARGE_BAR_MS if size == "large" else SMALL_BAR_MS,
             details=tuple(plans),
         )
+    for name in BULKY:
+        yield _against_sql(f"{size}: {name}, x its SQL", timings[name].p50, sql_seconds(db, timings[name].statements))
     db.close()
     yield sized(f"{size}: scans of a growing table", "scans", scans, 0)
+
+
+def sql_seconds(db: sqlite3.Connection, statements: Sequence[Statement]) -> float:
+    """Return the seconds that reading takes by its statements alone, at the median."""
+    took: list[float] = []
+    for _ in range(READS):
+        begun = time.perf_counter()
+        for sql, params in statements:
+            db.execute(sql, params).fetchall()
+        took.append(time.perf_counter() - begun)
+    return statistics.median(took)
+
+
+def _against_sql(name: str, seconds: float, floor: float) -> Figure:
+    return Figure(name, "ms", seconds * 1000, floor=floor * 1000, judged=seconds / floor, bar=SQL_BAR)

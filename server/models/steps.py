@@ -1,10 +1,11 @@
 """Steps as rows and as tool results."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from server.models.base import JsonObject, Model, Row
+from server.models.base import JsonObject, Model, Row, Strings
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
 
 StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
@@ -14,6 +15,7 @@ StepType = Literal[
 ]  # fmt: skip
 ChangeType = Literal["create", "edit", "delete", "rename"]
 
+USUAL_TYPE = "standard"
 MOST_WAITS = 200  # steps that one waits for: each more is counted with all the others
 OPEN = ("pending", "active", "blocked", "failed")
 CLOSED = ("done", "cancelled")
@@ -28,7 +30,7 @@ class NewStep(Model):
 
     task: Task
     phase: Line | None = None
-    type: StepType = "standard"
+    type: StepType = USUAL_TYPE
     status: StepStatus = "pending"
     section: Line | None = None
     assignee: AgentName | None = None
@@ -127,7 +129,7 @@ class Step(Model):
     section: str | None = None
     assignee: str | None = None
     notes: str | None = None
-    depends_on: list[str] = Field(default_factory=list[str])
+    depends_on: Strings
     claimed_by: str | None = None
     lease_expires_at: str | None = None
     claim_token: int | None = None
@@ -168,17 +170,29 @@ class FileEdit(Row):
     created_at: str
 
 
+# What a step shows of its row as it is, if it is not empty.
+AS_STORED = tuple(
+    name
+    for name in Step.model_fields
+    if name in StepRow.model_fields and name not in ("plan_id", "claim_token", "version")
+)
+BRIEF_AS_STORED = tuple(name for name in StepBrief.model_fields if name in AS_STORED)
+
+
 def view(row: StepRow, *, depends_on: list[str] | None = None, **more: Any) -> Step:
     """Return a step as results show it: what is not set or usual is left out."""
-    shown = {name: getattr(row, name) for name in Step.model_fields if name in StepRow.model_fields}
-    shown = {name: value for name, value in shown.items() if value not in (None, "", False)}
-    hidden = {"plan_id": None, "claim_token": None, "version": None}
-    usual = {"type": None if row.type == "standard" else row.type, "index": row.order_index}
-    return Step.model_validate({**shown, **hidden, **usual, "depends_on": depends_on or [], **more})
+    shown = _shown(row, AS_STORED)
+    return Step.model_validate({**shown, "index": row.order_index, "depends_on": depends_on or [], **more})
 
 
 def brief(row: StepRow, **more: Any) -> StepBrief:
     """Return a step as lists show it."""
-    shown = {name: getattr(row, name) for name in StepBrief.model_fields if name in StepRow.model_fields}
-    usual = {"plan_id": None, "type": None if row.type == "standard" else row.type, "index": row.order_index}
-    return StepBrief.model_validate({**shown, **usual, **more})
+    return StepBrief.model_validate({**_shown(row, BRIEF_AS_STORED), "index": row.order_index, **more})
+
+
+def _shown(row: StepRow, names: Iterable[str]) -> dict[str, Any]:
+    values = row.__dict__
+    shown = {name: values[name] for name in names if values[name]}
+    if row.type == USUAL_TYPE:
+        del shown["type"]
+    return shown

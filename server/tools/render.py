@@ -78,10 +78,12 @@ def lean(value: object) -> Any:
         return value
     if isinstance(value, Model):
         kept: dict[str, Any] = {}
+        always = value.ALWAYS
         for name, item in value.__dict__.items():
-            found = item if type(item) in PLAIN else lean(item)
-            if found or found == 0 or name in value.ALWAYS:
-                kept[name] = found
+            if item or item == 0 or name in always:
+                found = item if type(item) in PLAIN else lean(item)
+                if found or found == 0 or name in always:
+                    kept[name] = found
         return kept
     if isinstance(value, list | tuple):
         return [lean(item) for item in cast(Sequence[object], value)]

@@ -7,11 +7,12 @@ from typing import Any
 
 from server.db.plans import phases
 from server.db.plans.plans import IS_SHOWN
+from server.db.steps import steps
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record, Statement
 from server.models.base import as_dict
 from server.models.plans import OpenClaim, PhaseProgress, Plan
-from server.models.steps import CLOSED, OPEN, Step, StepBrief, StepRow, view
+from server.models.steps import CLOSED, OPEN, Step, StepBrief
 
 BEFORE, AFTER = 2, 8  # steps shown around the first open one
 
@@ -42,24 +43,23 @@ PARTS = {
 }
 JSON_COLUMNS = ("data", "tags")
 
-BRIEF = "s.step_id, s.phase_id, s.order_index, s.task, s.status, s.type, s.assignee, s.claimed_by, s.lease_expires_at"
+NEAR = "s.step_id, s.phase_id, s.order_index, s.task, s.status, s.type, s.assignee, s.claimed_by, s.lease_expires_at"
 STANDING = f"""
     WITH place AS (
         SELECT min(order_index) AS first_open FROM steps{{suffix}}
         WHERE plan_id = :plan_id AND status IN ('pending', 'active', 'blocked', 'failed')
     ),
     near AS (
-        SELECT {BRIEF}, 0 AS held FROM steps{{suffix}} s JOIN place
+        SELECT {NEAR}, 0 AS held FROM steps{{suffix}} s JOIN place
         WHERE s.plan_id = :plan_id AND s.order_index >= place.first_open - {BEFORE}
           AND (s.order_index < place.first_open OR s.status NOT IN ('done', 'cancelled'))
         ORDER BY s.order_index LIMIT {BEFORE + AFTER}
     ),
     held AS (
-        SELECT {BRIEF}, 1 AS held FROM steps{{suffix}} s
+        SELECT {NEAR}, 1 AS held FROM steps{{suffix}} s
         WHERE s.plan_id = :plan_id AND s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now
     )
-    SELECT s.step_id, s.order_index AS "index", p.name AS phase, s.task, s.status, nullif(s.type, 'standard') AS type,
-        s.assignee, s.claimed_by, s.lease_expires_at, s.held, h.agent
+    SELECT {steps.BRIEF}, s.held, h.agent
     FROM (SELECT * FROM near UNION ALL SELECT * FROM held) s
         JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
         LEFT JOIN sessions h ON h.session_id = s.claimed_by
@@ -67,8 +67,7 @@ STANDING = f"""
 """
 # An index finds the first step of each status; by all of them at once it would go through every step before it.
 FIRST_OPEN = f"""
-    SELECT s.step_id, s.order_index AS "index", p.name AS phase, s.task, s.status, nullif(s.type, 'standard') AS type,
-        s.assignee, s.claimed_by, s.lease_expires_at
+    SELECT {steps.BRIEF}
     FROM steps s JOIN phases p ON p.phase_id = s.phase_id
     WHERE s.plan_id = :plan_id AND s.order_index = (
         SELECT min(place) FROM ({
@@ -79,14 +78,11 @@ FIRST_OPEN = f"""
 })
     )
 """
-ALL_STEPS = """
-    SELECT s.*, p.name AS phase, c.confirmed_by, c.via AS confirmed_via, (
-        SELECT json_group_array(d.target_id) FROM dependencies{suffix} d
-        WHERE d.source_type = 'step' AND d.source_id = s.step_id AND d.target_type = 'step'
-          AND d.dep_type = 'blocks') AS depends_on
-    FROM steps{suffix} s
-        JOIN phases{suffix} p ON p.phase_id = s.phase_id
-        LEFT JOIN confirmations{suffix} c ON c.step_id = s.step_id
+ALL_STEPS = f"""
+    SELECT {steps.WHOLE}, c.confirmed_by, c.via AS confirmed_via
+    FROM steps{{suffix}} s
+        JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
+        LEFT JOIN confirmations{{suffix}} c ON c.step_id = s.step_id
     WHERE s.plan_id = :plan_id ORDER BY s.order_index
 """
 WAITS = """
@@ -133,14 +129,14 @@ async def _read(db: Reader, plan_id: str, wanted: Collection[str], suffix: str) 
         (WAITS.format(suffix=suffix), params),
         *((PARTS[name].format(suffix=each), params) for name in names for each in suffixes),
     ]
-    plan, progress, steps, waits, *more = await db.batch(*statements)
+    plan, progress, of_plan, waits, *more = await db.batch(*statements)
     if not plan:
         return None
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number, rows in enumerate(more):
         found[names[number // len(suffixes)]] += map(_shown, rows)
     whole = Plan.of(plan[0]), [PhaseProgress.of(row) for row in progress]
-    seen = _whole(*whole, steps, found) if "steps" in wanted else _brief(*whole, steps, found)
+    seen = _whole(*whole, of_plan, found) if "steps" in wanted else _brief(*whole, of_plan, found)
     return replace(seen, waiting_for=[row["target_id"] for row in waits])
 
 
@@ -160,16 +156,7 @@ def _step(row: Record) -> StepBrief:
 def _whole(
     plan: Plan, progress: list[PhaseProgress], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
 ) -> Overview:
-    every = [
-        view(
-            StepRow.of(row),
-            depends_on=json.loads(row["depends_on"]),
-            confirmed_by=row["confirmed_by"],
-            confirmed_via=row["confirmed_via"],
-            version=row["version"],
-        )
-        for row in rows
-    ]
+    every = [Step.model_validate(as_dict(row)) for row in rows]
     current = next((step.phase for step in every if step.status not in CLOSED), None)
     return Overview(plan, progress, current, every=every, parts=parts)
 

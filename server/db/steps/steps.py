@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Edge
@@ -13,12 +13,28 @@ from server.db.storage.driver import Statement
 from server.db.storage.name_functions import same
 from server.db.storage.rows import stored
 from server.errors import InvalidArguments, NotFound
-from server.models.base import encode, new_id
+from server.models.base import as_dict, encode, new_id
 from server.models.plans import Plan
-from server.models.steps import NewStep, StepRow
+from server.models.steps import USUAL_TYPE, NewStep, Step, StepBrief, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
+# The columns of a step in a list.
+BRIEF = f"""
+    s.step_id, s.order_index AS "index", p.name AS phase, s.task, s.status, nullif(s.type, '{USUAL_TYPE}') AS type,
+    s.assignee, s.claimed_by, s.lease_expires_at
+"""
+# The columns of a step that is shown whole.
+WHOLE = f"""
+    {BRIEF}, nullif(s.section, '') AS section, s.notes, s.completed_at, s.completed_by, s.version,
+    nullif(s.requires_validation, 0) AS requires_validation,
+    nullif(s.requires_confirmation, 0) AS requires_confirmation,
+    (
+        SELECT json_group_array(d.target_id) FROM dependencies{{suffix}} d
+        WHERE d.source_type = 'step' AND d.source_id = s.step_id AND d.target_type = 'step' AND d.dep_type = 'blocks'
+    ) AS depends_on
+"""
 DEFAULT_PHASE = "Steps"
+Shown = TypeVar("Shown", bound=StepBrief | Step)
 IS_AWAITED = """
     EXISTS (SELECT 1 FROM dependencies WHERE target_type = 'step' AND target_id = s.step_id)
     OR EXISTS (SELECT 1 FROM dependencies WHERE target_type = 'phase' AND target_id = s.phase_id)
@@ -314,6 +330,7 @@ async def set_order(tx: Transaction, plan_id: str, step_ids: Sequence[str], *, f
 async def page(
     db: Reader,
     plan_id: str,
+    shape: type[Shown],
     *,
     status: str | None,
     phase_id: str | None,
@@ -321,8 +338,8 @@ async def page(
     after: Sequence[str | int] | None,
     limit: int,
     suffix: str = "",
-) -> tuple[list[StepRow], int]:
-    """Return steps of a plan in order, from behind (index, step_id) on, and how many match in all."""
+) -> tuple[list[Shown], int]:
+    """Return steps of a plan in order, brief or whole, from behind (index, step_id) on, and how many match in all."""
     where = "s.plan_id = :plan_id"
     where += " AND s.status = :status" if status else ""
     where += " AND s.phase_id = :phase_id" if phase_id else ""
@@ -336,15 +353,16 @@ async def page(
         "after_id": after[1] if after else None,
         "limit": limit,
     }
-    select = SELECT.format(suffix=suffix)
+    columns = (BRIEF if shape is StepBrief else WHOLE).format(suffix=suffix)
     behind = f"SELECT order_index FROM steps{suffix} WHERE step_id = :after_id"  # it may have moved since
     listing = f"""
-        {select} WHERE {where} AND s.order_index > coalesce(({behind}), :after) ORDER BY s.order_index LIMIT :limit
+        SELECT {columns} FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id
+        WHERE {where} AND s.order_index > coalesce(({behind}), :after) ORDER BY s.order_index LIMIT :limit
     """
     rows, [(total,)] = await db.batch(
         (listing, params), (f"SELECT count(*) FROM steps{suffix} s WHERE {where}", params)
     )
-    return [StepRow.of(row) for row in rows], total
+    return [shape.model_validate(as_dict(row)) for row in rows], total
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from server.db.dependencies import dependencies
 from server.db.gates import confirmations
 from server.db.plans import phases, plans
 from server.db.steps import steps
-from server.db.storage.connection import Reader, Transaction
+from server.db.storage.connection import Transaction
 from server.errors import Conflict, Gated, InvalidArguments, NotFound, ProjectMemoryError
 from server.models.events import Event
 from server.models.steps import (
@@ -22,7 +22,6 @@ from server.models.steps import (
     StepStatus,
     StepType,
     StepUpdate,
-    brief,
     view,
 )
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
@@ -134,9 +133,11 @@ async def list_(
     workspace_id = await call.workspace_id(call.db, plan.workspace_id)
     suffix = "_archive" if plan.archived_at else ""
     wanted = await phases.require(call.db, plan_id, phase, suffix=suffix) if phase else None
-    rows, total = await steps.page(
+    shape = StepBrief if detail == "brief" else Step
+    shown, total = await steps.page(
         call.db,
         plan_id,
+        shape,
         status=status,
         phase_id=wanted.phase_id if wanted else None,
         assignee=assignee,
@@ -144,20 +145,12 @@ async def list_(
         limit=call.shared.limit + 1,
         suffix=suffix,
     )
-    shown = await _shown(call.db, rows, detail, suffix)
     extra = {"plan_id": plan_id, "workspace_id": workspace_id}
     return Page("steps", shown, total, call.shared.limit, _position, "steps", extra, whole=WHOLE)
 
 
 def _position(row: StepBrief | Step) -> list[str | int]:
     return [row.index, row.step_id]
-
-
-async def _shown(db: Reader, rows: list[StepRow], detail: str, suffix: str) -> list[StepBrief] | list[Step]:
-    if detail == "brief":
-        return [brief(row) for row in rows]
-    waits = await dependencies.waits_of(db, "step", [r.step_id for r in rows], target_type="step", suffix=suffix)
-    return [view(row, depends_on=waits.get(row.step_id), version=row.version) for row in rows]
 
 
 @TOOL.action(takes=("version", "claim", "request"), one_of=STEP)
