@@ -130,13 +130,14 @@ class Call:
         return decode_cursor(self.shared.cursor, order, length)
 
     @asynccontextmanager
-    async def write(self) -> AsyncGenerator[Transaction]:
+    async def write(self, *, is_quick: bool = True) -> AsyncGenerator[Transaction]:
         """One transaction in the name of the actor: the change and its events, or nothing.
 
         It ends when the action has returned. Behind the body an action awaits nothing: it would hold the write lock.
+        What may change hundreds of rows is not quick, and leaves the loop to others meanwhile.
         """
         session_id, agent = self.shared.session_id, self.shared.agent
-        tx = await self.ending.enter_async_context(self.db.transaction(is_quick=True))
+        tx = await self.ending.enter_async_context(self.db.transaction(is_quick=is_quick))
         if self.request:
             self.request.tx = tx
         await gates.forget(tx)

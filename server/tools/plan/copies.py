@@ -42,7 +42,7 @@ async def clone_plan(
 
     Example: {"action":"clone_plan","plan_id":"plan_1rqewqexykb7","new_title":"Release 2.1"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         source = await plans.require(tx, plan_id)
         workspace_id = await call.workspace_id(tx, source.workspace_id)
         columns = {name: getattr(source, name) for name in KEPT}
@@ -69,7 +69,7 @@ async def delete(call: Call, *, plan_id: Id, confirm: bool = False) -> dict[str,
 
     Example: {"action":"delete","plan_id":"plan_1rqewqexykb7"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan = await plans.require(tx, plan_id)
         workspace_id = await call.workspace_id(tx, plan.workspace_id)
         plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")

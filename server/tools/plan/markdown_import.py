@@ -64,7 +64,7 @@ async def import_(
         steps=[_step(step) for step in parsed.steps],
         warnings=[*_strange_marks(parsed), *_almost_steps(parsed)],
     )
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         workspace_id = await call.workspace_id(tx)
         if source and (other := await plans.from_source(tx, workspace_id, source)):
             draft.warnings.append(f"{other} was imported from the same file; this is another plan.")

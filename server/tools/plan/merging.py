@@ -109,7 +109,7 @@ async def merge_plans(
 
     Example: {"action":"merge_plans","target_plan_id":"plan_1rqewqexykb7","source_plan_ids":["plan_1rqewqexykb8"]}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         target, workspace_id = await edited(call, tx, target_plan_id)
         sources = await _sources(tx, target, source_plan_ids)
         merged = [step_id for source in sources for step_id in await _merge(tx, source, target)]

@@ -138,7 +138,7 @@ async def reorder_phases(call: Call, *, plan_id: Id, phase_order: Lines) -> dict
 
     Example: {"action":"reorder_phases","plan_id":"plan_1rqewqexykb7","phase_order":["Tests","Build","Release"]}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await edited(call, tx, plan_id)
         before = await phases.of_plan(tx, plan_id)
         order = _resolved(before, phase_order)
@@ -178,7 +178,7 @@ async def delete_phase(
 
     Example: {"action":"delete_phase","plan_id":"plan_1rqewqexykb7","phase":"Release","move_steps_to":"Build"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await live(call, tx, plan_id)
         found = await phases.require(tx, plan_id, phase)
         plans.check_version(found.version, call.shared.expected_version, f"The phase {found.name!r}")

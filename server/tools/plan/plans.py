@@ -79,7 +79,7 @@ async def create(
     if template:
         draft = templates.applied(templates.require(template), draft)
     draft.columns = {name: value for name, value in draft.columns.items() if value is not None} | {"priority": priority}
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, rows = await drafts.make(tx, await call.workspace_id(tx), draft)
         told = await program_rules.joined(call, tx, plan, program_id) if program_id else {}
         return await drafts.made(tx, draft, plan, rows, **told)
@@ -103,7 +103,7 @@ async def create_from_template(
     found = templates.require(template)
     columns = {"priority": priority} | ({"description": description} if description else {})
     draft = templates.applied(found, PlanDraft(title, columns))
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, rows = await drafts.make(tx, await call.workspace_id(tx), draft)
         return await drafts.made(tx, draft, plan, rows)
 

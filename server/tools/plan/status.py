@@ -156,7 +156,7 @@ async def archive(call: Call, *, plan_id: Id) -> dict[str, Any]:
 
     Example: {"action":"archive","plan_id":"plan_1rqewqexykb7"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan = await plans.require(tx, plan_id)
         await call.workspace_id(tx, plan.workspace_id)
         plans.check_version(plan.version, call.shared.expected_version, f"The plan {plan_id}")
@@ -190,7 +190,7 @@ async def unarchive(call: Call, *, plan_id: Id) -> dict[str, Any]:
 
     Example: {"action":"unarchive","plan_id":"plan_1rqewqexykb7"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan = await plans.require(tx, plan_id)
         await call.workspace_id(tx, plan.workspace_id)
         if plan.archived_at:

@@ -113,7 +113,7 @@ async def delete(call: Call, *, program_id: Id, confirm: bool = False) -> dict[s
 
     Example: {"action":"delete","program_id":"prog_1rqewqexykb7"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         program = await programs.require(tx, program_id)
         workspace_id = await program_rules.place(call, tx, program_id, program.workspace_id)
         _check(call, program)
@@ -155,7 +155,7 @@ async def upgrade(call: Call, *, plan_id: Id, title: Line | None = None) -> dict
 
     Example: {"action":"upgrade","plan_id":"plan_1rqewqexykb7","title":"Release 3"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await live(call, tx, plan_id)
         if present := await memberships.program_of(tx, plan_id):
             raise _is_in(await programs.require(tx, present), plan_id)

@@ -159,7 +159,7 @@ async def sort(call: Call, *, plan_id: Id, phase_order: Lines | None = None) -> 
 
     Example: {"action":"sort","plan_id":"plan_1rqewqexykb7","phase_order":["Design","Build","Test"]}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await edited(call, tx, plan_id)
         order = await steps.of_plan(tx, plan_id)
         if not order:
@@ -190,7 +190,7 @@ async def set_order(call: Call, *, plan_id: Id, new_order: Order) -> Result:
 
     Example: {"action":"set_order","plan_id":"plan_1rqewqexykb7","new_order":[2,0,1]}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await edited(call, tx, plan_id)
         order = await steps.of_plan(tx, plan_id)
         _check_permutation(new_order, len(order))
@@ -218,7 +218,7 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
 
     Example: {"action":"replace","plan_id":"plan_1rqewqexykb7","replacement_steps":[{"task":"Write the test"}]}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await edited(call, tx, plan_id)
         before = await steps.of_plan(tx, plan_id)
         kept = _matched(before, replacement_steps)

@@ -163,7 +163,7 @@ async def restore_(call: Call, *, trash_id: Id) -> dict[str, Any]:
     Example: {"action":"restore","trash_id":"trash_1rqewqexykb7"}
     """
     file = await trashed_files.ready(call, trash_id)
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         entry = await trash.take(tx, trash_id)
         workspace_id = await (call.workspace_id(tx, entry.workspace_id) if entry.workspace_id else call.told(tx))
         tx.workspace_id = workspace_id

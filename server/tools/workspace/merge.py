@@ -29,7 +29,7 @@ async def merge(
 
     Example: {"action":"merge","source_workspace_id":"ws_1rqewqexykb7","target_workspace_id":"ws_1rqewr02mdzk"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         target = await workspaces.require(tx, target_workspace_id)
         source = await workspaces.require(tx, source_workspace_id)
         workspace_id = await call.workspace_id(tx, target.workspace_id)

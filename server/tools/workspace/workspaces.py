@@ -102,7 +102,7 @@ async def migrate(call: Call, *, workspace_path: WorkspacePath) -> dict[str, Any
             "was moved here; action='list' shows them.",
             missing=["workspace_id"],
         )
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         there = await workspaces.at(tx, folder)
         if there is None:
             _refuse_copy(call, place, place.owner)
