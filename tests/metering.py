@@ -24,6 +24,7 @@ class Cost:
 
     steps: int
     calls: int
+    steps_on_loop: int = 0  # those of the machine that kept every other call of the server waiting
 
 
 class Meter:
@@ -31,7 +32,8 @@ class Meter:
 
     def __init__(self) -> None:
         self._is_open = False
-        self._steps = self._calls = 0
+        self._steps = self._calls = self._on_loop = 0
+        self._loop = threading.get_ident()
         self.statements: list[str] = []  # of the last transaction
         threading.setprofile(self._called)
         sys.setprofile(self._called)
@@ -48,8 +50,8 @@ class Meter:
 
     def take(self) -> Cost:
         """Return what was counted since the last time."""
-        found = Cost(self._steps, self._calls)
-        self._steps = self._calls = 0
+        found = Cost(self._steps, self._calls, self._on_loop)
+        self._steps = self._calls = self._on_loop = 0
         return found
 
     def _began(self, statement: str) -> None:
@@ -63,6 +65,7 @@ class Meter:
 
     def _stepped(self) -> int:
         self._steps += EVERY if self._is_open else 0
+        self._on_loop += EVERY if self._is_open and threading.get_ident() == self._loop else 0
         return 0
 
     def _called(self, frame: FrameType, event: str, arg: object) -> None:

@@ -18,6 +18,7 @@ from tests.metering import Cost, Metered, metered
 SIZES = (500, 2000)
 # What a few dozen rows more may cost of what goes with a plan: its phases, the agents at work, their messages.
 STEPS, CALLS = 800, 200
+STEPS_ON_LOOP = 100_000  # some milliseconds
 PER_GATE = 120  # calls of Python: a query of its own would take as many again
 
 
@@ -51,6 +52,8 @@ async def test_the_cost_of_a_write_grows_no_faster_than_what_it_changes(seeded: 
             ):
                 if after > case.most * before + more:
                     problems.append(f"{name} [{number}]: {before} -> {after} {what}, at most {case.most} times")
+            if large.steps_on_loop > STEPS_ON_LOOP:
+                problems.append(f"{name} [{number}]: {large.steps_on_loop} steps of SQLite where all calls wait")
 
     assert not problems, "\n".join(problems)
 

@@ -21,7 +21,7 @@ async def set_plan_dependencies(call: Call, *, plan_id: Id, depends_on_plans: Pl
 
     Example: {"action":"set_plan_dependencies","plan_id":"plan_1rqewqexykb7","depends_on_plans":["plan_1rqewqexykb8"]}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await edited(call, tx, plan_id)
         ids = list(dict.fromkeys(depends_on_plans))
         known = (await dependencies.waits_of(tx, "plan", [plan_id], target_type="plan")).get(plan_id, [])

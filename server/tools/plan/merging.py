@@ -40,7 +40,7 @@ async def consolidate(
 
     Example: {"action":"consolidate","plan_id":"plan_1rqewqexykb7","step_indices":[2,3],"consolidated_task":"Write it"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         plan, workspace_id = await edited(call, tx, plan_id)
         kept, *gone = await _neighbours(tx, plan_id, step_indices)
         for step in (kept, *gone):

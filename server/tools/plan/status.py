@@ -59,7 +59,7 @@ async def update(
     wanted = {name: value for name, value in given.items() if value is not None}
     if not wanted and status is None:
         raise InvalidArguments(f"Nothing to change: give at least one of {', '.join([*given, 'status'])}.")
-    async with call.write() as tx:
+    async with call.write(is_quick=status is None) as tx:
         plan, _ = await edited(call, tx, plan_id)
         changes = {name: value if value != "" else None for name, value in wanted.items()}
         if status and status != "archived":

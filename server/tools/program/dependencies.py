@@ -48,7 +48,7 @@ async def set_dependency(
     Example: {"action":"set_dependency","program_id":"prog_1rqewqexykb7","source_plan_id":"plan_1rqewqexykb8",
     "target_plan_id":"plan_1rqewqexykb7"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         program = await program_rules.live(call, tx, program_id)
         source = await _source(tx, program, source_plan_id, source_phase)
         edge = (source, await _target(tx, target_plan_id, target_phase, target_program_id))

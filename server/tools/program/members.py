@@ -33,7 +33,7 @@ async def add_plan(call: Call, *, program_id: Id, plan_id: Id) -> dict[str, Any]
 
     Example: {"action":"add_plan","program_id":"prog_1rqewqexykb7","plan_id":"plan_1rqewqexykb7"}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         program = await program_rules.live(call, tx, program_id)
         told = await program_rules.join(call, tx, program, await plans.require_live(tx, plan_id))
         plans_total = len(await memberships.plans_of(tx, program_id))

@@ -41,7 +41,7 @@ async def delete(
 
     Example: {"action":"delete","plan_id":"plan_1rqewqexykb7","step_index":3}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
         step_rules.check_version(call, where.step)
         step_rules.guard(call, tx, where.step)
@@ -130,7 +130,7 @@ async def move(
 
     Example: {"action":"move","plan_id":"plan_1rqewqexykb7","from_index":5,"to_index":0}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         return await _move(call, tx, await step_rules.target(call, tx, step_id, plan_id, from_index), to_index)
 
 

@@ -64,7 +64,7 @@ async def insert(call: Call, *, plan_id: Id, at_index: Index, step: StepSpec) ->
 
     Example: {"action":"insert","plan_id":"plan_1rqewqexykb7","at_index":2,"step":{"task":"Check the input"}}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         return await _added(call, tx, plan_id, [step], at_index)
 
 
@@ -181,7 +181,7 @@ async def update(
     )
     if edit == StepEdit():
         raise InvalidArguments(f"Nothing to change: send at least one of {', '.join(StepEdit.model_fields)}.")
-    async with call.write() as tx:
+    async with call.write(is_quick=status != "cancelled") as tx:
         where = await step_rules.target(call, tx, step_id, plan_id, step_index)
         step_rules.check_version(call, where.step)
         phases_before = await phases.count(tx, where.plan.plan_id)
@@ -225,7 +225,7 @@ async def batch_update(call: Call, *, plan_id: Id, updates: Updates) -> dict[str
 
     Example: {"action":"batch_update","plan_id":"plan_1rqewqexykb7","updates":[{"step_index":0,"status":"done"}]}
     """
-    async with call.write() as tx:
+    async with call.write(is_quick=False) as tx:
         _, workspace_id = await live(call, tx, plan_id)
         phases_before = await phases.count(tx, plan_id)
         outcomes: list[Outcome] = []
