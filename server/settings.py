@@ -20,6 +20,10 @@ ASSETS = PACKAGE / "_assets" if (PACKAGE / "_assets").is_dir() else PACKAGE.pare
 DATABASE_NAME = "project-memory.db"
 TRASH = "trash"  # in the data root: files that were overwritten or removed, and are too large for a row
 COPIES = "older-stores"  # in the data root: stores that were copied before they were imported
+BACKUPS = "backups"  # in the data root: copies of the database
+PROCESSES = "processes"  # in the data root: a file for each process that uses the database
+FOLDERS = (TRASH, COPIES, BACKUPS, PROCESSES)
+LOCK = "project-memory.lock"  # in the data root: who uses the database
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
 GATES = ("shared", "human")  # an environment may be stricter than what all share, never looser
@@ -161,14 +165,16 @@ def default_root() -> str:
     return platformdirs.user_data_dir("project-memory", appauthor=False)
 
 
-def is_ours(name: str) -> bool:
+def is_ours(path: Path) -> bool:
     """Return whether something in a data root is this server's; a file store may have the same one."""
-    return name in (COPIES, TRASH) or name.startswith(DATABASE_NAME)
+    if path.name in (BACKUPS, PROCESSES):
+        return path.with_name(DATABASE_NAME).exists()
+    return path.name in (COPIES, TRASH, LOCK) or path.name.startswith(DATABASE_NAME)
 
 
 def is_to_narrow(path: Path) -> bool:
     """Return whether something in a data root is a file or folder that this server made, by its name and its kind."""
-    return path.is_dir() if path.name in (COPIES, TRASH) else is_ours(path.name) and path.is_file()
+    return is_ours(path) and (path.is_dir() if path.name in FOLDERS else path.is_file())
 
 
 def configure_logging(settings: Settings) -> None:

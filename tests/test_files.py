@@ -163,8 +163,9 @@ def test_a_file_that_is_not_given_its_name_leaves_nothing(tmp_path: Path) -> Non
 # Where else a file comes to be, and why it is not written by `files`.
 ELSEWHERE = {
     "catalog.py": "files of the repository, written by a script",
+    "db/storage/backup_files.py": "an empty file to copy a database into, 0600",
     "db/storage/opening.py": "an empty database, 0600",
-    "exporters/mirror.py": "a file to lock, 0600",
+    "file_locks.py": "a file to lock, 0600",
     "cli/stores/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
     "confined/folder.py": "files of a project, relative to the descriptor of their folder",
     "cli/demo.py": "the demo's own folder",

@@ -13,13 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from server.errors import Conflict
 from server.exporters.folder import File, inside
+from server.file_locks import lockable, locked
 from server.files import make_folder, replace
 from server.models.documents import MANIFEST
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 OWN = ".mirror"
 # Where documents are, in the folder and in that of a workspace; what stands elsewhere is none of a mirror's business.
@@ -52,7 +48,7 @@ class Folder:
         self.path = path
         self.own = path / OWN
         self.aside = self.own / "removed"
-        self.has_lock = fcntl is not None
+        self.has_lock = True
 
     def check(self) -> None:
         """Refuse a folder that has other things in it."""
@@ -74,22 +70,18 @@ class Folder:
         ignored = self.own / ".gitignore"
         if not ignored.exists():
             replace(ignored, "*\n")
-        handle = os.open(self.own / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        handle = lockable(self.own / "lock")
         try:
             yield self._is_mine(handle)
         finally:
             os.close(handle)
 
     def _is_mine(self, handle: int) -> bool:
-        if fcntl is None:
-            return True
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            return locked(handle, exclusive=True)
         except OSError:  # a file system without locks
             self.has_lock = False
-        return True
+            return True
 
     def cursor(self) -> Cursor | None:
         """Return how far the mirror got, or None if that is not known."""

@@ -95,7 +95,8 @@ async def test_the_end_of_input_ends_the_server_and_leaves_no_write_ahead_log(
     await registered(server, project)
 
     assert await server.end() == (0, [])
-    assert {path.name for path in data_root.iterdir()} == {"project-memory.db"}
+    assert {path.name for path in data_root.iterdir()} == {"project-memory.db", "project-memory.lock", "processes"}
+    assert list((data_root / "processes").iterdir()) == []
     assert server.logged == ""
 
 

@@ -1,5 +1,6 @@
 """The mirror's folder says what the database says, after every action, and gives nothing up unasked."""
 
+import errno
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -220,7 +221,11 @@ async def test_what_an_import_brings_is_mirrored(
 async def test_without_locks_a_late_write_of_another_process_is_made_up_for(
     agent: Agent, db: Database, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirror, "fcntl", None)
+
+    def none(handle: int, *, exclusive: bool) -> bool:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(mirror, "locked", none)
     folder = Folder(tmp_path / "mirror")
     plan_id = await planned(agent, project)
     reached = await mirroring.follow(db, folder, None, lambda: False)

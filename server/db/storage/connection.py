@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from server.db.storage.clock import Clock
 from server.db.storage.driver import COMMIT, NO_PARAMS, Connection, Params, RawConnection, Record, Statement, connected
 from server.db.storage.driver_errors import BUSY_TIMEOUT_MS, DriverError, Locked, Unreadable
 from server.db.storage.lock_holder import blamed
+from server.db.storage.process_lock import ProcessLock
 from server.db.storage.wal_checkpoints import Wal
 from server.errors import Ending, ProjectMemoryError, SchemaTooNew
 from server.models.base import timestamp
@@ -76,6 +77,10 @@ class Transaction(Reader):
         waiting, self._waiting = self._waiting, []
         return (await super().batch(*waiting, *statements))[len(waiting) :]
 
+    def wait_with(self, statements: Iterable[Statement]) -> None:
+        """Let statements wait for the next one that returns something."""
+        self._waiting.extend(statements)
+
     async def run(self, sql: str, params: Params = NO_PARAMS) -> None:
         """Run a statement that returns nothing, in its turn. Its failure shows when it runs: see `settle`."""
         self._waiting.append((sql, params))
@@ -100,11 +105,15 @@ class Database(Reader):
         writer: Connection,
         synchronous: str,
         clock: Callable[[], datetime],
+        *,
+        lock: ProcessLock,
     ) -> None:
         super().__init__(reader, clock)
         reader.is_quick = True
         self.path = path
         self.schema_version = 0
+        self.lock = lock
+        self._with_first_write: list[Statement] = []
         self._writer = writer
         self._synchronous = synchronous
         self._turn = anyio.Lock(fast_acquire=True)
@@ -127,10 +136,12 @@ class Database(Reader):
                 await self._begin(max(deadline - time.monotonic(), LEAST_PATIENCE_SECONDS))
                 self._writer.is_quick = is_quick
                 tx = Transaction(self._writer, self._clock)
+                tx.wait_with(self._with_first_write)
                 yield tx
                 self.is_committing = True
                 await tx.batch((COMMIT, NO_PARAMS))
                 committed = True
+                self._with_first_write = []
             finally:
                 self.is_committing = False
                 # A cancelled COMMIT may still be on its way to the thread: the rollback queues behind it.
@@ -159,6 +170,10 @@ class Database(Reader):
     def before_commit(self, work: Callable[[RawConnection], None]) -> None:
         """Let `work` be done at the end of every transaction, as a part of it."""
         self._writer.before_commit = work
+
+    def with_first_write(self, statements: Sequence[Statement]) -> None:
+        """Let statements run with the next transaction that commits, as a part of it."""
+        self._with_first_write = list(statements)
 
     async def equip(self, *statements: str) -> None:
         """Run statements that concern the connection that writes alone, such as those that make TEMP triggers."""
@@ -203,6 +218,7 @@ class Database(Reader):
             async with self._turn:
                 await self._writer.close()
             await self._connection.close()
+            self.lock.release()
 
     async def _begin(self, patience: float) -> None:
         await self._lock(patience)

@@ -27,6 +27,11 @@ Params = Mapping[str, Any]
 Statement = tuple[str, Params | Sequence[Params]]  # with a sequence it runs once for each
 NO_PARAMS: Params = {}
 BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
+# macOS tells that something is on the disk when it is in the disk's own cache, unless it is asked for more.
+SYNC = {
+    "full": ("synchronous = full", "fullfsync = ON", "checkpoint_fullfsync = ON"),
+    "normal": ("synchronous = normal",),
+}
 PRAGMAS = ("foreign_keys = ON", "wal_autocheckpoint = 0", f"journal_size_limit = {LIMIT_BYTES}")
 # The longest, between looks for a write lock that another process holds; to look costs that process time, too.
 FIRST_PAUSES, LAST_PAUSE = (0.002, 0.005, 0.01, 0.02, 0.05), 0.1  # seconds
@@ -34,6 +39,7 @@ QUICK_SECONDS = 0.002  # that a query may hold the loop up
 QUICK_ROWS = 20  # for which one statement may run there
 LOOK_STEPS = 1000  # of SQLite's machine between two looks at the time
 QUICK_LOOKS = 50  # in a transaction, before its statements count as long
+COPIED_PAGES = 4096  # between two looks whether a copy is still wanted
 TURN = 16  # batches, after which others have the loop
 CHANGE = re.compile(r"\b(INSERT|UPDATE|DELETE|REPLACE)\b")
 
@@ -61,7 +67,7 @@ class Connection:
         self._deadline = inf
         self._looks = 0  # since the transaction began
         self._unchanged = 0  # rows, when it began
-        self._is_closing = self.is_stopped = self.is_quick = False
+        self._is_closing = self.is_stopped = self.is_quick = self._is_interrupted = False
         self.before_commit: Callable[[RawConnection], None] | None = None  # work for the same transaction
 
     async def batch(self, *statements: Statement) -> list[list[Record]]:
@@ -107,8 +113,16 @@ class Connection:
             self._driver.rollback()
 
     async def copy_to(self, path: Path) -> None:
-        """Copy the whole database into another file."""
-        await self._on_thread(self._copy_to, path)
+        """Copy the whole database, as it is now, into an empty file. What it holds is on the disk then."""
+        try:
+            await self._on_thread(self._copy_to, path)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    def interrupt(self) -> None:
+        """Let the statement, or the copy, that is under way on the thread fail."""
+        self._is_interrupted = True
+        self._driver.interrupt()
 
     async def close(self) -> None:
         """Run what was asked before, and refuse what is asked from now on."""
@@ -174,11 +188,25 @@ class Connection:
         return self._driver.execute(sql, params).fetchall()
 
     def _copy_to(self, path: Path) -> None:
-        copy = sqlite3.connect(path)
+        """All of it in one read transaction: else a commit of others would let it begin anew, again and again.
+
+        Nobody sees the file before it is whole, so it needs no journal, and one look to the disk, at the end.
+        """
+        copy = sqlite3.connect(path, isolation_level=None)
+        self._is_interrupted = False
         try:
-            self._driver.backup(copy)
+            for pragma in ("journal_mode = OFF", "synchronous = OFF"):
+                copy.execute(f"PRAGMA {pragma}")
+            self._driver.execute("BEGIN")
+            self._driver.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+            self._driver.backup(copy, pages=COPIED_PAGES, progress=self._may_go_on)
         finally:
+            self._driver.rollback()
             copy.close()
+
+    def _may_go_on(self, status: int, remaining: int, total: int) -> None:
+        if self._is_interrupted:
+            raise Ending
 
 
 @lru_cache(maxsize=1024)
@@ -199,7 +227,7 @@ def connect(path: Path, synchronous: str = "full", *more: str) -> Connection:
     except sqlite3.Error as error:
         raise translate(error) from error
     try:
-        for pragma in (*PRAGMAS, f"synchronous = {synchronous}", *more):
+        for pragma in (*PRAGMAS, *SYNC[synchronous], *more):
             driver.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
         driver.close()

@@ -2,13 +2,14 @@
 
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 import anyio
 
+from server.db.storage import process_lock
 from server.db.storage.clock import Clock
 from server.db.storage.connection import Database
 from server.db.storage.driver import Connection, connect
@@ -27,7 +28,20 @@ async def open_database(
     path: Path, *, synchronous: str = "full", clock: Callable[[], datetime] | None = None
 ) -> Database:
     """Open `path`, creating it readable by its owner only. The caller migrates and closes it."""
-    _create_private(path)
+    with _usable(path.parent):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = await process_lock.share(path)
+    try:
+        with _usable(path.parent):
+            _create_private(path)
+        reader, writer = await _connections(path, synchronous)
+    except BaseException:
+        lock.release()
+        raise
+    return Database(path, reader, writer, synchronous, clock or Clock(), lock=lock)
+
+
+async def _connections(path: Path, synchronous: str) -> tuple[Connection, Connection]:
     writer = connect(path, synchronous)
     try:
         await _enter_wal(writer, path)
@@ -37,20 +51,24 @@ async def open_database(
         with anyio.CancelScope(shield=True):
             await writer.close()
         raise
-    return Database(path, reader, writer, synchronous, clock or Clock())
+    return reader, writer
+
+
+@contextmanager
+def _usable(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Storage(
+            f"The data root {str(folder)!r} cannot be used: {error.strerror}. "
+            "Choose another one with --data-root or PM_DATA_ROOT, or repair its permissions."
+        ) from error
 
 
 def _create_private(path: Path) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_there(path):
-            with suppress(FileExistsError):  # another process was faster
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        raise Storage(
-            f"The data root {str(path.parent)!r} cannot be used: {error.strerror}. "
-            "Choose another one with --data-root or PM_DATA_ROOT, or repair its permissions."
-        ) from error
+    if not _is_there(path):
+        with suppress(FileExistsError):  # another process was faster
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _is_there(path: Path) -> bool:

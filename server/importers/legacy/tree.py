@@ -94,7 +94,7 @@ def _data_root(path: Path) -> LegacyTree | None:
     registry = _registry(path)
     by_id = {workspace_id: spelled for spelled, workspace_id in registry.items()}
     folders = [
-        f for f in _folders(path) if f.name not in NO_WORKSPACE and not f.name.startswith(".") and not is_ours(f.name)
+        f for f in _folders(path) if f.name not in NO_WORKSPACE and not f.name.startswith(".") and not is_ours(f)
     ]
     known = [f for f in folders if _is_file(f / META) or (f.name in by_id and next(_plan_folders(f), None))]
     places = _told_apart([_place(f, by_id) for f in known if f.name not in TEST_FOLDERS], registry)
@@ -227,7 +227,7 @@ def root_entries(tree: LegacyTree) -> Iterator[Entry]:
     if tree.data is None:
         return
     folders = {place.folder.name for place in tree.places}
-    ours = {path.name for path in tree.data.iterdir() if is_ours(path.name)}
+    ours = {path.name for path in tree.data.iterdir() if is_ours(path)}
     yield from map(_marked, walk(tree.data, without=folders | ours))
 
 

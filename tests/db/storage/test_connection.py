@@ -454,14 +454,16 @@ async def test_the_data_root_is_its_owners_alone(tmp_path: Path) -> None:
     settings = Settings(data_root=tmp_path / "a" / "data")
     store = Store(settings)
     await store.open()
-    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in settings.data_root.iterdir()}
-    folder = stat.S_IMODE(settings.data_root.stat().st_mode)
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in settings.data_root.iterdir() if path.is_file()}
+    [process] = (settings.data_root / "processes").iterdir()
+    folders = {stat.S_IMODE(path.stat().st_mode) for path in (settings.data_root, process.parent)}
+    files["process"] = stat.S_IMODE(process.stat().st_mode)
     await store.close()
 
     name = "project-memory.db"
-    assert files.keys() == {name, f"{name}-wal", f"{name}-shm"}
+    assert files.keys() == {name, f"{name}-wal", f"{name}-shm", "project-memory.lock", "process"}
     if sys.platform != "win32":  # which has no such modes
-        assert folder == 0o700
+        assert folders == {0o700}
         assert set(files.values()) == {0o600}
 
 
