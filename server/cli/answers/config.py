@@ -4,9 +4,9 @@ import anyio
 
 from server.cli import person
 from server.db.shared_state import shared_settings
-from server.errors import InvalidArguments, NotFound
+from server.errors import NotFound
 from server.models.approvals import Word
-from server.models.settings import DEFINITIONS, Definition
+from server.models.settings import DEFINED, Definition
 from server.settings import Flags, Settings, load
 from server.store import open_store
 
@@ -29,8 +29,7 @@ def list_(flags: Flags) -> int:
 def set_(flags: Flags, key: str, value: str) -> int:
     """Change a setting; what loosens a rule takes a person."""
     chosen, wanted = _chosen(flags), _definition(key)
-    if value not in wanted.values:
-        raise InvalidArguments(f"{key} takes one of: {', '.join(wanted.values)}.")
+    value = wanted.checked(value)
     old = anyio.run(_value, chosen, wanted)
     word = Word("unknown", CLI)
     if wanted.loosens(old, value):
@@ -48,10 +47,9 @@ def _chosen(flags: Flags) -> Settings:
 
 
 def _definition(key: str) -> Definition:
-    for found in DEFINITIONS:
-        if found.key == key:
-            return found
-    raise NotFound(f"There is no setting {key[:80]!r}. There are: {', '.join(one.key for one in DEFINITIONS)}.")
+    if found := DEFINED.get(key):
+        return found
+    raise NotFound(f"There is no setting {key[:80]!r}. There are: {', '.join(DEFINED)}.")
 
 
 async def _value(chosen: Settings, wanted: Definition) -> str:
@@ -69,7 +67,7 @@ async def _listed(chosen: Settings) -> list[str]:
     finally:
         await db.close()
     lines: list[str] = []
-    for one in DEFINITIONS:
+    for one in DEFINED.values():
         row = known.get(one.key)
         said = f"set by {row.changed_by} ({row.via}) at {row.updated_at}" if row else "default"
         lines += [f"{one.key} = {row.value if row else one.default}  ({said})", f"    {one.meaning}"]

@@ -2,12 +2,17 @@
 
 from server.db.storage.connection import Reader, Transaction
 from server.models.approvals import Word
-from server.models.settings import DEFAULTS, SharedSetting
+from server.models.settings import DEFINED, SharedSetting
 
 
 async def get(db: Reader, key: str) -> str:
     """Return a setting, or its default."""
-    return await db.value("SELECT value FROM settings WHERE key = :key", {"key": key}) or DEFAULTS[key]
+    return await db.value("SELECT value FROM settings WHERE key = :key", {"key": key}) or DEFINED[key].default
+
+
+async def amount(db: Reader, key: str) -> int | None:
+    """Return a setting that is a number, bytes or seconds; None for a duration that never ends."""
+    return DEFINED[key].amount(await get(db, key))
 
 
 async def stored(db: Reader) -> dict[str, SharedSetting]:
