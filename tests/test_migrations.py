@@ -230,7 +230,7 @@ async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> No
     with pytest.raises(Storage, match="another program"):
         await open_store(Settings(data_root=tmp_path))
     assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["project-memory.db"]
+    assert not list(tmp_path.glob("project-memory.db-*"))
 
 
 async def test_a_read_only_server_migrates_nothing(fresh: Database) -> None:
@@ -283,15 +283,12 @@ async def test_a_database_with_data_is_copied_whole_before_it_is_migrated(
     name = add(folder, TRIGGER)
     applied = await migrations.migrate(db, folder)
     await db.close()
-    copy = unused.data_root / f"project-memory.db.before-{name}"
+    [copy] = (unused.data_root / "backups").glob(f"project-memory-*-before-{name}.db")
 
     assert applied == [name]
     assert everything(copy) == before
     assert str(copy) in caplog.text
-    assert {path.name for path in unused.data_root.iterdir()} == {
-        "project-memory.db",
-        copy.name,
-    }
+    assert {path.name for path in unused.data_root.glob("*.db*")} == {"project-memory.db"}
     with closing(sqlite3.connect(copy)) as old:
         assert old.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert old.execute("PRAGMA user_version").fetchone() == (NEXT - 1,)
@@ -303,7 +300,7 @@ async def test_a_new_database_is_not_copied(unused: Settings) -> None:
     db = await open_store(unused)
     await db.close()
 
-    assert {path.name for path in unused.data_root.iterdir()} == {"project-memory.db"}
+    assert {path.name for path in unused.data_root.glob("*.db*")} == {"project-memory.db"}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ class Background:
             yield "the import of older stores", self._import_all
         yield "the look for an older store", self._look_around
         if not self._store.settings.read_only:
+            yield "the list of servers", self._register
             yield "what was left undone", self._catch_up
             yield "the profiles of new workspaces", self._index_all
 
@@ -103,6 +104,11 @@ class Background:
             self._wanted[found.folder] = Import(found, self._store.waits)
             self._has_more.set()
         return self._wanted[found.folder]
+
+    async def _register(self) -> None:
+        from server.jobs import registration
+
+        await registration.run(self._store)
 
     async def _catch_up(self) -> None:
         """Carry out the changes of files that a process which died had stored, and note what died with one."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from server.models.base import Flag, Json, JsonObject, Model, Row
+from server.models.base import Flag, Json, JsonObject, Model, Row, Strings
 from server.models.events import LoggedEvent
 
 GIT_PREFIX = "git_prefix"  # in `meta`: where in its working tree a workspace lies
@@ -115,6 +115,15 @@ class TrashSummary(Row):
     may_go_from: str
 
 
+class CrashCheck(Row):
+    """What a look at the whole database found, at `checked_at`, because a server left without signing off."""
+
+    checked_at: str
+    pid: int
+    started_at: str
+    problems: Strings
+
+
 class Stats(Model):
     """What `stats` answers. `rows` counts by table and leaves empty ones, and what expired, out.
 
@@ -130,6 +139,7 @@ class Stats(Model):
     schema_version: int
     oldest_open_claim: HeldClaim | None = None
     trash: TrashSummary | None = None
+    crash_check: CrashCheck | None = None
     expiring: dict[str, dict[str, int | str]] = Field(default_factory=dict[str, dict[str, int | str]])
 
 

@@ -31,6 +31,7 @@ DERIVED = {
     "tool_action_params",
     "requests",
     "settings",
+    "server_runs",
     "file_changes",
     "terminal_allowlist",  # what a human allowed here, no import may allow
 }

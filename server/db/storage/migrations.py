@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.db.search import indexing
+from server.db.storage import backup_files
 from server.db.storage.connection import Database
 from server.db.storage.driver import BEGIN, COMMIT, NO_PARAMS, Connection, connected
 from server.db.storage.driver_errors import Locked
 from server.errors import Busy, SchemaTooNew, Storage
+from server.settings import BACKUPS
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ async def _apply(db: Database, migrations: list[Migration]) -> list[str]:
         try:
             pending = await _pending(db, migrations)  # another process may have been faster
             if pending and len(pending) < len(migrations):
-                await _copy(db.path, pending[0])
+                await _back_up(db, pending[0])
             for migration in pending:
                 await _apply_one(connection, migration, db.now())
             if pending:
@@ -134,15 +136,11 @@ async def _check_references(connection: Connection) -> None:
         raise Storage(f"The migration would leave {len(broken)} broken references; nothing was changed.")
 
 
-async def _copy(path: Path, migration: Migration) -> None:
-    """Copy the database before it changes. Nobody writes meanwhile: the caller holds the write lock."""
-    target = path.with_name(f"{path.name}.before-{migration.name}")
-    partial = target.with_name(f"{target.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    async with connected(path) as source:
-        await source.copy_to(partial)
-    partial.replace(target)
+async def _back_up(db: Database, migration: Migration) -> None:
+    """Make a backup before the database changes. Nobody writes meanwhile: the caller holds the write lock."""
+    reason = f"before-{migration.name}"
+    target = db.path.parent / BACKUPS / backup_files.name_of(db.now(), reason)
+    await backup_files.make(db.path, target, now=db.now(), reason=reason)
     logger.warning("copied the database to %s before migrating it", target)
 
 

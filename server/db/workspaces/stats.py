@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from server.db.shared_state import server_runs
 from server.db.storage.connection import Database, Reader
 from server.db.storage.table_shapes import columns_of_tables
 from server.models.workspaces import HeldClaim, Stats, TrashSummary
@@ -34,6 +35,7 @@ async def of_database(db: Database, workspace_id: str | None, *, exact: bool) ->
         schema_version=db.schema_version,
         oldest_open_claim=await _oldest_claim(db, workspace_id),
         trash=await _trash(db, workspace_id),
+        crash_check=await server_runs.last_check(db),
         expiring=await _expiring(db, workspace_id),
     )
 

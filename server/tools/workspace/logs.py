@@ -202,7 +202,8 @@ async def stats_(call: Call, *, detail: Detail = "brief") -> Stats:
     Of the whole database; workspace_id or workspace_path narrows rows, claim and trash to one workspace. A table of
     more than 10,000 rows is told as "10000+"; detail=full counts them all. What expired is not counted. expiring tells
     by table how much of it there still is, which may go for good, and when the next expires; the oldest trash goes
-    from trash.may_go_from on. Logs are kept.
+    from trash.may_go_from on. Logs are kept. crash_check is there once a server left without signing off: problems is
+    what the whole database was found to have then, none if it is sound.
 
     Example: {"action":"stats"}
     """
