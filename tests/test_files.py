@@ -166,6 +166,7 @@ ELSEWHERE = {
     "db/storage/backup_files.py": "an empty file to copy a database into, 0600",
     "db/storage/opening.py": "an empty database, 0600",
     "file_locks.py": "a file to lock, 0600",
+    "db/upkeep/read_only.py": "a copy in a temporary folder of its owner, where only a copy can be read",
     "cli/stores/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
     "confined/folder.py": "files of a project, relative to the descriptor of their folder",
     "cli/demo.py": "the demo's own folder",

@@ -49,7 +49,7 @@ ROOMS = {
     "tools": TOOLS,
     "store": BASE | {"catalog", "library_files", "db"},
     "calls": CALLS | {"aliases"},
-    "upkeep": BASE | {"file_locks", "models", "db", "store"},
+    "upkeep": BASE | {"file_locks", "models", "db", "exporters", "tools", "store"},
     "jobs": BEHIND | {"importers", "upkeep"},
     "protocol": BEHIND | {"jobs"},
     "cli": BEHIND | {"importers", "upkeep", "jobs", "protocol"},

@@ -39,14 +39,14 @@ IS_CLOSED = """
 """
 
 
-def _exists(end: str, suffix: str = "") -> str:
+def exists(end: str, suffix: str = "") -> str:
     """Return the condition that the source or target of the row `d` is there, live or in the archive."""
     kinds = ("plan", "phase", "step") if suffix else ("plan", "phase", "step", "program")
     arms = (f"WHEN '{k}' THEN EXISTS (SELECT 1 FROM {k}s{suffix} WHERE {k}_id = d.{end}_id)" for k in kinds)
     return f"CASE d.{end}_type {' '.join(arms)} ELSE 0 END"
 
 
-TARGET_EXISTS = f"({_exists('target')} OR {_exists('target', '_archive')})"
+TARGET_EXISTS = f"({exists('target')} OR {exists('target', '_archive')})"
 
 
 def _links(edge: str = "", step: str = "") -> tuple[str, ...]:
@@ -136,13 +136,13 @@ async def put_back(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[dict
     ends = {row["dependency_id"]: row for row in rows}
     found = await tx.all(
         f"""
-        SELECT d.id, {_exists("source")} AS live FROM (
+        SELECT d.id, {exists("source")} AS live FROM (
             SELECT value ->> 'dependency_id' AS id, value ->> 'source_type' AS source_type,
                 value ->> 'source_id' AS source_id, value ->> 'target_type' AS target_type,
                 value ->> 'target_id' AS target_id
             FROM json_each(:rows)
         ) AS d
-        WHERE {TARGET_EXISTS} AND ({_exists("source")} OR {_exists("source", "_archive")})
+        WHERE {TARGET_EXISTS} AND ({exists("source")} OR {exists("source", "_archive")})
         """,
         {"rows": encode(list(rows))},
     )

@@ -78,16 +78,16 @@ async def _compare(db: Database, kind: str, source: SearchedTable, table: str) -
     """Return how many rows of a table have no document, and how many another one than they should."""
     missing = different = 0
     last = ""
-    while ids := await _next(db, source, table, last):
+    while ids := await next_ids(db, source, table, last):
         last = ids[-1]
-        if any(some := await _wrong(db, kind, ids)):
-            some = await _undisturbed(db, lambda tx, some=some: _wrong(tx, kind, [*some[0], *some[1]]))
+        if any(some := await wrong(db, kind, ids)):
+            some = await _undisturbed(db, lambda tx, some=some: wrong(tx, kind, [*some[0], *some[1]]))
         missing += len(some[0])
         different += len(some[1])
     return missing, different
 
 
-async def _wrong(db: Reader, kind: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+async def wrong(db: Reader, kind: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return which of some rows have no document, and which another one."""
     rows, old = await db.batch(
         (SOURCES[kind].sql, {"ids": encode(ids)}),
@@ -116,13 +116,13 @@ async def _orphaned(db: Database) -> int:
     while rows := await db.all(DOCUMENTS, {"last": last, "rows": ROWS}):
         last = rows[-1]["doc"]
         some = [(row["kind"], row["entity_id"]) for row in rows]
-        if gone := await _gone(db, some):
-            gone = await _undisturbed(db, lambda tx, gone=gone: _gone(tx, gone))
+        if gone := await gone_documents(db, some):
+            gone = await _undisturbed(db, lambda tx, gone=gone: gone_documents(tx, gone))
         orphaned += len(gone)
     return orphaned
 
 
-async def _gone(db: Reader, documents: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+async def gone_documents(db: Reader, documents: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return which documents are there, and their rows are not."""
     kinds = dict.fromkeys(kind for kind, _ in documents)
     there = set[tuple[str, str]]()
@@ -150,7 +150,7 @@ async def _undisturbed(db: Database, work: Callable[[Transaction], Awaitable[T]]
         return await work(tx)
 
 
-async def _next(db: Reader, source: SearchedTable, table: str, last: str) -> list[str]:
+async def next_ids(db: Reader, source: SearchedTable, table: str, last: str) -> list[str]:
     rows = await db.all(
         f"SELECT {source.key} AS id FROM {table} t WHERE {source.key} > :last ORDER BY 1 LIMIT :rows",
         {"last": last, "rows": ROWS},

@@ -208,6 +208,11 @@ class Database(Reader):
             if self._is_dirty:
                 await self._checkpoint_quietly()
 
+    async def checkpoint(self) -> None:
+        """Copy the WAL into the database file, as far as readers allow, whoever wrote it."""
+        async with self._turn:
+            await self._checkpoint_quietly()
+
     async def close(self, *, checkpoint: bool = True) -> None:
         self._is_closing = True  # who waits for its turn is refused
         with anyio.CancelScope(shield=True):

@@ -235,6 +235,26 @@ def connect(path: Path, synchronous: str = "full", *more: str) -> Connection:
     return Connection(driver)
 
 
+def connect_read_only(path: Path, how: str) -> Connection:
+    """Open a file that is only looked at, with the parameters of SQLite's URIs that keep it as it is."""
+    try:
+        driver = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{how}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise translate(error) from error
+    try:
+        driver.execute("SELECT count(*) FROM sqlite_master").fetchone()  # it is opened when it is first read
+    except sqlite3.Error as error:
+        driver.close()
+        raise translate(error) from error
+    return Connection(driver)
+
+
 @asynccontextmanager
 async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[Connection]:
     """Open a connection for a while."""

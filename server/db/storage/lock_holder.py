@@ -1,29 +1,40 @@
-"""Who holds the write lock of a database, where the platform tells."""
+"""Who holds the locks of a database, where the platform tells."""
 
 from pathlib import Path
 
 from server.errors import Busy
 
 WRITE_LOCK_BYTE = 120  # of the -shm file; source: sqlite.org/walformat.html, "WAL locks"
+FIRST_READ_BYTE, LAST_READ_BYTE = 123, 127
 LOCKS = Path("/proc/locks")
 
 
 def holder(path: Path, locks: Path = LOCKS) -> int | None:
     """Return the process id of the writer, or None where nobody or nothing tells (anywhere but on Linux)."""
+    return next(iter(_holding(path, locks, "WRITE", WRITE_LOCK_BYTE, WRITE_LOCK_BYTE)), None)
+
+
+def readers(path: Path, locks: Path = LOCKS) -> set[int]:
+    """Return the process ids of those who are in the middle of a read; nobody where nothing tells."""
+    return set(_holding(path, locks, "READ", FIRST_READ_BYTE, LAST_READ_BYTE))
+
+
+def _holding(path: Path, locks: Path, kind: str, first: int, last: int) -> list[int]:
+    """Return who holds a lock of a kind on any of some bytes of the -shm file."""
     try:
         inode = Path(f"{path}-shm").stat().st_ino
         lines = locks.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return None
-    return next((found for line in lines if (found := _writer(line.split(), inode))), None)
+        return []
+    return [found for line in lines if (found := _holder_of(line.split(), inode, kind, first, last))]
 
 
-def _writer(words: list[str], inode: int) -> int | None:
+def _holder_of(words: list[str], inode: int, kind: str, first: int, last: int) -> int | None:
     """Read a line such as `1: POSIX ADVISORY WRITE 4711 fd:00:1234 120 120`."""
-    if len(words) != 8 or words[3] != "WRITE" or words[5].rpartition(":")[2] != str(inode):
+    if len(words) != 8 or words[3] != kind or words[5].rpartition(":")[2] != str(inode):
         return None
-    last = WRITE_LOCK_BYTE if words[7] == "EOF" else int(words[7])
-    return int(words[4]) if int(words[6]) <= WRITE_LOCK_BYTE <= last else None
+    end = last if words[7] == "EOF" else int(words[7])
+    return int(words[4]) if int(words[6]) <= last and first <= end else None
 
 
 def describe(pid: int) -> str:

@@ -45,9 +45,10 @@ class Schema:
         return sorted(part.removeprefix(prefix) for of in self.parts.values() for part in of if part.startswith(prefix))
 
 
-async def read(db: Reader) -> Schema:
-    """Return the schema of a database, as this connection sees it."""
-    wanted = ("PRAGMA user_version", "PRAGMA foreign_keys", "PRAGMA foreign_key_check", COLUMNS, OBJECTS, REFERENCES)
+async def read(db: Reader, *, with_rows: bool = True) -> Schema:
+    """Return the schema of a database, as this connection sees it; `broken` is 0 unless `with_rows` looks at all."""
+    rows = "PRAGMA foreign_key_check" if with_rows else "SELECT 1 LIMIT 0"
+    wanted = ("PRAGMA user_version", "PRAGMA foreign_keys", rows, COLUMNS, OBJECTS, REFERENCES)
     [(version,)], [(is_on,)], broken, columns, objects, references = await db.batch(
         *((sql, NO_PARAMS) for sql in wanted)
     )

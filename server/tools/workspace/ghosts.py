@@ -31,12 +31,12 @@ async def scan_ghosts(call: Call) -> Page:
     after = call.after("scan_ghosts", 1)
     known = await workspaces.all_(call.db)
     aliases = await workspaces.all_aliases(call.db)
-    found = await anyio.to_thread.run_sync(_strange, known, aliases, abandon_on_cancel=True)
+    found = await anyio.to_thread.run_sync(strange, known, aliases, abandon_on_cancel=True)
     rows = [ghost for ghost in found if after is None or ghost["workspace_id"] > str(after[0])]
     return Page("ghosts", rows[: limit + 1], len(found), limit, lambda row: [row["workspace_id"]], "scan_ghosts")
 
 
-def _strange(known: Sequence[Workspace], aliases: Mapping[str, str]) -> list[Ghost]:
+def strange(known: Sequence[Workspace], aliases: Mapping[str, str]) -> list[Ghost]:
     by_path = {workspace.path: workspace for workspace in known}
     by_id = {workspace.workspace_id: workspace for workspace in known}
     found: list[Ghost] = []

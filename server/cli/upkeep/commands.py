@@ -1,0 +1,38 @@
+"""How these commands are called."""
+
+from typing import Annotated
+
+import typer
+
+from server.cli.app import AsJson, app
+
+FindingName = Annotated[str, typer.Argument(metavar="NAME", help="the name of a finding, as `check` tells it")]
+
+
+@app.command("check")
+def look_at_everything(
+    context: typer.Context,
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="read every byte and value, count again what is counted")
+    ] = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="NAME", help="look for findings of one name")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether the store is sound; nothing is written. Exit code: 0 sound, 1 warnings, 2 errors."""
+    from server.cli.upkeep import check
+
+    raise typer.Exit(check.run(context.obj, deep=deep, only=only, as_json=as_json))
+
+
+@app.command("repair")
+def mend_one_finding(
+    context: typer.Context,
+    name: FindingName,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+) -> None:
+    """Mend what `check` found under a name, after a backup. Exit code: 0 mended, 1 something of it is left."""
+    from server.cli.upkeep import repair
+
+    raise typer.Exit(repair.run(context.obj, name, dry_run=dry_run))
