@@ -18,7 +18,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from server.confined.folder import FileIdentity, OpenFolder, Parts, blocks, make_folders, refuse_odd, translated
+from server.confined.folder import (
+    NEW_FOLDER,
+    FileIdentity,
+    OpenFolder,
+    Parts,
+    blocks,
+    make_folders,
+    refuse_odd,
+    translated,
+)
 from server.errors import Conflict, NotAllowed, ProjectMemoryError, TooLarge
 from server.files import FLAGS, PRIVATE, make_folder
 
@@ -171,9 +180,9 @@ class PreparedChange:
                 with OpenFolder.opened(self.root, folder[:-1]) as home:
                     home.drop(folder[-1])
 
-    def make_folders(self, parts: Parts) -> None:
+    def make_folders(self, parts: Parts, mode: int = NEW_FOLDER) -> None:
         """Make the folders above what is written."""
-        self._made += make_folders(self.root, parts)
+        self._made += make_folders(self.root, parts, mode)
 
     def put(self, content: Iterable[bytes], store: Path | None, *, mode: int | None = None) -> None:
         """Make ready that a file is written. One that is there keeps its mode, and with a `store` is kept itself."""
@@ -226,14 +235,14 @@ class PreparedChange:
         with OpenFolder.opened(self.root, self.path[:-1]) as home:
             found = home.find(self.path[-1])
             assert found is not None  # the caller looked
-            if stat.S_ISREG(found.st_mode):
+            with OpenFolder.opened(self.root, to[:-1]) as there:
+                if there.device != found.st_dev:
+                    raise NotAllowed(f"{'/'.join(to)!r} is on another file system. Copy it there, then delete it here.")
+                taken = there.find(to[-1])
+                self.kept = keep(there, to, store) if taken else None
+            if self.kept and stat.S_ISREG(found.st_mode):  # whoever restores has to know what took its place
                 with home.reading(self.path[-1]) as file:
                     self.left = hashlib.file_digest(file, "sha256").hexdigest()
-        with OpenFolder.opened(self.root, to[:-1]) as there:
-            if there.device != found.st_dev:
-                raise NotAllowed(f"{'/'.join(to)!r} is on another file system. Copy it there, then delete it here.")
-            taken = there.find(to[-1])
-            self.kept = keep(there, to, store) if taken else None
         ours = FileIdentity.of(found)
         self.decided = FileChange(self.root, self.path, ours, None, to, FileIdentity.of(taken) if taken else None)
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from server.errors import InvalidArguments, NotAllowed, NotFound, Storage
 
@@ -81,6 +81,7 @@ class OpenFolder:
         return self._handle
 
     def _enter(self, part: str) -> None:
+        _refuse_way(part)
         with translated(part):
             if self._handle is None:
                 self._refuse_link(part)
@@ -97,6 +98,7 @@ class OpenFolder:
             os.close(self._handle)
 
     def _at(self, name: str) -> tuple[str | Path, int | None]:
+        _refuse_way(name)
         return (self.path / name if self._handle is None else name), self._handle
 
     def _refuse_link(self, name: str) -> None:
@@ -118,14 +120,14 @@ class OpenFolder:
                 return None
 
     @contextmanager
-    def reading(self, name: str) -> Generator[BufferedReader]:
-        """Open a regular file with one name, without waiting for it."""
+    def reading(self, name: str, *, linked: bool = False) -> Generator[BufferedReader]:
+        """Open a regular file with one name, or also with others if `linked`, without waiting for it."""
         with translated(name):
-            before = refuse_odd(self.stat(name), name)  # opening a device may act
+            before = refuse_odd(self.stat(name), name, linked=linked)  # opening a device may act
             at, handle = self._at(name)
             file = os.fdopen(os.open(at, READING, dir_fd=handle), "rb")
         with file, translated(name):
-            after = refuse_odd(os.fstat(file.fileno()), name)
+            after = refuse_odd(os.fstat(file.fileno()), name, linked=linked)
             if self._handle is None:
                 self._refuse_link(name)
             if not os.path.samestat(before, after):
@@ -197,11 +199,11 @@ class OpenFolder:
             else:
                 os.unlink(at, dir_fd=handle)
 
-    def make_folder(self, name: str) -> bool:
+    def make_folder(self, name: str, mode: int = NEW_FOLDER) -> bool:
         """Make a folder, if it is not there; return whether it was made."""
         at, handle = self._at(name)
         try:
-            os.mkdir(at, NEW_FOLDER, dir_fd=handle)
+            os.mkdir(at, mode, dir_fd=handle)
         except FileExistsError:
             return False
         return True
@@ -223,13 +225,19 @@ class OpenFolder:
                 os.fsync(self._handle)
 
 
-def refuse_odd(found: os.stat_result, name: str) -> os.stat_result:
-    """Refuse what is no regular file, or has other names than this one."""
+def _refuse_way(name: str) -> None:
+    """Refuse what is no name in a folder, but a way to somewhere else."""
+    if name in ("", ".", "..") or not {"/", "\0", os.sep}.isdisjoint(name):
+        raise NotAllowed(f"{name[:200]!r} is no name of a file or folder.")
+
+
+def refuse_odd(found: os.stat_result, name: str, *, linked: bool = False) -> os.stat_result:
+    """Refuse what is no regular file, or, unless `linked`, has other names than this one."""
     if stat.S_ISDIR(found.st_mode):
         raise InvalidArguments(f"{name!r} is a folder, and not a file. memory_filesystem action='list' shows it.")
     if not stat.S_ISREG(found.st_mode):
         raise NotAllowed(f"{name!r} is a {kind_of(found)}, and not a file: it is neither opened nor replaced.")
-    if found.st_nlink > 1:
+    if found.st_nlink > 1 and not linked:
         raise NotAllowed(
             f"{name!r} has {found.st_nlink} names (hard links). Where the others are cannot be told, so it is neither "
             "read nor changed here."
@@ -287,7 +295,7 @@ def _place_of(root: str, text: str, follows_last: bool) -> tuple[Parts, Parts]:
     if not real.is_relative_to(base):
         raise _outside(root, text)
     parts = real.relative_to(base).parts
-    if any("\ud800" <= char <= "\udfff" for part in parts for char in part):
+    if not all(map(is_text, parts)):
         raise NotAllowed(f"{text[:200]!r} leads to a name that is no Unicode text, which cannot be recorded.")
     if follows_last and parts != asked and asked and base.joinpath(*asked).is_symlink() and not real.exists():
         raise NotAllowed(f"{text[:200]!r} is a link that leads nowhere. Remove it first, or name the file itself.")
@@ -319,17 +327,22 @@ def _outside(root: str, text: str) -> NotAllowed:
     return NotAllowed(f"{text[:200]!r} leads out of the workspace ({root}). Send a path in it, best a relative one.")
 
 
-def make_folders(root: str, parts: Sequence[str]) -> list[Parts]:
+def is_text(name: str) -> bool:
+    """Return whether a name can be told: some systems let any bytes be one."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def make_folders(root: str, parts: Sequence[str], mode: int = NEW_FOLDER) -> list[Parts]:
     """Make the folders on a path that are missing and return those that were made."""
     made: list[Parts] = []
     for end in range(1, len(parts) + 1):
         with OpenFolder.opened(root, parts[: end - 1]) as folder, translated(parts[end - 1]):
-            if folder.make_folder(parts[end - 1]):
+            if folder.make_folder(parts[end - 1], mode):
                 made.append(tuple(parts[:end]))
     return made
 
 
-def blocks(file: BufferedReader) -> Generator[bytes]:
+def blocks(file: BinaryIO) -> Generator[bytes]:
     """Yield what is left of a file."""
     while block := file.read(BLOCK):
         yield block

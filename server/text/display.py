@@ -1,11 +1,14 @@
 """Text that others wrote, as a person may see it in a terminal, a log or a question. Pure."""
 
+BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing
 ESCAPES = {"\n": "\u23ce ", "\t": " "}
 
 
 def shown(text: str) -> str:
-    """Return a text as it may be shown: one line, and nothing in it moves a cursor or turns what is around it."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in text)
+    """Return a text as it may be shown: one line, and nothing in it is hidden, moves a cursor or turns what is near."""
+    if text.isprintable() and BLANK.isdisjoint(text):
+        return text
+    return "".join(char if char.isprintable() and char not in BLANK else _escape(char) for char in text)
 
 
 def _escape(char: str) -> str:

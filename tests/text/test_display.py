@@ -23,6 +23,7 @@ def test_text_that_does_nothing_stays_as_it_is(text: str) -> None:
         ("over\rwritten", "over\\u{d}written"),
         ("turned \u202eround", "turned \\u{202e}round"),
         ("next\u2028line\x85", "next\\u{2028}line\\u{85}"),
+        ("hidden \u3164\u2800", "hidden \\u{3164}\\u{2800}"),
         ("half \ud800", "half \\u{d800}"),
     ],
 )

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from anyio.to_thread import run_sync
 from pydantic import Field
 
-from server.confined.folder import OpenFolder
 from server.errors import InvalidArguments, ProjectMemoryError
 from server.models.text import Line, SomeText, Text
 from server.text import ignore_rules
@@ -157,7 +156,7 @@ def _texts(walk: Walk, entries: Iterable[FoundFile], most: int) -> Iterator[tupl
             walk.is_cut = True
             return
         try:
-            with OpenFolder.opened(walk.root.path, entry.parts[:-1]) as folder, folder.reading(entry.parts[-1]) as file:
+            with walk.root.reading(entry.parts) as file:
                 data = file.read(most)
         except ProjectMemoryError:  # gone or changed meanwhile, of no right to read, with several names
             continue

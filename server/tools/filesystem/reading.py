@@ -2,15 +2,16 @@
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterable
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from anyio.to_thread import run_sync
 from pydantic import Field
 
-from server.confined.folder import OpenFolder, Parts, kind_of, translated
+from server.confined.folder import OpenFolder, Parts, blocks, kind_of, translated
 from server.errors import InvalidArguments, NotFound
 from server.models.text import Line
 from server.tools.common import Call
@@ -21,6 +22,7 @@ from server.tools.project_files.places import FilePath, Root, root_of
 from server.tools.render import Page
 
 READ_BYTES = 1024 * 1024
+HASHED_BYTES = 256 * 1024 * 1024  # of a file that is no text
 LONGEST_LINE = 256 * 1024  # characters; a longer one comes in several
 SNIFFED = 8192  # bytes in which a NUL shows that a file is no text
 TREE_ENTRIES = 500
@@ -34,7 +36,8 @@ async def read(call: Call, *, path: FilePath, lines: LineRange | None = None) ->
 
     A long text comes in pieces: pass next_offset as offset. Of a file over 1 MiB the first MiB is returned; `lines`
     reaches what is behind it. A file that is no UTF-8 text is said to be binary. `guarded` lists what is kept from
-    every action of this tool, and why; a file with several names (hard links) is not read either.
+    every action of this tool, and why. A file with several names (hard links) is read only where package managers put
+    such (node_modules, site-packages, .venv).
 
     Example: {"action":"read","path":"src/app.py","lines":"120-180"}
     """
@@ -58,18 +61,18 @@ def _span(lines: str) -> tuple[int, int | None]:
 
 
 def _read(root: Root, parts: Parts, span: tuple[int, int | None] | None) -> dict[str, Any]:
-    with OpenFolder.opened(root.path, parts[:-1]) as folder, folder.reading(parts[-1]) as file:
-        size = folder.stat(parts[-1]).st_size
+    with root.reading(parts) as file:
+        size = os.fstat(file.fileno()).st_size
         start = file.read(SNIFFED)
         if b"\0" in start:
-            return {"size": size, "binary": True, "sha256": _hash(start, file)}
+            return _binary(size, start, file)
         file.seek(0)
         if span:
             return {"size": size, **_lines(file, *span)}
         data = file.read(READ_BYTES + 1)
         text = decoded(data[:READ_BYTES], is_cut=len(data) > READ_BYTES)
         if text is None:
-            return {"size": size, "binary": True, "sha256": _hash(data, file)}
+            return _binary(size, data, file)
     told: dict[str, Any] = {"size": size, "content": text}
     if len(data) > READ_BYTES:
         line = text.count("\n") + 1
@@ -77,11 +80,14 @@ def _read(root: Root, parts: Parts, span: tuple[int, int | None] | None) -> dict
     return told
 
 
-def _hash(start: bytes, file: io.BufferedIOBase | Any) -> str:
+def _binary(size: int, start: bytes, file: BinaryIO) -> dict[str, Any]:
+    """Return what is told of a file that is no text; one of any size, with holes, would be read for hours."""
+    if size > HASHED_BYTES:
+        return {"size": size, "binary": True}
     digest = hashlib.sha256(start)
-    while block := file.read(READ_BYTES):
+    for block in blocks(file):
         digest.update(block)
-    return digest.hexdigest()
+    return {"size": size, "binary": True, "sha256": digest.hexdigest()}
 
 
 def decoded(data: bytes, *, is_cut: bool = False) -> str | None:

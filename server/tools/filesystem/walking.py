@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from server.confined.folder import OpenFolder, Parts, kind_of
+from server.confined.folder import OpenFolder, Parts, is_text, kind_of
 from server.errors import ProjectMemoryError
 from server.text.ignore_rules import FILE, VENDORED, IgnoreRules
 from server.tools.project_files import guarded_paths
@@ -67,13 +67,16 @@ class Walk:
             found = folder.entries()
         told: list[FoundFile] = []
         for name, about in found:
-            path = "/".join((*parts, name))
-            if not is_text(name) or guarded_paths.against(path, writing=False) or self.root.is_own((*parts, name)):
+            if not is_text(name) or self._is_kept((*parts, name)):
                 self.hidden += 1
                 continue
             size = about.st_size if stat.S_ISREG(about.st_mode) else None
             told.append(FoundFile((*parts, name), kind_of(about), size, about.st_mtime_ns))
         return sorted(told, key=lambda entry: (entry.kind != "directory", entry.parts[-1]))
+
+    def _is_kept(self, parts: Parts) -> bool:
+        """Return whether what is in a folder that is not guarded is guarded itself."""
+        return guarded_paths.is_entry(parts) or guarded_paths.is_own(self.root.own, parts)
 
     def _rules_above(self, start: Parts) -> IgnoreRules:
         rules = IgnoreRules()
@@ -88,8 +91,3 @@ class Walk:
         except ProjectMemoryError:
             return rules
         return rules.joined("/".join(parts), text)
-
-
-def is_text(name: str) -> bool:
-    """Return whether a name can be told: some systems let any bytes be one."""
-    return not any("\ud800" <= char <= "\udfff" for char in name)

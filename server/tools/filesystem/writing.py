@@ -1,5 +1,6 @@
 """memory_filesystem: files are written, moved, copied and deleted; what that takes away can be restored."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from server.models.text import Id, Text
 from server.tools.common import Call
 from server.tools.filesystem.tool import TOOL
 from server.tools.filesystem.walking import MOST_ENTRIES
-from server.tools.project_files import file_changes, guarded_paths
+from server.tools.project_files import file_changes
 from server.tools.project_files.places import FilePath, Root, root_of
 
 WRITE_BYTES = 256 * 1024
@@ -231,7 +232,7 @@ def _refuse_guarded_inside(root: Root, here: Parts, there: Parts) -> None:
             raise TooLarge(f"{'/'.join(here)!r} holds more than {MOST_ENTRIES} files. Move it in parts.")
         for name, about in found:
             inside = (*at, name)
-            guarded_paths.refuse(root.settings, root.path, inside, (*there, *inside[len(here) :]), writing=True)
+            root.refuse_guarded(inside, (*there, *inside[len(here) :]), writing=True)
             if stat.S_ISDIR(about.st_mode):
                 waiting.append(inside)
 
@@ -271,15 +272,14 @@ async def copy(
 
 def _ready_to_copy(root: Root, change: PreparedChange, here: Parts, overwrite: bool, store: Path) -> None:
     with OpenFolder.opened(root.path, here[:-1]) as home:
-        found = home.find(here[-1])
-    if found is None:
-        raise _missing("/".join(here))
-    refuse_odd(found, "/".join(here))
-    if found.st_size > MOST_BYTES:
-        raise TooLarge(f"{'/'.join(here)!r} has {found.st_size} bytes; up to {MOST_BYTES} are copied here.")
-    change.make_folders(change.path[:-1])
-    _refuse_taken(root, change.path, overwrite)
-    with OpenFolder.opened(root.path, here[:-1]) as home, home.reading(here[-1]) as file:
+        if home.find(here[-1]) is None:
+            raise _missing("/".join(here))
+    with root.reading(here) as file:
+        found = os.fstat(file.fileno())
+        if found.st_size > MOST_BYTES:
+            raise TooLarge(f"{'/'.join(here)!r} has {found.st_size} bytes; up to {MOST_BYTES} are copied here.")
+        change.make_folders(change.path[:-1])
+        _refuse_taken(root, change.path, overwrite)
         change.put(blocks(file), store, mode=found.st_mode)
 
 

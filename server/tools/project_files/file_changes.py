@@ -1,6 +1,9 @@
 """What a change of a file leaves in the database: itself until it is carried out, what it took away, who did it."""
 
 import base64
+import os
+import re
+import stat
 import time
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -14,8 +17,8 @@ from server.confined.changes import FileChange, KeptFile, PreparedChange
 from server.confined.folder import Parts
 from server.db.audit import events, file_changes, trash
 from server.db.steps import file_edits, step_workers, steps
-from server.db.storage.connection import Database, Transaction
-from server.errors import ProjectMemoryError
+from server.db.storage.connection import Database, Reader, Transaction
+from server.errors import NotFound, ProjectMemoryError
 from server.models.base import new_id
 from server.models.events import Event
 from server.models.steps import ChangeType
@@ -23,6 +26,7 @@ from server.settings import Settings
 from server.tools.common import Call
 
 FILES = "files"  # the one table of an entry of the trash that is a file
+STORED = re.compile(r"trash_[0-9a-z]{1,40}")
 STALE_SECONDS = 86_400  # after which a file in the trash without an entry is left over from a process that died
 
 
@@ -98,24 +102,49 @@ def _row(kept: KeptFile, left: str | None) -> dict[str, Any]:
         return row | {"base64": base64.b64encode(kept.content or b"").decode()}
 
 
+def stored(row: Mapping[str, Any], settings: Settings) -> Path | None:
+    """Return where the content of a file in the trash is, if not in its entry; that of an import may say anything."""
+    name = row.get("stored")
+    if name is None:
+        return None
+    if not STORED.fullmatch(str(name)):
+        raise NotFound(f"The content of {row['path']!r} is not here: {str(name)[:100]!r} is no name in the trash.")
+    return settings.trash / str(name)
+
+
 def content_of(row: Mapping[str, Any], settings: Settings) -> Iterable[bytes]:
     """Yield what a file in the trash holds."""
-    if stored := row.get("stored"):
-        with (settings.trash / stored).open("rb") as file:
+    if path := stored(row, settings):
+        with path.open("rb") as file:
             while block := file.read(1024 * 1024):
                 yield block
     else:
         yield base64.b64decode(row["base64"]) if "base64" in row else row["text"].encode()
 
 
-async def sweep(db: Database, settings: Settings) -> None:
-    """Remove large files whose entry is gone from the trash."""
-    with suppress(OSError):
-        old = {
-            path.name: path for path in settings.trash.iterdir() if path.stat().st_mtime < time.time() - STALE_SECONDS
-        }
-        for name in old.keys() - await trash.known(db, list(old)):
-            old[name].unlink()
+async def sweep(db: Reader, settings: Settings, *, dry_run: bool = False) -> dict[str, int]:
+    """Remove large files whose entry is gone from the trash; return the bytes of each, by name.
+
+    Nothing calls it by the clock: a restore does, and upkeep.
+    """
+    old = await run_sync(_old_stores, settings.trash)
+    gone = {name: old[name] for name in sorted(old.keys() - await trash.known(db, list(old)))}
+    for name in () if dry_run else gone:
+        with suppress(OSError):  # another process sweeps, too
+            (settings.trash / name).unlink()
+    return gone
+
+
+def _old_stores(folder: Path) -> dict[str, int]:
+    """Return the files in the trash that no change under way can be about, with their sizes."""
+    found: dict[str, int] = {}
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                about = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(about.st_mode) and about.st_mtime < time.time() - STALE_SECONDS:
+                    found[entry.name] = about.st_size
+    return found
 
 
 def record(tx: Transaction, kind: str, parts: Parts, summary: str, **data: Any) -> None:

@@ -33,26 +33,30 @@ class Guard:
 
 GUARDS = (
     Guard("it holds secrets", (
-        ".env", ".env.*", ".envrc", "!.env.example", "!.env.sample", "!.env.template", "!.env.dist", "*.pem", "*.key",
+        ".env", ".env.*", "*.env", ".envrc", "!.env.example", "!.env.sample", "!.env.template", "!.env.dist",
+        "!example.env", "!sample.env", ".flaskenv", "*.pem", "*.key",
         "*.p12", "*.pfx", "*.pkcs12", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.tfstate", "*.tfstate.backup",
         "id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", ".ssh", ".gnupg", ".aws",
         ".azure", ".kube", ".npmrc", ".pypirc", ".netrc", "_netrc", ".pgpass", ".my.cnf", ".s3cfg", ".boto",
         ".git-credentials", ".htpasswd", ".dockercfg", ".vault-token", ".terraformrc", "**/.docker/config.json",
-        "**/.config/gcloud", "**/.cargo/credentials", "**/.cargo/credentials.toml",
+        "**/.config/gcloud", "**/.config/gh", "**/.cargo/credentials", "**/.cargo/credentials.toml",
     )),
-    Guard("it belongs to the version control", (".git", "git~?", ".hg", ".svn")),
+    Guard("it belongs to the version control", (".git", "git~?", ".hg", ".svn", ".jj")),
     Guard("it tells a client which servers to start, and may hold their secrets", (
         ".mcp.json", "mcp.json", "mcp-config.json", "mcp_config.json", "opencode.json", "opencode.jsonc",
         ".claude.json", "claude_desktop_config.json", "cline_mcp_settings.json", ".codex", "**/.claude/settings*.json",
-        "**/.gemini/settings.json", "**/.zed/settings.json", "**/.continue/config.*",
+        "**/.gemini/settings.json", "**/.zed/settings.json", "**/.continue/config.*", "**/.cursor/hooks.json",
     )),
     Guard("it is the database of this server", (f"{DATABASE_NAME}*",)),
     Guard("it tells which workspace this is, and is written by this server alone", (".projectmemory",), True),
     Guard("what is in it is run without anybody calling it", (
-        "**/.github/workflows", "**/.github/actions", ".gitlab-ci.yml", ".circleci", ".travis.yml", "jenkinsfile",
-        "azure-pipelines.yml", "bitbucket-pipelines.yml", ".drone.yml", ".buildkite", ".husky", ".githooks",
-        ".pre-commit-config.yaml", ".devcontainer", ".devcontainer.json", "**/.vscode/tasks.json",
-        "**/.vscode/launch.json", "**/.vscode/settings.json",
+        "**/.github/workflows", "**/.github/actions", "**/.github/hooks", "**/.gitea/workflows",
+        "**/.forgejo/workflows", ".woodpecker", ".woodpecker.yml", ".woodpecker.yaml", ".gitlab-ci.yml", ".circleci",
+        ".travis.yml", "jenkinsfile", "azure-pipelines.yml", "bitbucket-pipelines.yml", ".drone.yml", ".buildkite",
+        ".husky", ".githooks", ".pre-commit-config.yaml", "lefthook.yml", "lefthook.yaml", ".lefthook.yml",
+        ".lefthook.yaml", "**/.claude/hooks", "**/.cursor/hooks", "**/.opencode/plugin", "**/.opencode/plugins",
+        ".devcontainer", ".devcontainer.json", "**/.vscode/tasks.json", "**/.vscode/launch.json",
+        "**/.vscode/settings.json",
     ), True),
 )  # fmt: skip
 LISTED = [
@@ -70,12 +74,18 @@ def against(path: str, *, writing: bool) -> str | None:
     return None
 
 
-def refuse(settings: Settings, root: str, *ways: Sequence[str], writing: bool) -> None:
-    """Refuse a file in the data root, and one of which some spelling is guarded."""
+def is_entry(parts: Sequence[str]) -> bool:
+    """Return whether something is kept from being read, in a folder that is not."""
+    path = "/".join(map(_plain, parts))
+    return any(verdict(guard.rules, path, is_folder=False) for guard in GUARDS if not guard.is_readable)
+
+
+def refuse(own: Sequence[str] | None, *ways: Sequence[str], writing: bool) -> None:
+    """Refuse a file of which some spelling is guarded, or is where this server keeps its `own`."""
     for parts in ways:
         path = "/".join(parts)
         why = against(path, writing=writing)
-        if why is None and is_own(settings, root, parts):
+        if why is None and is_own(own, parts):
             why = "this server keeps its own files there"
         if why:
             raise NotAllowed(
@@ -84,9 +94,17 @@ def refuse(settings: Settings, root: str, *ways: Sequence[str], writing: bool) -
             )
 
 
-def is_own(settings: Settings, root: str, parts: Sequence[str]) -> bool:
+def own_place(settings: Settings, root: str) -> tuple[str, ...] | None:
+    """Return where in a folder this server keeps its files, if it does; without parts, if all of it is there."""
+    own, here = (tuple(map(_plain, Path(os.path.realpath(path)).parts)) for path in (settings.data_root, root))
+    if own[: len(here)] == here:
+        return own[len(here) :]
+    return () if here[: len(own)] == own else None
+
+
+def is_own(own: Sequence[str] | None, parts: Sequence[str]) -> bool:
     """Return whether something lies where this server keeps its files."""
-    return Path(root, *parts).is_relative_to(os.path.realpath(settings.data_root))
+    return own is not None and [*map(_plain, parts[: len(own)])] == [*own]
 
 
 def _is_behind(rules: Sequence[PathPattern], parts: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from server.db.storage.connection import Transaction
 from server.errors import Conflict, NotFound
 from server.models.workspaces import Trashed
 from server.tools.common import Call
-from server.tools.project_files import file_changes, guarded_paths
+from server.tools.project_files import file_changes
 from server.tools.project_files.file_changes import FILES
 from server.tools.project_files.places import Root, root_of
 
@@ -28,7 +28,7 @@ async def ready(call: Call, trash_id: str) -> PreparedChange | None:
         return None
     root, row = await root_of(call, workspace_id=entry.workspace_id), entry.data[FILES][0]
     parts = tuple(row["path"].split("/"))
-    guarded_paths.refuse(call.settings, root.path, parts, writing=True)
+    root.refuse_guarded(parts, writing=True)
     change = call.ending.enter_context(PreparedChange(root.path, parts))
     await run_sync(_ready, root, change, row, call.shared.force)
     await file_changes.sweep(call.db, call.settings)
@@ -44,7 +44,7 @@ def _ready(root: Root, change: PreparedChange, row: Mapping[str, Any], force: bo
     elif row["kind"] == "symlink":
         change.put_link(os.fsdecode(_bytes(row)))
     else:
-        spent = root.settings.trash / row["stored"] if "stored" in row else None
+        spent = file_changes.stored(row, root.settings)
         if spent and not spent.is_file():
             raise NotFound(f"The content of {row['path']!r} is gone: {spent} is not there any more.")
         change.spent = spent

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import sys
 import threading
 import time
@@ -19,7 +20,11 @@ from hypothesis import strategies as st
 
 from server.confined.changes import PreparedChange
 from server.confined.folder import OpenFolder, Parts, place_of
-from server.errors import ProjectMemoryError
+from server.db.audit import trash
+from server.db.storage.connection import Database
+from server.errors import NotAllowed, ProjectMemoryError
+from server.tools.library import client_texts
+from server.tools.library.client_texts import FileChangeWanted, hash_of
 from tests.confined_traps import PARTS, SECRET, Traps, set_up
 from tests.conftest import Agent, ToolError
 
@@ -117,7 +122,11 @@ def swapping(traps: Traps) -> Generator[Any]:
         nonlocal count
         while not done.is_set():
             for path in (folder, link):
-                path.rename(swap)
+                try:
+                    path.rename(swap)
+                except OSError:  # somebody made a folder of that name in between
+                    shutil.rmtree(swap, ignore_errors=True)
+                    continue
                 time.sleep(0.0005)
                 swap.rename(path)
                 count += 1
@@ -130,9 +139,7 @@ def swapping(traps: Traps) -> Generator[Any]:
         done.set()
         thread.join()
         link.unlink()
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        shutil.rmtree(folder)
 
 
 async def test_no_call_leaves_the_project_or_waits(agent: Agent, tmp_path: Path) -> None:
@@ -197,3 +204,60 @@ async def test_a_pipe_a_socket_a_device_and_a_file_with_other_names_are_refused(
     assert (done["type"], traps.outside.is_dir(), os.path.lexists(traps.project / "out")) == ("symlink", True, False)
     await agent("memory_workspace", "restore", trash_id=done["trash_id"])
     assert (traps.project / "out").readlink() == traps.outside
+
+
+@pytest.mark.parametrize("by_handle", HANDLES)
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "../outside", "/etc", "a\0"])
+def test_no_part_of_a_path_is_a_way_elsewhere(traps: Traps, by_handle: bool, name: str) -> None:
+    root = str(traps.project)
+    with pytest.raises(NotAllowed), OpenFolder.opened(root, (name,), by_handle=by_handle):
+        pass
+    with OpenFolder.opened(root, by_handle=by_handle) as folder:
+        for touch in (folder.stat, folder.find, folder.drop, folder.make_folder, folder.link):
+            with pytest.raises(NotAllowed):
+                touch(name)
+        with pytest.raises(NotAllowed):
+            folder.rename("file.txt", folder, name)
+
+
+async def test_an_entry_of_the_trash_that_came_by_an_import_leads_nowhere(
+    agent: Agent, tmp_path: Path, db: Database
+) -> None:
+    """Its rows say what they like: neither what they hold nor where it goes may be anywhere else."""
+    traps = set_up(tmp_path)
+    workspace = await agent("memory_workspace", "register", workspace_path=str(traps.project))
+    before = traps.seen()
+    secret = os.path.relpath(traps.outside / "secret.txt", Path(db.path).parent / "trash")
+    about = {"kind": "file", "mode": 0o600, "size": 1, "sha256": "", "left": None}
+    for trash_id, row in {
+        "trash_relative": {"path": "here.txt", "stored": secret},
+        "trash_absolute": {"path": "here.txt", "stored": str(traps.outside / "secret.txt")},
+        "trash_up": {"path": "../outside/new.txt", "text": "x"},
+        "trash_root": {"path": str(traps.outside / "new.txt"), "text": "x"},
+    }.items():
+        async with db.transaction() as tx:
+            await trash.put(
+                tx, trash_id=trash_id, entity_type="file", entity_id=row["path"], title="x", plan_id=None,
+                workspace_id=workspace["workspace_id"], rows={"files": [{**about, **row}]},
+            )  # fmt: skip
+        error = await agent.fails("memory_workspace", "restore", trash_id=trash_id)
+        assert (trash_id, error["code"] in ("not_allowed", "not_found")) == (trash_id, True)
+
+    assert traps.seen() == before
+    assert not (traps.project / "here.txt").exists()
+
+
+def test_what_a_client_reads_is_not_written_behind_a_link_that_is_swapped_in(traps: Traps) -> None:
+    root, before, written, kept = str(traps.project), traps.seen(), 0, 0
+    with swapping(traps) as swapped:
+        while swapped() < SWAPS:
+            path = f"swap/{written % 3}/SKILL.md"
+            with suppress(ProjectMemoryError):
+                seen = client_texts.part_at(root, path, "")
+                wanted = FileChangeWanted(path, "", f"text {written}", hash_of(seen) if seen is not None else None)
+                done = client_texts.carry_out(root, [wanted])
+                written, kept = written + len(done.written), kept + len(done.kept)
+                client_texts.carry_out(root, [FileChangeWanted(path, "", None, hash_of(wanted.text or ""))])
+
+    assert written
+    assert traps.seen() == before

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from server.db.storage.connection import Database
 from server.protocol.app import build
 from server.settings import Settings
+from server.tools.project_files import file_changes
 from tests.conftest import Agent
 
 FILES = "memory_filesystem"
@@ -262,6 +264,58 @@ async def test_a_large_file_waits_in_the_trash_as_a_file(files: Agent, project: 
     assert list(settings.trash.iterdir()) == []
 
 
+async def test_what_is_left_over_in_the_trash_is_swept_and_what_can_come_back_stays(
+    files: Agent, project: Path, settings: Settings, db: Database
+) -> None:
+    (project / "big.bin").write_bytes(os.urandom(2 * 1024 * 1024))
+    done = await files(FILES, "delete", path="big.bin", confirm=True)
+    for name in ("trash_old", "trash_new"):
+        (settings.trash / name).write_bytes(b"left over")
+    for name in ("trash_old", done["trash_id"]):
+        os.utime(settings.trash / name, (1, 1))
+
+    tried = await file_changes.sweep(db, settings, dry_run=True)
+    there = {path.name for path in settings.trash.iterdir()}
+    swept = await file_changes.sweep(db, settings)
+
+    assert tried == swept == {"trash_old": 9}
+    assert there == {"trash_old", "trash_new", done["trash_id"]}
+    assert {path.name for path in settings.trash.iterdir()} == {"trash_new", done["trash_id"]}
+    assert await file_changes.sweep(db, replace(settings, data_root=project / "none")) == {}
+
+
+async def test_a_file_with_other_names_is_read_where_package_managers_put_such(
+    files: Agent, project: Path, tmp_path: Path, settings: Settings
+) -> None:
+    (tmp_path / "store").write_text("def helper(): return 1\n", encoding="utf-8")
+    for path in ("node_modules/x/lib.py", ".venv/lib/site-packages/lib.py", "src/lib.py"):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        os.link(tmp_path / "store", project / path)
+    os.link(settings.database, project / "node_modules/x/data.txt")
+
+    for path in ("node_modules/x/lib.py", ".venv/lib/site-packages/lib.py"):
+        assert "helper" in (await files(FILES, "read", path=path))["content"]
+        assert (await files.fails(FILES, "write", path=path, content="x"))["code"] == "not_allowed"
+    found = await files(FILES, "search", path="node_modules/x", query="helper")
+    assert [match["path"] for match in found["matches"]] == ["node_modules/x/lib.py"]
+    await files(FILES, "copy", source="node_modules/x/lib.py", destination="copy.py")
+    for path in ("src/lib.py", "node_modules/x/data.txt"):
+        assert (await files.fails(FILES, "read", path=path))["code"] == "not_allowed"
+        assert (await files.fails(FILES, "copy", source=path, destination="other.py"))["code"] == "not_allowed"
+    assert (tmp_path / "store").read_text(encoding="utf-8") == "def helper(): return 1\n"
+
+
+async def test_a_huge_file_with_holes_is_not_read_through(files: Agent, project: Path) -> None:
+    for name, size in (("small.bin", 20_000), ("huge.bin", 1 << 29)):
+        with (project / name).open("wb") as file:
+            file.truncate(size)
+
+    assert "sha256" in await files(FILES, "read", path="small.bin")
+    assert await files(FILES, "read", path="huge.bin") | {"workspace_id": ""} == {
+        "workspace_id": "", "path": "huge.bin", "size": 1 << 29, "binary": True,
+    }  # fmt: skip
+
+
 async def test_a_file_is_moved_and_copied(files: Agent, project: Path) -> None:
     tried = await files(FILES, "move", source="README.md", destination="docs/README.md", dry_run=True)
     assert tried["preview"] == {"would_move": "README.md", "to": "docs/README.md"}
@@ -330,7 +384,7 @@ GUARDED = [
     "id_rsa", "keys/ID_ED25519", "tls/server.pem", "x.KEY", ".ssh/config", ".aws/credentials", ".npmrc", ".netrc",
     ".mcp.json", ".vscode/mcp.json",
     ".cursor/mcp.json", ".gemini/settings.json", ".codex/config.toml", "project-memory.db", "project-memory.db-wal",
-    ".env ", "sub/.env.",
+    ".env ", "sub/.env.", "prod.env", ".jj/repo/config.toml", ".cursor/hooks.json", ".config/gh/hosts.yml",
 ]  # fmt: skip
 
 
@@ -364,6 +418,7 @@ ORDINARY = [
     ".environment",
     "my.pem.txt",
     ".env.example",
+    "example.env",
     "git/config",
     "key",
     "x.keys",
@@ -378,7 +433,10 @@ async def test_names_that_only_look_alike_are_ordinary(files: Agent) -> None:
 
 
 async def test_what_runs_by_itself_is_read_and_not_written(files: Agent, project: Path) -> None:
-    for path in (".github/workflows/ci.yml", ".projectmemory/own.json", ".vscode/tasks.json"):
+    for path in (
+        ".github/workflows/ci.yml", ".projectmemory/own.json", ".vscode/tasks.json", ".github/hooks/a.json",
+        ".claude/hooks/a.sh", ".opencode/plugin/a.ts", "lefthook.yml", ".woodpecker/a.yml",
+    ):  # fmt: skip
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text("{}", encoding="utf-8")
 
