@@ -1,26 +1,26 @@
 """Texts that an action writes to a file of the project, with the transaction that tells of it, or returns."""
 
-import os
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from pydantic import Field
 
+from server.confined.changes import PreparedChange
+from server.confined.folder import OpenFolder, Parts
 from server.db.audit import events
-from server.db.workspaces import workspaces
-from server.errors import Conflict, InvalidArguments, NotAllowed, Storage
-from server.files import drafted
+from server.errors import Conflict, NotAllowed
+from server.files import PRIVATE, PRIVATE_FOLDER
 from server.models.events import Event
 from server.models.text import Line
 from server.tools.common import Call
-from server.tools.identity import FOLDER
-from server.tools.paths import expanded, normal_path
+from server.tools.paths import expanded
+from server.tools.project_files import file_changes
+from server.tools.project_files.places import Root, root_of
 
 OutputPath = Annotated[Line, Field(description="in the workspace")]
-OWN_FOLDERS = (".git", FOLDER)  # whose files mean something to git, and to us
 MARKDOWN = (".md", ".markdown")
 JSON = (".json",)
 
@@ -28,48 +28,46 @@ JSON = (".json",)
 async def give(
     call: Call, workspace_id: str, text: str, output_path: str | None, *, ends: Sequence[str], event: Event
 ) -> dict[str, Any]:
-    """Return a text as `content`; with a path, write it there and return where it is.
+    """Return a text as `content`; with a path, have it written there and return where that is.
 
     The name of the file has to end in one of `ends`; `event` is what the log says of it. What is there already is
-    replaced only by force.
+    replaced only by force, and goes to the trash. The action is followed by `carry_out`.
     """
     if output_path is None:
         return {"content": text}
-    target = _inside((await workspaces.require(call.db, workspace_id)).path, output_path, ends)
-    put = call.ending.enter_context(_drafted(target, text, force=call.shared.force))
-    size = len(text.encode())
+    root = await root_of(call, workspace_id=workspace_id)
+    change = call.ending.enter_context(PreparedChange(root.path, _place(root, output_path, ends)))
+    await run_sync(_ready, call, change, text.encode())
+    told: dict[str, Any] = {"output_path": str(Path(root.path, *change.path)), "bytes": change.size}
     async with call.write() as tx:
-        data = {**event.data, "path": str(target), "bytes": size}
-        events.record(tx, replace(event, summary=f"{event.summary} to {target}", data=data))
-        await events.flush(tx)
-        put()
-    return {"output_path": str(target), "bytes": size}
+        if change.kept and change.kept.sha256 == change.left:
+            change.forget()
+        elif trash_id := await file_changes.decide(call, tx, change, root.workspace_id):
+            told["trash_id"] = trash_id
+        data = {**event.data, "path": told["output_path"], "bytes": change.size}
+        events.record(tx, replace(event, summary=f"{event.summary} to {told['output_path']}", data=data))
+    return told
 
 
-def _inside(folder: str, output_path: str, ends: Sequence[str]) -> Path:
+async def carry_out(call: Call, result: dict[str, Any]) -> dict[str, Any]:
+    """Give the file its name, once that is stored; a call that returned the text has nothing to do."""
+    return await file_changes.carry_out(call, result) if call.decided else result
+
+
+def _place(root: Root, output_path: str, ends: Sequence[str]) -> Parts:
     """Return where a file may be written, or refuse."""
-    if not Path(folder).is_dir():
-        raise InvalidArguments(
-            f"The project folder {folder!r} is not there. Leave out output_path: the text is returned then."
-        )
-    path = Path(folder, expanded(output_path))
-    home = Path(os.path.realpath(path.parent))
-    if not home.is_relative_to(normal_path(Path(folder))) or path.name in ("", ".", ".."):
-        raise NotAllowed(f"output_path {output_path[:200]!r} leads out of the project folder {folder!r}.")
-    if not {*OWN_FOLDERS}.isdisjoint(home.parts) or path.suffix.lower() not in ends:
-        raise NotAllowed(
-            f"output_path {output_path[:200]!r} has to end in {ends[0]}, and be outside of {' and '.join(OWN_FOLDERS)}."
-        )
-    return home / path.name
+    parts = root.file(str(expanded(output_path)))
+    if PurePosixPath(parts[-1]).suffix.lower() not in ends:
+        raise NotAllowed(f"output_path {output_path[:200]!r} has to end in {ends[0]}, and so has what a link leads to.")
+    return parts
 
 
-@contextmanager
-def _drafted(path: Path, text: str, *, force: bool) -> Generator[Callable[[], None]]:
-    """Yield what gives the file its name; what is there already needs force."""
-    if os.path.lexists(path) and not force:
-        raise Conflict(f"{str(path)!r} is there already. Nothing was written. Name another file, or send force=true.")
-    try:
-        with drafted(path, text) as put:
-            yield put
-    except OSError as error:
-        raise Storage(f"{str(path)!r} cannot be written: {error.strerror}. Nothing was written.") from error
+def _ready(call: Call, change: PreparedChange, data: bytes) -> None:
+    change.make_folders(change.path[:-1], PRIVATE_FOLDER)
+    with OpenFolder.opened(change.root, change.path[:-1]) as home:
+        if home.find(change.path[-1]) and not call.shared.force:
+            raise Conflict(
+                f"{'/'.join(change.path)!r} is there already. Nothing was written. Name another file, or send "
+                "force=true."
+            )
+    change.put([data], file_changes.new_store(call.settings), mode=PRIVATE)

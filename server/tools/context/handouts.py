@@ -25,7 +25,7 @@ Mode = Literal["agent", "ask", "edit"]
 FIRST_VERSION = "1.0.0"
 
 
-@TOOL.action(writes_with="output_path", takes=("budget", "force"))
+@TOOL.action(writes_with="output_path", takes=("budget", "force"), then=output_files.carry_out)
 async def generate_instructions(
     call: Call,
     *,
@@ -66,7 +66,7 @@ def _indented(text: str) -> str:
     return "\n  ".join(text.strip().splitlines())
 
 
-@TOOL.action(writes_with="output_path", takes=("budget", "force"))
+@TOOL.action(writes_with="output_path", takes=("budget", "force"), then=output_files.carry_out)
 async def write_prompt(
     call: Call,
     *,
@@ -129,7 +129,7 @@ def _body(sections: Sequence[PromptSection]) -> Iterator[str]:
         yield from (f"## {section.title}", "", section.content.strip(), "")
 
 
-@TOOL.action(writes_with="output_path", takes=("budget", "force"))
+@TOOL.action(writes_with="output_path", takes=("budget", "force"), then=output_files.carry_out)
 async def dump_context(call: Call, *, plan_id: Id, output_path: OutputPath | None = None) -> dict[str, Any]:
     """A plan with all its context, as JSON.
 

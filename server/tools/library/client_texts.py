@@ -2,18 +2,19 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from server.errors import NotAllowed
-from server.files import SHARED, replace
+from server.confined.changes import PreparedChange
+from server.confined.folder import FileIdentity, OpenFolder, Parts, is_text, place_of, translated
+from server.errors import NotAllowed, NotFound, ProjectMemoryError
 from server.text import client_files
-from server.tools.identity import OPEN_FLAGS
-from server.tools.paths import normal_path
+from server.tools.project_files import guarded_paths
 
 LARGEST = 1024 * 1024
+CHANGED = "somebody changed it just now"
 
 
 @dataclass
@@ -44,36 +45,58 @@ def hash_of(text: str) -> str:
     return hashlib.sha256(text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def place(root: str, path: str) -> Path:
-    """Return where a file of a workspace is, or refuse one that a link leads out of it."""
-    found = Path(normal_path(Path(root, path)))
-    if not found.is_relative_to(normal_path(Path(root))):
-        raise NotAllowed(f"{path!r} is, or lies behind, a link that leads out of the workspace. It is left alone.")
-    return found
+@dataclass(frozen=True)
+class SeenText:
+    """The text of a file as it was read, and what tells that file from a later one."""
+
+    text: str
+    identity: FileIdentity
+
+    def part(self, block: str) -> str | None:
+        """Return the text, or that of a block in it, or None if there is none."""
+        return client_files.blocks(self.text).get(block) if block else self.text
 
 
-def text_at(root: str, path: str) -> str | None:
+def _place(root: str, path: str) -> tuple[str, Parts]:
+    """Return the folder of a workspace and where in it a file is.
+
+    One behind a link is refused if that leads out, or to what is kept from agents: the library would show it.
+    """
+    base = os.path.realpath(root)
+    try:
+        asked, parts = place_of(base, path)
+    except NotAllowed as error:
+        raise NotAllowed(f"{path!r} is, or lies behind, a link that is not followed here: {error}") from error
+    if "/".join(asked) != path:
+        raise NotAllowed(f"{path!r} is no plain path. It is left alone.")
+    if parts != asked and (why := guarded_paths.against("/".join(parts), writing=True)):
+        raise NotAllowed(f"{path!r} is, or lies behind, a link to {'/'.join(parts)!r}: {why}. It is left alone.")
+    return base, parts
+
+
+def text_at(root: str, path: str) -> SeenText | None:
     """Return the text of a file, or None if there is none. What is no text file of a usual size is refused."""
     try:
-        handle = os.open(place(root, path), OPEN_FLAGS)
-    except (FileNotFoundError, NotADirectoryError):
+        base, parts = _place(root, path)
+        with OpenFolder.opened(base, parts[:-1]) as home, home.reading(parts[-1]) as file:
+            found = FileIdentity.of(os.fstat(file.fileno()))
+            data = file.read(LARGEST + 1)
+    except NotFound:
         return None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise NotAllowed(f"{path!r} is no file. It is left alone.")
-        data = file.read(LARGEST + 1)
+    except ProjectMemoryError as error:
+        raise NotAllowed(str(error)) from error
     if len(data) > LARGEST:
         raise NotAllowed(f"{path!r} has more than {LARGEST} bytes. It is left alone.")
     try:
-        return data.decode("utf-8")
+        return SeenText(data.decode("utf-8"), found)
     except UnicodeDecodeError as error:
         raise NotAllowed(f"{path!r} is no UTF-8 text. It is left alone.") from error
 
 
 def part_at(root: str, path: str, block: str) -> str | None:
     """Return the text of a file, or of a block of it, or None if there is none."""
-    text = text_at(root, path)
-    return client_files.blocks(text).get(block) if text is not None and block else text
+    seen = text_at(root, path)
+    return seen.part(block) if seen else None
 
 
 def carry_out(root: str, changes: Sequence[FileChangeWanted]) -> FilesDone:
@@ -83,57 +106,77 @@ def carry_out(root: str, changes: Sequence[FileChangeWanted]) -> FilesDone:
         mine = [one for one in changes if one.path == path]
         try:
             _change(root, path, mine, done)
-        except (OSError, NotAllowed) as error:
+        except (OSError, ProjectMemoryError) as error:
             why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             done.kept += [{"path": one.shown, "why": why} for one in mine]
     return done
 
 
 def _change(root: str, path: str, changes: Sequence[FileChangeWanted], done: FilesDone) -> None:
-    still = [one for one in changes if _hash_at(root, path, one.block) == one.seen]
-    done.kept += [{"path": one.shown, "why": "somebody changed it just now"} for one in changes if one not in still]
+    old = text_at(root, path)
+    still = [one for one in changes if _hash_of(old, one.block) == one.seen]
+    done.kept += [{"path": one.shown, "why": CHANGED} for one in changes if one not in still]
     if not still:
         return
-    old = text_at(root, path)
     if still[0].block:
-        new = client_files.with_blocks(old or "", [(one.block, one.text) for one in still])
+        new = client_files.with_blocks(old.text if old else "", [(one.block, one.text) for one in still])
         gone = not new.strip()
     else:
         new, gone = still[0].text or "", still[0].text is None
     if gone and old is not None:
-        _remove(root, path)
+        _remove(root, path, old.identity)
     elif not gone:
-        _write(root, path, new)
+        _write(root, path, new, old.identity if old else None)
     for one in still:
         (done.removed if one.text is None else done.written).append(one.shown)
 
 
-def _hash_at(root: str, path: str, block: str) -> str | None:
-    text = part_at(root, path, block)
+def _hash_of(found: SeenText | None, block: str) -> str | None:
+    text = found.part(block) if found else None
     return None if text is None else hash_of(text)
 
 
-def _write(root: str, path: str, text: str) -> None:
-    target = place(root, path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else SHARED
-    replace(target, text, mode=mode)
+def _write(root: str, path: str, text: str, seen: FileIdentity | None) -> None:
+    """Write a file whole, over the very one that was seen and no other."""
+    base, parts = _place(root, path)
+    with PreparedChange(base, parts) as change:
+        change.make_folders(parts[:-1])
+        change.put([text.encode()], None)
+        if change.decided is None or change.decided.found != seen:
+            raise NotAllowed(CHANGED)
+        change.decided.carry_out()
 
 
-def _remove(root: str, path: str) -> None:
-    target = place(root, path)
-    target.unlink(missing_ok=True)
-    if target.name == "SKILL.md" and not any(target.parent.iterdir()):
-        target.parent.rmdir()
+def _remove(root: str, path: str, seen: FileIdentity) -> None:
+    base, parts = _place(root, path)
+    with OpenFolder.opened(base, parts[:-1]) as home, translated(path):
+        found = home.find(parts[-1])
+        if found and FileIdentity.of(found) != seen:
+            raise NotAllowed(CHANGED)
+        home.drop(parts[-1])
+    if parts[-1] == "SKILL.md":
+        with OpenFolder.opened(base, parts[:-2]) as above, suppress(OSError):  # there may be more in it
+            above.drop(parts[-2])
 
 
 def files_in(root: str, folder: client_files.ClientFolder) -> list[str]:
     """Return the files in a folder of a client, by their paths in the workspace."""
     home = PurePosixPath(folder.path)
     try:
-        names = sorted(entry.name for entry in os.scandir(place(root, folder.path)))
-    except (OSError, NotAllowed):
+        base, parts = _place(root, folder.path)
+        with OpenFolder.opened(base, parts) as opened:
+            names = [name for name in opened.names() if is_text(name)]
+    except ProjectMemoryError:  # there is none, or nothing that is looked into
         return []
     if folder.suffix:
         return [str(home / name) for name in names if name.endswith(folder.suffix)]
-    return [str(home / name / "SKILL.md") for name in names if Path(root, folder.path, name, "SKILL.md").is_file()]
+    return [path for name in names if _is_there(root, path := str(home / name / "SKILL.md"))]
+
+
+def _is_there(root: str, path: str) -> bool:
+    try:
+        base, parts = _place(root, path)
+        with OpenFolder.opened(base, parts[:-1]) as home:
+            return home.find(parts[-1]) is not None
+    except ProjectMemoryError:
+        return False

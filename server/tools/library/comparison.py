@@ -198,15 +198,17 @@ def _file(
     name = where.parent.name if folder.kind == forms.SKILL else where.name.removesuffix(folder.suffix)
     kind: LibraryKind = next(each for each in definitions.KINDS if each == folder.kind)
     try:
-        text = client_texts.text_at(root, path) or ""
-        changed_at = timestamp(datetime.fromtimestamp(client_texts.place(root, path).stat().st_mtime, UTC))
-        found = ReadFile(path, folder, text, client_files.read(folder, name, text), changed_at)
+        seen = client_texts.text_at(root, path)
+        if seen is None:
+            raise NotAllowed(f"{path!r} went away while it was looked for.")
+        changed_at = timestamp(datetime.fromtimestamp(seen.identity.modified / 1e9, UTC))
+        found = ReadFile(path, folder, seen.text, client_files.read(folder, name, seen.text), changed_at)
     except (BadFrontMatter, NotAllowed, OSError) as error:
         return Compared(path, folder.client, kind, BAD, name, problem=str(error))
     item = known.get((kind, forms.file_name(found.fields["name"])))
     status = _status(found, row, item) if item else UNKNOWN
     name = item.name if item else found.fields["name"]
-    return Compared(path, folder.client, kind, status, name, found.fields, hash=hash_of(text))
+    return Compared(path, folder.client, kind, status, name, found.fields, hash=hash_of(seen.text))
 
 
 def _status(found: ReadFile, row: DeployedFile | None, item: LibraryItem) -> str:

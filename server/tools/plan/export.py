@@ -17,7 +17,7 @@ Format = Annotated[Literal["json", "markdown"], Field(description="json|markdown
 SUFFIXES = {"json": JSON, "markdown": MARKDOWN}
 
 
-@TOOL.action(writes_with="output_path", takes=("budget", "force"))
+@TOOL.action(writes_with="output_path", takes=("budget", "force"), then=output_files.carry_out)
 async def export_plan(
     call: Call, *, plan_id: Id, format: Format = "json", output_path: OutputPath | None = None
 ) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from server.tools.workspace.tool import TOOL
 OutputFilename = Annotated[Line, Field(description="like pending-steps.md")]
 
 
-@TOOL.action(writes_with="output_filename", takes=("budget", "force"))
+@TOOL.action(writes_with="output_filename", takes=("budget", "force"), then=output_files.carry_out)
 async def export_pending(call: Call, *, output_filename: OutputFilename | None = None) -> dict[str, Any]:
     """All open steps of the workspace, by plan and phase.
 

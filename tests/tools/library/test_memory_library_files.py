@@ -234,6 +234,25 @@ async def test_a_link_inside_the_folder_is_followed_and_stays(
     assert "## Style" in (project / "AGENTS.md").read_text(encoding="utf-8")
 
 
+async def test_a_link_to_what_is_guarded_is_neither_shown_nor_taken_into_the_library(
+    agent: Agent, here: dict[str, str], project: Path
+) -> None:
+    (project / ".env").write_text("TOKEN=hush\n", encoding="utf-8")
+    for path in (".github/instructions/a.instructions.md", ".claude/agents/worker.md", "AGENTS.md"):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).symlink_to(project / ".env")
+
+    checked = await agent(TOOL, "check", **here, limit=200)
+    taken = await agent(TOOL, "import", **here)
+    told = await deploy(agent, "codex", here, force=True)
+
+    assert {one["status"] for one in checked["files"]} == {"unreadable"}
+    assert "imported" not in taken
+    assert "AGENTS.md#style" in {one["path"] for one in told["kept"]}
+    assert "hush" not in f"{checked}{taken}{told}"
+    assert (project / ".env").read_text(encoding="utf-8") == "TOKEN=hush\n"
+
+
 async def test_odd_files_in_the_way_are_left_alone(agent: Agent, here: dict[str, str], project: Path) -> None:
     (project / ".claude/agents/worker.md").mkdir(parents=True)
     (project / "CLAUDE.md").write_bytes(b"\xff\xfe\x00")

@@ -105,23 +105,30 @@ async def test_a_file_that_is_there_is_replaced_only_by_force(agent: Agent, plan
     assert error["code"] == "conflict"
     assert (project / "plan.md").read_text(encoding="utf-8") == "mine"
 
-    await agent("memory_plan", "export_plan", force=True, **arguments)
+    forced = await agent("memory_plan", "export_plan", force=True, **arguments)
     assert (project / "plan.md").read_text(encoding="utf-8").startswith("# Größe")
+    await agent("memory_workspace", "restore", trash_id=forced["trash_id"])
+    assert (project / "plan.md").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize(
     "path",
     ["../out.json", "/tmp/out.json", "link/out.json", ".git/x.json", "plan.py", "..", "~/out.json", "x/../../y.json",
-     ".projectmemory/identity.json"],
+     ".projectmemory/identity.json", ".GIT/x.json", ".Git/../.git/x.json", ".mcp.json", ".vscode/mcp.json",
+     ".claude/settings.local.json", "deep/.vscode/tasks.json", "settings-link.json"],
 )  # fmt: skip
 async def test_nothing_is_written_outside_of_the_project(
     agent: Agent, plan_id: str, project: Path, tmp_path: Path, path: str
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     (project / "link").symlink_to(tmp_path / "elsewhere")
-    error = await agent.fails("memory_plan", "export_plan", plan_id=plan_id, output_path=path)
+    (project / ".mcp.json").write_text("{}", encoding="utf-8")
+    (project / "settings-link.json").symlink_to(".mcp.json")
+    for force in (False, True):
+        error = await agent.fails("memory_plan", "export_plan", plan_id=plan_id, output_path=path, force=force)
+        assert error["code"] == "not_allowed"
 
-    assert error["code"] == "not_allowed"
+    assert (project / ".mcp.json").read_text(encoding="utf-8") == "{}"
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert not (tmp_path / "out.json").exists()
 
@@ -165,5 +172,5 @@ async def test_a_file_that_cannot_be_written_leaves_no_event(
     refused = await agent.fails("memory_plan", "export_plan", plan_id=plan_id, output_path="docs.json", force=True)
 
     found = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["plan_exported"])
-    assert (refused["code"], found["events"]) == ("storage", [])
+    assert (refused["code"], found["events"]) == ("invalid_arguments", [])
     assert sorted(path.name for path in project.iterdir()) == [".projectmemory", "docs.json"]
