@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from server import left_behind
 from server.errors import Conflict, NotAllowed, NotFound, Storage
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,9 @@ PASSED_ON = (
     "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERPROFILE", "APPDATA",
     "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES",
 )  # fmt: skip
+# A folder with the files of a bare repository in it, which any agent can write, is none unless it is named: its
+# configuration would name programs that `git status` runs. Source: git-config(1), safe.bareRepository.
+GIT = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.bareRepository", "GIT_CONFIG_VALUE_0": "explicit"}
 SECRET = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|AUTH|KEY|COOKIE|SESSION|PRIVATE", re.IGNORECASE)
 IS_WINDOWS = sys.platform == "win32"
 NEW_GROUP = 0x200 if IS_WINDOWS else 0  # CREATE_NEW_PROCESS_GROUP
@@ -126,6 +130,7 @@ class Running:
             time.sleep(0.02)
         if self.exit_code is None:
             self.signal(gently=False)
+        left_behind.end([self.run_id])
 
     def signal(self, *, gently: bool) -> None:
         """Reach every process of the group, as long as its number is sure to be its own."""
@@ -160,6 +165,7 @@ class Processes:
     def __init__(self) -> None:
         self._known: dict[str, Running] = {}
         self._followed: set[asyncio.Task[None]] = set()
+        self._started: set[str] = set()  # what left the group of one may still be there when that is over
         self._is_over = False
 
     def start(self, run_id: str, vector: Sequence[str], program: str, cwd: str, env: Mapping[str, str]) -> Running:
@@ -178,6 +184,7 @@ class Processes:
             raise Storage(f"{vector[0]!r} cannot be started: {error.strerror}.") from error
         run = Running(run_id, process, asyncio.Event())
         self._known[run_id] = run
+        self._started.add(run_id)
         loop = asyncio.get_running_loop()
         threading.Thread(target=_watch, args=(run, loop), name=run_id, daemon=True).start()
         self._forget()
@@ -200,6 +207,11 @@ class Processes:
         self._is_over = True
         for run in self.running:
             run.end("server_end", LAST_GRACE_SECONDS)
+        self.end_left_behind()
+
+    def end_left_behind(self) -> None:
+        """End what left its group, but for what still runs in one and has its time to end."""
+        left_behind.end(self._started - {run.run_id for run in self.running})
 
     def follow(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Have something done beside the call that began it."""
@@ -249,10 +261,11 @@ def _read(stream: IO[bytes], ring: Ring) -> None:
             ring.add(data)
 
 
-def environment(environ: Mapping[str, str], workspace: str) -> dict[str, str]:
-    """Return the few variables that a program gets: none that looks like a secret, and the mark of an agent."""
+def environment(environ: Mapping[str, str], workspace: str, run_id: str) -> dict[str, str]:
+    """Return the few variables that a program gets: none that looks like a secret, and the marks of its run."""
     passed = {name: value for name, value in environ.items() if _is_passed_on(name.upper())}
-    return {**passed, "PATH": search_path(environ, workspace), "TERM": "dumb", MARKER: "1"}
+    ours = {"PATH": search_path(environ, workspace), "TERM": "dumb", MARKER: "1", left_behind.MARK: run_id}
+    return {**passed, **GIT, **ours}
 
 
 def _is_passed_on(name: str) -> bool:

@@ -81,6 +81,7 @@ class Store:
         self.processes.end_all()
         with anyio.move_on_after(END_SECONDS):
             await self.processes.settle()
+        self.processes.end_left_behind()
         if self._db:
             db, self._db = self._db, None
             await db.close(checkpoint=self._is_in_place())

@@ -22,7 +22,7 @@ SERVER = ROOT / "server"
 FILES = sorted(SERVER.rglob("*.py"))
 
 # What each room of server/ may import from the others.
-BASE = {"errors", "settings", "text", "files", "waiting", "confined", "processes"}
+BASE = {"errors", "settings", "text", "files", "waiting", "confined", "processes", "left_behind"}
 ROWS = {"errors", "text", "models"}
 TOOLS = BASE | {"models", "registry", "argument_problems", "library_files", "db", "exporters"}
 CALLS = TOOLS | {"tools", "catalog", "store"}
@@ -34,7 +34,8 @@ ROOMS = {
     "files": set[str](),
     "file_locks": set[str](),
     "waiting": set[str](),
-    "processes": {"errors"},
+    "left_behind": set[str](),
+    "processes": {"errors", "left_behind"},
     "confined": {"errors", "files"},
     "argument_problems": set[str](),
     "models": {"errors", "text"},

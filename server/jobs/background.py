@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import anyio
 from anyio.to_thread import run_sync
 
+from server import left_behind
 from server.db.interchange import import_notices
 from server.db.storage.connection import Reader
 from server.db.terminal import servers
@@ -114,7 +115,7 @@ class Background:
         """Carry out the changes of files that a process which died had stored, and note what died with one."""
         db = await self._store.open()
         await file_changes.catch_up_at_start(db)
-        await servers.lose_at_start(db)
+        await run_sync(left_behind.end, await servers.lose_at_start(db))
 
     async def _look_around(self) -> None:
         """Tell who reads the log of an older store in the folder of the server, or in its data root."""

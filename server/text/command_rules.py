@@ -1,8 +1,10 @@
 """Argument vectors, and rules of which of them may be run: word by word, with a star for whatever follows."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from server.errors import InvalidArguments
 
@@ -28,8 +30,18 @@ class CommandRule:
         """The rule as it is written."""
         return " ".join(word if word == ANY else shlex.quote(word) for word in self.words)
 
-    def allows(self, vector: Sequence[str]) -> bool:
-        """Return whether it names this very vector: no word is a part of another, nor in another case."""
+    @property
+    def is_relative(self) -> bool:
+        """Whether its program is a file that is named from a folder on, which is then the project's."""
+        return not {"/", os.sep}.isdisjoint(self.program) and not PurePath(self.program).is_absolute()
+
+    def allows(self, vector: Sequence[str], *, in_project_folder: bool = True) -> bool:
+        """Return whether it names this very vector: no word is a part of another, nor in another case.
+
+        A relative program is another one in another folder.
+        """
+        if self.is_relative and not in_project_folder:
+            return False
         words = self.words
         if words[-1] == ANY:
             return tuple(vector[: len(words) - 1]) == words[:-1]

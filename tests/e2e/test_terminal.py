@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ToolError
 from tests.e2e.processes import ServerProcess
 from tests.e2e.test_person_at_a_terminal import Terminal, confirmed
-from tests.tools.terminal.test_memory_terminal import STUBBORN, all_gone, all_there
+from tests.tools.terminal.test_memory_terminal import DAEMON, STUBBORN, all_gone, all_there, needs_proc
 
 TERMINAL = "memory_terminal"
 PYTHON = sys.executable
@@ -78,6 +78,22 @@ async def test_a_run_of_a_server_that_was_killed_is_lost(tmp_path: Path) -> None
 
     assert (told["running"], told["status"], ended["killed"]) == (False, "lost", False)
     assert statuses(data_root) == ["lost"]
+
+
+@needs_proc
+async def test_what_a_server_that_was_killed_left_running_ends_with_the_next_one(tmp_path: Path) -> None:
+    data_root, project = tmp_path / "data", tmp_path / "project"
+    server = await set_up(data_root, project)
+    call = {"command": PYTHON, "args": ["-c", DAEMON, "100"], "workspace_path": str(project), "timeout_seconds": 200}
+    begun = await server(TERMINAL, "run", background=True, **call)
+    await all_there(project, 1)
+    await server.kill()
+
+    other = await ServerProcess.start(data_root)
+    await other(TERMINAL, "read_output", run_id=begun["run_id"])
+
+    assert await all_gone(project)
+    await other.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells the memory of a process")

@@ -66,12 +66,13 @@ async def servers(db: Reader) -> set[str]:
     return {row[0] for row in await db.all("SELECT DISTINCT server FROM runs WHERE status = 'running'")}
 
 
-async def lose(tx: Transaction, gone: Collection[str]) -> None:
-    """Note that what servers ran which are gone has ended with them, nobody knows how."""
-    await tx.run(
+async def lose(tx: Transaction, gone: Collection[str]) -> list[str]:
+    """Note that what servers ran which are gone has ended with them, nobody knows how; return the ids of these runs."""
+    rows = await tx.all(
         """
         UPDATE runs SET status = 'lost', finished_at = :now, updated_at = :now
-        WHERE status = 'running' AND server IN (SELECT value FROM json_each(:gone))
+        WHERE status = 'running' AND server IN (SELECT value FROM json_each(:gone)) RETURNING run_id
         """,
         {"gone": encode(sorted(gone)), "now": tx.now()},
     )
+    return [row[0] for row in rows]

@@ -41,13 +41,14 @@ def _began(pid: int) -> str:
     return text.rpartition(")")[2].split()[19]  # the 22nd field of proc(5)
 
 
-async def lose_at_start(db: Database) -> None:
+async def lose_at_start(db: Database) -> list[str]:
     if any(server and is_gone(server) for server in await runs.servers(db)):
         async with db.transaction() as tx:
-            await lose_lost(tx)
+            return await lose_lost(tx)
+    return []
 
 
-async def lose_lost(tx: Transaction) -> None:
-    """Note that runs of servers which are gone are lost."""
-    if gone := {server for server in await runs.servers(tx) if server and is_gone(server)}:
-        await runs.lose(tx, gone)
+async def lose_lost(tx: Transaction) -> list[str]:
+    """Note that runs of servers which are gone are lost, and return their ids."""
+    gone = {server for server in await runs.servers(tx) if server and is_gone(server)}
+    return await runs.lose(tx, gone) if gone else []

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from server.db.audit import events
 from server.db.terminal import allowlist
+from server.errors import Conflict
 from server.models.approvals import Need
 from server.models.events import Event
 from server.models.terminal import AllowedRule
@@ -48,8 +49,9 @@ async def update_allowlist(call: Call, *, patterns: Patterns, operation: Operati
     """Propose rules of what may run, or take some back.
 
     A rule is a whole argument vector, word by word (`git status`); only a star at its end stands for whatever follows
-    (`pytest *`). What is added waits for a human's word and holds once they said yes; nobody can pass that word on.
-    remove takes rules away at once, set leaves exactly these.
+    (`pytest *`). A relative program (`bin/test *`) is the one that has this name in the project folder itself, in no
+    other. What is added waits for a human's word and holds once they said yes; nobody can pass that word on. remove
+    takes rules away at once, set leaves exactly these.
 
     Example: {"action":"update_allowlist","patterns":["git status","pytest *"]}
     """
@@ -59,6 +61,7 @@ async def update_allowlist(call: Call, *, patterns: Patterns, operation: Operati
         found = {rule.text: rule for rule in map(allowlist.rule_of, await allowlist.of_workspace(tx, workspace_id))}
         new = [] if operation == "remove" else sorted(wanted.keys() - found.keys())
         if new:
+            _refuse_too_many(len(new) + (len(found) if operation == "add" else 0))
             raise NeedsHuman(_need(workspace_id, new))
         gone = found.keys() & wanted.keys() if operation == "remove" else found.keys() - wanted.keys()
         gone = sorted(gone) if operation != "add" else []
@@ -70,6 +73,11 @@ async def update_allowlist(call: Call, *, patterns: Patterns, operation: Operati
             )
         left = sorted(found.keys() - set(gone))
         return {"workspace_id": workspace_id, "patterns": left, "removed": gone}
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MOST_RULES:
+        raise Conflict(f"There would be {count} rules, and {MOST_RULES} is the most. Remove some, or propose fewer.")
 
 
 def _need(workspace_id: str, new: list[str]) -> Need:

@@ -1,18 +1,21 @@
 """memory_terminal: programs are run, watched and ended."""
 
 import asyncio
+import hashlib
 import logging
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
+from anyio.to_thread import run_sync
 from pydantic import Field
 
-from server.confined.folder import OpenFolder
+from server import left_behind
+from server.confined.folder import OpenFolder, translated
 from server.db.audit import events
 from server.db.gates import approvals
 from server.db.storage.connection import Transaction
@@ -48,10 +51,17 @@ class Invocation:
     vector: list[str]
     program: str
     cwd: str  # in the workspace
+    file: str | None = None  # that the program is a link to
+    sha256: str | None = None  # of a program that lies in the workspace, where agents write
 
     @property
     def as_json(self) -> dict[str, Any]:
-        return {"vector": self.vector, "program": self.program, "cwd": self.cwd}
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def what(self) -> str:
+        """The file that is started, in words."""
+        return self.program + (f" (a link to {self.file})" if self.file else "")
 
 
 async def _run(call: Call, result: dict[str, Any]) -> dict[str, Any]:
@@ -91,11 +101,11 @@ async def run(
     """
     vector = command_rules.split(command, args or ())
     root = await root_of(call)
-    wanted = _wanted(root, vector, cwd)
+    wanted = await run_sync(_wanted, root, vector, cwd)
     async with call.write() as tx:
         workspace_id = await call.workspace_id(tx, root.workspace_id)
         allowed_by = await _permission(tx, workspace_id, wanted, timeout_seconds)
-        await servers.lose_lost(tx)
+        left_behind.end(await servers.lose_lost(tx))
         run_id = await runs.insert(
             tx,
             workspace_id=workspace_id,
@@ -109,8 +119,9 @@ async def run(
         about = {"vector": vector, "cwd": wanted.cwd, "allowed_by": allowed_by}
         summary = f"Ran {command_rules.joined(vector)[:200]}"
         events.record(tx, Event("run_started", "run", run_id, summary=summary, data=about))
-        told = {"workspace_id": workspace_id, "run_id": run_id, "command": vector, "program": wanted.program}
-        return {**told, "cwd": wanted.cwd, "timeout_seconds": timeout_seconds, "background": background or None}
+        told = {"workspace_id": workspace_id, "run_id": run_id, "command": vector, **wanted.as_json}
+        del told["vector"]
+        return {**told, "timeout_seconds": timeout_seconds, "background": background or None}
 
 
 def _wanted(root: Root, vector: list[str], cwd: str) -> Invocation:
@@ -118,22 +129,26 @@ def _wanted(root: Root, vector: list[str], cwd: str) -> Invocation:
     with OpenFolder.opened(root.path, parts):  # refuses what is no folder, or a link that came into the way
         folder = str(Path(root.path, *parts))
     program = found_program(vector[0], folder, search_path(os.environ, root.path), root.path)
-    if not stat.S_ISREG(Path(program).stat().st_mode):
-        raise NotAllowed(f"{vector[0][:200]!r} is no program.")
-    return Invocation(vector, program, "/".join(parts) or ".")
+    file = os.path.realpath(program)
+    with translated(vector[0]), open(file, "rb") as found:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(found.fileno()).st_mode):
+            raise NotAllowed(f"{vector[0][:200]!r} is no program.")
+        is_ours = Path(file).is_relative_to(root.path)
+        sha256 = hashlib.file_digest(found, "sha256").hexdigest() if is_ours else None
+    return Invocation(vector, program, "/".join(parts) or ".", file if file != program else None, sha256)
 
 
 async def _permission(tx: Transaction, workspace_id: str, wanted: Invocation, seconds: int) -> str:
     """Return who allowed this vector, for always or for once; raise NeedsHuman."""
-    for row in await allowlist.of_workspace(tx, workspace_id):
-        if allowlist.rule_of(row).allows(wanted.vector):
-            return f"rule {allowlist.rule_of(row).text}"
+    for rule in map(allowlist.rule_of, await allowlist.of_workspace(tx, workspace_id)):
+        if rule.allows(wanted.vector, in_project_folder=wanted.cwd == "."):
+            return f"rule {rule.text}"
     request = {**wanted.as_json, "timeout_seconds": seconds}
     if approved := await approvals.answered_of(tx, "run", workspace_id, request):
         await approvals.use(tx, approved)
         return f"{approved.answered_by} ({approved.approval_id})"
     what = f"Run {wanted.vector} in {wanted.cwd!r}"
-    why = f"no rule allows it; it starts {wanted.program} with your rights, for at most {seconds} s"
+    why = f"no rule allows it; it starts {wanted.what} with your rights, for at most {seconds} s"
     raise NeedsHuman(Need("run", (), what, why, home=workspace_id, call=request))
 
 
@@ -141,9 +156,10 @@ async def _started(call: Call, result: Mapping[str, Any]) -> Running:
     """Start what was allowed, if it still is what it was."""
     root = await root_of(call, workspace_id=result["workspace_id"])
     vector, cwd = result["command"], result["cwd"]
-    if _wanted(root, vector, cwd).program != result["program"]:
+    now = (await run_sync(_wanted, root, vector, cwd)).as_json
+    if any(now.get(name) != result.get(name) for name in ("program", "file", "sha256")):
         raise Conflict("Another program has that name since it was allowed. Nothing was run; send the call again.")
-    env = environment(os.environ, root.path)
+    env = environment(os.environ, root.path, result["run_id"])
     with OpenFolder.opened(root.path, root.place(cwd)) as folder:
         where = entrance(folder.path, folder.handle)
         return call.processes.start(result["run_id"], vector, result["program"], where, env)
@@ -275,7 +291,7 @@ async def kill(call: Call, *, run_id: Id) -> dict[str, Any]:
     async with call.write() as tx:
         row = await runs.require(tx, run_id)
         workspace_id = await call.workspace_id(tx, row.workspace_id)
-        await servers.lose_lost(tx)
+        left_behind.end(await servers.lose_lost(tx))
         found = call.processes.find(run_id)
         is_over = found.is_over if found else row.status != "running" or servers.is_gone(row.server or "")
         if found is None and not is_over:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sqlite3
 import sys
 import threading
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
 
+from server import left_behind
 from server.cli.person import sign_of_an_agent
 from server.db.audit import events
 from server.db.gates import approvals
 from server.models.approvals import Word
 from server.processes import KEPT_BYTES, MARKER
+from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
 from server.tools.approvals import answers
@@ -340,10 +344,10 @@ def is_alive(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
-async def all_there(project: Path) -> None:
+async def all_there(project: Path, count: int = 3) -> None:
     """Wait until the program, its child and its grandchild have noted their numbers."""
     for _ in range(1500):
-        if len(pids(project)) >= 3:
+        if len(pids(project)) >= count:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("they never began")
@@ -388,3 +392,119 @@ async def test_a_link_that_takes_the_place_of_the_folder_leads_no_program_out(
         thread.join()
 
     assert {text.strip() for text in told} <= {"", str(project / "sub"), str(project / "kept")}
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+async def test_a_rule_of_a_relative_program_means_the_one_in_the_project_folder(terminal: Agent, project: Path) -> None:
+    script(project / "bin/go", "echo ours")
+    script(project / "sub/bin/go", "echo theirs")
+    await allow(terminal, ["bin/go *"])
+
+    assert (await terminal(TERMINAL, "run", command="bin/go"))["stdout"] == "ours\n"
+    for call in ({"command": "bin/go", "cwd": "sub"}, {"command": "sub/bin/go"}, {"command": "./bin/go"}):
+        assert (call, (await terminal.fails(TERMINAL, "run", **call))["code"]) == (call, "gated")
+
+
+async def test_a_yes_is_for_the_program_as_it_was_asked_about(
+    terminal: Agent, settings: Settings, project: Path
+) -> None:
+    script(project / "bin/go", "echo harmless")
+    asked = await terminal.fails(TERMINAL, "run", command="bin/go")
+    await answered(settings, asked["approval_id"])
+    await terminal("memory_filesystem", "write", path="bin/go", content="#!/bin/sh\necho other\n")
+
+    again = await terminal.fails(TERMINAL, "run", command="bin/go")
+
+    assert (again["code"], again["approval_id"] != asked["approval_id"]) == ("gated", True)
+    await answered(settings, again["approval_id"])
+    assert (await terminal(TERMINAL, "run", command="bin/go"))["stdout"] == "other\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links that anybody may make")
+async def test_a_yes_is_for_the_file_behind_a_link(terminal: Agent, settings: Settings, project: Path) -> None:
+    (project / "tool").symlink_to("/bin/echo")
+    asked = await terminal.fails(TERMINAL, "run", command="./tool hello")
+    await answered(settings, asked["approval_id"])
+    (project / "tool").unlink()
+    (project / "tool").symlink_to("/bin/ls")
+
+    assert "a link to" in asked["message"]
+    assert (await terminal.fails(TERMINAL, "run", command="./tool hello"))["code"] == "gated"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+async def test_files_that_make_a_folder_a_repository_make_git_run_nothing(terminal: Agent, project: Path) -> None:
+    """A bare repository is only files, none of them in .git, and its configuration may name a program."""
+    script(project / "evil.sh", "touch ran")
+    for path, text in {
+        "trap/HEAD": "ref: refs/heads/main\n",
+        "trap/config": f"[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = {project}/trap\n"
+        f"\tfsmonitor = {project}/evil.sh\n",
+        "trap/objects/keep": "",
+        "trap/refs/keep": "",
+    }.items():
+        await terminal("memory_filesystem", "write", path=path, content=text)
+    await allow(terminal, ["git status"])
+
+    await terminal(TERMINAL, "run", command="git status", cwd="trap")
+
+    assert not list(project.rglob("ran"))
+
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        out = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(out, stream)
+        open(f"pid-{os.getpid()}", "w").close()
+        time.sleep(120)
+    os._exit(0)
+while not any(name.startswith("pid-") for name in os.listdir(".")):
+    time.sleep(0.01)
+print("ready", flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+needs_proc = pytest.mark.skipif(not left_behind.CAN_TELL, reason="the system tells nothing of other processes")
+
+
+@needs_proc
+@pytest.mark.parametrize("how", ["timeout", "kill"])
+async def test_a_daemon_that_left_the_group_ends_with_it(terminal: Agent, project: Path, how: str) -> None:
+    await allow(terminal, ANYTHING)
+    background = how == "kill"
+    begun = await python(terminal, DAEMON, "60", timeout_seconds=60 if background else 2, background=background)
+    if background:
+        await all_there(project, 1)
+        await terminal(TERMINAL, "kill", run_id=begun["run_id"])
+
+    assert await all_gone(project)
+
+
+@needs_proc
+async def test_a_daemon_stays_when_its_program_is_over_and_ends_with_the_server(
+    settings: Settings, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    async with Client(build(settings), raise_exceptions=True) as client:
+        caller = Agent(client, settings)
+        await caller("memory_workspace", "register", workspace_path=str(project))
+        await allow(caller, ANYTHING)
+        done = await python(caller, DAEMON, "0", timeout_seconds=60)
+        assert (done["exit_code"], [is_alive(pid) for pid in pids(project)]) == (0, [True])
+
+    assert await all_gone(project)
+
+
+async def test_more_rules_than_anybody_reads_are_not_proposed(terminal: Agent) -> None:
+    await allow(terminal, [f"echo {number}" for number in range(100)])
+    await allow(terminal, [f"ls {number}" for number in range(100)])
+
+    assert (await terminal.fails(TERMINAL, "update_allowlist", patterns=["pwd"]))["code"] == "conflict"
