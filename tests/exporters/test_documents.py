@@ -113,7 +113,14 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
     await insert(tx, "lineage", lineage_id="line_free", created_at=NOW, **place, **reason)
     await insert(tx, "checkpoints", checkpoint_id="check_free", name="n", created_at=NOW, **place)
     await insert(tx, "build_scripts", script_id="script_free", name="n", command="c", **place, **TIMES)
-    asked = {"kind": "allowlist", "entity_id": "make", "what": "w", "why": "w", "arguments": '{"b":[1.0,1]}'}
+    asked = {
+        "kind": "allowlist",
+        "status": "rejected",
+        "entity_id": "make",
+        "what": "w",
+        "why": "w",
+        "arguments": '{"b":[1.0,1]}',
+    }
     ran = {"kind": "terminal", "name": "make", "started_at": NOW, "arguments": '{"b":[1.0,1]}'}
     await insert(tx, "runs", run_id="run_t", **ran, **place, **TIMES)
     await insert(tx, "approvals", approval_id="appr_free", **asked, **place, **TIMES)

@@ -107,3 +107,20 @@ async def test_what_is_asked_here_and_in_the_source_is_asked_once(
     with pytest.raises(Gated) as again:
         await elsewhere.ask("memory_plan", delete)
     assert again.value.details["approval_id"] == ours
+
+
+async def test_what_may_run_here_is_neither_allowed_nor_asked_by_a_file(
+    agent: Agent, workspace_id: str, db: Database, elsewhere: Taker, tmp_path: Path
+) -> None:
+    run, rules = {"command": "ls -l"}, {"patterns": ["ls *"]}
+    await agent.fails("memory_terminal", "run", workspace_id=workspace_id, **run)
+    await agent.fails("memory_terminal", "update_allowlist", workspace_id=workspace_id, **rules)
+    async with db.transaction() as tx:
+        await tx.run("UPDATE approvals SET status = 'approved' WHERE kind = 'run'", {})
+
+    report = await elsewhere(await written(db, tmp_path / "out"))
+
+    assert (report.exit_code, [finding.severity for finding in report.findings]) == (0, ["warning"] * 2)
+    assert [dict(row) for row in await elsewhere.db.all("SELECT kind, status FROM approvals")] == []
+    with pytest.raises(Gated):
+        await elsewhere.ask("memory_terminal", {"action": "run", "workspace_id": workspace_id, **run})

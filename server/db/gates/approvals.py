@@ -219,6 +219,19 @@ async def close_outdated(tx: Transaction, plan_id: str) -> None:
         _log_outdated(tx, Approval.of(row))
 
 
+async def close_of_folder(tx: Transaction, workspace_id: str) -> None:
+    """Close what was asked, or allowed and not done, about programs in the folder of a workspace that is no more."""
+    rows = await tx.all(
+        """
+        UPDATE approvals SET status = 'outdated', updated_at = :now
+        WHERE entity_id = :workspace_id AND kind IN ('run', 'allowlist') AND status IN ('open', 'approved') RETURNING *
+        """,
+        {"workspace_id": workspace_id, "now": tx.now()},
+    )
+    for row in rows:
+        _log_outdated(tx, Approval.of(row))
+
+
 async def find(db: Reader, approval_id: str) -> Approval | None:
     row = await db.one("SELECT * FROM approvals WHERE approval_id = :id", {"id": approval_id})
     return Approval.of(row) if row else None

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -16,7 +16,7 @@ from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
 from server.db.storage.table_shapes import Shape, shape_of
 from server.models.base import as_dict, encode
-from server.models.imports import Finding
+from server.models.imports import Finding, Severity
 
 CHUNK = 400
 # They follow every edit, so that both sides moved them says nothing.
@@ -26,6 +26,7 @@ NUMBERS = ("event_id", "log_id")
 KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
 # What a human said of a plan that is there already is said here, or it is not: a file may claim anything.
 WORDS = ("confirmations", "approvals")
+PROGRAMS, COUNTING = ("run", "allowlist"), ("open", "approved")
 Columns = dict[str, Any]
 Entry = tuple[tuple[str, Any], ...]
 
@@ -192,9 +193,9 @@ class _Table:
                 self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
             elif base is None or base.text != row["base"]:
                 action, changed = self._one(row, base, live.get(row["row_key"]), taken.get(row["row_key"]))
-            if action in ("insert", "update") and _plan_of(row) in there:
+            if action in ("insert", "update") and self.name in WORDS and (claim := _claim(row, there)):
                 action, changed = ("foreign" if action == "insert" else "rebase"), None
-                self.tell(row, "error", "a human's word on a plan that is there already; left out", row["row_key"])
+                self.tell(row, *claim, row["row_key"])
             if action != "insert":
                 changes.append({"seq": row["seq"], "action": action, "changes": encode(changed) if changed else None})
         self.stage.change("UPDATE rows SET action = :action, changes = :changes WHERE seq = :seq", changes)
@@ -284,6 +285,16 @@ class _Table:
             for row in await self.db.all(sql, {"wanted": encode(listed)}) if listed else ():
                 found[row["key"]] = row["other"]
         return found
+
+
+def _claim(row: Record, there: Collection[str]) -> tuple[Severity, str] | None:
+    """Return why a human's word that a file claims, or asks for, is left out."""
+    if _plan_of(row) in there:
+        return "error", "a human's word on a plan that is there already; left out"
+    said = params(row)
+    if said.get("kind") in PROGRAMS and said.get("status") in COUNTING:
+        return "warning", "what may run is asked and allowed in this database alone; left out"
+    return None
 
 
 def _plan_of(row: Record) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from server.db.gates import approvals
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.table_shapes import columns_of_tables
 from server.db.workspaces import workspaces
@@ -43,7 +44,6 @@ LINKS = {
 # They speak of the folder of the source: what was written there, and what a person allowed agents to run there, which
 # is no word on another folder. They go with it.
 OF_FOLDER = ("deployed_files", "terminal_allowlist")
-UNDER_WAY = "file_changes"
 OF_FILES = ("import_rows", "import_files")  # in this order: the second says which paths there are twice
 
 
@@ -78,12 +78,6 @@ def _own(one: Unique, name: str) -> str:
     return f"CASE s.{name} WHEN :source THEN :target ELSE s.{name} END" if name == one.own else f"s.{name}"
 
 
-async def is_under_way(db: Reader, source: str) -> bool:
-    """Return whether something that is decided is not done in the folder yet."""
-    found = await db.value(f"SELECT 1 FROM {UNDER_WAY} WHERE workspace_id = :source LIMIT 1", {"source": source})
-    return found is not None
-
-
 async def counts(db: Reader, source: str) -> dict[str, int]:
     """Return how many rows of each table would change hands."""
     tables = [name for name in await _tables(db) if name not in OF_FOLDER]
@@ -103,6 +97,7 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
                     f"UPDATE {table} SET {names} = :target WHERE {says} = 'workspace' AND {names} = :source", ids
                 )
         await tx.run(f"UPDATE {table} SET workspace_id = :target WHERE workspace_id = :source", ids)
+    await approvals.close_of_folder(tx, source.workspace_id)
     await _rewrite_trash(tx, ids)
     await _join_families(tx, source, target)
     await tx.run("UPDATE workspace_aliases SET workspace_id = :target WHERE workspace_id = :source", ids)

@@ -9,6 +9,7 @@ from server.models.events import Event
 from server.models.text import Id
 from server.models.workspaces import Workspace
 from server.tools.common import Call
+from server.tools.project_files import file_changes
 from server.tools.workspace.tool import TOOL
 
 MOST_CLASHES = 50
@@ -40,10 +41,9 @@ async def merge(
         moved = await merging.counts(tx, source.workspace_id)
         if dry_run:
             return {**ids, "preview": {"would_move": moved, "path": source.path, "clashes": clashes, "hint": HINT}}
-        if await merging.is_under_way(tx, source.workspace_id):
-            raise Conflict(f"A file of {source.path!r} is being changed at this moment. Send the same call again.")
         if clashes:
             raise _clash(source, target, clashes)
+        await file_changes.catch_up(tx)  # what is decided about files is about the folder of the source
         await merging.move(tx, source, target)
         summary = f"Merged workspace {source.label} ({source.path}) into {target.label}"
         data = {"source": source.workspace_id, "path": source.path, "moved": moved}

@@ -16,7 +16,7 @@ from tests.exporters.test_documents import fill_the_rest
 __all__ = ["store"]
 
 # Rows that go with the folder of the source, and those that say what a workspace is.
-OTHERS = {"workspaces", "workspace_aliases", *merging.OF_FOLDER, merging.UNDER_WAY}
+OTHERS = {"workspaces", "workspace_aliases", *merging.OF_FOLDER, "file_changes"}
 NOW = "2030-01-02T03:04:05.678Z"
 
 

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from server.confined.changes import PreparedChange
+from server.db.audit import file_changes
 from server.db.storage.connection import Database
+from server.errors import Conflict
 from tests.conftest import Agent
 from tests.importers.conftest import everything
+from tests.tools.terminal.test_memory_terminal import answered
 
 WS, PLAN, CONTEXT, STEPS = "memory_workspace", "memory_plan", "memory_context", "memory_steps"
 
@@ -125,15 +129,42 @@ async def test_two_workspaces_have_to_be_named(agent: Agent, pair: tuple[str, st
 
 
 async def test_a_change_of_a_file_that_is_decided_is_carried_out_first(
-    agent: Agent, pair: tuple[str, str], db: Database
+    agent: Agent, pair: tuple[str, str], tmp_path: Path, db: Database
 ) -> None:
-    async with db.transaction() as tx:
-        await tx.run(
-            "INSERT INTO file_changes VALUES ('c', :workspace_id, '{}', '2030-01-02T03:04:05.678Z')",
-            {"workspace_id": pair[0]},
-        )
+    await agent("memory_filesystem", "write", workspace_id=pair[0], path="a.txt", content="before")
+    with PreparedChange(str(tmp_path / "old"), ("a.txt",)) as change:
+        change.put([b"after"], None)
+        assert change.decided
+        async with db.transaction() as tx:  # a server that died behind its commit
+            await file_changes.insert(tx, pair[0], change.decided.as_json)
 
-    refused = await agent.fails(WS, "merge", **named(pair), dry_run=False)
+    done = await agent(WS, "merge", **named(pair), dry_run=False)
 
-    assert refused["code"] == "conflict"
-    assert "at this moment" in refused["message"]
+    assert done["moved"]["plans"] == 1
+    assert (tmp_path / "old/a.txt").read_text(encoding="utf-8") == "after"
+    assert not (tmp_path / "new/a.txt").exists()
+
+
+async def test_what_was_asked_about_programs_in_the_folder_ends_with_it(agent: Agent, pair: tuple[str, str]) -> None:
+    assert agent.settings
+    here, there = ({"workspace_id": one} for one in pair)
+    terminal = "memory_terminal"
+    rules = await agent.fails(terminal, "update_allowlist", **here, patterns=["ls *"])
+    asked = await agent.fails(terminal, "run", **here, command="ls -l")
+    said = await agent.fails(terminal, "run", **here, command="ls -a")
+    await answered(agent.settings, said["approval_id"])
+
+    await agent(WS, "merge", **named(pair), dry_run=False)
+
+    assert not [
+        one for one in (await agent(WS, "approvals", **there))["approvals"] if one["kind"] in ("run", "allowlist")
+    ]
+    for approval in (rules, asked, said):
+        told = await agent(WS, "approvals", approval_id=approval["approval_id"])
+        assert told["status"] == "outdated"
+    with pytest.raises(Conflict):
+        await answered(agent.settings, rules["approval_id"])
+    assert (await agent(terminal, "get_allowlist", **there))["patterns"] == []
+    assert (await agent.fails(terminal, "run", **there, command="ls -a"))["code"] == "gated"
+    logged = await agent(WS, "events", **there, types=["approval_outdated"])
+    assert len(logged["events"]) == 3
