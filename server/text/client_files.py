@@ -3,7 +3,6 @@
 A client that reads all instructions from one file gets each of them as a block between two marks in it.
 """
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 from server.text import front_matter
 from server.text.definitions import AGENT, INSTRUCTION, SKILL, fields, file_name, meta_of, text_of
+from server.text.editing import toml_tables
 
 CLIENTS = ("github", "claude", "codex", "cursor", "gemini", "opencode")
 # What our own files say of a role. Other programs read it in the text.
@@ -131,7 +131,7 @@ def _opencode(found: Found, slug: str) -> tuple[str, str]:
 def _codex(found: Found, slug: str) -> tuple[str, str]:
     meta = {"name": slug, "description": found["description"]} | _own(found, "codex")
     plain = {key: value for key, value in meta.items() if value is not None and not isinstance(value, dict)}
-    lines = [f"{_key(key)} = {_toml(value)}" for key, value in plain.items()]
+    lines = [f"{toml_tables.key(key)} = {toml_tables.value(value)}" for key, value in plain.items()]
     return f".codex/agents/{slug}.toml", "\n".join([*lines, f"developer_instructions = {_long(_role(found))}", ""])
 
 
@@ -168,16 +168,8 @@ def _role(found: Found) -> str:
     return "\n".join([body, "", BOUNDARIES, "## Boundaries", *told]) if told else body
 
 
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else _toml(key)
-
-
-def _toml(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def _long(text: str) -> str:
-    lines = (_toml(line)[1:-1].replace('\\"', '"') for line in text.split("\n"))
+    lines = (toml_tables.value(line)[1:-1].replace('\\"', '"') for line in text.split("\n"))
     return '"""\n' + "\n".join(lines).replace('"""', '""\\"') + '\n"""'
 
 
