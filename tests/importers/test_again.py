@@ -170,3 +170,27 @@ async def test_verify_tells_what_was_changed_on_purpose(take: Taker, root: Path)
     report = await take.verify(root)
     assert {finding.json_path for finding in report.differences} == {"$.title", "$.updated_at"}
     assert report.exit_code == 3
+
+
+async def test_a_store_is_imported_again_after_its_workspace_was_merged_into_another(
+    take: Taker, root: Path, tmp_path: Path
+) -> None:
+    first = await take(root)
+    [source] = [part.workspace_id for part in first.parts if part.workspace_id]
+    (tmp_path / "new").mkdir()
+    ws = "memory_workspace"
+    target = (await take.ask(ws, {"action": "register", "workspace_path": str(tmp_path / "new")}))["workspace_id"]
+    pair = {"source_workspace_id": source, "target_workspace_id": target}
+    await take.ask(ws, {"action": "merge", **pair, "dry_run": False})
+    before = everything(take.db.path)
+
+    again = await take(root)
+
+    assert (again.exit_code, set(again.files)) == (0, {"unchanged"})
+    assert everything(take.db.path) == before
+    path, plan_id = plan_of(root)
+    change(path, title="Another title")
+    changed = await take(root)
+    assert (changed.files["imported"], changed.files.get("failed")) == (1, None)
+    plan = await take.ask("memory_plan", {"action": "get", "plan_id": plan_id})
+    assert (plan["title"], plan["workspace_id"]) == ("Another title", target)

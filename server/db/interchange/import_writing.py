@@ -253,8 +253,8 @@ async def _account(run: Run, found: Rows, tx: Transaction) -> None:
         f"""
         INSERT INTO import_files (file_id, run_id, workspace_id, created_at, {", ".join(FILE_COLUMNS)})
         VALUES (:file_id, :run_id, :workspace_id, :now, {", ".join(":" + name for name in FILE_COLUMNS)})
-        ON CONFLICT (file_id) DO UPDATE SET run_id = excluded.run_id, created_at = excluded.created_at,
-            {", ".join(f"{name} = excluded.{name}" for name in FILE_COLUMNS)}
+        ON CONFLICT (coalesce(workspace_id, ''), path) DO UPDATE SET run_id = excluded.run_id,
+            created_at = excluded.created_at, {", ".join(f"{name} = excluded.{name}" for name in FILE_COLUMNS)}
         """,
         rows,
     )
