@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import translate
 from functools import cached_property
 from pathlib import Path
 
@@ -59,6 +60,9 @@ GUARDS = (
         "**/.vscode/settings.json",
     ), True),
 )  # fmt: skip
+LAST_NAMES = re.compile(
+    "|".join(translate(pattern.rpartition("/")[2].lstrip("!")) for guard in GUARDS for pattern in guard.patterns)
+)
 LISTED = [
     {"why": guard.why, "kept_from": "writing" if guard.is_readable else "reading and writing", "paths": guard.patterns}
     for guard in GUARDS
@@ -77,6 +81,8 @@ def against(path: str, *, writing: bool) -> str | None:
 def is_entry(parts: Sequence[str]) -> bool:
     """Return whether something is kept from being read, in a folder that is not."""
     path = "/".join(map(_plain, parts))
+    if not LAST_NAMES.match(path.rpartition("/")[2]):  # most names are none of these, and a folder may hold thousands
+        return False
     return any(verdict(guard.rules, path, is_folder=False) for guard in GUARDS if not guard.is_readable)
 
 
