@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from server.argument_problems import USELESS
 from server.errors import ProjectMemoryError
+from server.models.base import Described
 from server.registry import Param
 from server.tools import TOOLS
 
@@ -95,3 +97,21 @@ def test_limits_are_said_as_people_say_them() -> None:
     assert problems(step_list(), []) == [{"param": "steps", "problem": "has too few items: at least 1"}]
     since = PARAMS["memory_workspace.history.since"]
     assert problems(since, "soon")[0]["problem"].startswith("must be a time such as")
+
+
+# What a part of a call cannot do without.
+NEEDED: dict[str, Any] = {"task": "t", "name": "n", "title": "t", "content": "c", "type": "notes", "category": "bugfix"}
+
+
+def described(model: type[Described] = Described) -> list[type[Described]]:
+    return [each for child in model.__subclasses__() for each in (child, *described(child))]
+
+
+@pytest.mark.parametrize("model", described(), ids=lambda model: model.__name__)
+def test_null_in_a_part_of_a_call_stands_for_what_was_not_said(model: type[Described]) -> None:
+    needed = {name: NEEDED.get(name, {}) for name, field in model.model_fields.items() if field.is_required()}
+    nulls = dict.fromkeys(model.model_fields.keys() - needed.keys())
+
+    assert model.model_validate({**nulls, **needed}) == model.model_validate(needed)
+    with pytest.raises(ValidationError):
+        model.model_validate({**needed, "unknown": 1})

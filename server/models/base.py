@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Protocol, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ID_LENGTH = 12
@@ -24,6 +24,19 @@ class Model(BaseModel):
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Described(Model):
+    """A part of a call as a caller describes it. A field that it does not know is refused; null stands for absent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in cast(dict[str, object], given).items() if value is not None}
 
 
 class Columns(Protocol):

@@ -3,9 +3,9 @@
 import json
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from server.models.base import Flag, Json, JsonObject, Model, Row, Strings
+from server.models.base import Described, Flag, Json, JsonObject, Model, Row, Strings
 from server.models.text import Data, Id, Line, Lines, Text
 
 ParentType = Literal["program", "workspace", "plan", "phase", "step", "session", "agent"]
@@ -40,10 +40,8 @@ class Parent(Model):
         return f"the {self.parent_type} {self.parent_id!r}"
 
 
-class NewItem(Model):
+class NewItem(Described):
     """One item of a batch as a caller describes it. The parent is the batch's unless it names its own."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: ItemType
     data: Annotated[Data, BeforeValidator(_from_text)]
@@ -55,29 +53,23 @@ class NewItem(Model):
     expires_in: Lifetime | None = None
 
 
-class SectionEntry(Model):
+class SectionEntry(Described):
     """One thing that a section of a workspace tells."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: Line
     description: Text | None = None
     links: Annotated[list[Line], Field(max_length=100)] | None = None
 
 
-class WorkspaceSection(Model):
+class WorkspaceSection(Described):
     """A part of what is known of a workspace."""
-
-    model_config = ConfigDict(extra="forbid")
 
     summary: Text | None = None
     items: Annotated[list[SectionEntry], Field(max_length=1000)] | None = None
 
 
-class PromptSection(Model):
+class PromptSection(Described):
     """A part of a prompt file."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: Line
     content: Text

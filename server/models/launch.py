@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from server.models.base import Model
+from server.models.base import Described
 from server.models.text import Lines, SomeText
 
 
-class ScopeBoundaries(Model):
+class ScopeBoundaries(Described):
     """Which files and folders a sub-agent may change, and what it does when that is not enough."""
-
-    model_config = ConfigDict(extra="forbid")
 
     files_allowed: Lines = Field(default_factory=list[str])
     directories_allowed: Lines = Field(default_factory=list[str])

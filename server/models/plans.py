@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from server.models.base import Flag, Json, JsonObject, Model, Row, Strings
+from server.models.base import Described, Flag, Json, JsonObject, Model, Row, Strings
 from server.models.steps import NewStep
 from server.models.text import Line, Lines, Text
 
@@ -93,10 +93,8 @@ class PhaseProgress(Row):
     version: int
 
 
-class NewPhase(Model):
+class NewPhase(Described):
     """One phase as a caller describes it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Line
     description: Text | None = None

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from server.models.base import Flag, Model
+from server.models.base import Described, Flag, Model
 from server.models.plans import PlanStatus
 from server.models.steps import StepStatus
 from server.models.text import Id, Line
@@ -106,10 +106,8 @@ class Hit(Model):
     data: dict[str, Any] | None = None
 
 
-class Selector(Model):
+class Selector(Described):
     """One of the things to pull: by its kind and id, or by what it has in common with some of the hits."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Kind | None = None
     id: Id | None = None

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from server.models.base import JsonObject, Model, Row, Strings
+from server.models.base import Described, JsonObject, Model, Row, Strings
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
 
 StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
@@ -23,10 +23,8 @@ CONFIRM_BEFORE_DONE = ("confirmation", "user_validation")
 CONFIRM_BEFORE_ACTIVE = ("critical",)
 
 
-class NewStep(Model):
+class NewStep(Described):
     """One step as a caller describes it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     task: Task
     phase: Line | None = None
@@ -48,10 +46,8 @@ class NewStep(Model):
         return (self.status == "done" and (confirmable or critical)) or (self.status == "active" and critical)
 
 
-class StepEdit(Model):
+class StepEdit(Described):
     """What a caller changes of a step. `notes` replaces, `append_notes` adds a line."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: StepStatus | None = None
     task: Task | None = None

@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, cast
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from server.db.audit import events
 from server.db.library import definitions
 from server.db.plans import plan_overview, plans
 from server.db.plans.plan_overview import Overview
 from server.db.sessions import sessions
-from server.models.base import Model
+from server.models.base import Described
 from server.models.events import Event
 from server.models.library import LibraryItem
 from server.models.plans import Category, Plan
@@ -59,10 +59,8 @@ EDITS = ("code", "fix", "refactor")
 MOST_SHOWN = 10
 
 
-class Categorization(Model):
+class Categorization(Described):
     """What kind of work a plan is, in the judgement of an agent."""
-
-    model_config = ConfigDict(extra="forbid")
 
     category: Category
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
