@@ -11,7 +11,7 @@ from pydantic import Field
 from server.confined.changes import PreparedChange
 from server.confined.folder import OpenFolder, Parts
 from server.db.audit import events
-from server.errors import Conflict, NotAllowed
+from server.errors import Conflict, NotAllowed, NotFound
 from server.files import PRIVATE, PRIVATE_FOLDER
 from server.models.events import Event
 from server.models.text import Line
@@ -23,6 +23,7 @@ from server.tools.project_files.places import Root, root_of
 OutputPath = Annotated[Line, Field(description="in the workspace")]
 MARKDOWN = (".md", ".markdown")
 JSON = (".json",)
+LARGEST = 1024 * 1024
 
 
 async def give(
@@ -52,6 +53,20 @@ async def give(
 async def carry_out(call: Call, result: dict[str, Any]) -> dict[str, Any]:
     """Give the file its name, once that is stored; a call that returned the text has nothing to do."""
     return await file_changes.carry_out(call, result) if call.decided else result
+
+
+async def present(call: Call, workspace_id: str, output_path: str, *, ends: Sequence[str]) -> str | None:
+    """Return the text that is at a path where a file may be written, or None if there is none to read."""
+    root = await root_of(call, workspace_id=workspace_id)
+    return await run_sync(_text_at, root, _place(root, output_path, ends))
+
+
+def _text_at(root: Root, path: Parts) -> str | None:
+    try:
+        with OpenFolder.opened(root.path, path[:-1]) as home, home.reading(path[-1]) as file:
+            return file.read(LARGEST).decode("utf-8", "replace")
+    except (NotFound, NotAllowed):
+        return None
 
 
 def _place(root: Root, output_path: str, ends: Sequence[str]) -> Parts:

@@ -1,6 +1,7 @@
 """memory_context: texts made of what is stored, to hand out: instructions, prompts, a plan with its context."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from server.models.context import WORKSPACE_SECTIONS, Parent, PromptSection
 from server.models.events import Event
 from server.models.plans import Plan
 from server.models.text import AgentName, Id, Index, Line, Lines, SomeText, Text
+from server.text.front_matter import simple
 from server.tools import output_files
 from server.tools.common import Call
 from server.tools.context.items import Texts
@@ -23,6 +25,8 @@ PromptSections = Annotated[list[PromptSection], Field(max_length=100, descriptio
 Indices = Annotated[list[Index], Field(max_length=200)]
 Mode = Literal["agent", "ask", "edit"]
 FIRST_VERSION = "1.0.0"
+VERSION = r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}"
+PromptVersion = Annotated[str, Field(pattern=f"^{VERSION}$")]
 
 
 @TOOL.action(writes_with="output_path", takes=("budget", "force"), then=output_files.carry_out)
@@ -81,6 +85,7 @@ async def write_prompt(
     prompt_phase: Line | None = None,
     prompt_step_indices: Indices | None = None,
     prompt_expires_after: Line = "plan_completion",
+    prompt_version: PromptVersion | None = None,
     tags: Lines | None = None,
     output_path: OutputPath | None = None,
 ) -> dict[str, Any]:
@@ -89,17 +94,18 @@ async def write_prompt(
     The body is prompt_raw_body, else the sections. prompt_variables are the names that it has in {{braces}}.
     prompt_expires_after is plan_completion, phase_completion or a time. Without output_path the text is `content`; with
     it the text is written to that file of the project, which ends in .md. With force=true a file that is there is
-    replaced.
+    replaced; then the `version` goes on from the one in it (1.0.0, 1.0.1), unless prompt_version is another one.
 
     Example: {"action":"write_prompt","prompt_title":"Look","prompt_agent":"Reviewer","prompt_description":"At it",
     "output_path":"docs/look.prompt.md"}
     """
     plan = await plans.require(call.db, plan_id) if plan_id else None
+    version = await _version(call, plan, output_path, prompt_version)
     head: dict[str, Any] = {
         "agent": prompt_agent,
         "description": prompt_description,
         "mode": prompt_mode,
-        "version": FIRST_VERSION,
+        "version": version,
         "created_by": call.shared.agent,
         "plan_id": plan_id,
         "phase": prompt_phase,
@@ -112,7 +118,19 @@ async def write_prompt(
     lines = [*_front_matter(head), "", f"# {prompt_title}", "", prompt_description, "", *body]
     lines += ["", "## Variables", "", *(f"- {{{{{name}}}}}" for name in prompt_variables)] if prompt_variables else []
     text = "\n".join(lines).rstrip() + "\n"
-    return await _give(call, plan, text, output_path, ends=MARKDOWN, summary=f"Prompt {prompt_title!r} written")
+    told = await _give(call, plan, text, output_path, ends=MARKDOWN, summary=f"Prompt {prompt_title!r} written")
+    return {**told, "version": version}
+
+
+async def _version(call: Call, plan: Plan | None, output_path: str | None, wanted: str | None) -> str:
+    """Return the version of a prompt: behind that of the file whose place it takes, unless another one is wanted."""
+    workspace_id = await call.workspace_id(call.db, plan.workspace_id if plan else None)
+    there = await output_files.present(call, workspace_id, output_path, ends=MARKDOWN) if output_path else None
+    last = simple(there)[0].get("version") if there else None
+    if not isinstance(last, str) or not re.fullmatch(VERSION, last):
+        return wanted or FIRST_VERSION
+    major, minor, patch = last.split(".")
+    return wanted if wanted and wanted != last else f"{major}.{minor}.{int(patch) + 1}"
 
 
 def _front_matter(head: Mapping[str, Any]) -> Iterator[str]:

@@ -117,3 +117,28 @@ async def test_no_file_is_written_anywhere_else(
     error = await agent.fails("memory_context", "generate_instructions", plan_id=plan_id, **MISSION, output_path=path)
     assert error["code"] == "not_allowed"
     assert (await counts(db), sorted((await home(agent, workspace_id)).rglob("*"))) == before
+
+
+async def test_a_prompt_in_the_place_of_another_has_the_next_version_or_the_one_that_is_wanted(
+    agent: Agent, plan_id: str, workspace_id: str
+) -> None:
+    file = await home(agent, workspace_id) / "go.md"
+
+    async def written(**more: Any) -> str:
+        told = await agent(
+            "memory_context", "write_prompt", plan_id=plan_id, **PROMPT, output_path="go.md", force=True, **more
+        )
+        assert f'version: "{told["version"]}"' in file.read_text(encoding="utf-8")
+        return told["version"]
+
+    assert [await written() for _ in range(2)] == ["1.0.0", "1.0.1"]
+    assert await written(prompt_version="2.3.9") == "2.3.9"
+    assert await written(prompt_version="2.3.9") == "2.3.10"
+    assert await written(prompt_version="1.0.0") == "1.0.0"
+    for other in ("no front matter", "---\nversion: newest\n---\n", "---\nversion: [1, 2]\n---\n", "\udcff"):
+        file.write_bytes(other.encode("utf-8", "surrogateescape"))
+        assert await written() == "1.0.0"
+    asked = {"plan_id": plan_id, **PROMPT, "prompt_version": "two"}
+    error = await agent.fails("memory_context", "write_prompt", **asked)
+    assert [problem["param"] for problem in error["invalid"]] == ["prompt_version"]
+    assert (await agent("memory_context", "write_prompt", plan_id=plan_id, **PROMPT))["version"] == "1.0.0"
