@@ -9,7 +9,8 @@ from server import argument_problems
 from server.db.context import context_items
 from server.db.plans.plans import check_version
 from server.db.storage.connection import Reader, Transaction
-from server.errors import InvalidArguments, NotFound
+from server.db.workspaces import workspaces
+from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.base import encode
 from server.models.context import WORKSPACE_SECTIONS, ContextItem, NewItem, Parent, WorkspaceSection
 from server.models.text import Data, Line
@@ -52,6 +53,7 @@ async def workspace_set(call: Call, *, data: Data) -> dict[str, Any]:
     """
     sections = checked(data)
     async with call.write() as tx:
+        await _agree(call, tx, data)
         return await _stored(call, tx, sections)
 
 
@@ -66,6 +68,7 @@ async def workspace_update(call: Call, *, data: Data) -> dict[str, Any]:
     """
     sections = checked(data)
     async with call.write() as tx:
+        await _agree(call, tx, data)
         there = _sections(await _find(tx, await call.workspace_id(tx)))
         return await _stored(call, tx, there | {name: there.get(name, {}) | new for name, new in sections.items()})
 
@@ -132,6 +135,19 @@ def _wrapped(value: object) -> object:
         known = cast(dict[str, object], value)
         return known if {"summary", "items"} & known.keys() else {"summary": encode(known)}
     return value
+
+
+async def _agree(call: Call, tx: Transaction, data: Mapping[str, Any]) -> None:
+    """Refuse a document that says itself to be of another workspace. Its path may be that of another machine."""
+    named, workspace_id = data.get("workspace_id"), await call.workspace_id(tx)
+    if not isinstance(named, str) or named == workspace_id:
+        return
+    meant = await workspaces.find(tx, named)
+    if meant is None or meant.workspace_id != workspace_id:
+        raise Conflict(
+            f"data.workspace_id is {named!r}, but the call is about {workspace_id!r}, so nothing was changed. Leave it "
+            "out of data to keep these sections here, or name the workspace that they are of."
+        )
 
 
 async def _find(db: Reader, workspace_id: str) -> ContextItem | None:

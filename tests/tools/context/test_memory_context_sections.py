@@ -1,5 +1,7 @@
 """memory_context: what is known of a workspace, in sections."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,3 +116,65 @@ async def test_sections_are_found_by_their_words(agent: Agent, workspace_id: str
     await agent("memory_context", "workspace_set", workspace_id=workspace_id, data={"purpose": "Sells quinqueremes"})
     found = await agent("memory_context", "search", workspace_id=workspace_id, query="quinqueremes")
     assert [hit["kind"] for hit in found["hits"]] == ["context"]
+
+
+async def test_a_document_of_another_workspace_is_refused_and_one_of_another_machine_is_not(
+    agent: Agent, workspace_id: str, tmp_path: Path, db: Database
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = (await agent("memory_workspace", "register", workspace_path=str(tmp_path / "other")))["workspace_id"]
+    async with db.transaction() as tx:
+        await tx.run(
+            "INSERT INTO workspace_aliases VALUES ('old-0123456789ab', :id, 'now', 'id')", {"id": workspace_id}
+        )
+    before = await counts(db)
+    document = {
+        "schema_version": "1.0.0",
+        "workspace_path": "C:\\code\\shop",
+        "sections": {"purpose": {"summary": "s"}},
+    }
+    for action in ("workspace_set", "workspace_update"):
+        for foreign in (other, "project-000000000000"):
+            wrong = {"workspace_id": workspace_id, "data": {**document, "workspace_id": foreign}}
+            error = await agent.fails("memory_context", action, **wrong)
+            assert (error["code"], foreign in error["message"]) == ("conflict", True)
+    assert await counts(db) == before
+
+    for own in (workspace_id, "old-0123456789ab"):
+        data = {**document, "workspace_id": own}
+        await agent("memory_context", "workspace_set", workspace_id=workspace_id, data=data)
+    assert await sections(agent, workspace_id) == document["sections"]
+
+
+async def test_sections_take_a_mebibyte_and_no_more(agent: Agent, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    await agent("memory_context", "workspace_set", **here, data={"a": "x" * 1_000_000})
+    error = await agent.fails("memory_context", "workspace_update", **here, data={"b": "x" * 60_000})
+
+    assert error["code"] == "too_large"
+    assert [*await named(agent, workspace_id)] == ["a"]
+
+
+async def test_what_a_workspace_knows_outlives_its_being_registered_again(
+    agent: Agent, workspace_id: str, project: Path
+) -> None:
+    (project / "package.json").write_text('{"name": "shop", "dependencies": {"react": "1"}}', encoding="utf-8")
+    await agent("memory_context", "workspace_set", workspace_id=workspace_id, data={"project_details": "Ours"})
+    before = await sections(agent, workspace_id)
+
+    again = await agent("memory_workspace", "register", workspace_path=str(project))
+    await agent("memory_workspace", "reindex", workspace_id=workspace_id)
+
+    assert again["first_time"] is False
+    assert await sections(agent, workspace_id) == before == {"project_details": {"summary": "Ours"}}
+
+
+async def named(agent: Agent, workspace_id: str) -> dict[str, Any]:
+    """The sections, however long they are."""
+    text, offset = "", 0
+    while offset is not None:
+        told = await agent(
+            "memory_context", "workspace_get", workspace_id=workspace_id, max_bytes=45_000, offset=offset
+        )
+        text, offset = text + told["text"], told.get("next_offset")
+    return json.loads(text)
