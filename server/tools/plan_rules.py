@@ -5,7 +5,7 @@ from typing import Any
 
 from server.db.audit import events
 from server.db.dependencies.dependencies import Node
-from server.db.plans import phases, plans
+from server.db.plans import phases, plan_notes, plans
 from server.db.steps import steps
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, Gated
@@ -14,6 +14,9 @@ from server.models.plans import Plan
 from server.models.sessions import Session
 from server.models.steps import CLOSED, NewStep, StepRow
 from server.tools.common import Call
+
+LARGE = 100  # steps, from which on several plans are easier to overlook than one
+GROWN = f"This plan has {LARGE} steps or more. memory_program upgrade makes it the first plan of a program."
 
 
 async def plan_of(db: Reader, plan_id: str | None, session: Session | None) -> Plan | None:
@@ -64,6 +67,21 @@ async def created_phase(tx: Transaction, plan_id: str, before: int) -> str | lis
     """Return the name, or names, of phases that were made because a step named a new one: the plan had `before`."""
     made = list((await phases.names(tx, plan_id, first=before)).values())
     return made[0] if len(made) == 1 else made or None
+
+
+async def note_growth(tx: Transaction, plan_id: str, before: int) -> list[str]:
+    """Leave a note on a plan that grew large, once and for all; return what it says. `before` is how many steps it had.
+
+    What is in a program already needs no such advice.
+    """
+    if before >= LARGE or await steps.count(tx, plan_id) < LARGE:
+        return []
+    if (await plans.require(tx, plan_id)).program_id or await plan_notes.has(tx, plan_id, GROWN):
+        return []
+    added = await plan_notes.insert(tx, plan_id, GROWN, "info", None)
+    data = {"note_type": "info", "deliver_to": None}
+    events.record(tx, Event("note_added", "note", added.note_id, plan_id=plan_id, summary=GROWN, data=data))
+    return [GROWN]
 
 
 def refuse_gated(new: list[NewStep]) -> None:

@@ -44,6 +44,15 @@ async def require(db: Reader, plan_id: str, note_id: str, *, suffix: str = "") -
     return PlanNote.of(row)
 
 
+async def has(db: Reader, plan_id: str, note: str) -> bool:
+    """Return whether a plan has a note of exactly these words."""
+    found = await db.value(
+        "SELECT EXISTS (SELECT 1 FROM plan_notes WHERE plan_id = :plan_id AND note = :note)",
+        {"plan_id": plan_id, "note": note},
+    )
+    return bool(found)
+
+
 async def page(
     db: Reader,
     plan_id: str,

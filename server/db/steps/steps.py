@@ -15,7 +15,7 @@ from server.db.storage.rows import stored
 from server.errors import InvalidArguments, NotFound
 from server.models.base import as_dict, encode, new_id
 from server.models.plans import Plan
-from server.models.steps import USUAL_TYPE, NewStep, Step, StepBrief, StepRow
+from server.models.steps import OPEN, USUAL_TYPE, NewStep, Step, StepBrief, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
 # The columns of a step in a list.
@@ -34,6 +34,7 @@ WHOLE = f"""
     ) AS depends_on
 """
 DEFAULT_PHASE = "Steps"
+OPEN_AND_FREE = [status for status in OPEN if status != "active"]
 Shown = TypeVar("Shown", bound=StepBrief | Step)
 IS_AWAITED = """
     EXISTS (SELECT 1 FROM dependencies WHERE target_type = 'step' AND target_id = s.step_id)
@@ -142,6 +143,21 @@ async def between(db: Reader, plan_id: str, first: int, last: int) -> list[StepR
         {"plan_id": plan_id, "first": first, "last": last},
     )
     return [StepRow.of(row) for row in rows]
+
+
+async def left_behind(db: Reader, plan_id: str, index: int, *, limit: int) -> list[int]:
+    """Return the indices of steps before an index that are open and nobody is at work on, the first of them."""
+    each = """
+        SELECT * FROM (
+            SELECT order_index FROM steps WHERE plan_id = :plan_id AND status = '{}' AND order_index < :index
+            ORDER BY order_index LIMIT :limit
+        )
+    """
+    rows = await db.all(
+        " UNION ALL ".join(map(each.format, OPEN_AND_FREE)) + " ORDER BY order_index LIMIT :limit",
+        {"plan_id": plan_id, "index": index, "limit": limit},
+    )
+    return [row["order_index"] for row in rows]
 
 
 async def count(db: Reader, plan_id: str) -> int:

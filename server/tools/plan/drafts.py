@@ -24,7 +24,7 @@ from server.models.plans import (
 from server.models.steps import NewStep, StepRow, brief
 from server.text.names import folded
 from server.tools.common import Call
-from server.tools.plan_rules import refuse_gated
+from server.tools.plan_rules import note_growth, refuse_gated
 from server.tools.render import Result
 from server.tools.wording import LISTERS
 
@@ -120,7 +120,7 @@ async def made(tx: Transaction, draft: PlanDraft, plan: Plan, rows: Sequence[Ste
         **facts(plan, progress, current),
         **more,
         "depends_on_plans": list(dict.fromkeys(draft.depends_on_plans)),
-        "warnings": [*draft.warnings, *missing_goals(plan)],
+        "warnings": [*draft.warnings, *missing_goals(plan), *await note_growth(tx, plan.plan_id, 0)],
         "phases": counts_only(progress),
         "step_ids": [row.step_id for row in rows],
     }

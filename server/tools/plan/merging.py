@@ -19,7 +19,7 @@ from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.status import put_away
 from server.tools.plan.tool import TOOL
-from server.tools.plan_rules import edited, log, refuse_in_completed, unblocked
+from server.tools.plan_rules import edited, log, note_growth, refuse_in_completed, unblocked
 from server.tools.render import Result
 from server.tools.wording import LISTERS
 
@@ -112,6 +112,7 @@ async def merge_plans(
     async with call.write(is_quick=False) as tx:
         target, workspace_id = await edited(call, tx, target_plan_id)
         sources = await _sources(tx, target, source_plan_ids)
+        before = await steps.count(tx, target_plan_id)
         merged = [step_id for source in sources for step_id in await _merge(tx, source, target)]
         await plans.touch(tx, target_plan_id)
         archived = [source for source in sources if archive_sources and not source.archived_at]
@@ -128,6 +129,7 @@ async def merge_plans(
             "source_plan_ids": told["sources"],
             "steps_merged": len(merged),
             "archived_sources": [source.plan_id for source in archived],
+            "warnings": await note_growth(tx, target_plan_id, before),
             "step_ids": merged,
         }
         return Result(parts, f"memory_steps action='list' plan_id={target_plan_id!r} shows all steps")

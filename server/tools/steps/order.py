@@ -16,7 +16,7 @@ from server.models.text import Id, Index, Lines
 from server.text.names import folded
 from server.tools import step_removal, step_rules
 from server.tools.common import STEP, Call
-from server.tools.plan_rules import created_phase, edited, log, refuse_gated, refuse_in_completed
+from server.tools.plan_rules import created_phase, edited, log, note_growth, refuse_gated, refuse_in_completed
 from server.tools.render import Result
 from server.tools.step_rules import Target
 from server.tools.steps.steps import StepSpecs
@@ -245,6 +245,7 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
             "removed": len(gone),
             "trash_id": trash_id,
             "unblocked": free,
+            "warnings": await note_growth(tx, plan_id, len(before)),
         }
 
 

@@ -27,7 +27,16 @@ from server.models.steps import (
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call, Detail
-from server.tools.plan_rules import created_phase, edited, live, log, refuse_gated, refuse_in_completed, unblocked
+from server.tools.plan_rules import (
+    created_phase,
+    edited,
+    live,
+    log,
+    note_growth,
+    refuse_gated,
+    refuse_in_completed,
+    unblocked,
+)
 from server.tools.render import Page, Result, reading
 from server.tools.step_rules import Outcome, Target
 from server.tools.steps.tool import TOOL
@@ -81,7 +90,8 @@ async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], 
     log(tx, plan_id, "steps_added", f"{len(rows)} steps added to {plan.title!r}", step_ids=[r.step_id for r in rows])
     added = [{"step_id": row.step_id, "index": row.order_index, "phase": row.phase} for row in rows]
     parts: dict[str, Any] = {"plan_id": plan_id, "workspace_id": workspace_id, "steps_total": total + len(rows)}
-    parts |= {"created_phase": await created_phase(tx, plan_id, phases_before), "added": added}
+    parts |= {"created_phase": await created_phase(tx, plan_id, phases_before)}
+    parts |= {"warnings": await note_growth(tx, plan_id, total), "added": added}
     return Result(parts, f"memory_steps action='list' plan_id={plan_id!r} shows all steps")
 
 
@@ -211,9 +221,14 @@ def _changed(step: StepRow) -> dict[str, Any]:
 
 
 async def _warnings(tx: Transaction, step: StepRow) -> list[str]:
-    """Say when a step was finished before what it waits for."""
+    """Say when a step was finished before what it waits for, and before others that come first."""
     waits = await dependencies.pending_of(tx, ("step", step.step_id))
-    return [f"done before what it waits for: {', '.join(waits[:5])}"] if waits else []
+    told = [f"done before what it waits for: {', '.join(waits[:MOST_TOLD])}"] if waits else []
+    left = await steps.left_behind(tx, step.plan_id, step.order_index, limit=MOST_TOLD + 1)
+    more = ", ..." if len(left) > MOST_TOLD else ""
+    return told + [f"done out of order: open before it are steps {', '.join(map(str, left[:MOST_TOLD]))}{more}"] * bool(
+        left
+    )
 
 
 @TOOL.action(takes=("claim", "request"))

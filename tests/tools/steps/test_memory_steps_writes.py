@@ -98,3 +98,33 @@ async def test_a_change_of_order_answers_in_a_few_words(agent: Agent, workspace_
     if action == "move":
         assert answer["steps_moved"] == 150
         assert [(row["index"], row["was"]) for row in answer["moved"]] == [(0, 149)]
+
+
+async def test_a_step_that_is_done_out_of_order_says_which_were_left_behind(agent: Agent, workspace_id: str) -> None:
+    steps = [{"task": str(number)} for number in range(10)]
+    plan = await agent("memory_plan", "create", workspace_id=workspace_id, title="Order", steps=steps)
+    at = {"plan_id": plan["plan_id"]}
+    await agent("memory_steps", "update", **at, step_index=0, status="done")
+    await agent("memory_steps", "update", **at, step_index=1, status="blocked", notes="no key")
+    await agent("memory_steps", "claim", **at, step_index=2, agent="bob")
+    await agent("memory_steps", "update", **at, step_index=3, status="cancelled")
+
+    done = await agent("memory_steps", "update", **at, step_index=5, status="done")
+    last = await agent("memory_steps", "update", **at, step_index=9, status="done")
+    notes = await agent("memory_steps", "update", **at, step_index=9, notes="all of it")
+
+    assert done["warnings"] == ["done out of order: open before it are steps 1, 4"]
+    assert last["warnings"] == ["done out of order: open before it are steps 1, 4, 6, 7, 8"]
+    assert "warnings" not in notes
+    for index in (4, 6, 7, 8):
+        await agent("memory_steps", "update", **at, step_index=index, status="done")
+    in_order = await agent("memory_steps", "update", **at, step_index=1, status="done")
+    assert "warnings" not in in_order
+
+
+async def test_more_than_a_few_that_were_left_behind_are_told_in_short(agent: Agent, workspace_id: str) -> None:
+    steps = [{"task": str(number)} for number in range(10)]
+    plan = await agent("memory_plan", "create", workspace_id=workspace_id, title="Order", steps=steps)
+    done = await agent("memory_steps", "update", plan_id=plan["plan_id"], step_index=8, status="done")
+
+    assert done["warnings"] == ["done out of order: open before it are steps 0, 1, 2, 3, 4, ..."]
