@@ -189,3 +189,37 @@ async def test_phases_that_wait_for_each_other_in_turn_are_no_circle(
         ("Two", "One"),
         ("Two", "Two"),
     ]
+
+
+async def test_a_finished_phase_frees_what_waits_for_it_and_nothing_that_waits_for_more(
+    agent: Agent, program_id: str, plan_of: MakePlan
+) -> None:
+    phases = [{"name": name, "steps": [{"task": name}]} for name in ("Build", "Ship")]
+    a = await plan_of("A", phases=phases, program_id=program_id)
+    b, c, d = [await plan_of(title, "pending", program_id=program_id) for title in "BCD"]
+    for source, phase, kind in (
+        (b, "Build", "blocks"),
+        (b, "Ship", "blocks"),
+        (c, "Build", "blocks"),
+        (d, "Ship", "informs"),
+    ):
+        await agent(
+            PROGRAM, "set_dependency", program_id=program_id, source_plan_id=source, target_plan_id=a,
+            target_phase=phase, dependency_type=kind,
+        )  # fmt: skip
+
+    async def states() -> list[tuple[str, str, str]]:
+        found = (await agent(PROGRAM, "get_dependencies", program_id=program_id))["dependencies"]
+        return sorted((d["source"]["title"], d["waits_for"]["phase"], d["status"]) for d in found)
+
+    built = await agent("memory_steps", "update", plan_id=a, step_index=0, status="done")
+    assert built["unblocked"] == [{"plan_id": c}]
+    between = await states()
+    assert between == [
+        ("B", "Build", "satisfied"), ("B", "Ship", "pending"), ("C", "Build", "satisfied"), ("D", "Ship", "pending"),
+    ]  # fmt: skip
+    for later in ({"notes": "kept"}, {"status": "done"}, {"assignee": "ada"}):
+        await agent("memory_steps", "update", plan_id=a, step_index=0, **later)
+    assert await states() == between
+    shipped = await agent("memory_steps", "update", plan_id=a, step_index=1, status="done")
+    assert shipped["unblocked"] == [{"plan_id": b}]
