@@ -19,6 +19,7 @@ WRITTEN_OUT = re.compile(r"(memory_[a-z]+) ([a-z_]+) (?=\{)")
 MENTIONED = re.compile(r"`(memory_[a-z]+) ([a-z_]+)`")
 GIVEN = re.compile(r"`([a-z_]+)=([^`]+)`")
 PLACEHOLDER = re.compile(r"[a-z]+_…")
+LAST = (("memory_agent", "complete"), ("memory_plan", "archive"))
 
 
 def named(path: Path) -> str:
@@ -137,3 +138,14 @@ def test_the_content_names_and_shows_calls() -> None:
     shown = sum(len(list(written_out(path.read_text(encoding="utf-8")))) for path in CONTENT)
 
     assert (len(distinct()) > 60, shown > 15) == (True, True)
+
+
+def test_nobody_is_told_to_close_a_session_that_went_to_the_archive_with_its_plan() -> None:
+    closing = [
+        [f"{tool} {action}" for tool, action, _ in mentioned(text) if (tool, action) in LAST]
+        for text in (path.read_text(encoding="utf-8") for path in CONTENT)
+    ]
+    both = [calls for calls in closing if len(set(calls)) == 2]
+
+    assert both
+    assert all(calls.index("memory_agent complete") < calls.index("memory_plan archive") for calls in both)
