@@ -23,7 +23,7 @@ DESCRIPTION_LIMIT = 2048
 SHORT_LIMIT = 1600  # characters that whole summaries may take: every client reads them in every session
 SCALAR_TYPES = ("string", "integer", "number", "boolean")
 HELP = "help"
-MOST_PROBLEMS = 20
+MOST_PROBLEMS = 25  # more than an action has parameters
 
 
 @dataclass(frozen=True)
