@@ -6,6 +6,7 @@ from pathlib import Path
 import protocol_answers
 
 from server import catalog, catalog_pages
+from server.cli.setup import manual
 from server.settings import ASSETS
 from server.tools import TOOLS
 
@@ -15,6 +16,8 @@ def main() -> int:
     changed = _tools(checking=checking)
     changed += _text(protocol_answers.FILE, protocol_answers.current(), checking=checking)
     changed += _text(ASSETS / "docs" / "tools.md", catalog_pages.page(TOOLS.values()), checking=checking)
+    for file in (ASSETS / "README.md", ASSETS / "docs" / "editors.md"):
+        changed += _text(file, manual.page(file.read_text(encoding="utf-8")), checking=checking)
     for name in changed:
         print(f"{'stale' if checking else 'wrote'} {name}")
     return 1 if checking and changed else 0

@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,6 +34,17 @@ def replace(
         put()
 
 
+def rewrite(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+    """Write a file of somebody's whole or not at all. One that is there keeps its mode, and a link stays a link.
+
+    `mode` is that of a new one, less what the umask takes.
+    """
+    target = Path(os.path.realpath(path))
+    kept = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    with drafted(target, content, mode=mode if kept is None else PRIVATE, kept_mode=kept) as put:
+        put()
+
+
 @contextmanager
 def drafted(
     path: Path,
@@ -41,6 +53,7 @@ def drafted(
     mode: int = PRIVATE,
     modified_at: str | None = None,
     scratch: Path | None = None,
+    kept_mode: int | None = None,
 ) -> Generator[Callable[[], None]]:
     """Yield what gives a file its name, once it is on the disk under another. Without that nothing of it stays."""
     make_folder(path.parent)
@@ -57,6 +70,8 @@ def drafted(
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
+        if kept_mode is not None:
+            draft.chmod(kept_mode)
         if modified_at:
             seconds = datetime.fromisoformat(modified_at).timestamp()
             os.utime(draft, (seconds, seconds))

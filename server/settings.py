@@ -22,7 +22,8 @@ TRASH = "trash"  # in the data root: files that were overwritten or removed, and
 COPIES = "older-stores"  # in the data root: stores that were copied before they were imported
 BACKUPS = "backups"  # in the data root: copies of the database
 PROCESSES = "processes"  # in the data root: a file for each process that uses the database
-FOLDERS = (TRASH, COPIES, BACKUPS, PROCESSES)
+EDITORS = "editor-files"  # in the data root: files of editors as they were before `setup` changed them
+FOLDERS = (TRASH, COPIES, BACKUPS, PROCESSES, EDITORS)
 LOCK = "project-memory.lock"  # in the data root: who uses the database
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
@@ -169,7 +170,7 @@ def is_ours(path: Path) -> bool:
     """Return whether something in a data root is this server's; a file store may have the same one."""
     if path.name in (BACKUPS, PROCESSES):
         return path.with_name(DATABASE_NAME).exists()
-    return path.name in (COPIES, TRASH, LOCK) or path.name.startswith(DATABASE_NAME)
+    return path.name in (COPIES, TRASH, EDITORS, LOCK) or path.name.startswith(DATABASE_NAME)
 
 
 def is_to_narrow(path: Path) -> bool:

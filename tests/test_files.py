@@ -218,3 +218,18 @@ async def test_what_cannot_be_narrowed_stops_nobody(
     await (await open_store(settings)).close()
 
     assert ("cannot be narrowed" in caplog.text) is said
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o777])
+def test_what_is_rewritten_keeps_its_mode_and_its_link(tmp_path: Path, mode: int) -> None:
+    file, link = tmp_path / "there" / "file", tmp_path / "link"
+    file.parent.mkdir()
+    file.write_bytes(b"old")
+    file.chmod(mode)
+    link.symlink_to(file)
+
+    files.rewrite(link, b"new", mode=files.SHARED)
+
+    assert link.is_symlink()
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", mode)
+    assert list(file.parent.iterdir()) == [file]

@@ -60,7 +60,7 @@ ROOMS = {
 
 # Where a package of others may be imported; one that is not named here may be imported nowhere.
 THIRD_PARTY = {
-    "mcp": {"protocol", "cli/demo"},
+    "mcp": {"protocol", "cli/demo", "cli/setup/checking"},
     "sqlite3": {"db/storage"},
     "typer": {"cli"},
     "rich": {"cli"},

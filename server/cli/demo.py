@@ -19,7 +19,7 @@ from mcp.client.stdio import stdio_client
 from rich.console import Console
 from rich.text import Text
 
-from server.cli.setup.editors import LaunchCommand, editors, launch
+from server.cli.setup.launching import LaunchCommand, launch
 from server.errors import InvalidArguments
 from server.settings import ASSETS, Flags
 
@@ -343,10 +343,8 @@ def _show_end(demo: Demo, work: Work, keep: Path | None) -> None:
     demo.tell(f"All as expected: {demo.calls} calls, {len(work.finished)} steps finished, nothing lost in the crash.")
     if keep:
         demo.print(f"The database and the project are in {demo.root}.")
-    demo.tell("To use it, paste one of these (files in the project's folder count for it alone):")
-    for editor in editors(demo.start):
-        demo.print(f"\n{editor.name}: {editor.file}" + (f", or {editor.shell}" if editor.shell else ""), "cyan")
-        demo.print(editor.text)
+    demo.tell("To see which of your editors and agents it can be put into, and how:")
+    demo.print(f"    {demo.start.typed('setup')}", "cyan")
 
 
 def _in_words(call: str, answer: Json) -> list[str]:

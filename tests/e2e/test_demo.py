@@ -15,7 +15,7 @@ from rich.console import Console
 
 from server.cli import demo
 from server.cli.demo import Work
-from server.cli.setup.editors import LaunchCommand
+from server.cli.setup.launching import LaunchCommand
 from server.protocol.app import build
 from server.settings import PACKAGE, Settings
 from tests.conftest import Agent
@@ -49,7 +49,7 @@ def test_the_demo_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "All as expected" in done.stdout
     assert done.stdout.count("offers memory_agent") == 2, "two servers were started"
-    assert all(name in done.stdout for name in ("VS Code", "Claude Code", "Codex", "Gemini CLI", "Cursor"))
+    assert done.stdout.rstrip().endswith(" setup")
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not (tmp_path / "user").exists()
 

@@ -72,4 +72,4 @@ def test_the_demo_plays_with_what_the_wheel_brings(installed: Path, tmp_path: Pa
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert str(installed) in done.stdout, "the printed configuration leads to the wheel"
+    assert str(installed) in done.stdout, "the printed command leads to the wheel"

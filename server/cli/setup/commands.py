@@ -1,11 +1,43 @@
 """How these commands are called."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from server.cli.app import app
+from server.cli.app import AsJson, app
+
+
+@app.command("setup")
+def set_up(
+    context: typer.Context,
+    clients: Annotated[
+        list[str] | None, typer.Argument(metavar="[CLIENT]...", help="vscode, claude, codex, ...")
+    ] = None,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="every client that is found")] = False,
+    scope: Annotated[Literal["user", "project"], typer.Option(help="your own files, or those of this folder")] = "user",
+    name: Annotated[str, typer.Option(help="what the entry is called")] = "project-memory",
+    remove: Annotated[bool, typer.Option("--remove", help="take the entry out")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the exact change, and make none")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="start the server as each client would, on a new store")
+    ] = False,
+    instructions: Annotated[
+        bool, typer.Option("--instructions", help="also put AGENTS.md, agents and skills into this folder")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the server into your editors. Without a CLIENT or --all it only says how each of them stands.
+
+    Settings (--data-root DIR, --tools core, ...) go into the entry. Exit code: 0 all well, 1 something was not done.
+    """
+    from server.cli.setup import setup
+
+    wanted = setup.Wish(
+        clients or [], all_, scope, name, remove, dry_run=dry_run, check=check, instructions=instructions
+    )
+    raise typer.Exit(setup.run(wanted, context.obj, as_json=as_json))
 
 
 @app.command("demo")
@@ -14,7 +46,7 @@ def play_demo(
     plan: Annotated[Path | None, typer.Argument(help="a Markdown checklist; without it, one that comes along")] = None,
     keep: Annotated[Path | None, typer.Option(help="a new folder to leave the database and the project in")] = None,
 ) -> None:
-    """Drive a real server through a plan, kill it on the way, and print how to set up your editor."""
+    """Drive a real server through a plan, kill it on the way, and say what to do next."""
     from server.cli import demo
 
     raise typer.Exit(demo.run(plan, keep, context.obj))

@@ -1,96 +1,210 @@
-"""How each editor is told to start this server."""
+"""The editors and agents that start this server: where each keeps its servers, and how an entry of ours looks there.
 
-import json
-import os
-import shlex
-import subprocess
-import sys
+One table, EDITORS. `setup` edits by it, and the documents are made of it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from server.settings import PACKAGE
+from server.cli.setup.launching import LaunchCommand
+from server.errors import InvalidArguments
 
 NAME = "project-memory"
 START_SECONDS = 30  # that a client gives the server to start, on a machine that is busy
-WHERE = "import server; print(server.__path__[0])"
+Scope = Literal["user", "project"]
+Entry = dict[str, object]
+MAC, WINDOWS = "darwin", "win32"
 
 
 @dataclass(frozen=True)
-class LaunchCommand:
-    """The command that starts the server, from whatever folder."""
+class Machine:
+    """What decides where editors keep their files."""
 
-    command: str
-    args: list[str]
-    env: dict[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def entry(self) -> dict[str, object]:
-        return {"command": self.command, "args": self.args, **({"env": self.env} if self.env else {})}
+    platform: str
+    home: Path
+    project: Path
+    environ: Mapping[str, str]
 
     @property
-    def shell(self) -> str:
-        words = [self.command, *self.args]
-        return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    def folders(self) -> dict[str, Path]:
+        """What the names in braces stand for in the files of EDITORS."""
+        config = self._named("XDG_CONFIG_HOME", self.home / ".config")
+        apps = {
+            MAC: self.home / "Library" / "Application Support",
+            WINDOWS: self._named("APPDATA", self.home / "AppData" / "Roaming"),
+        }
+        return {
+            "home": self.home,
+            "config": config,
+            "apps": apps.get(self.platform, config),
+            "codex": self._named("CODEX_HOME", self.home / ".codex"),
+            "copilot": self._named("COPILOT_HOME", self.home / ".copilot"),
+            "claude": self._named("CLAUDE_CONFIG_DIR", self.home),
+        }
+
+    def _named(self, variable: str, otherwise: Path) -> Path:
+        """Return the folder that a variable names; one that is not absolute means nothing."""
+        named = Path(self.environ.get(variable, ""))
+        return named if named.is_absolute() else otherwise
+
+    def at(self, place: str) -> Path:
+        """Return the path that a place of EDITORS is: of this user, or else in the project."""
+        if not place.startswith("{"):
+            return self.project / place
+        name, _, rest = place[1:].partition("}")
+        return self.folders[name] / rest.removeprefix("/")
 
 
-def launch() -> LaunchCommand:
-    """Return how to start the server that is running now.
-
-    Editors start it in the project's folder, where a folder called `server` would be imported in its place by a plain
-    `python -m server`, and PYTHONPATH may name another one: -I ignores both. It also ignores what is not installed for
-    good; then -P, and a PYTHONPATH of its own, does.
-    """
-    isolated = subprocess.run([sys.executable, "-I", "-c", WHERE], capture_output=True, text=True, check=False)
-    if isolated.returncode == 0 and Path(isolated.stdout.strip()).resolve() == PACKAGE:
-        return LaunchCommand(sys.executable, ["-I", "-m", "server"])
-    return LaunchCommand(sys.executable, ["-P", "-m", "server"], {"PYTHONPATH": str(PACKAGE.parent)})
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Editor:
-    """An editor, the file it reads, and what to put there. `shell` is a command that does the same."""
+    """An editor or agent: the files it reads, the key its servers stand under, and what an entry looks like.
+
+    Of several files the first is meant, unless another one exists. Its programs tell that it is there, or `signs`, or
+    the folders of its files; `usual` is what the editor adds to an entry by itself. `command` is its own, for a file
+    that nothing else may write.
+    """
 
     name: str
-    file: str
-    text: str
-    shell: str = ""
+    title: str
+    key: str
+    user: tuple[str, ...]
+    project: tuple[str, ...]
+    entry: Callable[[LaunchCommand], Entry]
+    pitfall: str
+    programs: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
+    project_signs: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    usual: Mapping[str, object] = field(default_factory=dict[str, object])
+    command: str = ""
+    instructions: str = "AGENTS.md"
+    library: str = ""
+
+    def places(self, scope: Scope, platform: str) -> tuple[str, ...]:
+        if scope == "project":
+            return self.project
+        return self.elsewhere.get(platform, self.user)
+
+    def signs_of(self, scope: Scope, platform: str) -> tuple[str, ...]:
+        """Return what only exists where the editor is used."""
+        if scope == "project":
+            return self.project_signs
+        return self.signs or tuple(place.rpartition("/")[0] for place in self.places(scope, platform))
+
+    @property
+    def is_toml(self) -> bool:
+        return any(place.endswith(".toml") for place in (*self.user, *self.project))
 
 
-def editors(start: LaunchCommand) -> list[Editor]:
-    """Return the configuration of each editor; the files in the home folder count for all projects."""
-    servers = _json({"mcpServers": {NAME: start.entry}})
-    env = "".join(f" --env {shlex.quote(f'{name}={value}')}" for name, value in start.env.items())
-    return [
-        Editor("VS Code", ".vscode/mcp.json", _json({"servers": {NAME: {"type": "stdio", **start.entry}}})),
-        Editor("Claude Code", ".mcp.json", servers, f"claude mcp add{env} --scope user {NAME} -- {start.shell}"),
-        Editor("Codex", "~/.codex/config.toml", _toml(start)),
-        Editor("Gemini CLI", ".gemini/settings.json or ~/.gemini/settings.json", servers),
-        Editor("Copilot CLI", "~/.copilot/mcp-config.json", _json({"mcpServers": {NAME: _copilot(start)}})),
-        Editor("Cursor", ".cursor/mcp.json or ~/.cursor/mcp.json", servers),
-        Editor(
-            "opencode", "opencode.json or ~/.config/opencode/opencode.json", _json({"mcp": {NAME: _opencode(start)}})
-        ),
-    ]
+def _plain(start: LaunchCommand) -> Entry:
+    return {"command": start.command, "args": start.args, **_env(start)}
 
 
-def _toml(start: LaunchCommand) -> str:
-    """Return the entry of Codex, which drops the tools of an optional server that is not up within a second."""
-    lines = [f"[mcp_servers.{NAME}]", f"command = {_json(start.command)}", f"args = {_json(start.args)}"]
-    lines += ["required = true", f"startup_timeout_sec = {START_SECONDS}"]
-    if start.env:
-        lines += ["", f"[mcp_servers.{NAME}.env]", *(f"{k} = {_json(v)}" for k, v in start.env.items())]
-    return "\n".join(lines)
+def _typed(start: LaunchCommand) -> Entry:
+    return {"type": "stdio", **_plain(start)}
 
 
-def _copilot(start: LaunchCommand) -> dict[str, object]:
-    return {"type": "local", **start.entry, "tools": ["*"]}
+def _copilot(start: LaunchCommand) -> Entry:
+    return {"type": "local", **_plain(start), "tools": ["*"]}
 
 
-def _opencode(start: LaunchCommand) -> dict[str, object]:
+def _codex(start: LaunchCommand) -> Entry:
+    started = {"command": start.command, "args": start.args, "required": True, "startup_timeout_sec": START_SECONDS}
+    return {**started, **_env(start)}
+
+
+def _opencode(start: LaunchCommand) -> Entry:
     environment = {"environment": start.env} if start.env else {}
     return {"type": "local", "command": [start.command, *start.args], **environment, "enabled": True}
 
 
-def _json(value: object) -> str:
-    """Return JSON on one line; a string or a list of strings is TOML as well."""
-    return json.dumps(value, ensure_ascii=False)
+def _zed(start: LaunchCommand) -> Entry:
+    return {"command": start.command, "args": start.args, "env": start.env}
+
+
+def _env(start: LaunchCommand) -> Entry:
+    return {"env": start.env} if start.env else {}
+
+
+EDITORS = (
+    Editor(
+        "vscode", "VS Code", "servers", ("{apps}/Code/User/mcp.json",), (".vscode/mcp.json",), _typed,
+        "`type` is required. A named profile has a file of its own: `MCP: Open User Configuration` shows which.",
+        programs=("code",), signs=("{apps}/Code",), project_signs=(".vscode",), library="github",
+    ),
+    Editor(
+        "claude", "Claude Code", "mcpServers", ("{claude}/.claude.json",), (".mcp.json",), _typed,
+        "Only `claude mcp add` writes the user's file, which holds much more. It asks before it uses a project's.",
+        programs=("claude",), signs=("{claude}/.claude.json", "{home}/.claude"),
+        project_signs=(".mcp.json", ".claude"), usual={"type": "stdio", "env": {}}, command="claude",
+        instructions="CLAUDE.md", library="claude",
+    ),
+    Editor(
+        "codex", "Codex", "mcp_servers", ("{codex}/config.toml",), (".codex/config.toml",), _codex,
+        "Without `required` it silently goes without the tools of a server that takes more than a second to start. It "
+        "passes few environment variables on, refuses a `type`, and reads a project's file only once you trust it.",
+        programs=("codex",), project_signs=(".codex",), library="codex",
+    ),
+    Editor(
+        "gemini", "Gemini CLI", "mcpServers", ("{home}/.gemini/settings.json",), (".gemini/settings.json",), _plain,
+        "It keeps variables that look like secrets from a server, unless its `env` names them.",
+        programs=("gemini",), project_signs=(".gemini",), usual={"env": {}},
+        instructions="GEMINI.md", library="gemini",
+    ),
+    Editor(
+        "copilot", "Copilot CLI", "mcpServers", ("{copilot}/mcp-config.json",), (".github/mcp.json",), _copilot,
+        "Without `tools` it offers none. VS Code reads the user's file, too.",
+        programs=("copilot",), project_signs=(".github/mcp.json",), usual={"env": {}},
+        library="github",
+    ),
+    Editor(
+        "cursor", "Cursor", "mcpServers", ("{home}/.cursor/mcp.json",), (".cursor/mcp.json",), _plain,
+        "A new server has to be switched on in its settings.",
+        programs=("cursor", "cursor-agent"), project_signs=(".cursor",), usual={"env": {}},
+        library="cursor",
+    ),
+    Editor(
+        "opencode", "opencode", "mcp", ("{config}/opencode/opencode.json", "{config}/opencode/opencode.jsonc"),
+        ("opencode.json", "opencode.jsonc"), _opencode,
+        "The command and its arguments are one list, and the variables are called `environment`.",
+        programs=("opencode",), project_signs=("opencode.json", "opencode.jsonc", ".opencode"), library="opencode",
+    ),
+    Editor(
+        "windsurf", "Windsurf", "mcpServers", ("{home}/.codeium/windsurf/mcp_config.json",), (), _plain,
+        "It uses at most 100 tools of all servers together.",
+        programs=("windsurf",), usual={"env": {}},
+    ),
+    Editor(
+        "zed", "Zed", "context_servers", ("{config}/zed/settings.json",), (".zed/settings.json",), _zed,
+        "Its settings have comments and commas at the end, which stay.",
+        programs=("zed", "zeditor"), project_signs=(".zed",),
+        elsewhere={MAC: ("{home}/.config/zed/settings.json",), WINDOWS: ("{apps}/Zed/settings.json",)},
+        usual={"source": "custom", "env": {}},
+    ),
+    Editor(
+        "claude-desktop", "Claude Desktop", "mcpServers", ("{apps}/Claude/claude_desktop_config.json",), (), _plain,
+        "It reads the file when it starts: quit it and start it again.",
+        usual={"env": {}},
+    ),
+    Editor(
+        "mcp-json", "any that reads .mcp.json", "mcpServers", (), (".mcp.json",), _typed,
+        "VS Code and Claude Code read it; it is the file that `claude` means with `--scope project`.",
+        project_signs=(".mcp.json",),
+    ),
+)  # fmt: skip
+
+
+def named(word: str) -> Editor:
+    """Return the editor of a name or title, however it is written."""
+    for editor in EDITORS:
+        if _letters(word) in (_letters(editor.name), _letters(editor.title)):
+            return editor
+    known = ", ".join(editor.name for editor in EDITORS)
+    raise InvalidArguments(f"There is no client {word[:80]!r} that setup knows. There are: {known}.")
+
+
+def _letters(word: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", word.lower())

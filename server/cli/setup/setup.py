@@ -1,0 +1,233 @@
+"""`setup`: put the server into the editors of this machine, or of a project; or say how each of them stands."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.cli.screen import ATTENTION, QUIET, TROUBLE, Column, Screen, Styled
+from server.cli.setup import applying, checking, instructing
+from server.cli.setup.editors import EDITORS, NAME, Editor, Machine, Scope, named
+from server.cli.setup.launching import arguments_of, launch
+from server.cli.setup.looking import EditorLook, SetupJob, look
+from server.cli.setup.manual import snippet
+from server.errors import InvalidArguments
+from server.settings import SETTINGS, Flags, Settings, load
+from server.text.display import shown
+from server.tools.commands import command, joined
+
+FITTING = re.compile(r"[A-Za-z0-9_-]{1,64}")  # for every client: some take nothing else for a name
+TROUBLED = ("cannot be read", "failed")
+OPEN = ("would add", "differs", "would remove")
+COLUMNS = (Column("client"), Column("state"), Column("file", is_wide=True), Column("", is_wide=True))
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for."""
+
+    clients: Sequence[str] = ()
+    all_: bool = False
+    scope: Scope = "user"
+    name: str = NAME
+    remove: bool = False
+    dry_run: bool = False
+    check: bool = False
+    instructions: bool = False
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.clients or self.all_) and not self.dry_run and not self.check
+
+
+@dataclass
+class SetupOutcome:
+    """What there is to tell."""
+
+    findings: list[EditorLook] = field(default_factory=list[EditorLook])
+    checks: list[checking.Checked] = field(default_factory=list[checking.Checked])
+    instructed: list[instructing.Instructed] = field(default_factory=list[instructing.Instructed])
+
+    @property
+    def exit_code(self) -> int:
+        bad = any(one.state in TROUBLED for one in self.findings)
+        bad = bad or any(not one.is_good for one in self.checks)
+        return int(bad or any(one.state == "failed" for one in self.instructed))
+
+
+def run(wish: Wish, flags: Flags, *, as_json: bool = False) -> int:
+    """Look, and do what is wished; print it and return the exit code."""
+    editors = _chosen(wish)
+    settings = load(flags)
+    job = _job(wish, flags)
+    outcome, screen = SetupOutcome(), Screen()
+    for editor in editors:
+        finding = look(editor, job, is_named=bool(wish.clients))
+        outcome.findings.append(
+            applying.apply(finding, job, settings.data_root) if _is_meant(wish, finding) else finding
+        )
+    if wish.check:
+        outcome.checks = checking.check(outcome.findings, job, is_named=bool(wish.clients))
+    if wish.instructions:
+        used = [one.editor for one in outcome.findings if one.state != "not there"]
+        asked = instructing.InstructionsWanted(job, settings, changes=wish.changes)
+        outcome.instructed = instructing.instruct(used, asked)
+    if as_json:
+        screen.json(_payload(wish, outcome))
+    else:
+        _show(screen, wish, outcome, settings, job)
+    return outcome.exit_code
+
+
+def _chosen(wish: Wish) -> list[Editor]:
+    """Return the editors that are meant, or refuse what makes no sense together."""
+    if not FITTING.fullmatch(wish.name):
+        raise InvalidArguments("--name takes up to 64 of the letters A to Z, digits, - and _.")
+    if wish.clients and wish.all_:
+        raise InvalidArguments("Name clients or say --all, not both.")
+    if wish.check and (wish.remove or wish.dry_run or wish.instructions):
+        raise InvalidArguments("--check only looks and starts; leave --remove, --dry-run and --instructions out.")
+    if wish.check and wish.scope == "project":
+        raise InvalidArguments(
+            "--check starts no entry of a project's files, which others write, too; leave --scope project out."
+        )
+    editors = list(dict.fromkeys(map(named, wish.clients))) or list(EDITORS)
+    sides = {editor.name: editor.project if wish.scope == "project" else editor.user for editor in editors}
+    if wish.clients and (without := [editor for editor in editors if not sides[editor.name]]):
+        other = "user" if wish.scope == "project" else "project"
+        raise InvalidArguments(f"{without[0].name} has no file of that scope; it takes --scope {other}.")
+    return [editor for editor in editors if sides[editor.name]]
+
+
+def _job(wish: Wish, flags: Flags) -> SetupJob:
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise InvalidArguments("The home folder cannot be told; set HOME.") from error
+    arguments_of(flags)
+    machine = Machine(sys.platform, home, Path.cwd(), os.environ)
+    return SetupJob(machine, wish.scope, wish.name, launch(), flags, wish.remove)
+
+
+def _is_meant(wish: Wish, finding: EditorLook) -> bool:
+    return wish.changes and finding.state in OPEN
+
+
+def _show(screen: Screen, wish: Wish, outcome: SetupOutcome, settings: Settings, job: SetupJob) -> None:
+    if wish.check:
+        _show_checks(screen, outcome.checks)
+        return
+    if wish.dry_run:
+        for finding in outcome.findings:
+            _show_change(screen, finding)
+    if not wish.dry_run or not any(one.state in OPEN for one in outcome.findings):
+        rows = [(one.editor.name, _state(one), str(one.file), _remark(one)) for one in outcome.findings]
+        screen.table(COLUMNS, rows)
+    for finding in outcome.findings:
+        _show_notes(screen, finding, job)
+    instructing.show(screen, outcome.instructed)
+    for line in _advice(wish, outcome, settings, job.machine.environ):
+        screen.unbroken(Styled(line, QUIET))
+
+
+def _state(finding: EditorLook) -> Styled:
+    styles = {"cannot be read": TROUBLE, "failed": TROUBLE, "differs": ATTENTION, "not there": QUIET}
+    return Styled(finding.state, styles.get(finding.state, ""))
+
+
+def _remark(finding: EditorLook) -> str:
+    return f"backup: {finding.backup}" if finding.backup and not finding.why else finding.why
+
+
+def _show_notes(screen: Screen, finding: EditorLook, job: SetupJob) -> None:
+    """Say what a person has to know or do now; of a file that setup cannot edit, what to put there by hand."""
+    if finding.state in TROUBLED and not job.removes:
+        screen.line(f"{finding.editor.title}: {finding.why}. It was left alone. By hand, put this into {finding.file}:")
+        for line in snippet(finding.editor, job.name, finding.wanted).splitlines():
+            screen.unbroken(line, indent=2)
+    for note in dict.fromkeys(finding.notes if finding.state in ("added", "updated") else ()):
+        screen.line(f"{finding.editor.title}: {note}")
+    if finding.state == "added":
+        screen.line(f"{finding.editor.title}: {finding.editor.pitfall.replace('`', '')}")
+
+
+def _show_change(screen: Screen, finding: EditorLook) -> None:
+    if finding.commands and finding.state in OPEN:
+        for words in finding.commands:
+            screen.unbroken(joined(*words))
+    elif finding.state in OPEN:
+        for line in difference(finding):
+            _print_exactly(screen, line)
+
+
+def difference(finding: EditorLook) -> Iterator[str]:
+    """Yield the lines of a unified diff of the file, as `patch` takes them."""
+    names = [str(finding.file) if text is not None else os.devnull for text in (finding.old, finding.new)]
+    old, new = ((text or "").splitlines(keepends=True) for text in (finding.old, finding.new))
+    for line in difflib.unified_diff(old, new, names[0], names[1]):
+        yield line.removesuffix("\n")
+        if not line.endswith("\n"):
+            yield "\\ No newline at end of file"
+
+
+def _print_exactly(screen: Screen, line: str) -> None:
+    """Print a line of somebody's file: its tabs stay, and so does the end of the line where no terminal shows it."""
+    body = line.removesuffix("\r")
+    told = "\t".join(map(shown, body.split("\t"))) + (line[len(body) :] if screen.is_plain else "")
+    if screen.is_plain:
+        screen.console.file.write(f"{told}\n")
+    else:
+        styles = {"+": "green", "-": "red", "@": QUIET}
+        screen.unbroken(Styled(told, styles.get(told[:1], "")))
+
+
+def _show_checks(screen: Screen, checks: Sequence[checking.Checked]) -> None:
+    columns = (Column("client"), Column("state"), Column("", is_wide=True))
+    rows = [(one.editor.name, Styled(one.state, "" if one.is_good else TROUBLE), one.told) for one in checks]
+    screen.table(columns, rows)
+    if not checks:
+        screen.line("No client on this machine has an entry. `setup --all` puts it in.")
+
+
+def _advice(wish: Wish, outcome: SetupOutcome, settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what to do next."""
+    states = {one.state for one in outcome.findings}
+    given = ["--scope", wish.scope] if wish.scope != "user" else []
+    given += ["--name", wish.name] if wish.name != NAME else []
+    given += ["--remove"] if wish.remove else []
+    who = list(wish.clients) or ["--all"]
+    if not wish.changes and states & set(OPEN):
+        yield f"Nothing was changed. To do it: {command(settings, 'setup', *who, *given)}"
+    if states & {"added", "updated"}:
+        yield f"Restart the client, or reload its servers. To try the entries: {command(settings, 'setup', '--check')}"
+    passed = [setting.env for setting in SETTINGS if environ.get(setting.env)]
+    if passed and not wish.remove:
+        yield (
+            f"{', '.join(passed)} in this shell will not reach every client; give the flag to setup and it stands in "
+            "the entry."
+        )
+
+
+def _payload(wish: Wish, outcome: SetupOutcome) -> dict[str, object]:
+    return {
+        "scope": wish.scope,
+        "changed": wish.changes,
+        "clients": [_told(one) for one in outcome.findings],
+        **({"checks": [one.payload() for one in outcome.checks]} if wish.check else {}),
+        **({"instructions": [one.payload() for one in outcome.instructed]} if wish.instructions else {}),
+    }
+
+
+def _told(one: EditorLook) -> dict[str, object]:
+    more = {
+        "why": one.why,
+        "diff": "\n".join(difference(one)) if one.state in OPEN and not one.commands else "",
+        "commands": [joined(*words) for words in one.commands] if one.state in OPEN else [],
+        "notes": list(one.notes) if one.state in ("added", "updated") else [],
+        "backup": str(one.backup) if one.backup else "",
+    }
+    known = {"client": one.editor.name, "title": one.editor.title, "state": one.state, "file": str(one.file)}
+    return {**known, **{name: value for name, value in more.items() if value}}
