@@ -206,6 +206,7 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("workspace events", "memory_workspace", "events", {}),
     ("workspace events of type", "memory_workspace", "events", {"types": ["plan_created"]}),
     ("workspace trash", "memory_workspace", "trash", {}),
+    ("workspace attention", "memory_workspace", "attention", {}),
     ("plan list", "memory_plan", "list", {}),
     ("plan list 200", "memory_plan", "list", {"limit": WIDE, "max_bytes": 45_000}),
     ("plan list active by priority", "memory_plan", "list", {"status": "active", "order": "priority"}),

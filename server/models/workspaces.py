@@ -107,6 +107,43 @@ class HeldClaim(HeldStep):
     expired: Flag = None
 
 
+class LostLease(Row):
+    """A step whose holder was not heard of in time: whoever asks next may have it. `plan` is the title of its plan."""
+
+    step_id: str
+    plan_id: str
+    plan: str
+    index: int
+    task: str
+    claimed_by: str
+    agent: str | None = None
+    lease_expires_at: str
+
+
+class StuckStep(Row):
+    """A step that is blocked or failed, since when, and the end of its notes, which may say why."""
+
+    step_id: str
+    plan_id: str
+    plan: str
+    index: int
+    task: str
+    status: Literal["blocked", "failed"]
+    assignee: str | None = None
+    note: str | None = None
+    since: str
+
+
+class SilentSession(Row):
+    """A session that did not end and of which nothing is heard any more."""
+
+    session_id: str
+    agent: str
+    plan_id: str | None = None
+    plan: str | None = None
+    last_seen_at: str
+
+
 class TrashSummary(Row):
     """What the trash holds; the oldest entry may go for good from `may_go_from` on."""
 

@@ -135,12 +135,12 @@ def _review_plan(given: Given) -> str:
 def _what_needs_me(given: Given) -> str:
     place = _place(given)
     return f"""Tell me what needs me. Confirm nothing yourself.
-1. What waits for a person's word: {shown("memory_workspace", "approvals", **place)}
-2. What does not go on: {shown("memory_plan", "list", status="blocked", **place)}
+1. What waits for a person's word, what is stuck, who wrote to me: {shown("memory_workspace", "attention", **place)}
+2. Plans that do not go on: {shown("memory_plan", "list", status="blocked", **place)}
    and {shown("memory_plan", "list", status="paused", **place)}
 3. What happened last: {shown("memory_workspace", "history", **place)}
 Tell me each thing in a line: what it is, who asked and since when, what depends on it, and how I answer. I answer in
-a terminal: project-memory approvals."""
+a terminal: project-memory status."""
 
 
 PROMPTS = {

@@ -23,7 +23,8 @@ ORPHANED = """
 STATUS = f"CASE WHEN {ORPHANED} THEN 'orphaned' ELSE s.status END"
 
 
-def _moments(db: Reader, silence: int) -> dict[str, str]:
+def moments(db: Reader, silence: int) -> dict[str, str]:
+    """Return what ORPHANED compares with."""
     return {"now": db.now(), "silent": later(db.now(), -silence)}
 
 
@@ -91,7 +92,7 @@ async def get(db: Reader, session_id: str, silence: int) -> Session:
             SELECT *, 1 AS archived FROM sessions_archive WHERE session_id = :session_id
         ) s
         """,
-        {"session_id": session_id, **_moments(db, silence)},
+        {"session_id": session_id, **moments(db, silence)},
     )
     if row is None:
         raise await _missing(db, session_id)
@@ -138,7 +139,7 @@ async def list_(
         "session_id": session_id,
         "limit": limit,
         "length": SHOWN,
-        **_moments(db, silence),
+        **moments(db, silence),
     }
     rows, totals = await db.batch(
         (
@@ -176,7 +177,7 @@ async def close_orphans(tx: Transaction, workspace_id: str, silence: int) -> lis
             summary = coalesce(summary || char(10), '') || :note
         WHERE workspace_id = :workspace_id AND {ORPHANED} RETURNING *
         """,
-        {"workspace_id": workspace_id, "note": note, **_moments(tx, silence)},
+        {"workspace_id": workspace_id, "note": note, **moments(tx, silence)},
     )
     closed = [Session.of(row) for row in rows]
     for session in closed:

@@ -1,6 +1,6 @@
 """memory_workspace: the projects that own plans and memory, what happened in them, what waits for a human."""
 
-from server.tools.workspace import approvals, ghosts, indexing, logs, merge, pending, workspaces
+from server.tools.workspace import approvals, attention, ghosts, indexing, logs, merge, pending, workspaces
 from server.tools.workspace.tool import TOOL
 
 __all__ = ["ACTIONS", "TOOL"]
@@ -8,6 +8,7 @@ __all__ = ["ACTIONS", "TOOL"]
 # Each adds its actions to the tool when it is imported.
 ACTIONS = (
     approvals,
+    attention,
     ghosts,
     indexing,
     logs,

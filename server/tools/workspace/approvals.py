@@ -32,7 +32,7 @@ async def approvals_(call: Call, *, plan_id: Id | None = None, approval_id: Id |
     workspace_id = await call.workspace_id(call.db, plan.workspace_id if plan else None)
     after, limit = call.after("approvals", 3), call.shared.limit
     asked, reached = await approvals.waiting(call.db, workspace_id, plan_id, limit=COUNTED)
-    rows = [row.told() for row in asked] + [_told(gate) for gate in reached]
+    rows = [row.told() for row in asked] + [told(gate) for gate in reached]
     rest = [row for row in rows if after is None or _place(row) > after]
     words = {word: command(call.settings, word, "ID") for word in ("confirm", "reject")}
     extra = {"workspace_id": workspace_id, **({"answer": words} if rows else {})}
@@ -56,6 +56,7 @@ def _id(row: dict[str, Any]) -> str:
     return row.get("step_id") or row["phase_id"]
 
 
-def _told(gate: ReachedGate) -> dict[str, Any]:
+def told(gate: ReachedGate) -> dict[str, Any]:
+    """Return a gate that nobody asked about as results show it."""
     found = {f"{gate.type}_id": gate.id, "kind": gate.type, "plan_id": gate.plan_id, "plan": gate.plan}
     return {**found, "name": gate.name[:SHOWN], "index": gate.index, **({"since": gate.since} if gate.since else {})}
