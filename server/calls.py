@@ -2,7 +2,9 @@
 
 import json
 import logging
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from server import aliases
@@ -48,10 +50,11 @@ async def run(
     older: Older | None = None,
     progress: Progress | None = None,
     asker: Asker | None = None,
+    whole: bool = False,
 ) -> str:
-    """Run one tool call and return the text of its result."""
+    """Run one tool call and return the text of its result. A `whole` one is as long as it is, whatever was asked."""
     try:
-        return await _run(store, tools, name, arguments, older=older, progress=progress, asker=asker)
+        return await _run(store, tools, name, arguments, older=older, progress=progress, asker=asker, whole=whole)
     except ProjectMemoryError as error:
         completed(error)
         raise
@@ -66,6 +69,7 @@ async def _run(
     older: Older | None,
     progress: Progress | None,
     asker: Asker | None,
+    whole: bool,
 ) -> str:
     if name not in tools:
         near = nearest(name, tools)
@@ -80,7 +84,8 @@ async def _run(
     if store.settings.read_only and bound.action.writes(bound.arguments):
         without = f"; without {bound.action.writes_with} this call writes nothing" if bound.action.writes_with else ""
         raise NotAllowed(f"This server was started with --read-only (PM_READ_ONLY); it refuses every write{without}.")
-    db, shared = await store.open(), Shared(**bound.shared)
+    shared = replace(Shared(**bound.shared), max_bytes=sys.maxsize) if whole else Shared(**bound.shared)
+    db = await store.open()
     request = await _request(db, bound, shared, store.settings.session_timeout)
     call = Call(
         db, store.settings, bound.action, shared, store.waits, store.processes, older, progress, request,

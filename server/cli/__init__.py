@@ -9,7 +9,7 @@ from server.cli.app import PROGRAM, app
 from server.errors import ProjectMemoryError
 from server.settings import Flags
 
-FAMILIES = ("setup", "answers", "stores", "upkeep")
+FAMILIES = ("setup", "views", "answers", "stores", "upkeep")
 
 for family in FAMILIES:  # in the order of --help
     import_module(f"server.cli.{family}.commands")

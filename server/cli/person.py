@@ -35,16 +35,23 @@ def ask(lines: Sequence[str], verb: str, note: str | None = None) -> Word:
 
 def refuse_agents(verb: str) -> None:
     """Refuse, unless there is a terminal of a person's own and no sign of an agent."""
+    if refused := refusal(verb):
+        raise refused
+
+
+def refusal(verb: str) -> NotAllowed | None:
+    """Return why no person can be asked here, or None."""
     if sign := sign_of_an_agent(os.environ):
-        raise NotAllowed(
+        return NotAllowed(
             f"Only a person may {verb}, and {sign} in the environment says that an agent runs this. "
             "Open a terminal of your own and run the same command there."
         )
     if not _is_terminal():
-        raise NotAllowed(
+        return NotAllowed(
             f"Only a person may {verb}, in a terminal: here stdin or stdout is a pipe, a file or another session's. "
             "Open a terminal and run the same command there."
         )
+    return None
 
 
 def sign_of_an_agent(environ: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TextIO
+from typing import Any, Protocol, TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from server.models.base import encode
+from server.settings import Settings
 from server.text.display import shown
 
 HEADING, ATTENTION, TROUBLE, QUIET = "bold", "yellow", "bold red", "dim"
@@ -39,6 +40,13 @@ class Styled:
 
 
 Cell = str | Styled
+
+
+class View(Protocol):
+    """Something that was read, for people and for programs."""
+
+    def draw(self, screen: "Screen", chosen: Settings) -> None: ...
+    def told(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class Screen:
         )
         is_ascii = self.console.options.ascii_only
         self._full, self._empty, self._dots = ("#", ".", "...") if is_ascii else ("█", "░", "…")
+        self._is_fixed = width is not None
         self._has_begun = False
 
     @property
@@ -87,8 +96,11 @@ class Screen:
             self.console.print(_joined(cells), overflow="fold")
 
     def unbroken(self, *cells: Cell, indent: int = 0) -> None:
-        """Print texts in a row that the terminal alone may wrap, so that a command in it can be copied."""
-        if self.is_plain:
+        """Print texts in a row that the terminal alone may wrap, so that a command in it can be copied.
+
+        On a screen of fixed width, which is drawn over and over, they are wrapped like others.
+        """
+        if self.is_plain or self._is_fixed:
             self.line(*cells, indent=indent)
         else:
             self.console.print(Text(" " * indent) + _joined(cells), soft_wrap=True)
@@ -160,7 +172,9 @@ class Screen:
         """Print that a list was cut, and how to get the rest of it."""
         if rest:
             number = f"{rest:,}" if isinstance(rest, int) else rest
-            self.unbroken(Styled(f"{number} more {what}: {how}", QUIET), indent=GAP)
+            self.unbroken(
+                Styled(f"{number} more {what.removesuffix('s') if rest == 1 else what}: {how}", QUIET), indent=GAP
+            )
 
     def cut(self, cell: Cell, room: int) -> Cell:
         """Return a text in at most so many cells; in a pipe, whole."""

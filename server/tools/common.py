@@ -218,11 +218,7 @@ class Call:
         return (await sessions.require(db, self.shared.session_id)).workspace_id
 
     async def _fallback(self, db: Reader) -> str | None:
-        """Return the workspace of PM_WORKSPACE, else the deepest registered one that holds the server's cwd."""
-        chosen = self.settings.workspace
-        path = expanded(chosen) if chosen else cwd()
-        by_id = await workspaces.find(db, chosen) if chosen else None
-        found = by_id or (await holding(db, path) if path.is_absolute() else None)
+        found = await fallback(db, self.settings.workspace)
         return found.workspace_id if found else None
 
     async def _ambiguous(self, db: Reader) -> Ambiguous:
@@ -234,6 +230,13 @@ class Call:
             + (" of one of these." if known else "; none is registered: memory_workspace action='register' adds one."),
             workspaces=known[:20],
         )
+
+
+async def fallback(db: Reader, chosen: str) -> Workspace | None:
+    """Return the workspace of PM_WORKSPACE, which is `chosen`, else the deepest registered one that holds our cwd."""
+    path = expanded(chosen) if chosen else cwd()
+    by_id = await workspaces.find(db, chosen) if chosen else None
+    return by_id or (await holding(db, path) if path.is_absolute() else None)
 
 
 async def holding(db: Reader, path: Path) -> Workspace | None:

@@ -106,9 +106,9 @@ def test_a_bar_is_full_only_when_all_is_done() -> None:
 
 
 def test_a_list_that_was_cut_says_how_to_get_the_rest() -> None:
-    told = "\n".join(on_a_terminal(40, lambda screen: screen.more(1950, "plans", "project-memory status --limit 2000")))
-
-    assert "1,950 more plans: project-memory status --limit 2000" in ESCAPE.sub("", told)
+    told = in_a_pipe(lambda screen: screen.more(1950, "plans", "project-memory status --limit 2000"))
+    assert told == "  1,950 more plans: project-memory status --limit 2000\n"
+    assert "1 more plan: x" in in_a_pipe(lambda screen: screen.more(1, "plans", "x"))
     assert on_a_terminal(40, lambda screen: screen.more(0, "plans", "never")) == []
 
 

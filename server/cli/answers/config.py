@@ -3,6 +3,7 @@
 import anyio
 
 from server.cli import person
+from server.cli.screen import Column, Screen
 from server.db.shared_state import shared_settings
 from server.errors import NotFound
 from server.models.approvals import Word
@@ -11,18 +12,20 @@ from server.settings import Flags, Settings, load
 from server.store import open_store
 
 CLI = "cli"
+COLUMNS = (Column("SETTING"), Column("VALUE"), Column("SET BY"), Column("WHEN"), Column("MEANS", is_wide=True))
 
 
 def get(flags: Flags, key: str) -> int:
     """Print the value of a setting."""
-    print(anyio.run(_value, _chosen(flags), _definition(key)))
+    Screen().line(anyio.run(_value, _chosen(flags), _definition(key)))
     return 0
 
 
 def list_(flags: Flags) -> int:
     """Print every setting with its value, who set it, and what it means."""
-    for line in anyio.run(_listed, _chosen(flags)):
-        print(line)
+    rows = anyio.run(_listed, _chosen(flags))
+    screen = Screen()
+    screen.table(COLUMNS, [(key, value, who, screen.when(since), means) for key, value, who, since, means in rows])
     return 0
 
 
@@ -36,7 +39,7 @@ def set_(flags: Flags, key: str, value: str) -> int:
         lines = [f"Set {key} to {value} (it is {old}), for every server of {chosen.database}", wanted.meaning]
         word = person.ask(lines, f"loosen {key}")
     anyio.run(_store, chosen, wanted, value, word)
-    print(f"{key} is {value}.")
+    Screen().line(f"{key} is {value}.")
     return 0
 
 
@@ -60,18 +63,20 @@ async def _value(chosen: Settings, wanted: Definition) -> str:
         await db.close()
 
 
-async def _listed(chosen: Settings) -> list[str]:
+async def _listed(chosen: Settings) -> list[tuple[str, str, str, str, str]]:
+    """Return every setting: its name, its value, who set it and since when, and what it means."""
     db = await open_store(chosen)
     try:
         known = await shared_settings.stored(db)
     finally:
         await db.close()
-    lines: list[str] = []
-    for one in DEFINED.values():
-        row = known.get(one.key)
-        said = f"set by {row.changed_by} ({row.via}) at {row.updated_at}" if row else "default"
-        lines += [f"{one.key} = {row.value if row else one.default}  ({said})", f"    {one.meaning}"]
-    return lines
+    rows = ((one, known.get(one.key)) for one in DEFINED.values())
+    return [
+        (one.key, row.value, f"{row.changed_by} ({row.via})", row.updated_at, one.meaning)
+        if row
+        else (one.key, one.default, "default", "", one.meaning)
+        for one, row in rows
+    ]
 
 
 async def _store(chosen: Settings, wanted: Definition, value: str, word: Word) -> None:

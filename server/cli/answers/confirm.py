@@ -1,10 +1,9 @@
 """`approvals`, `confirm`, `reject`: what waits for a human, and a human's answer."""
 
-from datetime import datetime
-
 import anyio
 
 from server.cli import person
+from server.cli.screen import QUIET, Cell, Column, Screen, Styled
 from server.db.audit import events
 from server.db.gates import approvals, gates
 from server.db.plans import plans
@@ -12,7 +11,6 @@ from server.db.storage.connection import Database, Reader
 from server.db.workspaces import workspaces
 from server.errors import Conflict, NotFound
 from server.models.approvals import HUMAN, Approval, Gate, ReachedGate, Word
-from server.models.base import encode
 from server.models.events import Origin
 from server.settings import Flags, Settings, load
 from server.store import open_store
@@ -22,6 +20,7 @@ from server.tools.commands import command
 
 MOST = 200
 SHOWN = 100  # characters of a name in a list
+COLUMNS = (Column("ID"), Column("WHEN"), Column("WHAT", is_wide=True), Column("WHY", is_wide=True), Column("WHO"))
 
 
 def answer(flags: Flags, wanted: str, *, yes: bool, note: str | None) -> int:
@@ -32,7 +31,7 @@ def answer(flags: Flags, wanted: str, *, yes: bool, note: str | None) -> int:
     person.refuse_agents(verb)
     target, lines = anyio.run(_question, chosen, wanted, yes)
     word = person.ask(lines, verb, note)
-    print(anyio.run(_record, chosen, target, word, yes))
+    Screen().line(anyio.run(_record, chosen, target, word, yes))
     return 0
 
 
@@ -99,10 +98,9 @@ def show(flags: Flags, *, as_json: bool) -> int:
     rows, reached = anyio.run(_waiting, chosen)
     if as_json:
         told = [row.told() for row in rows] + [gate.model_dump(exclude_none=True) for gate in reached]
-        print(encode({"approvals": told}))
+        Screen().json({"approvals": told})
         return 0
-    for line in _lines(chosen, rows, reached):
-        print(line)
+    _draw(Screen(), chosen, rows, reached)
     return 0
 
 
@@ -119,26 +117,20 @@ async def _waiting(chosen: Settings) -> tuple[list[Approval], list[ReachedGate]]
         await db.close()
 
 
-def _lines(chosen: Settings, rows: list[Approval], reached: list[ReachedGate]) -> list[str]:
+def _draw(screen: Screen, chosen: Settings, rows: list[Approval], reached: list[ReachedGate]) -> None:
     if not rows and not reached:
-        return ["Nothing waits for you."]
-    now = datetime.now().astimezone()
-    told: list[str] = []
-    for row in rows:
-        age = _age((now - datetime.fromisoformat(row.created_at)).total_seconds())
-        told.append(f"{row.approval_id}  {age}  {shown(row.what)}  (asked by {shown(row.asked_by or '?')})")
-        told.append(f"    {shown(row.why)}")
-    told += [_gate(gate) for gate in reached]
-    confirm, reject = command(chosen, "confirm", "ID"), command(chosen, "reject", "ID")
-    return [*told, "", f"Answer with: {confirm}", f"or: {reject}"]
+        screen.line("Nothing waits for you.")
+        return
+    screen.table(COLUMNS, [*(_asked(screen, row) for row in rows), *(_reached(screen, gate) for gate in reached)])
+    screen.heading("")
+    screen.unbroken(Styled("answer: ", QUIET), command(chosen, "confirm", "ID"))
+    screen.unbroken(Styled("    or: ", QUIET), command(chosen, "reject", "ID"))
 
 
-def _gate(gate: ReachedGate) -> str:
-    return f"{gate.id}  {gate.type} {shown(gate.name[:SHOWN])!r} of {shown(gate.plan)!r}  (reached)"
+def _asked(screen: Screen, row: Approval) -> tuple[Cell, ...]:
+    return row.approval_id, screen.when(row.created_at), row.what, row.why, row.asked_by or "?"
 
 
-def _age(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
+def _reached(screen: Screen, gate: ReachedGate) -> tuple[Cell, ...]:
+    what = f"{gate.type} {gate.name[:SHOWN]!r} of {gate.plan!r}"
+    return gate.id, screen.when(gate.since), what, "reached, and nobody asked yet", ""

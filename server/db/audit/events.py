@@ -142,6 +142,40 @@ async def latest(db: Reader, workspace_id: str, *, limit: int) -> list[LoggedEve
     return [LoggedEvent.of(row) for row in rows]
 
 
+@dataclass(frozen=True)
+class Feed:
+    """Which events somebody follows: of a workspace or of all, of a plan, of some types."""
+
+    workspace_id: str | None = None
+    plan_id: str | None = None
+    types: Sequence[str] = ()
+
+    @property
+    def where(self) -> str:
+        places = [f"{name} = :{name}" for name in ("workspace_id", "plan_id") if getattr(self, name)]
+        return " AND ".join([*places, "(:types = '[]' OR type IN (SELECT value FROM json_each(:types)))"])
+
+    def params(self, **more: Any) -> dict[str, Any]:
+        return {
+            "workspace_id": self.workspace_id,
+            "plan_id": self.plan_id,
+            "types": encode(list(self.types)),
+            **more,
+        }
+
+
+async def last(db: Reader, feed: Feed, *, limit: int) -> list[LoggedEvent]:
+    """Return the last events of a feed, the newest at the end."""
+    query = f"SELECT * FROM event_log WHERE {feed.where} ORDER BY event_id DESC LIMIT :limit"
+    return [LoggedEvent.of(row) for row in reversed(await db.all(query, feed.params(limit=limit)))]
+
+
+async def after(db: Reader, feed: Feed, event_id: int, *, limit: int) -> list[LoggedEvent]:
+    """Return the events of a feed behind one, oldest first."""
+    query = f"SELECT * FROM event_log WHERE event_id > :after AND {feed.where} ORDER BY event_id LIMIT :limit"
+    return [LoggedEvent.of(row) for row in await db.all(query, feed.params(after=event_id, limit=limit))]
+
+
 async def last_id(db: Reader) -> int:
     """Return the id of the newest event of all workspaces."""
     return await db.value("SELECT coalesce(max(event_id), 0) FROM event_log")

@@ -188,9 +188,11 @@ class Database(Reader):
         """Return a number that moves with every commit, of whichever process."""
         return await self.value("PRAGMA data_version")
 
-    async def wait_for_change(self, mark: int, seconds: float) -> bool:
-        """Wait until `version` is no longer `mark`, looking ever less often; return False after `seconds`."""
-        pause = LOOK_SECONDS[0]
+    async def wait_for_change(self, mark: int, seconds: float, *, pause: float = LOOK_SECONDS[0]) -> bool:
+        """Wait until `version` is no longer `mark`, looking ever less often; return False after `seconds`.
+
+        Between the first two looks is a `pause`.
+        """
         with anyio.move_on_after(seconds):
             while await self.version() == mark:
                 await anyio.sleep(pause)

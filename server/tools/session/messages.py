@@ -1,6 +1,7 @@
 """memory_session: messages between agents, and the inbox they wait in."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -49,36 +50,67 @@ async def send_message(
     """
     async with call.write() as tx:
         require_actor(tx)
-        plan = await plans.require(tx, plan_id) if plan_id else None
-        recipient = await _session(call, tx, to_agent)
-        thread = await messages.require_thread(tx, thread_id) if thread_id else None
-        homes = {named.workspace_id for named in (plan, recipient, thread) if named}
-        message = NewMessage(
-            workspace_id=await call.workspace_id(tx, _only(homes)),
-            plan_id=plan_id,
-            thread_id=thread.thread_id if thread else None,
+        letter = await addressed(
+            tx,
+            call.settings.session_timeout,
             to_agent=to_agent,
-            priority=priority,
             content=content,
+            plan_id=plan_id,
+            priority=priority,
+            thread_id=thread_id,
         )
-        return await messages.waiting_twin(tx, message) or await _send(tx, message)
+        return await send(tx, letter.to(await call.workspace_id(tx, letter.workspace_id)))
 
 
-async def _send(tx: Transaction, message: NewMessage) -> Sent:
+@dataclass(frozen=True)
+class Addressed:
+    """A message whose addressee, plan and thread are there, and the workspace they are in, if they say."""
+
+    workspace_id: str | None
+    message: dict[str, Any]
+
+    def to(self, workspace_id: str) -> NewMessage:
+        return NewMessage(workspace_id=workspace_id, **self.message)
+
+
+async def addressed(
+    tx: Transaction,
+    silence: int,
+    *,
+    to_agent: str,
+    content: str,
+    priority: str,
+    plan_id: str | None = None,
+    thread_id: str | None = None,
+) -> Addressed:
+    """Look for what a message names, or raise."""
+    plan = await plans.require(tx, plan_id) if plan_id else None
+    recipient = await _session(tx, to_agent, silence)
+    thread = await messages.require_thread(tx, thread_id) if thread_id else None
+    homes = {named.workspace_id for named in (plan, recipient, thread) if named}
+    told = {"plan_id": plan_id, "to_agent": to_agent, "priority": priority, "content": content}
+    return Addressed(_only(homes), {**told, "thread_id": thread.thread_id if thread else None})
+
+
+async def send(tx: Transaction, message: NewMessage, **said: str | None) -> Sent:
+    """Send a message in the name of who writes, unless the same one still waits; its event tells what was `said`."""
+    if twin := await messages.waiting_twin(tx, message):
+        return twin
     sent = await messages.insert(tx, message)
     told = f"{tx.origin.agent} to {message.to_agent}: {' '.join(message.content.split())[:120]}"
     data = {"to_agent": message.to_agent, "priority": message.priority, "thread_id": sent.thread_id}
+    data |= {name: value for name, value in said.items() if value}
     events.record(
         tx, Event("message_sent", "message", sent.message_id, plan_id=message.plan_id, summary=told, data=data)
     )
     return sent
 
 
-async def _session(call: Call, tx: Transaction, to_agent: str) -> Session | None:
+async def _session(tx: Transaction, to_agent: str, silence: int) -> Session | None:
     """Return the session that an address names, or None if it is the name of an agent."""
     if not to_agent.startswith(SESSION_PREFIX):
         return None
-    session = await sessions.get(tx, to_agent, call.settings.session_timeout)
+    session = await sessions.get(tx, to_agent, silence)
     if session.status == "completed":
         raise Conflict(
             f"The session {to_agent} was completed at {session.completed_at}; nobody reads in it any more. "

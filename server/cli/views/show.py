@@ -1,0 +1,78 @@
+"""`show`: one thing whole, whatever it is."""
+
+from typing import Any
+
+import anyio
+
+from server.cli.screen import Screen
+from server.cli.views import readable, store
+from server.cli.views.plan_status import plan_named
+from server.db.plans import plans
+from server.db.search import identities
+from server.db.search.identities import Thing
+from server.db.steps import steps
+from server.db.storage.connection import Reader
+from server.errors import InvalidArguments
+from server.settings import Flags, Settings, load
+from server.store import Store
+
+# The call that reads a thing of a kind whole, and the name that its id has there.
+CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "workspace": ("memory_workspace", "info", "workspace_id", {}),
+    "plan": ("memory_plan", "get", "plan_id", {"detail": "full", "include": ["context"]}),
+    "step": ("memory_steps", "get", "step_id", {}),
+    "session": ("memory_session", "get_session", "session_id", {}),
+    "program": ("memory_program", "get", "program_id", {}),
+    "approval": ("memory_workspace", "approvals", "approval_id", {}),
+    "message": ("memory_session", "inbox", "message_id", {}),
+    "lineage": ("memory_agent", "get_lineage", "lineage_id", {}),
+    "context_item": ("memory_context", "get", "item_id", {}),
+    "checkpoint": ("memory_session", "list_checkpoints", "checkpoint_id", {}),
+    "file_edit": ("memory_steps", "list_edits", "edit_id", {}),
+    "run": ("memory_terminal", "read_output", "run_id", {}),
+}
+OF_A_WORKSPACE = ("checkpoint", "file_edit")  # whose calls have to name it
+
+
+def run(flags: Flags, name: str, *, as_json: bool) -> int:
+    """Print a thing; return the exit code."""
+    chosen = load(flags)
+    chosen.require_database()
+    kind, found = anyio.run(_found, chosen, name)
+    screen = Screen()
+    if as_json:
+        screen.json(found)
+    else:
+        readable.draw(screen, kind, found)
+    return 0
+
+
+async def _found(chosen: Settings, name: str) -> tuple[str, dict[str, Any]]:
+    async with store.reading(chosen) as opened:
+        db = await opened.open()
+        one = await _named(db, name.strip())
+        return one.kind, await _whole(opened, db, one)
+
+
+async def _named(db: Reader, name: str) -> Thing:
+    """Return what a person names: by its id, the end of that, or as the step of a plan."""
+    plan, mark, index = name.rpartition("#")
+    if not mark:
+        return await identities.named(db, name)
+    if not (index.isdecimal() and len(index) < 10):
+        raise InvalidArguments(
+            f"{name[:80]!r} is no step. PLAN#index takes a number: `status PLAN` shows those of its steps."
+        )
+    found = await plans.require(db, await plan_named(db, plan))
+    step = await steps.require_at(db, found.plan_id, int(index), suffix="_archive" if found.archived_at else "")
+    return Thing("step", step.step_id, step.task)
+
+
+async def _whole(opened: Store, db: Reader, one: Thing) -> dict[str, Any]:
+    """Return a thing as the action shows it that reads it, or as it is stored if there is none."""
+    row = await identities.row(db, one)
+    if one.kind not in CALLS:
+        return row
+    tool, action, name, more = CALLS[one.kind]
+    home = {"workspace_id": row["workspace_id"]} if one.kind in OF_A_WORKSPACE else {}
+    return await store.ask(opened, tool, action, **{name: one.id}, **more, **home)

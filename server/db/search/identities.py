@@ -1,0 +1,143 @@
+"""Every kind of thing that has an id: where it is stored, and how one is found by the end of its id."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.db.storage.connection import Reader
+from server.errors import Ambiguous, NotFound
+from server.models.base import as_dict, encode
+
+LEAST = 4  # characters of the end of an id
+NEAR = 5
+EMPTY = (None, "", "[]", "{}")
+LABEL = 200  # characters of what one is called
+
+
+@dataclass(frozen=True)
+class IdentifiedTable:
+    """A table whose rows have ids, and what people call one of them."""
+
+    table: str
+    key: str
+    label: str
+    archives: bool = False
+    hidden: str = "0"  # the condition that a row is not shown
+
+    @property
+    def tables(self) -> Sequence[str]:
+        return (self.table, f"{self.table}_archive") if self.archives else (self.table,)
+
+
+IDENTITIES = {
+    "workspace": IdentifiedTable(
+        "workspaces", "workspace_id", "coalesce(display_name, name)", hidden="importing IS NOT NULL"
+    ),
+    "plan": IdentifiedTable("plans", "plan_id", "title", archives=True),
+    "phase": IdentifiedTable("phases", "phase_id", "name", archives=True),
+    "step": IdentifiedTable("steps", "step_id", "task", archives=True),
+    "session": IdentifiedTable("sessions", "session_id", "agent", archives=True),
+    "program": IdentifiedTable("programs", "program_id", "title"),
+    "risk": IdentifiedTable("program_risks", "risk_id", "title"),
+    "approval": IdentifiedTable("approvals", "approval_id", "what", archives=True),
+    "message": IdentifiedTable("messages", "message_id", "content"),
+    "note": IdentifiedTable("plan_notes", "note_id", "note", archives=True),
+    "lineage": IdentifiedTable("lineage", "lineage_id", "from_agent || ' to ' || to_agent", archives=True),
+    "context_item": IdentifiedTable("context_items", "item_id", "type", archives=True),
+    "research": IdentifiedTable("research_documents", "document_id", "filename", archives=True),
+    "knowledge": IdentifiedTable("knowledge", "knowledge_id", "title"),
+    "memory": IdentifiedTable("memory_entries", "entry_id", "key"),
+    "checkpoint": IdentifiedTable("checkpoints", "checkpoint_id", "name", archives=True),
+    "file_edit": IdentifiedTable("step_file_edits", "edit_id", "file_path", archives=True),
+    "reservation": IdentifiedTable("file_reservations", "reservation_id", "path"),
+    "build_script": IdentifiedTable("build_scripts", "script_id", "name", archives=True),
+    "confirmation": IdentifiedTable("confirmations", "confirmation_id", "coalesce(confirmed_by, via)", archives=True),
+    "dependency": IdentifiedTable(
+        "dependencies", "dependency_id", "source_id || ' waits for ' || target_id", archives=True
+    ),
+    "run": IdentifiedTable("runs", "run_id", "name"),
+    "allowlist": IdentifiedTable("terminal_allowlist", "rule_id", "program"),
+    "trash": IdentifiedTable("trash", "trash_id", "title"),
+    "import": IdentifiedTable("import_runs", "run_id", "source_path"),
+}
+LABELS = f"""
+    SELECT {{key}} AS id, substr({{label}}, 1, {LABEL}) AS label FROM {{table}}
+    WHERE {{key}} IN (SELECT value FROM json_each(:ids))
+"""
+EVENTS = {"legacy_store": "workspace", "steps": "step"}  # what events call some kinds of things
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing that was found: its kind, its id, and the beginning of what it is called."""
+
+    kind: str
+    id: str
+    label: str
+
+
+async def named(db: Reader, wanted: str, kinds: Iterable[str] = IDENTITIES) -> Thing:
+    """Return the thing that has an id, or is the only one whose id ends so; raise NotFound or Ambiguous."""
+    found = await _where(db, kinds, "{key} = :wanted", wanted)
+    if not found and len(wanted) >= LEAST:
+        found = await _where(db, kinds, "substr({key}, -length(:wanted)) = :wanted", wanted)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        told = ", ".join(f"{one.id} ({one.kind} {one.label[:60]!r})" for one in found[:NEAR])
+        raise Ambiguous(f"More than one id ends in {wanted[:80]!r}: {told}. Give more of it.")
+    short = f" An end of an id has {LEAST} characters or more." if len(wanted) < LEAST else ""
+    raise NotFound(f"Nothing has the id {wanted[:80]!r}, and none ends so.{short}")
+
+
+async def _where(db: Reader, kinds: Iterable[str], condition: str, wanted: str) -> list[Thing]:
+    parts = (
+        f"""
+        SELECT * FROM (
+            SELECT '{kind}' AS kind, {of.key} AS id, substr({of.label}, 1, {LABEL}) AS label FROM {table}
+            WHERE {condition.format(key=of.key)} AND NOT ({of.hidden}) LIMIT {NEAR + 1})
+        """
+        for kind, of in ((kind, IDENTITIES[kind]) for kind in kinds)
+        for table in of.tables
+    )
+    rows = await db.all(" UNION ALL ".join(parts), {"wanted": wanted})
+    return [Thing(row["kind"], row["id"], row["label"] or "") for row in rows]
+
+
+async def row(db: Reader, found: Thing) -> dict[str, Any]:
+    """Return everything that is stored of a thing, as it is stored; JSON is read."""
+    of = IDENTITIES[found.kind]
+    for table in of.tables:
+        stored = await db.one(f"SELECT * FROM {table} WHERE {of.key} = :id", {"id": found.id})
+        if stored is not None:
+            return {name: _read(value) for name, value in as_dict(stored).items() if value not in EMPTY}
+    raise NotFound(f"{found.id} is gone.")
+
+
+def _read(value: object) -> object:
+    if isinstance(value, str) and value[:1] in "[{" and value[-1:] in "]}":
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+async def labels(db: Reader, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return what things are called, by the kind that events say they are, and id; of those that are still there."""
+    ids: dict[str, list[str]] = {}
+    for kind, name in wanted:
+        ids.setdefault(kind, []).append(name)
+    known = {kind: IDENTITIES[EVENTS.get(kind, kind)] for kind in ids if EVENTS.get(kind, kind) in IDENTITIES}
+    statements = [
+        (kind, LABELS.format(key=of.key, label=of.label, table=table), {"ids": encode(ids[kind])})
+        for kind, of in known.items()
+        for table in of.tables
+    ]
+    found = await db.batch(*((sql, params) for _, sql, params in statements))
+    return {
+        (kind, row["id"]): row["label"] or ""
+        for (kind, _, _), rows in zip(statements, found, strict=True)
+        for row in rows
+    }
