@@ -28,6 +28,7 @@ import bench_bare
 import bench_client
 import bench_concurrency
 import bench_import
+import bench_people
 import bench_scale
 import bench_search
 import bench_tokens
@@ -413,6 +414,11 @@ def import_(place: Place) -> Iterator[Figure]:
     yield from bench_import.figures(place.root)
 
 
+def people(place: Place) -> Iterator[Figure]:
+    """What a person waits for in a terminal."""
+    yield from bench_people.figures(place.root)
+
+
 def tokens(place: Place) -> Iterator[Figure]:
     """What a model reads: before its first call, in the commonest answers, and in a whole session."""
     yield from size(place)
@@ -429,6 +435,7 @@ BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "search": search,
     "concurrency": concurrency,
     "import": import_,
+    "people": people,
 }
 
 
