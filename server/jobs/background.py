@@ -24,6 +24,7 @@ from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
 
+TRIM_AFTER_SECONDS = 60.0
 PATIENCE_SECONDS = 20.0  # that an agent waits for an import before it is told that it goes on
 STAGES = ("Copying", "Reading", "Writing", "Verifying")
 Job = Callable[[], Awaitable[None]]
@@ -53,6 +54,7 @@ class Background:
         if not self._store.settings.read_only:
             yield "the list of servers", self._register
             yield "what was left undone", self._catch_up
+            yield "the trim of what outlived its time", self._trim
             yield "the profiles of new workspaces", self._index_all
 
     @property
@@ -110,6 +112,12 @@ class Background:
         from server.jobs import registration
 
         await registration.run(self._store)
+
+    async def _trim(self) -> None:
+        await anyio.sleep(TRIM_AFTER_SECONDS)  # most servers end before
+        from server.jobs import trimming
+
+        await trimming.run(self._store)
 
     async def _catch_up(self) -> None:
         """Carry out the changes of files that a process which died had stored, and note what died with one."""

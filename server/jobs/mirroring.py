@@ -182,7 +182,7 @@ async def _follow(db: Reader, folder: Folder, cursor: Cursor | None, is_over: Is
             f"{str(folder.path)!r} mirrors another database. Name another folder, or make it a mirror of this database "
             f"with: {on(data_root, 'mirror', '--mirror', str(folder.path))}"
         )
-    known = cursor if cursor and now.oldest - 1 <= cursor.event_id <= now.newest else None
+    known = cursor if cursor and now.trimmed <= cursor.event_id <= now.newest else None
     work = Pass(db, folder, is_over, data_root)
     if known is None:
         await _everything(work, now)

@@ -30,6 +30,7 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "workspace_moved": (("workspace",), "its folder is another one now; data.from, data.to"),
     "workspace_linked": (("workspace",), "it became parent or child of another workspace"),
     "workspace_unlinked": (("workspace",), "it is parent or child of that workspace no more"),
+    "trimmed": (("workspace", "store"), "what outlived its setting was removed for good; data.table, data.rows"),
     "workspace_merged": (("workspace",), "everything of another workspace is here now; data.source, data.path"),
     "files_reserved": (("workspace",), "somebody says on which files they work"),
     "files_released": (("workspace",), "reservations of files ended"),

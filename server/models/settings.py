@@ -96,6 +96,23 @@ DEFINITIONS = (
         kind="size",
         least=1_000_000,
     ),
+    *(
+        Definition(f"retention.{name}", default, f"how long {what}", kind="duration", least=least * 86_400)
+        for name, default, least, what in (
+            ("trash", "30d", 1, "what was deleted can come back"),
+            ("expired", "1d", 0, "what has expired (facts, context, reservations) stays after that"),
+            ("messages", "90d", 1, "a message stays after it was acknowledged"),
+            ("event_log", "180d", 30, "events stay; those of plans that are not completed stay longer"),
+            ("update_log", "2y", 30, "the history stays"),
+        )
+    ),
+    Definition(
+        "warn_size",
+        "1GB",
+        "size of the database from which on people and agents are warned",
+        kind="size",
+        least=1_000_000,
+    ),
 )
 DEFINED = {found.key: found for found in DEFINITIONS}
 

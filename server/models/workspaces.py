@@ -178,6 +178,8 @@ class Stats(Model):
     trash: TrashSummary | None = None
     crash_check: CrashCheck | None = None
     expiring: dict[str, dict[str, int | str]] = Field(default_factory=dict[str, dict[str, int | str]])
+    retention: dict[str, dict[str, str]] = Field(default_factory=dict[str, dict[str, str]])
+    warnings: list[str] = Field(default_factory=list[str])
 
 
 class LegacyStore(Model):

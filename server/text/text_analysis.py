@@ -87,6 +87,11 @@ def indexed(text: str) -> tuple[str, set[str]]:
     return " ".join([stems for stems, _ in pieces if stems]), {word for _, words in set(pieces) for word in words}
 
 
+def indexed_as(word: str) -> str:
+    """Return how a word of the vocabulary stands in the index."""
+    return _stem(word)
+
+
 def prepare(text: str) -> str:
     """Return the words of a text as they are indexed."""
     return indexed(text)[0]

@@ -49,6 +49,17 @@ class RowCheck:
     shallow: bool = False
 
 
+@dataclass(frozen=True)
+class AroundCheck:
+    """A check of rows and of files."""
+
+    names: tuple[str, ...]
+    look: Callable[[Reader, Settings], AsyncIterator[Seen]]
+
+    def with_files_of(self, settings: Settings) -> RowCheck:
+        return RowCheck(self.names, lambda db: self.look(db, settings))
+
+
 OBSTACLES = ("database-missing", "log-without-database", "database-unreadable", "not-a-database")
 PLACE_CHECKS = (
     PlaceCheck(("truncated",), place_checks.cut_off),
@@ -79,6 +90,13 @@ ROW_CHECKS = (
     RowCheck(("workspace-gone", "workspace-moved"), surroundings.folders),
     RowCheck(("broken-json",), database_checks.json_values, deep=True),
     RowCheck(("miscounted-plans", *database_checks.DERIVED), database_checks.derived, deep=True),
+)
+# Of a database and what lies around it.
+AROUND = (
+    AroundCheck(("mirror",), surroundings.mirror),
+    AroundCheck(("size", "growth"), surroundings.size),
+    AroundCheck(("backup-missing", "backup-old"), surroundings.last_backup),
+    AroundCheck(("expired", "files-in-trash"), surroundings.outlived),
 )
 UNREADABLE_ROWS = {"foreign-database", "schema-newer", "schema-pending"}
 ALWAYS_TOLD = {*OBSTACLES, *UNREADABLE_ROWS, "check-failed", "busy"}  # they keep what was asked for from being seen
@@ -150,9 +168,10 @@ async def _of_rows(settings: Settings, deep: bool, only: str | None) -> AsyncIte
                 if _is_wanted(one.names, only) and _is_at(one, deep or only is not None):
                     for seen in await _looked(db, one):
                         yield seen
-            if _is_wanted(("mirror",), only) and not names & UNREADABLE_ROWS:
-                async for seen in surroundings.mirror(db, settings):
-                    yield seen
+            for one in () if names & UNREADABLE_ROWS else AROUND:
+                if _is_wanted(one.names, only):
+                    for seen in await _looked(db, one.with_files_of(settings)):
+                        yield seen
     except FAILURES as error:
         yield _failed("the database", error)
 

@@ -173,7 +173,10 @@ KINDS: dict[str, FindingKind] = {
         "Writes fail on a full disk, and no backup can be made.",
         advice="Free some space on that disk.",
     ),
-    "size": FindingKind("warning", "It is larger than the setting warn_size allows.", ("trim", "--dry-run")),
+    "size": FindingKind("warning", "Everything takes longer: backups, checks, moves.", ("trim", "--dry-run")),
+    "growth": FindingKind("warning", "It will soon be larger than warn_size allows.", ("trim", "--dry-run")),
+    "backup-missing": FindingKind("warning", "What is lost then is lost for good.", ("backup",)),
+    "backup-old": FindingKind("warning", "What was written since would be lost.", ("backup",)),
     "unused-pages": FindingKind("warning", "They take space on the disk and in backups.", ("compact",)),
     "log-size": FindingKind(
         "warning",

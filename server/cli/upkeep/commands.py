@@ -25,6 +25,30 @@ def look_at_everything(
     raise typer.Exit(check.run(context.obj, deep=deep, only=only, as_json=as_json))
 
 
+@app.command("trim")
+def remove_what_outlived_its_time(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
+) -> None:
+    """Remove what is older than the retention.* settings allow, while agents work; nothing that lives."""
+    from server.cli.upkeep import trim
+
+    raise typer.Exit(trim.run(context.obj, dry_run=dry_run))
+
+
+@app.command("compact")
+def give_space_back(
+    context: typer.Context,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="until no server uses the database")] = False,
+) -> None:
+    """Write the database anew without unused space; no server may use it meanwhile. Exit code: 75 in use."""
+    from server.cli.upkeep import compact
+
+    raise typer.Exit(compact.run(context.obj, wait=wait))
+
+
 @app.command("repair")
 def mend_one_finding(
     context: typer.Context,

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from server.db.audit import trash
 from server.db.interchange.exports import ALL_PLANS
 from server.db.plans.plan_archive import ARCHIVE
 from server.db.storage.connection import Reader
-from server.models.base import later
 
 # Events of a workspace that change what every document of it says.
-WHOLE = ("imported", "workspace_updated", "workspace_moved", "workspace_registered")
+WHOLE = ("imported", "trimmed", "workspace_updated", "workspace_moved", "workspace_registered")
 SESSIONS = "(SELECT session_id, plan_id FROM sessions UNION ALL SELECT session_id, plan_id FROM sessions_archive)"
 NODES = " UNION ALL ".join(
     f"SELECT '{kind}' AS type, {kind}_id AS id, plan_id FROM {kind}s{suffix}"
@@ -33,7 +31,7 @@ TOUCHED = f"""
             JOIN dependencies d ON d.target_type = ours.type AND d.target_id = ours.id
         UNION SELECT d.value ->> 'source_type', d.value ->> 'source_id'
             FROM trash t, json_each(t.data) tables, json_each(tables.value) d
-            WHERE t.expires_at >= :kept_until AND tables.key IN ('dependencies', 'dependencies{ARCHIVE}')
+            WHERE t.created_at >= :since AND tables.key IN ('dependencies', 'dependencies{ARCHIVE}')
     )
     SELECT p.plan_id, p.workspace_id FROM {ALL_PLANS} AS p
     WHERE p.plan_id IN (
@@ -46,10 +44,13 @@ TOUCHED = f"""
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a database stands: which it is, its oldest and newest event, when that was, how many plans it has."""
+    """Where a database stands: which it is, its newest event, when that was, how many plans it has.
+
+    Of the events up to `trimmed` some are gone.
+    """
 
     database: str
-    oldest: int
+    trimmed: int
     newest: int
     at: str
     plans: int
@@ -69,13 +70,14 @@ class Changes:
 
 async def moment(db: Reader) -> Moment:
     """Return where the database stands. It is told from another one by when it was made."""
-    [(made,)], [(oldest, newest)], [(at,)], [(plans,)] = await db.batch(
+    [(made,)], [(newest,)], [(at,)], [(plans,)], [(trimmed,)] = await db.batch(
         ("SELECT min(applied_at) FROM _migrations", {}),
-        ("SELECT coalesce(min(event_id), 1), coalesce(max(event_id), 0) FROM event_log", {}),
+        ("SELECT coalesce(max(event_id), 0) FROM event_log", {}),
         ("SELECT coalesce(max(timestamp), '') FROM event_log", {}),
         (f"SELECT count(*) FROM {ALL_PLANS}", {}),
+        ("SELECT coalesce(max(newest_id), 0) FROM trimmed_logs WHERE table_name = 'event_log'", {}),
     )
-    return Moment(made, oldest, newest, at, plans)
+    return Moment(made, trimmed, newest, at, plans)
 
 
 async def is_unchanged(db: Reader, since_id: int, since: str) -> bool:
@@ -89,8 +91,7 @@ async def is_unchanged(db: Reader, since_id: int, since: str) -> bool:
 
 async def after(db: Reader, since_id: int, since: str) -> Changes:
     """Return what may have changed after an event; `since` is when that was."""
-    kept_until = later(since, trash.DAYS * 86_400) if since else ""
-    params = {"since_id": since_id, "since": since, "kept_until": kept_until}
+    params = {"since_id": since_id, "since": since}
     plans, places = await db.batch(
         (TOUCHED, params),
         ("SELECT DISTINCT workspace_id, type FROM event_log WHERE event_id > :since_id", params),

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.db.search.suggestions import not_found
+from server.db.shared_state import shared_settings
 from server.db.storage.connection import Reader, Transaction
 from server.errors import NotFound
 from server.models.base import as_dict, encode, later, new_id
 from server.models.workspaces import Trashed, TrashEntry
 
-DAYS = 30
+FOR_EVER = 10_000 * 365 * 86_400.0  # seconds
 HELD = "held_by"  # among the tables of an entry: which gates held its steps, for `trashed_gates`
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # table -> whole rows
 COLUMNS = "trash_id, entity_type, entity_id, title, workspace_id, plan_id, deleted_by, created_at, expires_at"
@@ -29,6 +30,7 @@ async def put(
 ) -> str:
     """Store rows that the caller is about to delete and return the id that brings them back."""
     trash_id = trash_id or new_id("trash")
+    kept_for = await shared_settings.amount(tx, "retention.trash")
     await tx.run(
         """
         INSERT INTO trash (trash_id, workspace_id, plan_id, entity_type, entity_id, title, data, deleted_by,
@@ -46,7 +48,7 @@ async def put(
             "data": encode({table: [as_dict(row) for row in found] for table, found in rows.items() if found}),
             "deleted_by": tx.origin.actor,
             "now": tx.now(),
-            "expires_at": later(tx.now(), DAYS * 86_400),
+            "expires_at": later(tx.now(), FOR_EVER if kept_for is None else kept_for),
         },
     )
     return trash_id
@@ -101,7 +103,7 @@ async def take(tx: Transaction, trash_id: str) -> Trashed:
 async def _missing(tx: Transaction, trash_id: str) -> NotFound:
     expired = await tx.value("SELECT expires_at FROM trash WHERE trash_id = :trash_id", {"trash_id": trash_id})
     if expired:
-        return NotFound(f"{trash_id} expired at {expired}: what is deleted stays for {DAYS} days. It cannot come back.")
+        return NotFound(f"{trash_id} expired at {expired}: what is deleted stays for a time only. It cannot come back.")
     live = {"where": "expires_at > :now", "now": tx.now()}
     return await not_found(tx, "trash", trash_id, table="trash", label="title", **live)
 

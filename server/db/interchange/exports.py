@@ -33,6 +33,10 @@ DERIVED = {
     "settings",
     "server_runs",
     "file_changes",
+    "trimmed_logs",
+    "imported_logs",
+    "step_counts",
+    "upkeep_turns",
     "terminal_allowlist",  # what a human allowed here, no import may allow
 }
 DERIVED_PREFIX = "search_"

@@ -49,6 +49,11 @@ REMEMBER = """
         base = excluded.base, updated_at = excluded.updated_at
 """
 
+NEWEST = {
+    "event_log": "SELECT coalesce(max(event_id), 0) AS newest FROM event_log",
+    "update_log": "SELECT coalesce(max(log_id), 0) AS newest FROM update_log",
+}
+
 Piece = Callable[[Transaction], Awaitable[None]]  # what is in one transaction
 Rows = Sequence[Record]
 
@@ -176,6 +181,7 @@ async def _write(run: Run, rows: Rows, tx: Transaction) -> None:
 
 
 async def _insert(tx: Transaction, table: str, found: Rows) -> None:
+    before = await tx.value(NEWEST[table]) if table in LOGS and found else 0
     groups: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
     for row in found:
         values = params(row)
@@ -187,6 +193,19 @@ async def _insert(tx: Transaction, table: str, found: Rows) -> None:
     for (suffix, names), rows in groups.items():
         marks = ", ".join(f":{name}" for name in names)
         await tx.many(f"INSERT INTO {table}{suffix} ({', '.join(names)}) VALUES ({marks})", rows)
+    if table in LOGS and found:
+        await _note_entries(tx, table, before)
+
+
+async def _note_entries(tx: Transaction, table: str, before: int) -> None:
+    """Note which entries of a log came with an import: nobody else wrote meanwhile."""
+    await tx.run(
+        f"""
+        INSERT INTO imported_logs (table_name, first_id, last_id)
+        SELECT :table, :first, newest FROM ({NEWEST[table]}) AS n WHERE newest >= :first
+        """,
+        {"table": table, "first": before + 1},
+    )
 
 
 async def _update(tx: Transaction, table: str, found: Rows) -> None:

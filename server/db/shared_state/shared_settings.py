@@ -15,6 +15,11 @@ async def amount(db: Reader, key: str) -> int | None:
     return DEFINED[key].amount(await get(db, key))
 
 
+def amount_of(key: str, value: str) -> int | None:
+    """Return what a value of a setting amounts to."""
+    return DEFINED[key].amount(value)
+
+
 async def stored(db: Reader) -> dict[str, SharedSetting]:
     """Return the settings that somebody set, by name."""
     rows = await db.all("SELECT * FROM settings ORDER BY key")

@@ -111,6 +111,12 @@ async def ahead(db: Reader, limit: str) -> dict[str, str]:
     return found
 
 
+async def span_of_events(db: Reader) -> tuple[str, str] | None:
+    """Return when the oldest and the newest event were."""
+    row = await db.one("SELECT min(timestamp) AS oldest, max(timestamp) AS newest FROM event_log")
+    return (row["oldest"], row["newest"]) if row and row["oldest"] else None
+
+
 async def broken_json(db: Reader) -> dict[str, int]:
     """Return how many values that should be JSON are not, by table and column."""
     found: dict[str, int] = {}

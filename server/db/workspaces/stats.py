@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from server.db.shared_state import server_runs
+from server.db.shared_state import server_runs, shared_settings, size_limit
 from server.db.storage.connection import Database, Reader
 from server.db.storage.table_shapes import columns_of_tables
+from server.models.base import later
+from server.models.settings import DEFINED
 from server.models.workspaces import HeldClaim, Stats, TrashSummary
 
+LOGS = ("event_log", "update_log")
+RETENTION = "retention."
 MOST = 10_000  # rows of a table that are counted, unless the exact number is wanted
 # Rows that are there for a time only, and the column that says until when.
 EXPIRING = {
@@ -37,6 +41,8 @@ async def of_database(db: Database, workspace_id: str | None, *, exact: bool) ->
         trash=await _trash(db, workspace_id),
         crash_check=await server_runs.last_check(db),
         expiring=await _expiring(db, workspace_id),
+        retention=await _retention(db),
+        warnings=await size_limit.warnings(db),
     )
 
 
@@ -57,6 +63,19 @@ async def _row_counts(db: Reader, workspace_id: str | None, *, exact: bool) -> d
     rows = await db.all(" UNION ALL ".join(counts), {"workspace_id": workspace_id, "now": db.now()})
     totals = {row["name"]: row["total"] for row in rows if row["total"]}
     return {table: f"{MOST}+" if total == most else total for table, total in totals.items()}
+
+
+async def _retention(db: Reader) -> dict[str, dict[str, str]]:
+    """Return how long something is kept, and of the logs when the oldest entry may go."""
+    found: dict[str, dict[str, str]] = {}
+    for key in (key for key in DEFINED if key.startswith(RETENTION)):
+        kept_for = await shared_settings.get(db, key)
+        table = key.removeprefix(RETENTION)
+        found[table] = {"kept_for": kept_for}
+        seconds = DEFINED[key].amount(kept_for)
+        oldest = await db.value(f"SELECT min(timestamp) FROM {table}") if table in LOGS else None
+        found[table] |= {"goes_from": later(oldest, seconds)} if oldest and seconds is not None else {}
+    return found
 
 
 def _condition(table: str, columns: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from server.db.audit import events
 from server.db.plans import plans
 from server.db.sessions import file_reservations, lineage, sessions
+from server.db.shared_state import size_limit
 from server.db.steps import claims, steps
 from server.db.storage.connection import Transaction
 from server.errors import Conflict, InvalidArguments
@@ -48,7 +49,9 @@ async def _briefed(call: Call, start: dict[str, Any]) -> dict[str, Any]:
 
 async def _greeted(call: Call, start: dict[str, Any]) -> dict[str, Any]:
     legacy = await call.greeting(start["workspace_id"])
-    return await _briefed(call, start | ({"legacy_store": lean(legacy)} if legacy else {}))
+    warnings = await size_limit.warnings(call.db)
+    told = {"legacy_store": lean(legacy)} if legacy else {}
+    return await _briefed(call, start | told | ({"warnings": warnings} if warnings else {}))
 
 
 @TOOL.action(takes=("briefing", "request"), one_of=(("agent",), ("agent_type",)), then=_greeted)

@@ -235,7 +235,8 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
         phases_before = await phases.count(tx, plan_id)
         after = await _rebuild(tx, plan_id, replacement_steps, kept)
         summary = f"steps replaced: {len(kept)} kept, {len(after) - len(kept)} new, {len(gone)} removed"
-        log(tx, plan_id, "steps_replaced", summary, trash_id=trash_id)
+        added = [step.step_id for step in after if step.step_id not in stays]
+        log(tx, plan_id, "steps_replaced", summary, trash_id=trash_id, added=added)
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,

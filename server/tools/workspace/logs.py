@@ -9,6 +9,7 @@ from server.db.audit.events import EventFilter
 from server.db.plans import plans
 from server.db.storage.connection import Reader
 from server.db.storage.list_totals import COUNTED
+from server.db.upkeep import outlived
 from server.db.workspaces import stats
 from server.errors import InvalidArguments
 from server.models.events import ENTITIES, TYPES, Event, LoggedEvent, LoggedUpdate, types_of
@@ -24,6 +25,7 @@ from server.tools.workspace.tool import TOOL
 
 Wait = Annotated[float, Field(ge=0, le=25, description="seconds to wait for the first one")]
 Types = Annotated[Lines, Field(description="event types, or entities: step")]
+RESET = "events up to {0} are gone: read anew what you follow, then go on from latest_id"
 EVENT_TYPES = [{"type": type_, "entities": list(about), "means": means} for type_, (about, means) in TYPES.items()]
 
 
@@ -83,7 +85,8 @@ async def events_(
     last event you got. While there is a next_cursor, there are more already. Nothing new is an empty list. With
     wait_seconds (at most 25) it answers as soon as any process has written something that matches. types are those of
     event_types (help lists them with their meaning) or entities, each for all types about it: ["step"] is every change
-    of steps. event_id gives one event whole, in pieces if need be (`next_offset`).
+    of steps. event_id gives one event whole, in pieces if need be (`next_offset`). Old events go with time: `reset`
+    tells that some after since_id are gone.
 
     Example: {"action":"events","since_id":1234,"types":["step"],"wait_seconds":20}
     """
@@ -94,7 +97,9 @@ async def events_(
     after = call.after("events", 1)
     after_id = int(after[0]) if after else since_id
     wanted_types = await _known_types(call.db, workspace_id, types or [])
-    if wait_seconds:
+    gone = await outlived.newest_trimmed(call.db, workspace_id)
+    is_behind = 0 < after_id < gone
+    if wait_seconds and not is_behind:
         with call.waits.at_most(wait_seconds):
             await events.wait_for(call.db, EventFilter(workspace_id, after_id, wanted_types, plan_id))
     latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
@@ -103,7 +108,8 @@ async def events_(
     if not rows and plan_id and not since_id:
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
-    extra = {"workspace_id": workspace_id, "latest_id": latest[0].event_id if latest else 0}
+    extra: dict[str, Any] = {"workspace_id": workspace_id, "latest_id": latest[0].event_id if latest else 0}
+    extra |= {"reset": RESET.format(gone)} if is_behind else {}
     whole = reading("memory_workspace events", "event_id", workspace_id=workspace_id)
     return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra, COUNTED, whole)
 
@@ -138,7 +144,8 @@ async def _require_known(db: Reader, plan_id: str) -> None:
 async def trash_(call: Call) -> Page:
     """What was deleted and can come back, newest first.
 
-    Everything stays until its expires_at, 30 days after it was deleted; restore takes its trash_id.
+    Everything stays until its expires_at, 30 days after it was deleted unless a setting says otherwise; restore takes
+    its trash_id.
 
     Example: {"action":"trash"}
     """
@@ -202,8 +209,9 @@ async def stats_(call: Call, *, detail: Detail = "brief") -> Stats:
     Of the whole database; workspace_id or workspace_path narrows rows, claim and trash to one workspace. A table of
     more than 10,000 rows is told as "10000+"; detail=full counts them all. What expired is not counted. expiring tells
     by table how much of it there still is, which may go for good, and when the next expires; the oldest trash goes
-    from trash.may_go_from on. Logs are kept. crash_check is there once a server left without signing off: problems is
-    what the whole database was found to have then, none if it is sound.
+    from trash.may_go_from on. retention tells how long something is kept, and when the oldest of a log may go.
+    crash_check is there once a server left without signing off: problems is what the whole database was found to have
+    then, none if it is sound. warnings are there when it is larger than the setting warn_size.
 
     Example: {"action":"stats"}
     """
