@@ -1,0 +1,1 @@
+"""Programs that are run for an agent, whatever tool it asks with."""
