@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from server.aliases import ELSEWHERE, GONE
+from server.aliases import ELSEWHERE, EVERYWHERE, GONE, OLD_ARGUMENTS, Arguments, Formed, Gone
 from server.registry import Action, Alternatives, Param, Tool
 
 Lines = Iterator[str]
@@ -27,6 +27,13 @@ GONE_HEAD = """
 
 Names of the first implementation that mean nothing here, and why.
 """
+ARGUMENTS_HEAD = """
+## Parameters that had another name once
+
+Of actions that kept theirs. They are accepted in the same way.
+
+| action | what they are now |
+|---|---|"""
 ELSEWHERE_HEAD = """
 ## Names that stood under another tool once
 
@@ -132,8 +139,21 @@ def _nested(fields: Mapping[str, Shape], depth: int = 0) -> Lines:
 def _elsewhere() -> Lines:
     yield ELSEWHERE_HEAD
     for (tool, once), now in ELSEWHERE.items():
-        renamed = ", ".join(f"`{old}` is `{new}`" for old, new in now.renamed.items())
-        yield f"| `{tool}` | `{once}` | [{now.tool} {now.action}](#{now.tool}-{now.action}) | {renamed} |"
+        yield f"| `{tool}` | `{once}` | [{now.tool} {now.action}](#{now.tool}-{now.action}) | {_once(now.renamed)} |"
+    yield ARGUMENTS_HEAD
+    yield f"| every action | {_once(EVERYWHERE)} |"
+    for (tool, action), old in OLD_ARGUMENTS.items():
+        yield f"| [{tool} {action}](#{tool}-{action}) | {_once(old)} |"
+
+
+def _once(old: Arguments) -> str:
+    """Return what became of old parameters."""
+    now = {name: today.name if isinstance(today, Formed) else today for name, today in old.items()}
+    told = (
+        f"`{name}` is no more: {today.instead}" if isinstance(today, Gone) else f"`{name}` is `{today}`"
+        for name, today in now.items()
+    )
+    return "; ".join(map(_cell, told))
 
 
 def _gone() -> Lines:

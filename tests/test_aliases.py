@@ -1,11 +1,12 @@
 """Names that stood under another tool once are accepted there too, and listed nowhere."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from server.aliases import ELSEWHERE, GONE, Moved, addressed
+from server.aliases import ELSEWHERE, GONE, OLD_ARGUMENTS, Arguments, Formed, Gone, Moved, addressed
 from server.calls import offered, run
 from server.settings import Settings
 from server.store import Store
@@ -18,11 +19,83 @@ def test_an_old_name_means_an_action_that_exists_and_shadows_none(tool: str, old
     moved = ELSEWHERE[tool, old]
 
     assert not TOOLS[tool].knows(old)
-    assert moved.tool != tool
+    assert moved.tool != tool or moved.given
     known = {name for action in TOOLS[moved.tool].actions.values() for name in action.params}
-    assert set(moved.renamed.values()) <= known
+    assert set(new_names(moved.renamed)) <= known
     assert moved.action in TOOLS[moved.tool].actions
     assert old not in json.dumps(TOOLS[tool].input_schema()) + TOOLS[tool].description()
+
+
+def new_names(old: Arguments) -> list[str]:
+    return [one.name if isinstance(one, Formed) else one for one in old.values() if not isinstance(one, Gone)]
+
+
+@pytest.mark.parametrize(("tool", "action"), OLD_ARGUMENTS, ids=str)
+def test_an_old_argument_is_one_of_its_action_today_and_shadows_none(tool: str, action: str) -> None:
+    params, old = TOOLS[tool].actions[action].params, OLD_ARGUMENTS[tool, action]
+
+    assert set(new_names(old)) <= set(params)
+    assert not set(old) & set(params)
+
+
+async def test_old_arguments_of_an_action_that_kept_its_name_are_understood(
+    agent: Agent, workspace_id: str, project: Path
+) -> None:
+    here = {"workspace_id": workspace_id}
+    made = await agent("memory_plan", "create", title="P", steps=[{"task": "a"}, {"task": "b"}], **here)
+    on_plan = {"plan_id": made["plan_id"]}
+    session = await agent("memory_agent", "init", agent_type="Executor", **on_plan)
+    me = {"_session_id": session["session_id"]}
+    script = await agent("memory_plan", "add_build_script", script_name="t", script_command="make", **here)
+    for action in ("run_build_script", "delete_build_script"):
+        told = await agent("memory_plan", action, script_id=script["script_id"], **here)
+        assert "make" in json.dumps(told)
+    listed = await agent("memory_workspace", "list", verbose=True)
+    assert "created_at" in listed["workspaces"][0]
+    found = await agent("memory_plan", "search", query="P", search_limit=1, search_include_archived=True, **here)
+    assert found["hits"]
+    done = {"updates": [{"index": 1, "status": "done"}]}
+    await agent("memory_steps", "batch_update", **done, **on_plan, **me)
+    listed = await agent("memory_steps", "list", **on_plan)
+    assert [step["status"] for step in listed["steps"]] == ["pending", "done"]
+    await agent("memory_steps", "update", step_index=0, status="active", agent_type="Executor", **on_plan)
+    boundaries = {"scope_boundaries": {"files_allowed": ["a.py"]}}
+    prep = await agent("memory_session", "prep", agent_name="Worker", prompt="Go", prep_config=boundaries, **on_plan)
+    assert "a.py" in prep["prompt"]
+    asked = await agent.fails("memory_terminal", "run", command="ls", timeout_ms=1500, **here)
+    assert "at most 2 s" in asked["message"]
+    paused = await agent(
+        "memory_plan", "pause_plan", pause_reason="deferred", pause_session_id=me["_session_id"], **on_plan
+    )
+    assert paused["status"] == "paused"
+    assert await agent("memory_agent", "validate", agent_type="Executor", **on_plan)
+    ended = await agent("memory_agent", "complete", summary="done", agent_type="Executor", hub_force_close=True, **me)
+    assert ended["session_id"] == me["_session_id"]
+
+
+async def test_an_argument_that_was_not_taken_over_says_what_does_its_work(agent: Agent, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    made = await agent("memory_plan", "create", title="P", **here)
+    error = await agent.fails("memory_plan", "update", plan_id=made["plan_id"], steps=[{"task": "a"}])
+    assert "memory_steps replace" in error["message"]
+    error = await agent.fails("memory_agent", "init", agent_type="Hub", compact=True, **here)
+    assert (error["code"], "max_bytes" in error["message"]) == ("invalid_arguments", True)
+    both = {"index": 0, "step_index": 0, "status": "done"}
+    error = await agent.fails("memory_steps", "batch_update", plan_id=made["plan_id"], updates=[both])
+    assert error["code"] == "invalid_arguments"
+
+
+async def test_the_child_of_a_plan_that_became_a_program_may_get_another_title(agent: Agent, workspace_id: str) -> None:
+    plan = await agent("memory_plan", "create", workspace_id=workspace_id, title="Release")
+    on_plan = {"plan_id": plan["plan_id"]}
+    error = await agent.fails("memory_plan", "upgrade_to_program", move_steps_to_child=True, **on_plan)
+    assert "with its steps" in error["message"]
+
+    program = await agent("memory_plan", "upgrade_to_program", child_plan_title="First part", **on_plan)
+
+    assert program["title"] == "Release"
+    listed = await agent("memory_program", "list_plans", program_id=program["program_id"])
+    assert [one["title"] for one in listed["plans"]] == ["First part"]
 
 
 async def test_the_old_names_of_program_actions_do_what_the_new_ones_do(agent: Agent, workspace_id: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from server.models.base import Described, JsonObject, Model, Row, Strings
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
@@ -62,7 +62,7 @@ class StepUpdate(StepEdit):
     """One of several edits; `step_id` or `step_index` says of which step."""
 
     step_id: Id | None = None
-    step_index: Index | None = None
+    step_index: Index | None = Field(None, validation_alias=AliasChoices("step_index", "index"))  # its name once
 
 
 class StepRow(Row):

@@ -14,7 +14,7 @@ from server.db.audit import events
 from server.db.library import definitions, deployments
 from server.db.library.definitions import columns_of
 from server.db.storage.connection import Transaction
-from server.errors import NotAllowed, NotFound
+from server.errors import InvalidArguments, NotAllowed, NotFound
 from server.models.base import timestamp
 from server.models.events import Event
 from server.models.library import DeployedFile, LibraryItem, LibraryKind
@@ -28,6 +28,7 @@ from server.tools.common import Call
 from server.tools.library import client_texts
 from server.tools.library.client_texts import hash_of
 from server.tools.library.definitions import checked
+from server.tools.library.parameters import Kind
 from server.tools.library.tool import TOOL
 from server.tools.render import MAX_BYTES, Page, Result
 
@@ -84,19 +85,21 @@ class Taking:
     left: list[dict[str, Any]]
 
 
-@TOOL.action(takes=("force",), aliases=("import_context_file",))
-async def import_(call: Call, *, path: OnePath | None = None, dry_run: bool = False) -> Result:
+@TOOL.action(takes=("force",))
+async def import_(
+    call: Call, *, path: OnePath | None = None, kind: Kind | None = None, dry_run: bool = False
+) -> Result:
     """Take files of the workspace into the library.
 
     Those that are unknown become definitions of this workspace, those that are newer_here replace the text in the
-    library; what changed in both, and an older file, only with force=true. All of them, or the one at `path`. The files
-    stay as they are. dry_run=true only says what would be done.
+    library; what changed in both, and an older file, only with force=true. All of them, those of one kind, or the one
+    at `path`. The files stay as they are. dry_run=true only says what would be done.
 
     Example: {"action":"import","path":".github/instructions/style.instructions.md"}
     """
     workspace = await call.workspace(call.db)
     wanted = {UNKNOWN, HERE, *([BOTH, THERE] if call.shared.force else [])}
-    found = _sorted_out(await _compared(call, workspace, path), wanted)
+    found = _sorted_out(_of_kind(await _compared(call, workspace, path), path, kind), wanted)
     parts: dict[str, Any] = {"workspace_id": workspace.workspace_id, "left": found.left}
     if dry_run:
         return Result({**parts, "would_import": [one.told for one in found.taken]}, max_bytes=MAX_BYTES)
@@ -108,6 +111,12 @@ async def import_(call: Call, *, path: OnePath | None = None, dry_run: bool = Fa
             data, id_ = {"paths": [one["path"] for one in done]}, workspace.workspace_id
             events.record(tx, Event("definitions_imported", "workspace", id_, summary=summary, data=data))
         return Result({**parts, "imported": done}, max_bytes=MAX_BYTES)
+
+
+def _of_kind(found: list[Compared], path: str | None, kind: LibraryKind | None) -> list[Compared]:
+    if path and kind and found[0].kind != kind:
+        raise InvalidArguments(f"{found[0].path!r} is no {kind}, but of kind {found[0].kind!r}. Nothing was taken.")
+    return [one for one in found if kind in (None, one.kind)]
 
 
 def _sorted_out(found: Sequence[Compared], wanted: Container[str]) -> Taking:

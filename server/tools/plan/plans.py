@@ -93,15 +93,18 @@ async def create_from_template(
     template: Name,
     description: Text | None = None,
     priority: Priority = "medium",
+    category: Category | None = None,
 ) -> Result:
     """Make a plan from one of the templates.
 
-    list_templates shows them; create takes a template too, with phases and steps of your own behind it.
+    list_templates shows them; create takes a template too, with phases and steps of your own behind it. The category
+    is that of the template, unless given.
 
     Example: {"action":"create_from_template","title":"Fix the crash at start","template":"bugfix"}
     """
     found = templates.require(template)
-    columns = {"priority": priority} | ({"description": description} if description else {})
+    columns = {"priority": priority, "description": description, "category": category}
+    columns = {name: value for name, value in columns.items() if value is not None}
     draft = templates.applied(found, PlanDraft(title, columns))
     async with call.write(is_quick=False) as tx:
         plan, rows = await drafts.make(tx, await call.workspace_id(tx), draft)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from server.db.audit import trash
+from server.db.audit import events, trash
 from server.db.dependencies import dependencies
+from server.db.plans import plans
 from server.db.plans.plans import check_version
 from server.db.programs import memberships, programs
 from server.errors import Conflict, InvalidArguments
+from server.models.events import Event
 from server.models.plans import Category, Priority
 from server.models.programs import Program
 from server.models.text import AgentNameOrEmpty, Id, Line, Lines, Text
@@ -147,11 +149,13 @@ def _loss(program: Program, rows: dict[str, list[dict[str, Any]]]) -> dict[str, 
 
 
 @TOOL.action(takes=("request",), aliases=("upgrade_to_program",))
-async def upgrade(call: Call, *, plan_id: Id, title: Line | None = None) -> dict[str, Any]:
+async def upgrade(
+    call: Call, *, plan_id: Id, title: Line | None = None, child_plan_title: Line | None = None
+) -> dict[str, Any]:
     """Make a program of a plan, its first.
 
     It takes over title (unless given), description, category, priority, goals, criteria and owner of the plan, which
-    stays as it is.
+    stays as it is, but for its title if child_plan_title gives it another one.
 
     Example: {"action":"upgrade","plan_id":"plan_1rqewqexykb7","title":"Release 3"}
     """
@@ -163,6 +167,10 @@ async def upgrade(call: Call, *, plan_id: Id, title: Line | None = None) -> dict
         program = await programs.insert(tx, workspace_id=workspace_id, **columns)
         summary = f"Program {program.title!r} made of the plan {plan.title!r}"
         program_rules.record(tx, program, "program_created", summary, plan_id)
+        if child_plan_title and child_plan_title != plan.title:
+            plan = await plans.update(tx, plan_id, {"title": child_plan_title})
+            told = f"Plan {plan.title!r}: title, as the first of the program {program.title!r}"
+            events.record(tx, Event("plan_updated", "plan", plan_id, None, plan_id, told, {"changed": ["title"]}))
         await program_rules.join(call, tx, program, plan)
         return {**facts(program), "plan_ids": [plan_id]}
 

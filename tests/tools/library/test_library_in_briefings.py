@@ -76,5 +76,11 @@ async def test_the_old_names_of_library_actions_do_what_the_new_ones_do(
     one = {"relative_path": ".github/agents/mine.agent.md"}
     checked = await agent("memory_workspace", "check_context_sync", **one, **here)
     assert [row["status"] for row in checked["files"]] == ["unknown"]
-    taken = await agent("memory_workspace", "import_context_file", **one, **here)
+    for tool in ("memory_workspace", "memory_library"):
+        seen = await agent(tool, "import_context_file", **one, **here)
+        assert [row["name"] for row in seen["would_import"]] == ["mine"]
+    other = await agent.fails("memory_workspace", "import_context_file", **one, expected_kind="instruction", **here)
+    assert other["code"] == "invalid_arguments"
+    sure = {**one, "confirm": True, "expected_kind": "agent", **here}
+    taken = await agent("memory_workspace", "import_context_file", **sure)
     assert [row["name"] for row in taken["imported"]] == ["mine"]
