@@ -43,6 +43,7 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "plans_merged": (("plan",), "the steps of other plans were copied to its end; data.sources names them"),
     "plan_unarchived": (("plan",), "it came back from the archive"),
     "plan_exported": (("plan",), "it was written to a file of the project; data.path says which"),
+    "workspace_scope_changed": (("workspace", "plan"), "an editor workspace of a plan was written; data.path"),
     "file_written": (("workspace", "plan"), "a text of the store was written to a file of the project; data.path"),
     "plan_deleted": (("plan",), "it went to the trash"),
     "plan_restored": (("plan",), "it came back from the trash"),

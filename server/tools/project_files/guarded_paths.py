@@ -57,7 +57,7 @@ GUARDS = (
         ".husky", ".githooks", ".pre-commit-config.yaml", "lefthook.yml", "lefthook.yaml", ".lefthook.yml",
         ".lefthook.yaml", "**/.claude/hooks", "**/.cursor/hooks", "**/.opencode/plugin", "**/.opencode/plugins",
         ".devcontainer", ".devcontainer.json", "**/.vscode/tasks.json", "**/.vscode/launch.json",
-        "**/.vscode/settings.json",
+        "**/.vscode/settings.json", "*.code-workspace",
     ), True),
 )  # fmt: skip
 LAST_NAMES = re.compile(

@@ -1,6 +1,6 @@
 """memory_workspace: the projects that own plans and memory, what happened in them, what waits for a human."""
 
-from server.tools.workspace import approvals, attention, ghosts, indexing, logs, merge, pending, workspaces
+from server.tools.workspace import approvals, attention, focused, ghosts, indexing, logs, merge, pending, workspaces
 from server.tools.workspace.tool import TOOL
 
 __all__ = ["ACTIONS", "TOOL"]
@@ -9,6 +9,7 @@ __all__ = ["ACTIONS", "TOOL"]
 ACTIONS = (
     approvals,
     attention,
+    focused,
     ghosts,
     indexing,
     logs,

@@ -1,8 +1,6 @@
 """memory_workspace: all that is still to be done, as a page."""
 
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from server.db.workspaces import pending
 from server.exporters import markdown
@@ -13,11 +11,9 @@ from server.tools.common import Call
 from server.tools.output_files import MARKDOWN
 from server.tools.workspace.tool import TOOL
 
-OutputFilename = Annotated[Line, Field(description="like pending-steps.md")]
-
 
 @TOOL.action(writes_with="output_filename", takes=("budget", "force"), then=output_files.carry_out)
-async def export_pending(call: Call, *, output_filename: OutputFilename | None = None) -> dict[str, Any]:
+async def export_pending(call: Call, *, output_filename: Line | None = None) -> dict[str, Any]:
     """All open steps of the workspace, by plan and phase.
 
     As Markdown, archived plans left out. Without output_filename the text is `content`, in pieces if need be
