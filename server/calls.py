@@ -95,8 +95,8 @@ async def _run(
 
 
 async def _request(db: Database, bound: Bound, shared: Shared, session_timeout: int) -> Request | None:
-    """Return the request that the caller can send again, if it named one."""
-    if shared.request_id is None:
+    """Return the request that the caller can send again, if it named one and this writes."""
+    if shared.request_id is None or not bound.action.writes(bound.arguments):
         return None
     session = await sessions.get(db, shared.session_id, session_timeout) if shared.session_id else None
     agent = shared.agent or (session.agent if session else None)

@@ -93,11 +93,12 @@ class Action:
     )
     then: Handler | None = None
     writes_with: str | None = None  # the parameter without which it only reads
+    with_it: tuple[str, ...] = ()  # those of its own that say nothing without that one
     left_out: frozenset[str] = frozenset()  # parameters that a server does not list which refuses every write
 
     def writes(self, arguments: Mapping[str, object]) -> bool:
         """Return whether a call with these arguments changes anything."""
-        return not self.read_only and (self.writes_with is None or arguments.get(self.writes_with) is not None)
+        return not self.read_only and (self.writes_with is None or arguments.get(self.writes_with) not in (None, False))
 
     @cached_property
     def doc(self) -> str:
@@ -226,11 +227,12 @@ class Tool:
         lists: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
         then: Handler | None = None,
         writes_with: str | None = None,
+        with_it: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function under its own name; a trailing underscore is dropped.
 
         `presets` are further aliases, each with the arguments that it stands for; `lists` are shown by its help;
-        without the parameter `writes_with` it only reads.
+        without the parameter `writes_with` it only reads, and those of `with_it` say nothing.
         """
         aliases = (*aliases, *(presets or ()))
         self.presets.update(presets or {})
@@ -253,6 +255,7 @@ class Tool:
                 lists or {},
                 then,
                 writes_with,
+                with_it,
             )
             self.aliases.update(dict.fromkeys(aliases, name))
             return handler
@@ -266,7 +269,7 @@ class Tool:
         for name, action in self.actions.items():
             if action.writes_with:
                 further = {param.name for param in action.shared} - known
-                left_out = frozenset({action.writes_with, *further})
+                left_out = frozenset({action.writes_with, *action.with_it, *further})
                 readers[name] = dataclasses.replace(action, read_only=True, writes_with=None, left_out=left_out)
         return dataclasses.replace(self, actions=readers)
 

@@ -1,5 +1,6 @@
 """For every write action, calls whose cost is compared: what they change, and how it may grow with the store."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,7 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     ),
     "memory_workspace reindex": (Case(on_here()),),
     "memory_workspace export_pending": (Case(on_here(output_filename="pending.md", force=True)),),
+    "memory_workspace generate_focused_workspace": (Case(on_plan()),),
     "memory_workspace merge": (
         Case(lambda w: {"source_workspace_id": w.there, "target_workspace_id": w.here}),
         Case(lambda w: {"source_workspace_id": w.there, "target_workspace_id": w.here, "dry_run": False}, ALL),
@@ -107,6 +109,14 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         Case(
             on_here(script_name="lint", confirm=True),
             before=(("memory_plan", "add_build_script", on_here(script_name="lint", script_command="ruff check")),),
+        ),
+    ),
+    "memory_plan run_build_script": (
+        Case(
+            on_here(script_name="version", execute=True),
+            before=(
+                ("memory_plan", "add_build_script", on_here(script_name="version", script_command=shlex.join(VERSION))),
+            ),
         ),
     ),
     "memory_plan create": (

@@ -89,7 +89,8 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
         slug = TOOLS["memory_context"].actions["knowledge_get"].example["slug"]
         await call("memory_context", "append_research", plan_id=plan_id, filename=file, content="## A", agent="tester")
         await call("memory_context", "knowledge_store", slug=slug, title="A", content="b", **here)
-        await call("memory_plan", "add_build_script", script_name="test", script_command="pytest -q", **here)
+        for name, command in (("test", "pytest -q"), ("version", shlex.join(VERSION))):
+            await call("memory_plan", "add_build_script", script_name=name, script_command=command, **here)
         await call("memory_context", "workspace_set", data={"purpose": "Sells boats"}, **here)
         gone = await call("memory_context", "store", plan_id=plan_id, type="gone", data={"a": "b"}, agent="tester")
         removed = await call("memory_context", "delete", item_id=gone["item_id"], confirm=True, **here)

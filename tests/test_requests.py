@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "memory_context.write_prompt": {"force": True},
     "memory_context.dump_context": {"force": True},
     "memory_plan.import": {"plan_file_path": None, "content": "# A\n- [ ] b"},
+    "memory_plan.run_build_script": {"execute": True, "script_name": "version"},
     "memory_plan.reorder_phases": {"phase_order": ["Two", "One"]},
     "memory_plan.update_phase": {"phase": "Two", "name": None},
     "memory_steps.claim": {"session_id": None},
@@ -83,7 +84,8 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "memory_session.reserve_files": [{"exclusive": False, "partial": True}],
 }
 # What is told again of an answer that goes on after its transaction: how it stands now, with another server.
-TOLD_AGAIN = {"memory_terminal.run": ("workspace_id", "run_id", "command", "cwd", "running", "exit_code")}
+OF_A_RUN = ("workspace_id", "run_id", "command", "cwd", "running", "exit_code")
+TOLD_AGAIN = {"memory_terminal.run": OF_A_RUN, "memory_plan.run_build_script": OF_A_RUN}
 # What has to be done before there is something to do.
 BEFORE: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     **{

@@ -1,6 +1,7 @@
 """Argument vectors, and rules of which of them may be run: word by word, with a star for whatever follows."""
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,23 @@ from server.errors import InvalidArguments
 ANY = "*"  # as the last word of a rule
 LONGEST = 32_000  # characters of a vector
 MOST_WORDS = 1000
+# What means something to a shell where it stands bare, in words.
+BARE = {
+    "|": "a pipe or `||`",
+    "&": "`&` or `&&`",
+    ";": "`;`",
+    "<": "a redirection",
+    ">": "a redirection",
+    "(": "a sub-shell",
+    ")": "a sub-shell",
+    "\n": "more than one line",
+    "*": "a pattern of file names (a star that the program itself reads stands in quotes)",
+    "?": "a pattern of file names (a mark that the program itself reads stands in quotes)",
+}
+EXPANDED = {"$": "a variable or `$(...)`", "`": "a command in backticks"}  # in double quotes, too
+EXPANDS = re.compile(r"\$[\w({?!@*#$-]|`")
+ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
+AT_HOME = re.compile(r"(?:^|\s)~(?=[/\s]|$)")
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,11 @@ def split(command: str, args: Sequence[str] = ()) -> list[str]:
         vector = [*shlex.split(command), *args]
     except ValueError as error:
         raise InvalidArguments(f"'command' cannot be split into words: {str(error).lower()}.") from error
+    return checked(vector)
+
+
+def checked(vector: list[str]) -> list[str]:
+    """Return a vector that a program can be given, or refuse."""
     if not vector or not vector[0]:
         raise InvalidArguments("'command' names no program.")
     if any("\0" in word for word in vector):
@@ -61,6 +84,30 @@ def split(command: str, args: Sequence[str] = ()) -> list[str]:
     if len(vector) > MOST_WORDS or sum(map(len, vector)) > LONGEST:
         raise InvalidArguments(f"The command is too long: at most {MOST_WORDS} words and {LONGEST} characters.")
     return vector
+
+
+def of_a_shell(command: str) -> str | None:
+    """Return the first thing in a command that only a shell understands, in words; None if it is a plain vector."""
+    text = command.strip()
+    if ASSIGNS.match(text):
+        return "a variable in front of the program (`env NAME=value program` does that without one)"
+    quote, at = "", 0
+    while at < len(text):
+        char = text[at]
+        if char == "\\" and quote != "'":
+            at += 1
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote = char
+        elif quote != "'" and EXPANDS.match(text, at):
+            return EXPANDED[char]
+        elif not quote and char in BARE:
+            return BARE[char]
+        elif not quote and char == "~" and AT_HOME.match(text, max(at - 1, 0)):
+            return "`~`"
+        at += 1
+    return None
 
 
 def rule(pattern: str) -> CommandRule:

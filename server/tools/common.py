@@ -40,7 +40,7 @@ WorkspacePath = Annotated[Text, Field(description="absolute path of the project"
 Agent = Annotated[AgentName, Field(description="who you are, without a session")]
 Actor = Annotated[OwnName, Field(description="who you are, without a session")]
 SessionId = Annotated[Id, Field(description="from memory_agent init")]
-RequestId = Annotated[Name, Field(description="your UUID: the same call sent again is answered, not repeated")]
+RequestId = Annotated[Name, Field(description="your UUID: a call sent twice is done once")]
 MaxBytes = Annotated[int, Field(ge=MIN_BYTES, le=MAX_BYTES)]
 Detail = Annotated[Literal["brief", "full"], Field(description="brief|full")]
 

@@ -43,7 +43,6 @@ NEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("memory_agent", "get_lineage"): {"plan_id": "plan_id"},
     ("memory_agent", "get_briefing"): {"plan_id": "plan_id", "agent": "executor"},
     ("memory_agent", "validate"): {"plan_id": "plan_id", "agent": "executor"},
-    ("memory_plan", "run_build_script"): {"script_name": "test"},
     ("memory_library", "list"): {"kind": "agent"},
     ("memory_library", "get"): {"kind": "agent", "name": "Worker"},
     ("memory_library", "match"): {"query": "work plan step agent"},

@@ -139,7 +139,9 @@ async def test_what_writes_with_one_argument_is_refused_only_with_it(
     async with connected(replace(settings, read_only=True)) as agent:
         await agent(action.tool, action.name, **known)
         before = everything(db.path)
-        refused = await agent.fails(action.tool, action.name, **known, **{str(action.writes_with): "out.json"})
+        param = action.params[str(action.writes_with)]
+        value = True if param.schema["type"] == "boolean" else "out.json"
+        refused = await agent.fails(action.tool, action.name, **known, **{param.name: value})
 
     assert refused["code"] == "not_allowed"
     assert str(action.writes_with) in refused["message"]

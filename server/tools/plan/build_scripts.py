@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from pydantic import Field
 
 from server.db.audit import events, trash
@@ -15,10 +16,13 @@ from server.models.build_scripts import BuildScript
 from server.models.events import Event
 from server.models.text import Id, Line, SomeText, Text
 from server.models.workspaces import Workspace
+from server.text import command_rules
 from server.tools import paths
 from server.tools.common import Call
 from server.tools.plan.tool import TOOL
+from server.tools.project_files.places import root_of
 from server.tools.render import Page
+from server.tools.running import execution
 
 ScriptName = Annotated[Line, Field(description="or its id")]
 # What the first word of a command ends in when it is a file of the project and not a program of the machine.
@@ -125,19 +129,64 @@ def _position(row: dict[str, Any]) -> list[str | int]:
     return [row["script_id"]]
 
 
-@TOOL.action(read_only=True)
-async def run_build_script(call: Call, *, script_name: ScriptName, plan_id: Id | None = None) -> dict[str, Any]:
-    """What a script is: its words, and the folder to run them in.
+async def _run(call: Call, result: dict[str, Any]) -> dict[str, Any]:
+    return await execution.carried_out(call, result) if "run_id" in result else result
 
-    Looks among the scripts of plan_id first, then among those of the workspace.
 
-    Example: {"action":"run_build_script","script_name":"test"}
+@TOOL.action(writes_with="execute", with_it=("timeout_seconds", "background"), takes=("budget", "request"), then=_run)
+async def run_build_script(
+    call: Call,
+    *,
+    script_name: ScriptName,
+    plan_id: Id | None = None,
+    execute: bool = False,
+    timeout_seconds: execution.Timeout = 600,
+    background: bool = False,
+) -> dict[str, Any]:
+    """Run a script with execute=true, else show what it is.
+
+    Looks among the scripts of plan_id first, then among those of the workspace. Shown are its words (`args`) and the
+    folder to run them in. execute=true runs these words there, as memory_terminal run does: no shell, so a command with
+    a pipe, `&&`, a redirection or a variable is refused; what no rule of the workspace's allowlist names is gated, and
+    runs once after a human said yes to this very vector and the same call was sent again. memory_terminal read_output
+    and kill take the run_id.
+
+    Example: {"action":"run_build_script","script_name":"test","execute":true}
     """
     workspace = await _workspace(call, call.db, plan_id)
     script = await build_scripts.require(call.db, workspace.workspace_id, plan_id, script_name)
     args = words(script.script_command)
     file = _file(workspace, script, args[0])
-    return {**_shown(workspace, script), "args": args, **({"command_path": file} if file else {})}
+    told = {**_shown(workspace, script), "args": args, **({"command_path": file} if file else {})}
+    if not execute:
+        return told
+    root = await root_of(call, workspace_id=workspace.workspace_id)
+    what = await run_sync(execution.wanted, root, _vector(script, args, file), script.script_directory)
+    async with call.write() as tx:
+        workspace_id = await call.workspace_id(tx, workspace.workspace_id)
+        ordered = await execution.ordered(
+            call,
+            tx,
+            workspace_id,
+            what,
+            timeout_seconds=timeout_seconds,
+            background=background,
+            script=script.script_name,
+        )
+        return {**told, **ordered}
+
+
+def _vector(script: BuildScript, args: list[str], file: str | None) -> list[str]:
+    """Return the words that are run. A file of the project is named by its path: a bare name is that of a program."""
+    if found := command_rules.of_a_shell(script.script_command):
+        raise InvalidArguments(
+            f"The build script {script.script_name!r} needs a shell, for {found}, and none is started: "
+            f"{script.script_command[:500]!r}. Nothing was run. Put that into a file of the project and let the "
+            "command start it (`sh build.sh`), or name the shell (`sh -c '...'`); script_directory says where it runs. "
+            "memory_plan action='add_build_script' keeps such a command under another name."
+        )
+    is_bare = file is not None and not {"/", "\\"} & set(args[0])
+    return command_rules.checked([f"./{args[0]}" if is_bare else args[0], *args[1:]])
 
 
 def _file(workspace: Workspace, script: BuildScript, word: str) -> str | None:

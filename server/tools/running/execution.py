@@ -8,10 +8,11 @@ import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 from anyio.to_thread import run_sync
+from pydantic import Field
 
 from server import left_behind
 from server.confined.folder import OpenFolder, translated
@@ -35,6 +36,7 @@ WAIT_SECONDS = 45  # that a call waits for a program, at most
 TELL_SECONDS = 5  # between two messages of progress
 END_SECONDS = 1.0  # that a call waits for a program when the server ends
 SHOWN = 3000  # bytes of each stream in the answer to a call that runs something
+Timeout = Annotated[int, Field(ge=1, le=3600)]
 
 
 @dataclass(frozen=True)
@@ -73,23 +75,33 @@ def wanted(root: Root, vector: list[str], cwd: str) -> Invocation:
 
 
 async def ordered(
-    call: Call, tx: Transaction, workspace_id: str, what: Invocation, *, timeout_seconds: int, background: bool
+    call: Call,
+    tx: Transaction,
+    workspace_id: str,
+    what: Invocation,
+    *,
+    timeout_seconds: int,
+    background: bool,
+    script: str | None = None,
 ) -> dict[str, Any]:
-    """Store a run that is allowed, or raise NeedsHuman; `carried_out` starts it once that is committed."""
+    """Store a run that is allowed, or raise NeedsHuman; `carried_out` starts it once that is committed.
+
+    `script` is the name of the build script that it is, if it is one.
+    """
     allowed_by = await _permission(tx, workspace_id, what, timeout_seconds)
     left_behind.end(await servers.lose_lost(tx))
     run_id = await runs.insert(
         tx,
         workspace_id=workspace_id,
-        kind="terminal",
-        name=command_rules.joined(what.vector)[:500],
+        kind="build_script" if script else "terminal",
+        name=(script or command_rules.joined(what.vector))[:500],
         server=servers.ours(),
         arguments=what.as_json,
         allowed_by=allowed_by,
     )
     call.decided.append(run_id)
-    about = {"vector": what.vector, "cwd": what.cwd, "allowed_by": allowed_by}
-    summary = f"Ran {command_rules.joined(what.vector)[:200]}"
+    about = {"vector": what.vector, "cwd": what.cwd, "allowed_by": allowed_by, **({"script": script} if script else {})}
+    summary = f"Ran {f'the build script {script!r}: ' if script else ''}{command_rules.joined(what.vector)[:200]}"
     events.record(tx, Event("run_started", "run", run_id, summary=summary, data=about))
     told = {"workspace_id": workspace_id, "run_id": run_id, "command": what.vector, **what.as_json}
     del told["vector"]
@@ -198,7 +210,10 @@ def told(found: Running, since: tuple[int, int] | None = None, most: int = SHOWN
             how[f"{name}_from"] = start
     cut = [name for name in ("stdout", "stderr") if f"{name}_from" in how]
     if cut and since is None:
-        how["hint"] = f"This is the end of {' and '.join(cut)}; read_output with stdout_from=0 shows the last 100 KiB."
+        how["hint"] = (
+            f"This is the end of {' and '.join(cut)}; memory_terminal action='read_output' run_id={found.run_id!r} "
+            "shows the last 100 KiB."
+        )
     return how
 
 

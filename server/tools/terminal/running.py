@@ -18,7 +18,6 @@ from server.tools.running import execution
 from server.tools.terminal.tool import TOOL
 
 Command = Annotated[Text, Field(description="split into words once; no shell")]
-Timeout = Annotated[int, Field(ge=1, le=3600)]
 From = Annotated[int, Field(ge=0, description="next_stdout of the last answer")]
 FromErr = Annotated[int, Field(ge=0)]
 
@@ -30,7 +29,7 @@ async def run(
     command: Command,
     args: list[Text] | None = None,
     cwd: FilePath = ".",
-    timeout_seconds: Timeout = 60,
+    timeout_seconds: execution.Timeout = 60,
     background: bool = False,
 ) -> dict[str, Any]:
     """Run a program that a human allowed.

@@ -1,13 +1,17 @@
 """memory_plan: commands that build and test a project, kept under a name."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.db.storage.connection import Database
+from server.settings import Settings
 from tests.conftest import Agent
 from tests.tools.plan.test_memory_plan import counts, make
+from tests.tools.terminal.test_memory_terminal import answered
 
 SCRIPT = {"script_name": "test", "script_command": "./run -q 'two words'", "script_directory": "sub/dir"}
 
@@ -120,3 +124,119 @@ async def test_a_deleted_script_comes_back_from_the_trash(agent: Agent, workspac
 
     await agent("memory_workspace", "restore", trash_id=told["trash_id"])
     assert await names(agent, workspace_id) == ["test"]
+
+
+PYTHON = [sys.executable, "-c", "import os; open('made', 'a').write('x'); print(os.getcwd())"]
+
+
+async def run(agent: Agent, workspace_id: str, **more: Any) -> dict[str, Any]:
+    call = {"workspace_id": workspace_id, "script_name": "test", "execute": True, **more}
+    return await agent("memory_plan", "run_build_script", **call)
+
+
+async def refused(agent: Agent, workspace_id: str, **more: Any) -> dict[str, Any]:
+    call = {"workspace_id": workspace_id, "script_name": "test", "execute": True, **more}
+    return await agent.fails("memory_plan", "run_build_script", **call)
+
+
+async def test_a_script_runs_once_after_a_human_said_yes_to_its_very_vector(
+    agent: Agent, workspace_id: str, project: Path, settings: Settings
+) -> None:
+    (project / "sub/dir").mkdir(parents=True)
+    await add(agent, workspace_id, script_command=shlex.join(PYTHON))
+    asked = await refused(agent, workspace_id)
+    assert asked["code"] == "gated"
+    assert not (project / "sub/dir/made").exists()
+    [row] = (await agent("memory_workspace", "approvals", workspace_id=workspace_id))["approvals"]
+    assert (row["call"]["vector"], row["call"]["cwd"]) == (PYTHON, "sub/dir")
+
+    await answered(settings, asked["approval_id"])
+    done = await run(agent, workspace_id)
+
+    assert (done["exit_code"], done["command"], done["script_name"]) == (0, PYTHON, "test")
+    assert done["stdout"].strip() == str(project / "sub/dir")
+    assert (project / "sub/dir/made").read_text(encoding="utf-8") == "x"
+    assert (await refused(agent, workspace_id))["code"] == "gated"
+    told = await agent("memory_terminal", "read_output", run_id=done["run_id"])
+    assert told["stdout"] == done["stdout"]
+    logged = await agent("memory_workspace", "events", types=["run"], workspace_id=workspace_id)
+    started = next(one for one in logged["events"] if one["type"] == "run_started")
+    assert started["data"]["script"] == "test"
+
+
+async def test_a_rule_of_the_terminal_allows_a_script_and_one_approval_serves_both_tools(
+    agent: Agent, workspace_id: str, settings: Settings
+) -> None:
+    await add(agent, workspace_id, script_command=shlex.join([sys.executable, "-V"]), script_directory=".")
+    asked = await refused(agent, workspace_id, timeout_seconds=60)
+    await answered(settings, asked["approval_id"])
+    at_hand = {"command": sys.executable, "args": ["-V"], "timeout_seconds": 60}
+    assert (await agent("memory_terminal", "run", workspace_id=workspace_id, **at_hand))["exit_code"] == 0
+
+    assert (await refused(agent, workspace_id, timeout_seconds=60))["code"] == "gated"
+    await agent.person_allows(workspace_id, shlex.join([sys.executable, "-V"]))
+    assert (await run(agent, workspace_id))["exit_code"] == 0
+
+
+async def test_a_file_of_the_project_is_run_by_its_path(agent: Agent, workspace_id: str, project: Path) -> None:
+    (project / "build.sh").write_text("#!/bin/sh\nexit 7\n", encoding="utf-8")
+    (project / "build.sh").chmod(0o755)
+    await add(agent, workspace_id, script_command="build.sh", script_directory=".")
+    await agent.person_allows(workspace_id, "./build.sh")
+
+    done = await run(agent, workspace_id)
+
+    assert (done["command"], done["exit_code"], done["program"]) == (["./build.sh"], 7, str(project / "build.sh"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("make | tee log", "make && make test", "make; make test", "make > log", "(make)", "make\nmake test"),
+        *("echo $HOME", 'echo "$HOME"', "echo `id`", "echo ${A}", "A=1 make", "ls *.py", "ls ~/x", "make &"),
+    ],
+)
+async def test_what_needs_a_shell_is_refused_with_what_to_do(
+    agent: Agent, workspace_id: str, project: Path, command: str
+) -> None:
+    await add(agent, workspace_id, script_command=command, script_directory=".")
+    await agent.person_allows(workspace_id, "make *", "echo *", "ls *")
+
+    error = await refused(agent, workspace_id)
+
+    assert error["code"] == "invalid_arguments"
+    assert "sh -c" in error["message"]
+    assert (await agent("memory_workspace", "approvals", workspace_id=workspace_id))["approvals"] == []
+    assert (await agent("memory_plan", "run_build_script", workspace_id=workspace_id, script_name="test"))["args"]
+    assert [path.name for path in project.iterdir()] == [".projectmemory"]
+
+
+@pytest.mark.parametrize("command", ["echo 'a|b' \"c&&d\" e\\;f", "echo 'cost: $5' a$ x~y", "echo --glob='*.py'"])
+async def test_what_is_quoted_is_a_word_and_needs_no_shell(agent: Agent, workspace_id: str, command: str) -> None:
+    await add(agent, workspace_id, script_command=command, script_directory=".")
+    await agent.person_allows(workspace_id, "echo *")
+
+    done = await run(agent, workspace_id)
+
+    assert done["stdout"].rstrip("\n") == " ".join(shlex.split(command)[1:])
+
+
+async def test_a_script_runs_in_no_folder_but_one_of_the_project(
+    agent: Agent, workspace_id: str, project: Path
+) -> None:
+    await agent.person_allows(workspace_id, "echo *")
+    (project / "away").mkdir()
+    await add(agent, workspace_id, script_command="echo a", script_directory="away")
+    (project / "away").rmdir()
+    assert (await refused(agent, workspace_id))["code"] == "not_found"
+    (project / "away").symlink_to("/")
+
+    assert (await refused(agent, workspace_id))["code"] == "not_allowed"
+
+
+async def test_a_script_that_is_only_looked_at_keeps_nothing_for_a_request_id(agent: Agent, workspace_id: str) -> None:
+    await add(agent, workspace_id)
+    look = {"workspace_id": workspace_id, "script_name": "test", "agent": "ada", "request_id": "1"}
+
+    assert (await agent("memory_plan", "run_build_script", **look))["args"][0] == "./run"
+    assert (await agent("memory_plan", "run_build_script", **look, execute=False))["args"][0] == "./run"

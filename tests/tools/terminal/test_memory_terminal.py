@@ -302,7 +302,7 @@ async def test_who_gives_up_the_call_gives_up_the_program(terminal: Agent, proje
 
 async def test_progress_is_told_while_it_runs(terminal: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     await allow(terminal, ANYTHING)
-    monkeypatch.setattr("server.tools.terminal.running.TELL_SECONDS", 0.1)
+    monkeypatch.setattr("server.tools.running.execution.TELL_SECONDS", 0.1)
     told: list[tuple[float, float | None, str | None]] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
