@@ -74,13 +74,12 @@ def plan(rows: Rows) -> Lines:
 
 
 def step(rows: Rows, index: int) -> Lines:
-    """Yield the lines of the page of one step, which is there; `rows` are those of its plan."""
+    """Yield the lines of the page of one step, which is there; `rows` are what the page shows."""
     parts = live(rows)
-    [head] = parts["plans"]
-    found = parts["steps"][index]
-    phase = next(phase for phase in parts["phases"] if phase["phase_id"] == found["phase_id"])
-    confirmed = {row["phase_id"] or row["step_id"]: row for row in parts.get("confirmations", [])}
-    order = {row["step_id"]: place for place, row in enumerate(parts["steps"], 1)}
+    [head], [phase] = parts["plans"], parts["phases"]
+    found = next(row for row in parts["steps"] if row["order_index"] == index)
+    confirmed = {row["step_id"]: row for row in parts.get("confirmations", [])}
+    order = {row["step_id"]: row["order_index"] + 1 for row in parts["steps"]}
     yield f"# Step {index + 1} of {md.line(head['title'])}"
     yield from (
         "",
@@ -90,13 +89,9 @@ def step(rows: Rows, index: int) -> Lines:
         "",
     )
     yield from _step(found, index + 1, _waits(parts, order).get(found["step_id"], []), confirmed)
-    own = {
-        table: [row for row in parts.get(table, []) if found["step_id"] in (row.get("parent_id"), row.get("step_id"))]
-        for table in ("context_items", "research_documents", "step_file_edits")
-    }
-    yield from md.titled("Context", _context(own))
-    yield from md.titled("Research", _research(own))
-    yield from _others(own)
+    yield from md.titled("Context", _context(parts))
+    yield from md.titled("Research", _research(parts))
+    yield from _others(parts)
 
 
 def program(rows: Rows) -> Lines:

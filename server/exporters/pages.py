@@ -106,8 +106,8 @@ async def step(db: Reader, plan_id: str, step_index: str) -> str:
     found = await plans.require(db, plan_id)
     suffix = "_archive" if found.archived_at else ""
     at = int(step_index) if step_index.isdecimal() and len(step_index) < 10 else -1
-    await steps.require_at(db, found.plan_id, at, suffix=suffix)
-    rows = markdown.unexpired(await exports.plan(db, found.plan_id), db.now())
+    wanted = await steps.require_at(db, found.plan_id, at, suffix=suffix)
+    rows = markdown.unexpired(await exports.step(db, found.plan_id, wanted.step_id, suffix), db.now())
     return _page(*markdown.step(rows, at))
 
 
@@ -141,9 +141,10 @@ async def entry(db: Reader, workspace_id: str, slug: str) -> str:
 
 
 async def definition(db: Reader, kind: LibraryKind, name: str) -> str:
-    """Return an agent, instruction or skill that every workspace sees."""
-    found = await definitions.require(db, kind, name, None)
-    return _written(found.name, found, ("kind", "description", "origin", "category", "updated_at"), found.body)
+    """Return an agent, instruction or skill, be it for every workspace or of one."""
+    found = await definitions.require(db, kind, name, await definitions.owner(db, kind, name))
+    names = ("kind", "description", "origin", "workspace_id", "category", "updated_at")
+    return _written(found.name, found, names, found.body)
 
 
 def _written(title: str, found: Row, names: Iterable[str], text: str) -> str:

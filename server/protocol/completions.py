@@ -68,7 +68,8 @@ async def _kinds(_: Reader, text: str, __: Others) -> list[str]:
 async def _definitions(db: Reader, text: str, others: Others) -> list[str]:
     told = others.get("kind")
     kinds: list[LibraryKind] = [kind for kind in definitions.KINDS if told in (None, kind)]
-    return [one.name for one in await definitions.all_(db, None, kinds) if folded(text) in folded(one.name)]
+    found = [name for kind in kinds for name in sorted(await definitions.names(db, kind))]
+    return [name for name in dict.fromkeys(found) if folded(text) in folded(name)]
 
 
 async def _tools(_: Reader, text: str, __: Others) -> list[str]:

@@ -50,7 +50,11 @@ TEMPLATES: dict[str, tuple[str, str, Page]] = {
     "memory://programs/{program_id}": ("Program", "How far its plans are, and its risks", pages.program),
     "memory://research/{document_id}": ("Research", "A research document, as it was written", pages.document),
     "memory://knowledge/{workspace_id}/{slug}": ("Knowledge", "What a workspace keeps under a slug", pages.entry),
-    "memory://library/{kind}/{name}": ("Library", "An agent, instruction or skill for every workspace", _definition),
+    "memory://library/{kind}/{name}": (
+        "Library",
+        "An agent, instruction or skill, for every workspace or of one",
+        _definition,
+    ),
     "memory://catalog/{tool}/{action}": ("Action", "How to call an action of a tool", _action),
 }
 TOLD = ("memory://workspaces/{workspace_id}", "memory://plans/{plan_id}")  # of their changes subscribers hear

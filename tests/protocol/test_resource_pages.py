@@ -113,6 +113,50 @@ async def test_every_page_shows_what_it_is_about(settings: Settings, project: Pa
 
 
 @every_era
+@pytest.mark.parametrize("is_archived", [False, True])
+async def test_the_page_of_a_step_shows_all_that_is_kept_for_it_and_nothing_of_others(
+    settings: Settings, project: Path, mode: str, is_archived: bool
+) -> None:
+    async with connected(settings, mode) as agent:
+        made = await filled(agent, project)
+        plan_id = made["plan_id"]
+        other = await agent(
+            "memory_plan", "create", title="Other", workspace_id=made["workspace_id"], steps=[{"task": "a"}]
+        )
+        listed = (await agent("memory_steps", "list", plan_id=plan_id))["steps"]
+        foreign = (await agent("memory_steps", "list", plan_id=other["plan_id"]))["steps"][0]["step_id"]
+        own = {"step_id": listed[1]["step_id"]}
+        await agent("memory_steps", "set_dependencies", depends_on=["0", foreign], **own)
+        for step in listed:
+            about = {"parent_type": "step", "parent_id": step["step_id"], "agent": "ada"}
+            await agent("memory_context", "store", type=f"of {step['task']}", data={"a": 1}, **about)
+            await agent("memory_context", "append_research", filename=f"{step['index']}.md", content="text", **about)
+            edit = {"file_path": f"src/{step['index']}.py", "change_type": "edit"}
+            await agent("memory_steps", "record_edit", step_id=step["step_id"], agent="ada", **edit)
+        if is_archived:
+            await agent("memory_plan", "archive", plan_id=plan_id, force=True)
+        step = await page(agent, f"memory://plans/{plan_id}/steps/1")
+
+    for told in ("- phase: B", "waits for step 1 ", f"waits for step {foreign}", "of Lay # bricks", "1.md", "src/1.py"):
+        assert told in step, step
+    for strange in ("of Dig", "0.md", "src/0.py"):
+        assert strange not in step
+
+
+@every_era
+async def test_a_definition_that_a_workspace_owns_has_a_page(settings: Settings, project: Path, mode: str) -> None:
+    async with connected(settings, mode) as agent:
+        home = (await agent("memory_workspace", "register", workspace_path=str(project)))["workspace_id"]
+        own = {"kind": "skill", "name": "own-way", "description": "d", "content": "Go slowly.", "scope": "workspace"}
+        await agent("memory_library", "create", workspace_id=home, **own)
+        text = await page(agent, "memory://library/skill/Own-Way")
+
+    assert text.startswith("# own-way\n")
+    assert home in text
+    assert text.endswith("Go slowly.\n")
+
+
+@every_era
 async def test_the_library_and_the_catalog_have_a_page_for_each_of_theirs(settings: Settings, mode: str) -> None:
     async with connected(settings, mode) as agent:
         for kind in ("agent", "instruction", "skill"):

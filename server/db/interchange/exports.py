@@ -60,6 +60,22 @@ PLAN = (
     ("memory_entries", "scope = 'plan' AND scope_id = :plan_id"),
 )
 
+# What the page of one step shows; {0} stands for the archive, where the plan is in it.
+OF_STEP = "plan_id = :plan_id AND step_id = :step_id"
+ABOUT_STEP = "parent_type = 'step' AND parent_id = :step_id"
+WAITS = "source_type = 'step' AND source_id = :step_id"
+STEP = {
+    "plans": OF_PLAN,
+    "phases": f"phase_id = (SELECT phase_id FROM steps{{0}} WHERE {OF_STEP})",
+    "steps": f"""plan_id = :plan_id AND step_id IN (
+        SELECT :step_id UNION ALL SELECT target_id FROM dependencies{{0}} WHERE {WAITS})""",
+    "confirmations": OF_STEP,
+    "dependencies": WAITS,
+    "context_items": ABOUT_STEP,
+    "research_documents": ABOUT_STEP,
+    "step_file_edits": OF_STEP,
+}
+
 OF_PROGRAM = "program_id = :program_id"
 PROGRAM = (
     ("programs", OF_PROGRAM),
@@ -166,6 +182,12 @@ async def workspace_of(db: Reader, plan_id: str) -> str | None:
 async def plan(db: Reader, plan_id: str) -> Rows:
     """Return every row that belongs to a plan, live or archived; those of the archive under their table's own name."""
     return await _rows(db, [(table, where, {"plan_id": plan_id}) for table, where in PLAN])
+
+
+async def step(db: Reader, plan_id: str, step_id: str, suffix: str) -> Rows:
+    """Return a step with its plan, its phase, what it waits for and what is kept for it."""
+    params = {"plan_id": plan_id, "step_id": step_id}
+    return await _rows(db, [(table + suffix, where.format(suffix), params) for table, where in STEP.items()])
 
 
 async def program(db: Reader, program_id: str) -> Rows:

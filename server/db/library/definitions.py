@@ -81,6 +81,17 @@ async def names(db: Reader, kind: LibraryKind) -> dict[str, str | None]:
     return {row["name"]: row["workspace_id"] for row in rows}
 
 
+async def owner(db: Reader, kind: LibraryKind, name: str) -> str | None:
+    """Return the workspace that a name belongs to; None if that is every one, or none has it."""
+    return await db.value(
+        f"""
+        SELECT workspace_id FROM {TABLES[kind]} WHERE folded(name) = folded(:name)
+        ORDER BY name <> :name, workspace_id IS NOT NULL LIMIT 1
+        """,
+        {"name": name},
+    )
+
+
 async def insert(
     tx: Transaction,
     kind: LibraryKind,
