@@ -36,23 +36,33 @@ def current() -> str:
     """Return the text that the file should have."""
     older = {version: anyio.run(_answers, version) for version in HANDSHAKE_PROTOCOL_VERSIONS}
     latest = older[HANDSHAKE_PROTOCOL_VERSIONS[-1]]
+    newer = anyio.run(_answers, None)
     told = {
         "groups": GROUPS,
         "handshakes": [version for version, answers in older.items() if answers == latest],
         "newer": LATEST_MODERN_VERSION,
         "older era": latest,
-        "newer era": anyio.run(_answers, None),
+        "newer era": newer,
+        "reading": {
+            "older era": _others(latest, anyio.run(_answers, HANDSHAKE_PROTOCOL_VERSIONS[-1], True)),
+            "newer era": _others(newer, anyio.run(_answers, None, True)),
+        },
     }
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
-async def _answers(version: str | None) -> Json:
+def _others(usual: Json, reading: Json) -> Json:
+    """Return what a server that only reads answers otherwise."""
+    return {method: answer for method, answer in reading.items() if method in usual and answer != usual[method]}
+
+
+async def _answers(version: str | None, read_only: bool = False) -> Json:
     """Ask a server of the SDK everything that is plain; without a version as a client of the newer era does."""
     hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": ABOUT}
     meta = {} if version else {"_meta": {VERSION: LATEST_MODERN_VERSION, CLIENT: ABOUT, CAPABILITIES: {}}}
     methods = [method for method in PARAMS if version or method != "initialize"]
     asked = [(method, {"initialize": hello, "tools/call": HELP}.get(method, {}) | meta) for method in methods]
-    found = await _conversation(asked)
+    found = await _conversation(asked, read_only=read_only)
     return {method: _around(method, answer["result"]) for method, answer in found.items() if "result" in answer}
 
 
@@ -61,12 +71,12 @@ def _around(method: str, result: Json) -> Json:
     return {name: value for name, value in result.items() if name not in OWN.get(method, ())}
 
 
-async def _conversation(asked: list[tuple[str, Json]]) -> dict[str, Json]:
+async def _conversation(asked: list[tuple[str, Json]], *, read_only: bool) -> dict[str, Json]:
     found: dict[str, Json] = {}
     send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](math.inf)
     told, hear = anyio.create_memory_object_stream[SessionMessage](math.inf)
     with tempfile.TemporaryDirectory() as folder:
-        server = build(Settings(data_root=Path(folder)))
+        server = build(Settings(data_root=Path(folder), read_only=read_only))
         async with server.lifespan(server) as state, anyio.create_task_group() as tasks:
             options = server.create_initialization_options(NotificationOptions())
             loop = partial(serve_dual_era_loop, lifespan_state=state, init_options=options)

@@ -50,7 +50,9 @@ class Answers:
         told = json.loads((ASSETS / "catalog" / "protocol" / "answers.json").read_text(encoding="utf-8"))
         self.handshakes: Sequence[str] = told["handshakes"]
         self.newer: str = told["newer"]
-        self._answers: dict[bool, dict[str, Message]] = {False: told["older era"], True: told["newer era"]}
+        eras = {False: "older era", True: "newer era"}
+        reading: Mapping[str, Mapping[str, Message]] = told["reading"] if read_only else {}
+        self._answers = {newer: {**told[era], **reading.get(era, {})} for newer, era in eras.items()}
         groups: Mapping[str, Sequence[str]] = told["groups"]
         self.tools = [one for name in tools or ("all",) for one in groups.get(name, (name,))]
         self.are_known = set(self.tools) <= set(groups["all"])

@@ -11,7 +11,7 @@ from server.db.plans import plans
 from server.db.search import matching_names
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
-from server.errors import Ambiguous, InvalidArguments, NotFound
+from server.errors import Ambiguous, InvalidArguments, NotAllowed, NotFound
 from server.registry import nearest
 
 Given = Mapping[str, Any]  # the arguments; a plan as its id, a workspace as the parameter that names it
@@ -21,6 +21,7 @@ SHOWN = 80
 NEAR = 5
 GOAL = 500  # what a plan keeps of one
 QUERY = 200
+READING = "reading"  # among what is given: the server only reads
 SESSION = "<session_id>"  # where an earlier answer gives it
 MEANING = {
     "agent": "who the agent is, such as Executor",
@@ -43,6 +44,7 @@ class Prompt:
     words: Words
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    reads: bool = False  # what it asks for changes nothing
 
 
 def shown(tool: str, action: str, **arguments: Any) -> str:
@@ -121,6 +123,8 @@ def _hand_off(given: Given) -> str:
 
 def _review_plan(given: Given) -> str:
     plan = _plan(given)
+    keeping = shown("memory_plan", "add_note", note="...", note_type="warning", agent="reviewer", **plan)
+    keep = "" if given.get(READING) else f" If I say so, keep it:\n   {keeping}"
     return f"""Review a plan in Project Memory. Change nothing in it.
 1. {shown("memory_plan", "get", detail="full", **plan)}
    and, for what it waits for, {shown("memory_plan", "get_plan_dependencies", **plan)}
@@ -128,8 +132,7 @@ def _review_plan(given: Given) -> str:
 3. Say which steps are too big to check, wait for the wrong thing or for nothing, repeat another one, or are risky and
    not confirmed by anybody.
 4. Compare what is marked done with the code.
-5. Tell me what you found, the worst first. If I say so, keep it:
-   {shown("memory_plan", "add_note", note="...", note_type="warning", agent="reviewer", **plan)}"""
+5. Tell me what you found, the worst first.{keep}"""
 
 
 def _what_needs_me(given: Given) -> str:
@@ -171,7 +174,14 @@ PROMPTS = {
             ("workspace",),
         ),
         Prompt("hand_off", "Hand off", "Store what the next agent needs, and end", _hand_off, ("to_agent", "reason")),
-        Prompt("review_plan", "Review a plan", "Look for gaps in a plan, and change nothing", _review_plan, ("plan",)),
+        Prompt(
+            "review_plan",
+            "Review a plan",
+            "Look for gaps in a plan, and change nothing",
+            _review_plan,
+            ("plan",),
+            reads=True,
+        ),
         Prompt(
             "what_needs_me",
             "What needs me",
@@ -179,13 +189,16 @@ PROMPTS = {
             _what_needs_me,
             (),
             ("workspace",),
+            reads=True,
         ),
     )
 }
 
 
-def listed() -> wire.ListPromptsResult:
-    return wire.ListPromptsResult(prompts=[_wire(prompt) for prompt in PROMPTS.values()])
+def listed(*, read_only: bool) -> wire.ListPromptsResult:
+    return wire.ListPromptsResult(
+        prompts=[_wire(prompt) for prompt in PROMPTS.values() if prompt.reads or not read_only]
+    )
 
 
 def _wire(prompt: Prompt) -> wire.Prompt:
@@ -205,16 +218,19 @@ def find(name: str) -> Prompt:
     return PROMPTS[name]
 
 
-async def told(db: Reader, name: str, arguments: Mapping[str, str]) -> wire.GetPromptResult:
+async def told(db: Reader, name: str, arguments: Mapping[str, str], *, read_only: bool) -> wire.GetPromptResult:
     """Return the words of a prompt, with a plan and a workspace that exist."""
     prompt = find(name)
+    if read_only and not prompt.reads:
+        there_are = ", ".join(one.name for one in PROMPTS.values() if one.reads)
+        raise NotAllowed(f"The prompt {name} writes, and this server only reads. Prompts: {there_are}.")
     given: dict[str, Any] = {key: value for key, value in arguments.items() if value.strip()}
     _check(prompt, given)
     if "plan" in given:
         given["plan"] = await _plan_id(db, given["plan"])
     if "workspace" in given:
         given["workspace"] = await _workspace(db, given["workspace"])
-    content = wire.TextContent(type="text", text=prompt.words(given))
+    content = wire.TextContent(type="text", text=prompt.words({**given, READING: read_only}))
     messages = [wire.PromptMessage(role="user", content=content)]
     return wire.GetPromptResult(description=prompt.description, messages=messages)
 

@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 
 from server import catalog
-from server.protocol.app import INSTRUCTIONS, INSTRUCTIONS_LIMIT, build
+from server.protocol.app import INSTRUCTIONS, INSTRUCTIONS_LIMIT, READING, build
 from server.registry import DESCRIPTION_LIMIT, SCALAR_TYPES, Tool
 from server.settings import Settings
 from server.tools import TOOLS
@@ -156,8 +156,9 @@ def test_annotations_hold_for_every_action_of_the_tool(tool: Tool) -> None:
     assert not any(action.read_only and action.destructive for action in tool.actions.values())
 
 
-def test_the_instructions_are_not_cut_by_any_client() -> None:
-    assert 0 < len(INSTRUCTIONS) <= INSTRUCTIONS_LIMIT
+@pytest.mark.parametrize("text", [INSTRUCTIONS, READING])
+def test_the_instructions_are_not_cut_by_any_client(text: str) -> None:
+    assert 0 < len(text) <= INSTRUCTIONS_LIMIT
 
 
 async def test_the_whole_listing_is_within_its_budget_and_equal_to_the_registry(settings: Settings) -> None:

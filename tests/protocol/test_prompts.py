@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,27 @@ async def test_every_call_that_a_prompt_shows_exists(
         TOOLS[tool].bind(arguments)
     for key in wanted:
         assert " ".join(known[key].split()) in text, key
+
+
+@every_era
+async def test_a_server_that_only_reads_offers_only_what_reads(settings: Settings, project: Path, mode: str) -> None:
+    async with connected(settings, mode) as agent:
+        _, [plan_id] = await planned(agent, project, "Wall")
+    async with connected(replace(settings, read_only=True), mode) as agent:
+        listed = [prompt.name for prompt in (await agent.client.list_prompts()).prompts]
+        texts = [await words(agent, "review_plan", plan=plan_id), await words(agent, "what_needs_me")]
+        shown = [call for text in texts for call in calls(text)]
+        refusal = await refused(agent, "start_work", agent="a")
+        told = agent.client.instructions or ""
+
+    assert listed == ["review_plan", "what_needs_me"]
+    assert shown
+    assert all(not TOOLS[tool].bind(arguments).action.writes(arguments) for tool, arguments in shown)
+    assert "review_plan" in refusal
+    named = re.findall(r"(memory_[a-z]+) ([a-z_]+)", told)
+    assert len(named) >= 6
+    assert all(not TOOLS[tool].find(action).writes({}) for tool, action in named)
+    assert "claims one step" not in told
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=NAMES)
