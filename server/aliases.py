@@ -146,7 +146,6 @@ OLD_ARGUMENTS: dict[tuple[str, str], Arguments] = {
     ("memory_context", "write_prompt"): {
         "created_by_agent": "agent",
         "prompt_slug": Gone("output_path names the file"),
-        "prompt_version": Gone("a prompt is written anew, and has no number"),
     },
     ("memory_agent", "init"): {
         "compact": Gone("every briefing is; max_bytes says how long it may be"),
