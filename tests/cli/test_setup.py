@@ -409,6 +409,15 @@ def test_a_setting_that_means_nothing_is_refused_before_anything_is_written(pers
     assert everything(person.home) == {}
 
 
+def test_what_is_advised_does_what_was_looked_at(person: Person) -> None:
+    (person.home / ".cursor").mkdir()
+
+    said = person.setup("--tools", "core", "--name", "second", "--instructions")
+    assert said.splitlines()[-1].endswith(" setup --all --name second --instructions --tools core")
+    assert person.setup("cursor", "--name", "second").splitlines()[-1].endswith(" setup --check --name second")
+    assert person.setup("--name", "second").count("Nothing was changed") == 0
+
+
 def test_a_variable_that_no_entry_has_is_told(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PM_DATA_ROOT", str(person.home / "data"))
 

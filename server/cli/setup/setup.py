@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from server.cli.setup.launching import arguments_of, launch
 from server.cli.setup.looking import EditorLook, SetupJob, look
 from server.cli.setup.manual import snippet
 from server.errors import InvalidArguments
-from server.settings import SETTINGS, Flags, Settings, load
+from server.settings import SETTINGS, Flags, default_root, load
 from server.text.display import shown
-from server.tools.commands import command, joined
+from server.tools.commands import joined, on
 
 FITTING = re.compile(r"[A-Za-z0-9_-]{1,64}")  # for every client: some take nothing else for a name
 TROUBLED = ("cannot be read", "failed")
@@ -78,7 +78,7 @@ def run(wish: Wish, flags: Flags, *, as_json: bool = False) -> int:
     if as_json:
         screen.json(_payload(wish, outcome))
     else:
-        _show(screen, wish, outcome, settings, job)
+        _show(screen, wish, outcome, job)
     return outcome.exit_code
 
 
@@ -116,7 +116,7 @@ def _is_meant(wish: Wish, finding: EditorLook) -> bool:
     return wish.changes and finding.state in OPEN
 
 
-def _show(screen: Screen, wish: Wish, outcome: SetupOutcome, settings: Settings, job: SetupJob) -> None:
+def _show(screen: Screen, wish: Wish, outcome: SetupOutcome, job: SetupJob) -> None:
     if wish.check:
         _show_checks(screen, outcome.checks)
         return
@@ -124,12 +124,13 @@ def _show(screen: Screen, wish: Wish, outcome: SetupOutcome, settings: Settings,
         for finding in outcome.findings:
             _show_change(screen, finding)
     if not wish.dry_run or not any(one.state in OPEN for one in outcome.findings):
-        rows = [(one.editor.name, _state(one), str(one.file), _remark(one)) for one in outcome.findings]
+        home = "" if screen.is_plain else str(job.machine.home)
+        rows = [(one.editor.name, _state(one), _short(one.file, home), one.why) for one in outcome.findings]
         screen.table(COLUMNS, rows)
     for finding in outcome.findings:
         _show_notes(screen, finding, job)
     instructing.show(screen, outcome.instructed)
-    for line in _advice(wish, outcome, settings, job.machine.environ):
+    for line in _advice(wish, outcome, job):
         screen.unbroken(Styled(line, QUIET))
 
 
@@ -138,8 +139,9 @@ def _state(finding: EditorLook) -> Styled:
     return Styled(finding.state, styles.get(finding.state, ""))
 
 
-def _remark(finding: EditorLook) -> str:
-    return f"backup: {finding.backup}" if finding.backup and not finding.why else finding.why
+def _short(file: Path, home: str) -> str:
+    """Return a path as people write it where they read it, and whole where programs do."""
+    return f"~{str(file).removeprefix(home)}" if home and file.is_relative_to(home) else str(file)
 
 
 def _show_notes(screen: Screen, finding: EditorLook, job: SetupJob) -> None:
@@ -150,6 +152,8 @@ def _show_notes(screen: Screen, finding: EditorLook, job: SetupJob) -> None:
             screen.unbroken(line, indent=2)
     for note in dict.fromkeys(finding.notes if finding.state in ("added", "updated") else ()):
         screen.line(f"{finding.editor.title}: {note}")
+    if finding.backup:
+        screen.unbroken(Styled(f"{finding.editor.title}: what was there is kept in {finding.backup}", QUIET))
     if finding.state == "added":
         screen.line(f"{finding.editor.title}: {finding.editor.pitfall.replace('`', '')}")
 
@@ -192,18 +196,20 @@ def _show_checks(screen: Screen, checks: Sequence[checking.Checked]) -> None:
         screen.line("No client on this machine has an entry. `setup --all` puts it in.")
 
 
-def _advice(wish: Wish, outcome: SetupOutcome, settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+def _advice(wish: Wish, outcome: SetupOutcome, job: SetupJob) -> Iterator[str]:
     """Yield what to do next."""
     states = {one.state for one in outcome.findings}
     given = ["--scope", wish.scope] if wish.scope != "user" else []
     given += ["--name", wish.name] if wish.name != NAME else []
-    given += ["--remove"] if wish.remove else []
-    who = list(wish.clients) or ["--all"]
-    if not wish.changes and states & set(OPEN):
-        yield f"Nothing was changed. To do it: {command(settings, 'setup', *who, *given)}"
+    given += [flag for flag, wanted in (("--remove", wish.remove), ("--instructions", wish.instructions)) if wanted]
+    who = [*(wish.clients or ["--all"]), *given, *arguments_of(job.flags)]
+    is_open = states & set(OPEN) or any(one.state.startswith("would") for one in outcome.instructed)
+    if not wish.changes and is_open:
+        yield f"Nothing was changed. To do it: {on(Path(default_root()), 'setup', *who)}"
     if states & {"added", "updated"}:
-        yield f"Restart the client, or reload its servers. To try the entries: {command(settings, 'setup', '--check')}"
-    passed = [setting.env for setting in SETTINGS if environ.get(setting.env)]
+        check = on(Path(default_root()), "setup", "--check", *(["--name", wish.name] if wish.name != NAME else []))
+        yield f"Restart the client, or reload its servers. To try the entries: {check}"
+    passed = [setting.env for setting in SETTINGS if job.machine.environ.get(setting.env)]
     if passed and not wish.remove:
         yield (
             f"{', '.join(passed)} in this shell will not reach every client; give the flag to setup and it stands in "

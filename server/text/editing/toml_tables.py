@@ -57,7 +57,7 @@ def read(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text.removeprefix(BOM))
     except tomllib.TOMLDecodeError as error:
-        raise BadToml(str(error)) from error
+        raise BadToml(f"it is no TOML: {error}") from error
     except RecursionError as error:
         raise BadToml("it is too deep") from error
 
