@@ -31,6 +31,7 @@ BEGIN, COMMIT = "BEGIN IMMEDIATE", "COMMIT"
 SYNC = {
     "full": ("synchronous = full", "fullfsync = ON", "checkpoint_fullfsync = ON"),
     "normal": ("synchronous = normal",),
+    "off": ("synchronous = off",),  # no setting takes it: for what is thrown away
 }
 PRAGMAS = ("foreign_keys = ON", "wal_autocheckpoint = 0", f"journal_size_limit = {LIMIT_BYTES}")
 # The longest, between looks for a write lock that another process holds; to look costs that process time, too.
