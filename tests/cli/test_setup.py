@@ -418,6 +418,19 @@ def test_what_is_advised_does_what_was_looked_at(person: Person) -> None:
     assert person.setup("--name", "second").count("Nothing was changed") == 0
 
 
+def test_a_setting_that_is_no_text_is_refused(person: Person) -> None:
+    said = person.setup("cursor", "--data-root", os.fsdecode(b"/data/\xff"), code=2)
+
+    assert "no Unicode text" in said
+    assert everything(person.home) == {}
+
+
+def test_a_folder_that_is_gone_is_told(person: Person) -> None:
+    person.project.rmdir()
+
+    assert "is gone" in person.setup("cursor", code=2)
+
+
 def test_a_variable_that_no_entry_has_is_told(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PM_DATA_ROOT", str(person.home / "data"))
 

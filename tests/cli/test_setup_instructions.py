@@ -79,7 +79,7 @@ def test_a_file_that_is_the_same_or_leads_there_gets_one_block(person: Person) -
 
     told = instructed(person, "claude", "gemini", "zed", *WORDS)
 
-    assert [name for name in told if name.endswith(".md")] == ["AGENTS.md"] or len(told) == 3
+    assert [name for name in told if name.endswith(".md")] == ["CLAUDE.md"]
     block(person.project / "AGENTS.md")
     assert (person.project / "CLAUDE.md").is_symlink()
     assert (person.project / "GEMINI.md").read_text(encoding="utf-8") == "@AGENTS.md\n"
@@ -119,6 +119,17 @@ def test_a_definition_that_a_person_edited_is_kept_and_told(person: Person) -> N
 
     assert "kept .claude/agents/executor.md: somebody changed it" in said
     assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_what_the_library_cannot_do_is_told_beside_what_was_done(person: Person) -> None:
+    root = person.home / "data"
+    root.mkdir()
+    (root / "project-memory.db").write_text("no database", encoding="utf-8")
+
+    told = person.told("claude", *WORDS, "--data-root", str(root), code=1)
+
+    assert [one["state"] for one in told["clients"]] == ["added"]
+    assert [one["state"] for one in told["instructions"]] == ["added", "failed"]
 
 
 def test_a_dry_run_of_instructions_writes_nothing(person: Person) -> None:

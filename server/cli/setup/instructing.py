@@ -169,6 +169,8 @@ async def _deployed(targets: Sequence[str], wanted: InstructionsWanted) -> list[
             await ask("memory_workspace", action="register")
         for target in targets:
             done.append(await _for_client(ask, target, wanted))
+    except ProjectMemoryError as error:
+        done.append(Instructed("agents and skills", "failed", str(error)))
     finally:
         await store.close()
     return done

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from server.calls import offered
 from server.errors import InvalidArguments
 from server.settings import PACKAGE, SETTINGS, YES, Flags, default_root, load, split
+from server.text.broken import broken_text
 from server.tools.commands import SCRIPT, joined, on
 
 WHERE = "import server; print(server.__path__[0])"
@@ -40,6 +42,7 @@ class LaunchCommand:
         return LaunchCommand(self.command, [*self.args, *arguments_of(flags)], self.env)
 
 
+@cache
 def launch() -> LaunchCommand:
     """Return how to start the server that is running now.
 
@@ -57,6 +60,8 @@ def arguments_of(flags: Flags) -> list[str]:
     """Return settings as arguments that mean the same in every folder, or refuse a value that they do not take."""
     chosen = load(flags, {})
     offered(chosen)
+    if broken_text(dict(flags)):
+        raise InvalidArguments("A value holds bytes that are no Unicode text, which no editor's file can hold.")
     words = list[str]()
     for setting in SETTINGS:
         if setting.name not in flags:

@@ -104,11 +104,13 @@ def _chosen(wish: Wish) -> list[Editor]:
 
 def _job(wish: Wish, flags: Flags) -> SetupJob:
     try:
-        home = Path.home()
+        home, here = Path.home(), Path.cwd()
     except RuntimeError as error:
         raise InvalidArguments("The home folder cannot be told; set HOME.") from error
+    except FileNotFoundError as error:
+        raise InvalidArguments("The folder that this runs in is gone; go to another one.") from error
     arguments_of(flags)
-    machine = Machine(sys.platform, home, Path.cwd(), os.environ)
+    machine = Machine(sys.platform, home, here, os.environ)
     return SetupJob(machine, wish.scope, wish.name, launch(), flags, wish.remove)
 
 
