@@ -3,14 +3,24 @@
 import gc
 import signal
 import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from server import settings
-from server.errors import ProjectMemoryError
+if TYPE_CHECKING:
+    from server.completion.candidates import Candidate
+    from server.settings import Settings
 
 
 def main() -> None:
     """Entry point of the console script."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # while all is imported: no traceback for who gives up the start
+    from server import settings
+    from server.errors import ProjectMemoryError
+
     try:
+        if sys.argv[1:2] == [settings.ASK]:
+            sys.exit(_complete(" ".join(sys.argv[2:])))
         flags, words = settings.split(sys.argv[1:])
         if words:
             from server.cli import run  # the command line's libraries would slow the start of the server
@@ -23,13 +33,25 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _serve(chosen: settings.Settings) -> None:
+def _complete(line: str) -> int:
+    from server.completion import candidates
+
+    def of_command(words: Sequence[str], typed: str) -> "Iterable[Candidate]":
+        from server.cli.calling import known
+
+        return known.of_command(words, typed)
+
+    return candidates.complete(line, of_command)
+
+
+def _serve(chosen: "Settings") -> None:
     # The imports make half a million objects that live until the end: not worth a look while they are made.
     gc.disable()
     from server.protocol.stdio import serve
+    from server.settings import configure_logging
 
-    settings.configure_logging(chosen)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it is served: no traceback for who gives up the start
+    configure_logging(chosen)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it is served
     sys.exit(serve(chosen))
 
 

@@ -25,6 +25,7 @@ PROCESSES = "processes"  # in the data root: a file for each process that uses t
 EDITORS = "editor-files"  # in the data root: files of editors as they were before `setup` changed them
 FOLDERS = (TRASH, COPIES, BACKUPS, PROCESSES, EDITORS)
 LOCK = "project-memory.lock"  # in the data root: who uses the database
+ASK = "__complete"  # the first word when a shell asks how a command line may go on
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SYNCHRONOUS = ("full", "normal")
 GATES = ("shared", "human")  # an environment may be stricter than what all share, never looser

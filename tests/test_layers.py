@@ -31,6 +31,7 @@ ROOMS = {
     "errors": set[str](),
     "text": {"errors"},
     "settings": {"errors", "text"},
+    "completion": {"settings"},
     "files": set[str](),
     "file_locks": set[str](),
     "waiting": set[str](),
@@ -53,8 +54,8 @@ ROOMS = {
     "upkeep": BASE | {"file_locks", "models", "db", "exporters", "tools", "store"},
     "jobs": BEHIND | {"importers", "upkeep"},
     "protocol": BEHIND | {"jobs"},
-    "cli": BEHIND | {"importers", "upkeep", "jobs", "protocol"},
-    "__main__": {"errors", "settings", "protocol", "cli"},
+    "cli": BEHIND | {"aliases", "importers", "upkeep", "jobs", "protocol", "completion"},
+    "__main__": {"errors", "settings", "protocol", "cli", "completion"},
     "__init__": set[str](),
 }
 

@@ -10,6 +10,7 @@ from mcp import MCPError
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import NoBackChannelError
 
+from server.models.approvals import Via
 from server.protocol.plain import can_ask
 from server.tools.approvals.asking import ASK_SECONDS, Answer, Asker, Question
 from server.waiting import Waits
@@ -66,6 +67,7 @@ class OpenCall:
     context: ServerRequestContext[Any]
     waits: Waits
     client: str
+    via: Via = "elicitation"
 
     def begin(self) -> None:
         """It can be asked here."""
@@ -89,6 +91,7 @@ class Repeated:
     responses: wire.InputResponses | None
     state: str | None
     client: str
+    via: Via = "elicitation"
 
     def begin(self) -> None:
         """It can be asked here."""

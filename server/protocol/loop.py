@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from server.errors import Ending, ProjectMemoryError
+from server.models.approvals import Via
 from server.protocol.front import Asked, Front
 from server.protocol.jsonrpc import Message
 from server.protocol.pipes import Input
@@ -57,6 +58,7 @@ class LaterAsker:
     """A client that can be asked, but by the SDK alone."""
 
     client = ""
+    via: Via = "elicitation"
 
     def begin(self) -> None:
         raise ClientNeeded

@@ -54,8 +54,11 @@ class Terminal:
         return found
 
     def type(self, text: str) -> None:
+        self.press(f"{text}\n")
+
+    def press(self, keys: str) -> None:
         assert self._process.stdin
-        self._process.stdin.write(f"{text}\n".encode())
+        self._process.stdin.write(keys.encode())
         self._process.stdin.flush()
 
     def end(self) -> int:

@@ -8,7 +8,7 @@ from server.db.audit import events
 from server.db.gates import approvals
 from server.db.storage.connection import Transaction
 from server.errors import Conflict, Gated
-from server.models.approvals import OF_CALLS, Approval, Gate, Word
+from server.models.approvals import OF_CALLS, Approval, Gate, Via, Word
 from server.models.base import encode
 from server.text.display import shown
 from server.tools.approvals import answers
@@ -49,6 +49,11 @@ class Asker(Protocol):
         """Its name and version."""
         ...
 
+    @property
+    def via(self) -> Via:
+        """How its user's word comes here."""
+        ...
+
     def begin(self) -> None:
         """Be told that a question comes, before anything of it is stored; raise ClientNeeded if it cannot be put."""
         ...
@@ -70,7 +75,7 @@ async def supervised(call: Call, asker: Asker | None, attempt: Callable[[], Awai
     answer = await asker.ask(await _question(call, approval)) if asker else None
     if asker is None or answer is None:
         raise _gated(call, refusal, approval, mark)
-    word = Word("elicitation", client=asker.client, note=answer.note)
+    word = Word(asker.via, client=asker.client, note=answer.note)
     await _record(call, approval, word, yes=answer.yes)
     if not answer.yes:
         raise Gated(

@@ -1,0 +1,1 @@
+"""Any action of the catalog from a terminal: `call`, and the completion of what is typed."""

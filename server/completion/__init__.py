@@ -1,0 +1,1 @@
+"""How a command line that is being typed may go on."""
