@@ -67,7 +67,8 @@ def _is_sign(name: str) -> bool:
 
 def _is_terminal() -> bool:
     """Whether stdin and stdout are the terminal that controls this process, which it may write to now."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    streams = (sys.stdin, sys.stdout)
+    if not all(stream and stream.isatty() for stream in streams):  # one that was closed before the start is None
         return False
     if sys.platform == "win32":
         return True
