@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import platformdirs
 
-from server.errors import InvalidArguments
+from server.errors import InvalidArguments, Storage
 from server.text.display import shown
 
 PACKAGE = Path(__file__).resolve().parent
@@ -24,6 +24,7 @@ BACKUPS = "backups"  # in the data root: copies of the database
 PROCESSES = "processes"  # in the data root: a file for each process that uses the database
 EDITORS = "editor-files"  # in the data root: files of editors as they were before `setup` changed them
 FOLDERS = (TRASH, COPIES, BACKUPS, PROCESSES, EDITORS)
+MOVED_TO = "moved-to"  # in a folder that was the data root: a file with the path of the one that is it now
 LOCK = "project-memory.lock"  # in the data root: who uses the database
 ASK = "__complete"  # the first word when a shell asks how a command line may go on
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -101,6 +102,7 @@ class Settings:
 
     def require_database(self) -> None:
         """Refuse, for commands that would be of no use on a new one."""
+        require_in_force(self.data_root)
         if not self.database.is_file():
             raise InvalidArguments(
                 f"There is no database in {str(self.data_root)!r}. Name its folder with --data-root."
@@ -140,7 +142,7 @@ def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -
     _refuse_misspelt(environ)
     raw = {s.name: _value(s, (flags or {}).get(s.name), environ) for s in SETTINGS}
     return Settings(
-        data_root=_folder("data_root", raw["data_root"] or default_root()),
+        data_root=_led(_folder("data_root", raw["data_root"] or default_root())),
         workspace=raw["workspace"],
         tools=tuple(name.strip().lower() for name in raw["tools"].split(",") if name.strip()),
         read_only=raw["read_only"] in YES,
@@ -165,6 +167,66 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
 def default_root() -> str:
     """Return the data root of a server without settings."""
     return platformdirs.user_data_dir("project-memory", appauthor=False)
+
+
+def followed(root: Path) -> Path:
+    """Return where a data root is now that was moved, perhaps more than once.
+
+    What cannot be told, or is not there, is Storage: nobody begins an empty one in its place.
+    """
+    roots = [root]
+    while target := _moved_to(roots[-1]):
+        if target in roots:
+            raise Storage(
+                f"{str(roots[-1] / MOVED_TO)!r} leads back to {str(target)!r}. Remove the file {MOVED_TO} in the "
+                f"folder that {DATABASE_NAME} is in."
+            )
+        roots.append(target)
+    if len(roots) > 1 and not (roots[-1] / DATABASE_NAME).is_file():
+        raise Storage(
+            f"The data root was moved to {str(roots[-1])!r}, as {str(roots[-2] / MOVED_TO)!r} says, and there is no "
+            f"{DATABASE_NAME} in it now. Connect the disk that it is on; or, if it was moved again, write the new "
+            "place into that file."
+        )
+    return roots[-1]
+
+
+def require_in_force(root: Path) -> None:
+    """Refuse a data root that was moved: to somewhere that is not there, or since this process began."""
+    if (now := followed(root)) != root:
+        raise Storage(f"The data root {str(root)!r} was moved to {str(now)!r} at this moment. Start this again.")
+
+
+def leads_to(root: str, now: Path) -> bool:
+    """Return whether a data root of that name is, or has become, another one."""
+    try:
+        return "\0" not in root and followed(Path(root)) == now
+    except Storage:
+        return False
+
+
+def _led(root: Path) -> Path:
+    """Return a data root, or where it was moved to. What is wrong with that is told by who opens the database."""
+    try:
+        return followed(root)
+    except Storage:
+        return root
+
+
+def _moved_to(root: Path) -> Path | None:
+    file = root / MOVED_TO
+    try:
+        text = file.read_text(encoding="utf-8").removesuffix("\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        if not os.access(root, os.X_OK):
+            return None  # nothing in that folder can be opened
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise Storage(f"{str(file)!r} says where the data root is now, and cannot be read: {why}. Mend it.") from error
+    if not text.isprintable() or not Path(text).is_absolute():
+        raise Storage(f"{str(file)!r} says where the data root is now, and holds no absolute path. Write it there.")
+    return Path(text)
 
 
 def is_ours(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """The database of one server: opened when first needed, migrated, seeded, and opened anew after a failure."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -15,7 +16,7 @@ from server.db.storage.migrations import migrate
 from server.db.storage.opening import open_database
 from server.errors import Ending, ProjectMemoryError, Storage
 from server.processes import Processes
-from server.settings import ASSETS, Settings, is_to_narrow
+from server.settings import ASSETS, Settings, followed, is_to_narrow
 from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Store:
         if self._db is None:
             async with self._opening:
                 if self._db is None:
+                    self.settings = replace(self.settings, data_root=followed(self.settings.data_root))
                     self._db = await open_store(self.settings)
                     self._file = _identity(self.settings.database)
         if self._is_stopped:

@@ -15,6 +15,7 @@ from server.db.storage.connection import Database
 from server.db.storage.driver import Connection, connect
 from server.db.storage.wal_checkpoints import Wal
 from server.errors import Busy, Storage
+from server.settings import require_in_force
 
 OPEN_ATTEMPTS = 20
 IMPATIENT = "busy_timeout = 0"  # of connections that wait in their own way, and hold up nobody
@@ -33,6 +34,7 @@ async def open_database(
     lock = await process_lock.share(path)
     try:
         with _usable(path.parent):
+            require_in_force(path.parent)  # who waited for the lock may have waited for that
             _create_private(path)
         reader, writer = await _connections(path, synchronous)
     except BaseException:

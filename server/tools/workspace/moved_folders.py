@@ -17,7 +17,7 @@ from server.db.workspaces import workspaces
 from server.errors import Conflict
 from server.models.events import Event
 from server.models.workspaces import GIT_PREFIX, Checkout, Workspace
-from server.settings import DATABASE_NAME
+from server.settings import DATABASE_NAME, leads_to
 from server.tools import identity, older_stores, paths
 from server.tools.identity import Identity
 from server.tools.paths import Whereabouts
@@ -90,7 +90,8 @@ def _nature(owner: Workspace, old: Whereabouts, *, fits: bool, folder: str) -> N
 def _fits(known: Identity, former: Sequence[str], data_root: str) -> bool:
     """Return whether an identity file is one that this database, or the older store it took over, has written."""
     root, path = known.fields.get("data_root"), known.fields.get("workspace_path")
-    ours = root in (None, data_root) or older_stores.is_led_away(known)
+    here = root in (None, data_root) or (isinstance(root, str) and leads_to(root, Path(data_root)))
+    ours = here or older_stores.is_led_away(known)
     return ours and isinstance(path, str) and (path in former or paths.normal_path(Path(path)) in former)
 
 
@@ -193,4 +194,4 @@ def _is_foreign(known: Identity, data_root: str) -> bool:
     root = known.fields.get("data_root")
     if not isinstance(root, str) or "\0" in root or root == data_root or older_stores.is_led_away(known):
         return False
-    return (Path(root) / DATABASE_NAME).is_file()
+    return (Path(root) / DATABASE_NAME).is_file() and not leads_to(root, Path(data_root))

@@ -1,0 +1,1 @@
+"""What moved on disk: project folders, and the data root itself."""
