@@ -94,4 +94,4 @@ def test_a_number_is_set_and_read_and_to_lower_it_takes_a_person(
     assert "Only a person may loosen backups.max_bytes" in told.err
     assert "such as 500MB or 2GB; at least 1MB" in told.err
     assert run(settings, monkeypatch, "list") == 0
-    assert "backups.max_bytes = 20GB  (set by" in capsys.readouterr().out
+    assert "backups.max_bytes\t20GB\tcli (unknown)\t" in capsys.readouterr().out

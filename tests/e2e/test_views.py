@@ -1,9 +1,11 @@
 """What a person sees of the store, by real commands, in pipes and on a terminal."""
 
+import asyncio
 import json
 import os
 import re
 import signal
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest_asyncio
 from rich.cells import cell_len
 
 from tests.conftest import Agent
+from tests.e2e.processes import ServerProcess
 from tests.e2e.terminals import ScreenTerminal, piped
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -244,6 +247,51 @@ def assert_restored(terminal: ScreenTerminal) -> None:
     assert terminal.shown.rpartition(BACK)[0].endswith("\x1b[?25h")
     assert terminal.modes_left == terminal.modes
     assert "Traceback" not in terminal.shown
+
+
+async def test_while_it_is_suspended_the_screen_is_that_of_the_shell(agent: Agent, filled: Ids) -> None:
+    terminal = ScreenTerminal(root(agent), "status", "--watch")
+    terminal.read_to("q leaves")
+    os.kill(terminal.process.pid, signal.SIGTSTP)
+    terminal.read_to(re.escape(BACK))
+    _, status = await asyncio.to_thread(os.waitpid, terminal.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    assert termios.tcgetattr(terminal.theirs) == terminal.modes
+    before = len(terminal.shown)
+    os.kill(terminal.process.pid, signal.SIGCONT)
+    terminal.read_to("q leaves", after=before)
+    assert ALTERNATE in terminal.shown[before:]
+    terminal.type("q")
+    assert terminal.end() == 0
+    assert terminal.modes_left == terminal.modes
+
+
+async def test_thousands_of_steps_are_shown_while_a_server_writes(agent: Agent, workspace_id: str) -> None:
+    steps = [{"task": f"Step number {n}"} for n in range(2000)]
+    made = {"title": "Large", "category": "quick_task", "workspace_id": workspace_id}
+    plan_id = (await agent("memory_plan", "create", steps=steps, **made))["plan_id"]
+    follower = ScreenTerminal(root(agent), "log", "-f", "-n", "1", env={"NO_COLOR": "1"})
+    follower.read_to("100 steps or more")
+    server = await ServerProcess.start(root(agent))
+    notes = 30
+    try:
+        writing = asyncio.create_task(_write_notes(server, plan_id, notes))
+        shown_meanwhile = [await asyncio.to_thread(piped, root(agent), "status", *words) for words in ([], [plan_id])]
+        await writing
+    finally:
+        await server.kill()
+    assert [(done.returncode, done.stderr) for done in shown_meanwhile] == [(0, "")] * 2
+    assert "1,975 more steps: " in shown_meanwhile[1].stdout
+    assert shown_meanwhile[1].stdout.count("Step number") == 25
+    await asyncio.to_thread(follower.read_to, f"note {notes - 1} of it")
+    follower.type("\x03")
+    assert follower.end() == 130
+    assert re.findall(r"note added  note (\d+) ", follower.shown) == [str(n) for n in range(notes)]
+
+
+async def _write_notes(server: ServerProcess, plan_id: str, number: int) -> None:
+    for n in range(number):
+        await server("memory_plan", "add_note", plan_id=plan_id, note=f"note {n} of it", agent="bob")
 
 
 async def test_watching_needs_a_terminal(agent: Agent, filled: Ids) -> None:
