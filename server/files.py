@@ -5,8 +5,9 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,16 @@ PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 SHARED = 0o666  # as the umask says: of a project, and no secret
 WIDER = 0o077
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+if sys.platform == "darwin":
+    import fcntl
+
+    def _flush(fd: int) -> None:
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)  # else it is content when the disk has taken it, into a cache of its own
+
+else:
+    _flush = os.fsync
 
 
 def replace(
@@ -69,7 +80,7 @@ def drafted(
         with os.fdopen(os.open(draft, FLAGS, mode), "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())
+            _flush(file.fileno())
         if kept_mode is not None:
             draft.chmod(kept_mode)
         if modified_at:
@@ -125,3 +136,25 @@ def _narrowed(path: Path) -> str | None:
             _narrowed(inside)
     path.chmod(mode & ~WIDER & 0o7777)
     return f"{mode & 0o7777:o}"
+
+
+def sync(path: Path) -> None:
+    """Bring a file to the disk."""
+    handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows does so for who may write alone
+    try:
+        _flush(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -163,7 +163,8 @@ def test_a_file_that_is_not_given_its_name_leaves_nothing(tmp_path: Path) -> Non
 # Where else a file comes to be, and why it is not written by `files`.
 ELSEWHERE = {
     "catalog.py": "files of the repository, written by a script",
-    "db/storage/backup_files.py": "an empty file to copy a database into, 0600",
+    "db/backups/backup_files.py": "an empty file to copy a database into, 0600",
+    "upkeep/restore.py": "a backup into such a file",
     "db/storage/opening.py": "an empty database, 0600",
     "file_locks.py": "a file to lock, 0600",
     "db/upkeep/read_only.py": "a copy in a temporary folder of its owner, where only a copy can be read",

@@ -87,7 +87,7 @@ ANY_SQL = re.compile(
 )
 A_TOOL = re.compile(r"\bmemory_[a-z]+\b")
 # What imports late besides the command line: a server answers first, and most never need the rest.
-LATE = ("jobs/background", "text/front_matter", "protocol/stdio", "protocol/loop")
+LATE = ("jobs/background", "db/storage/migrations", "text/front_matter", "protocol/stdio", "protocol/loop")
 LONGEST_FILE = 500
 LONGEST_FUNCTION = 60
 MOST_MODULES = 16

@@ -325,8 +325,11 @@ async def test_a_migration_that_fails_leaves_everything_as_it_was(
     before, shape = everything(settings.database), await schema(db)
     add(folder, script)
 
-    with pytest.raises((Storage, sqlite3.Error)):
+    with pytest.raises(Storage, match="Nothing was changed") as refused:
         await migrations.migrate(db, folder)
+    [backup] = (settings.data_root / "backups").glob("*.db")
+    assert f"`restore {backup.name}`" in str(refused.value)
+    assert everything(backup) == before
     assert (everything(settings.database), await schema(db)) == (before, shape)
     assert await db.value("PRAGMA user_version") == NEXT - 1
     async with db.transaction() as tx:

@@ -1,6 +1,7 @@
 """What a server does besides answering calls, imported when it is wanted: most servers never need it."""
 
 import logging
+import random
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,7 @@ from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
 
+BACKUP_AFTER_SECONDS = 30.0  # behind the first answers
 TRIM_AFTER_SECONDS = 60.0
 PATIENCE_SECONDS = 20.0  # that an agent waits for an import before it is told that it goes on
 STAGES = ("Copying", "Reading", "Writing", "Verifying")
@@ -53,6 +55,7 @@ class Background:
         yield "the look for an older store", self._look_around
         if not self._store.settings.read_only:
             yield "the list of servers", self._register
+            yield "the daily backup", self._back_up
             yield "what was left undone", self._catch_up
             yield "the trim of what outlived its time", self._trim
             yield "the profiles of new workspaces", self._index_all
@@ -118,6 +121,14 @@ class Background:
         from server.jobs import trimming
 
         await trimming.run(self._store)
+
+    async def _back_up(self) -> None:
+        await anyio.sleep(
+            BACKUP_AFTER_SECONDS * random.uniform(1, 2)
+        )  # servers that begin together do not look together
+        from server.jobs import daily_backup
+
+        await daily_backup.run(self._store)
 
     async def _catch_up(self) -> None:
         """Carry out the changes of files that a process which died had stored, and note what died with one."""

@@ -8,10 +8,11 @@ from datetime import datetime
 from os import close
 from pathlib import Path
 
+from server.db.backups import backup_files
+from server.db.backups.backup_files import Manifest, Mark
 from server.db.shared_state import shared_settings
-from server.db.storage import backup_files
-from server.db.storage.backup_files import Manifest, Mark
 from server.db.storage.connection import Database, Reader
+from server.errors import Conflict, Storage, TooLarge
 from server.file_locks import lockable, locked
 from server.files import make_folder
 from server.settings import BACKUPS
@@ -19,6 +20,7 @@ from server.settings import BACKUPS
 DAILY = "daily"
 ROOM = 3  # times the size of a backup that have to be free
 LOCK = ".lock"
+SUFFIX = ".db"
 
 
 @dataclass(frozen=True)
@@ -113,20 +115,22 @@ async def daily(db: Database) -> BackupOutcome:
 async def make(db: Database, reason: str = "", *, keep: int | None = None) -> BackupOutcome:
     """Make a backup in the data root, unless there is no need or no room, and remove those that may go."""
     folder = folder_of(db.path)
-    make_folder(folder)
+    with _writable(folder):
+        make_folder(folder)
     with _turn(folder) as is_ours:
         if not is_ours:
             return BackupOutcome(why_not="another process is making one")
         policy = await policy_of(db)
-        if why_not := await _why_not(db, folder, policy, reason):
+        if why_not := await _why_not(db, folder, reason):
             return BackupOutcome(why_not=why_not)
+        require_room(db, folder, policy.max_bytes)
         target = folder / backup_files.name_of(db.now(), reason)
         manifest = await backup_files.make(db.path, target, now=db.now(), reason=reason)
         files = found(folder)
         return BackupOutcome(target, manifest, removed=remove(files[keep:] if keep else surplus(files, policy)))
 
 
-async def _why_not(db: Database, folder: Path, policy: Policy, reason: str) -> str:
+async def _why_not(db: Database, folder: Path, reason: str) -> str:
     files = found(folder)
     if reason == DAILY and any(file.made_at.date() == datetime.fromisoformat(db.now()).date() for file in files):
         return "there is one of today"  # since the lock was free
@@ -135,18 +139,43 @@ async def _why_not(db: Database, folder: Path, policy: Policy, reason: str) -> s
     last = backup_files.manifest_of(newest.path) if newest else None
     if newest and last and _mark(last) == await backup_files.mark(db):
         return f"nothing changed since {newest.path}"
-    return why_no_room(db, folder, policy.max_bytes)
+    return ""
 
 
-def why_no_room(db: Database, folder: Path, most: int | None = None) -> str:
-    """Return why a backup would take too much, or nothing."""
+def require_room(db: Database, folder: Path, most: int | None = None) -> None:
+    """Refuse a backup that would take too much."""
     size = db.path.stat().st_size + db.wal_size()
     if most is not None and size > most:
-        return f"it would take {size} bytes, and the setting backups.max_bytes is {most}"
+        raise TooLarge(
+            f"A backup would take {size} bytes, and the setting backups.max_bytes is {most}. Raise that, or name "
+            "another folder for the backup."
+        )
     free = shutil.disk_usage(folder).free
     if free < ROOM * size:
-        return f"{free} bytes are free, and {ROOM} times the {size} of a backup have to be"
-    return ""
+        raise Storage(
+            f"{free} bytes are free in {str(folder)!r}, and a backup is made where {ROOM} times its {size} are. Free "
+            "some space, or name a folder on another disk."
+        )
+
+
+async def make_at(db: Database, named: Path, *, keep: int | None = None) -> BackupOutcome:
+    """Make a backup in a folder, or as the file of a name that ends in .db; of those in its folder, keep the newest."""
+    target = named if named.suffix == SUFFIX else named / backup_files.name_of(db.now(), "")
+    if target.exists():
+        raise Conflict(f"{str(target)!r} is there already. Name a folder, or a new file.")
+    with _writable(target.parent):
+        make_folder(target.parent)
+        require_room(db, target.parent)
+    manifest = await backup_files.make(db.path, target, now=db.now())
+    return BackupOutcome(target, manifest, removed=remove(found(target.parent)[keep:]) if keep else [])
+
+
+@contextmanager
+def _writable(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Storage(f"No backup can be written to {str(folder)!r}: {error.strerror}.") from error
 
 
 def remove(files: Iterable[BackupFile]) -> list[Path]:

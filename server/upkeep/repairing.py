@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from server.db.backups import backup_files
 from server.db.search import index_repair
-from server.db.storage import backup_files
 from server.db.storage.connection import Database
 from server.db.upkeep import mending
 from server.errors import Conflict, InvalidArguments, NotAllowed, Storage

@@ -1,5 +1,6 @@
 """How these commands are called."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,3 +61,35 @@ def mend_one_finding(
     from server.cli.upkeep import repair
 
     raise typer.Exit(repair.run(context.obj, name, dry_run=dry_run))
+
+
+@app.command("backup")
+def make_backup(
+    context: typer.Context,
+    destination: Annotated[
+        Path | None, typer.Argument(metavar="[DEST]", help="a folder, or a new file that ends in .db")
+    ] = None,
+    *,
+    keep: Annotated[int | None, typer.Option("--keep", min=1, help="keep only so many of those in its folder")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="show the backups that there are, and make none")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database while agents work, and look the copy over; without DEST into the data root."""
+    from server.cli.upkeep import backup
+
+    if list_:
+        raise typer.Exit(backup.list_(context.obj, destination, as_json=as_json))
+    raise typer.Exit(backup.run(context.obj, destination, keep, as_json=as_json))
+
+
+@app.command("restore")
+def restore_backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a backup, or the name of one in the data root")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would change")] = False,
+) -> None:
+    """Put a backup in the place of the database, which is saved first; a code that is shown has to be typed back."""
+    from server.cli.upkeep import restore
+
+    raise typer.Exit(restore.run(context.obj, file, dry_run=dry_run))

@@ -196,7 +196,7 @@ class Connection:
         copy = sqlite3.connect(path, isolation_level=None)
         self._is_interrupted = False
         try:
-            for pragma in ("journal_mode = OFF", "synchronous = OFF"):
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
                 copy.execute(f"PRAGMA {pragma}")
             self._driver.execute("BEGIN")
             self._driver.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()

@@ -4,16 +4,16 @@ import hashlib
 import logging
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from server.db.search import indexing
-from server.db.storage import backup_files
 from server.db.storage.connection import Database
 from server.db.storage.driver import BEGIN, COMMIT, NO_PARAMS, Connection, connected
-from server.db.storage.driver_errors import Locked
-from server.errors import Busy, SchemaTooNew, Storage
+from server.db.storage.driver_errors import ConstraintViolation, DriverError, Locked
+from server.errors import Busy, ProjectMemoryError, SchemaTooNew, Storage
 from server.settings import BACKUPS
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,11 @@ def load(folder: Path) -> list[Migration]:
     if [m.number for m in migrations] != list(range(1, len(migrations) + 1)) or not migrations:
         raise Storage(f"The migrations in {str(folder)!r} are incomplete: {[m.name for m in migrations]}. Reinstall.")
     return migrations
+
+
+def newest(folder: Path) -> int:
+    """Return the schema version that this release knows."""
+    return load(folder)[-1].number
 
 
 async def migrate(db: Database, folder: Path, *, allowed: bool = True) -> list[str]:
@@ -96,16 +101,29 @@ async def _apply(db: Database, migrations: list[Migration]) -> list[str]:
         await _lock(connection)
         try:
             pending = await _pending(db, migrations)  # another process may have been faster
-            if pending and len(pending) < len(migrations):
-                await _back_up(db, pending[0])
-            for migration in pending:
-                await _apply_one(connection, migration, db.now())
-            if pending:
-                await _check_references(connection)
-            await connection.run(COMMIT)
+            saved = await _back_up(db, pending[0]) if 0 < len(pending) < len(migrations) else None
+            with _told_how_to_go_back(saved):
+                for migration in pending:
+                    await _apply_one(connection, migration, db.now())
+                if pending:
+                    await _check_references(connection)
+                await connection.run(COMMIT)
         finally:
             await connection.rollback()
     return [m.name for m in pending]
+
+
+@contextmanager
+def _told_how_to_go_back(saved: Path | None) -> Generator[None]:
+    """Say of a failure that nothing was changed, and where the backup is that was made before, if there was data."""
+    try:
+        yield
+    except (DriverError, ConstraintViolation, ProjectMemoryError) as error:
+        way = f" A backup from before is there too: `restore {saved.name}`." if saved else ""
+        raise Storage(
+            f"The migration failed: {error} Nothing was changed: the release that wrote the database goes on with it. "
+            f"Report this, and use that release until there is a newer one.{way}"
+        ) from error
 
 
 async def _lock(connection: Connection) -> None:
@@ -136,12 +154,15 @@ async def _check_references(connection: Connection) -> None:
         raise Storage(f"The migration would leave {len(broken)} broken references; nothing was changed.")
 
 
-async def _back_up(db: Database, migration: Migration) -> None:
+async def _back_up(db: Database, migration: Migration) -> Path:
     """Make a backup before the database changes. Nobody writes meanwhile: the caller holds the write lock."""
+    from server.db.backups import backup_files  # most starts migrate nothing
+
     reason = f"before-{migration.name}"
     target = db.path.parent / BACKUPS / backup_files.name_of(db.now(), reason)
     await backup_files.make(db.path, target, now=db.now(), reason=reason)
     logger.warning("copied the database to %s before migrating it", target)
+    return target
 
 
 def statements(script: str) -> Iterator[str]:

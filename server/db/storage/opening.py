@@ -9,10 +9,12 @@ from pathlib import Path
 
 import anyio
 
+from server.db.backups import restoring
 from server.db.storage import process_lock
 from server.db.storage.clock import Clock
 from server.db.storage.connection import Database
 from server.db.storage.driver import Connection, connect
+from server.db.storage.process_lock import ProcessLock
 from server.db.storage.wal_checkpoints import Wal
 from server.errors import Busy, Storage
 from server.settings import require_in_force
@@ -31,7 +33,7 @@ async def open_database(
     """Open `path`, creating it readable by its owner only. The caller migrates and closes it."""
     with _usable(path.parent):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = await process_lock.share(path)
+    lock = await _share(path)
     try:
         with _usable(path.parent):
             require_in_force(path.parent)  # who waited for the lock may have waited for that
@@ -41,6 +43,18 @@ async def open_database(
         lock.release()
         raise
     return Database(path, reader, writer, synchronous, clock or Clock(), lock=lock)
+
+
+async def _share(path: Path) -> ProcessLock:
+    """Share a database, once nothing is left to do of a restoration that was interrupted."""
+    while True:
+        lock = await process_lock.share(path)
+        if not restoring.is_unfinished(path):
+            return lock
+        lock.release()
+        with suppress(Busy), process_lock.seized(path, "restore"):  # else another one that starts does it
+            restoring.finish(path)
+        await anyio.sleep(process_lock.PAUSE_SECONDS)
 
 
 async def _connections(path: Path, synchronous: str) -> tuple[Connection, Connection]:

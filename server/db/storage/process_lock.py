@@ -9,10 +9,10 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
@@ -29,8 +29,7 @@ WAIT_SECONDS = 20.0  # of a start, for who has the database for itself; clients 
 PAUSE_SECONDS = 0.05
 
 
-@dataclass(frozen=True)
-class User:
+class User(NamedTuple):
     """A process that uses a database; `work` is what it has the database for itself for."""
 
     pid: int
@@ -86,23 +85,30 @@ async def share(database: Path) -> ProcessLock:
     return ProcessLock(database, handle)
 
 
-@asynccontextmanager
-async def alone(database: Path, work: str) -> AsyncGenerator[None]:
-    """Have a database that no other process uses, or raise Busy with who does; those who start meanwhile wait.
-
-    It is one file then, with nothing in a log beside it, unless it cannot be read.
-    """
+@contextmanager
+def seized(database: Path, work: str) -> Generator[None]:
+    """Keep all other processes of ours from a database, or raise Busy with who uses it; who starts meanwhile waits."""
     handle = _opened(database)
     if not _is_locked(handle, exclusive=True):
         _close(handle)
         raise _in_use(users(database), work)
     lock = ProcessLock(database, handle, work)
     try:
-        if database.is_file():
-            await _leave_wal(database, work)
         yield
     finally:
         lock.release()
+
+
+@asynccontextmanager
+async def alone(database: Path, work: str) -> AsyncGenerator[None]:
+    """Have a database that no other process uses, one of others either, or raise Busy.
+
+    It is one file then, with nothing in a log beside it, unless it cannot be read.
+    """
+    with seized(database, work):
+        if database.is_file():
+            await _leave_wal(database, work)
+        yield
 
 
 def users(database: Path) -> list[User]:

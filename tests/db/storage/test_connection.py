@@ -443,10 +443,14 @@ async def test_every_connection_has_the_settings_of_the_house(tmp_path: Path, sy
         [[(level,)]] = await other.run("PRAGMA synchronous")
         [[(timeout,)]] = await other.run("PRAGMA busy_timeout")
         [[(mode,)]] = await other.run("PRAGMA journal_mode")
+        in_earnest = [
+            (await other.run(f"PRAGMA {pragma}"))[0][0][0] for pragma in ("fullfsync", "checkpoint_fullfsync")
+        ]
     readers = [await db.value(f"PRAGMA {name}") for name in ("foreign_keys", "synchronous", "query_only")]
     await db.close()
 
     assert (foreign_keys, level, timeout, mode) == (1, number, 5000, "wal")
+    assert in_earnest == [int(name == "full")] * 2  # which macOS alone heeds
     assert readers == [1, number, 1]
 
 

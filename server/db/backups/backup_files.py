@@ -23,7 +23,7 @@ from server.db.storage.driver import NO_PARAMS, Connection, connected
 from server.db.storage.integrity import require_sound
 from server.db.storage.table_shapes import columns_of_tables
 from server.errors import Storage
-from server.files import make_folder, replace
+from server.files import make_folder, replace, sync, sync_folder
 
 MANIFEST = ".json"  # behind the name of the backup
 NAME = re.compile(r"project-memory-([0-9]{8}T[0-9]{9})Z(-[0-9a-z_-]+)?\.db")
@@ -65,8 +65,12 @@ class Contents(Mark):
 
 def name_of(moment: str, reason: str) -> str:
     """Return what a backup is called that is made now."""
-    when = datetime.fromisoformat(moment).astimezone(UTC).strftime(STAMP)[:-3]
-    return f"project-memory-{when}Z{f'-{reason}' if reason else ''}.db"
+    return f"project-memory-{stamp(moment)}{f'-{reason}' if reason else ''}.db"
+
+
+def stamp(moment: str) -> str:
+    """Return a time as it stands in the name of a file."""
+    return f"{datetime.fromisoformat(moment).astimezone(UTC).strftime(STAMP)[:-3]}Z"
 
 
 def made_at(path: Path) -> datetime | None:
@@ -170,26 +174,3 @@ def manifest_of(path: Path) -> Manifest | None:
 def digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Bring a file to the disk."""
-    handle = os.open(path, os.O_RDWR)  # Windows does so for who may write alone
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)

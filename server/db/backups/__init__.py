@@ -1,0 +1,1 @@
+"""Copies of the database: what one holds, and how it takes the place of the database."""
