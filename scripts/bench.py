@@ -24,6 +24,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import bench_backup
 import bench_bare
 import bench_client
 import bench_concurrency
@@ -32,6 +33,7 @@ import bench_people
 import bench_scale
 import bench_search
 import bench_tokens
+import bench_upkeep
 from bench_figures import HEAD, Figure, bytes_of, line_of, sized, timed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -419,6 +421,12 @@ def people(place: Place) -> Iterator[Figure]:
     yield from bench_people.figures(place.root)
 
 
+def upkeep(place: Place) -> Iterator[Figure]:
+    """Back a large database up, at rest and while another process writes; check one, and trim one."""
+    yield from bench_backup.figures(place.root)
+    yield from bench_upkeep.figures(place.root)
+
+
 def tokens(place: Place) -> Iterator[Figure]:
     """What a model reads: before its first call, in the commonest answers, and in a whole session."""
     yield from size(place)
@@ -436,6 +444,7 @@ BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "concurrency": concurrency,
     "import": import_,
     "people": people,
+    "upkeep": upkeep,
 }
 
 

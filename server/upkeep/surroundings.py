@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 
 from server.db.audit import event_feed, trash
+from server.db.backups import backup_files
 from server.db.shared_state import shared_settings
-from server.db.storage import backup_files
 from server.db.storage.connection import Reader
 from server.db.upkeep import health
 from server.db.workspaces import workspaces

@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from server.db.backups import backup_files
 from server.db.shared_state import shared_settings, size_limit
-from server.db.storage import backup_files
 from server.db.storage.connection import Database
 from server.exporters.mirror import Folder
 from server.jobs import mirroring
