@@ -116,6 +116,7 @@ def test_the_table_names_every_file() -> None:
     assert "Linux: `~/.config/Code/User/mcp.json`<br>macOS: `~/Library/" in rows["vscode"]
     assert "Windows: `%APPDATA%\\Code\\User\\mcp.json`" in rows["vscode"]
     assert "Linux, macOS: `~/.config/zed/settings.json`<br>Windows: `%APPDATA%\\Zed" in rows["zed"]
+    assert "`claude mcp add --scope user project-memory -- /path/to/python -I -m server`" in rows["claude"]
     assert [name for name, row in rows.items() if row.count(" | ") != 3] == []
     assert [name for name, row in rows.items() if not re.search(r"`[{\[]", row)] == []
 

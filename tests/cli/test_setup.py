@@ -281,6 +281,15 @@ def test_a_file_with_two_names_is_left_alone(person: Person) -> None:
     assert file.read_bytes() == before
 
 
+def test_a_file_of_another_user_is_left_alone(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = person.home / ".cursor" / "mcp.json"
+    before = put(file, "{}")
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+
+    assert "it belongs to another user" in person.setup("cursor", code=1)
+    assert file.read_bytes() == before
+
+
 def test_a_folder_in_place_of_the_file_is_left_alone(person: Person) -> None:
     (person.home / ".cursor" / "mcp.json").mkdir(parents=True)
 

@@ -64,12 +64,14 @@ def _written(finding: EditorLook, job: SetupJob) -> None:
 
 
 def _refuse_protected(target: Path) -> None:
-    """Refuse a file that its owner made read-only, or that has other names: a rename would change neither's mind."""
+    """Refuse a file that its owner made read-only, or that a rename would take from its owner or its other names."""
     if not target.exists():
         return
     found = target.stat()
     if not found.st_mode & stat.S_IWUSR or not os.access(target, os.W_OK):
         raise Undone("it is read-only")
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        raise Undone("it belongs to another user")
     if found.st_nlink > 1:
         raise Undone(f"it has {found.st_nlink} names (hard links), which would part")
 

@@ -209,14 +209,18 @@ def _has_command(editor: Editor, job: SetupJob) -> bool:
 
 def _commands(editor: Editor, job: SetupJob, found: object, wanted: Entry) -> list[list[str]]:
     """Return the commands that do it where only the client's own may: as they are for `claude mcp`."""
-    base = [editor.command, "mcp"]
-    remove = [*base, "remove", "--scope", "user", job.name]
+    remove = [editor.command, "mcp", "remove", "--scope", "user", job.name]
     if job.removes:
         return [remove]
-    variables = cast(dict[str, str], wanted.get("env", {}))
-    told = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-    add = [*base, "add", *told, "--scope", "user", job.name, "--", *started_by(wanted)]
+    add = adding(editor, job.name, wanted)
     return [add] if found is None else [remove, add]
+
+
+def adding(editor: Editor, name: str, wanted: Entry) -> list[str]:
+    """Return a client's own command for a new entry."""
+    variables = cast(dict[str, str], wanted.get("env", {}))
+    told = [word for variable, value in variables.items() for word in ("--env", f"{variable}={value}")]
+    return [editor.command, "mcp", "add", *told, "--scope", "user", name, "--", *started_by(wanted)]
 
 
 def _why(found: object) -> str:

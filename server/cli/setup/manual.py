@@ -4,7 +4,9 @@ import json
 
 from server.cli.setup.editors import EDITORS, MAC, NAME, WINDOWS, Editor, Entry
 from server.cli.setup.launching import LaunchCommand
+from server.cli.setup.looking import adding
 from server.text.editing import toml_tables
+from server.tools.commands import joined
 
 EXAMPLE = LaunchCommand("/path/to/python", ["-I", "-m", "server"])
 # What the braces in the files of EDITORS are called where a person reads them.
@@ -55,11 +57,13 @@ def page(text: str) -> str:
 
 
 def _user_files(editor: Editor) -> str:
-    """Return the file of a user, that of each system where they differ."""
+    """Return the file of a user, that of each system where they differ, or the command that alone may write it."""
     told = dict[str, list[str]]()
     for platform, (title, apps) in APPS.items():
         for place in editor.places("user", platform)[:1]:
             told.setdefault(_shown(place, apps), []).append(title)
+    if editor.command:
+        return f"`{joined(*adding(editor, NAME, editor.entry(EXAMPLE)))}`"
     if len(told) <= 1:
         return "".join(f"`{place}`" for place in told)
     return "<br>".join(f"{', '.join(titles)}: `{place}`" for place, titles in told.items())
