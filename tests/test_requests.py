@@ -15,7 +15,7 @@ from tests.populated_store import VERSION, PopulatedStore, answer, connected
 WRITES = [action for tool in TOOLS.values() for action in tool.actions.values() if not action.read_only]
 MARKED = [action for action in WRITES if "request_id" in action.params]
 UNMARKED = [action for action in WRITES if "request_id" not in action.params]
-LOGS = ("event_log", "update_log", "file_changes")
+LOGS = ("event_log", "update_log", "file_changes", "server_runs")
 # What tells when, or how often, something was said: not what it says.
 OF_TIME = (
     *("created_at", "updated_at", "last_seen_at", "lease_expires_at", "completed_at", "archived_at", "expires_at"),
