@@ -27,7 +27,7 @@ def main() -> None:
 
             run(words, flags)
         else:
-            _serve(settings.load(flags))
+            _serve(settings.load(flags, serves=True))
     except ProjectMemoryError as error:
         sys.stderr.write(f"project-memory: {error}\n")
         sys.exit(error.exit_code)

@@ -102,7 +102,6 @@ class Settings:
 
     def require_database(self) -> None:
         """Refuse, for commands that would be of no use on a new one."""
-        require_in_force(self.data_root)
         if not self.database.is_file():
             raise InvalidArguments(
                 f"There is no database in {str(self.data_root)!r}. Name its folder with --data-root."
@@ -136,13 +135,16 @@ def split(argv: Sequence[str]) -> tuple[Flags, list[str]]:
     return {name: value for name, value in vars(flags).items() if value is not None}, words
 
 
-def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings: flags before environment before defaults."""
+def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None, *, serves: bool = False) -> Settings:
+    """Return the settings: flags before environment before defaults.
+
+    A data root that was moved to where it is not is an error, but to who `serves`: whose calls say so until it is back.
+    """
     environ = os.environ if environ is None else environ
     _refuse_misspelt(environ)
     raw = {s.name: _value(s, (flags or {}).get(s.name), environ) for s in SETTINGS}
     return Settings(
-        data_root=_led(_folder("data_root", raw["data_root"] or default_root())),
+        data_root=_led(_folder("data_root", raw["data_root"] or default_root()), serves=serves),
         workspace=raw["workspace"],
         tools=tuple(name.strip().lower() for name in raw["tools"].split(",") if name.strip()),
         read_only=raw["read_only"] in YES,
@@ -205,11 +207,13 @@ def leads_to(root: str, now: Path) -> bool:
         return False
 
 
-def _led(root: Path) -> Path:
-    """Return a data root, or where it was moved to. What is wrong with that is told by who opens the database."""
+def _led(root: Path, *, serves: bool) -> Path:
+    """Return a data root, or where it was moved to."""
     try:
         return followed(root)
     except Storage:
+        if not serves:
+            raise
         return root
 
 

@@ -93,7 +93,7 @@ async def test_a_target_that_is_gone_is_an_error_until_it_is_back(
     new = tmp_path / "new"
     assert move(copy.data_root, new).returncode == 0
     new.rename(tmp_path / "unplugged")
-    for words in (("call", "workspace", "list"), ("config", "list"), ("search-index",)):
+    for words in (("call", "workspace", "list"), ("status",), ("check",), ("search-index", "--rebuild"), ("compact",)):
         done = run(copy.data_root, *words)
         assert (done.returncode, str(new) in done.stderr) == (1, True), done
     server = await start(data_root=copy.data_root)
