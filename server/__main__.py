@@ -17,6 +17,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # while all is imported: no traceback for who gives up the start
     from server import settings
     from server.errors import ProjectMemoryError
+    from server.text.display import shown
 
     try:
         if sys.argv[1:2] == [settings.ASK]:
@@ -29,7 +30,7 @@ def main() -> None:
         else:
             _serve(settings.load(flags, serves=True))
     except ProjectMemoryError as error:
-        sys.stderr.write(f"project-memory: {error}\n")
+        sys.stderr.write(f"project-memory: {shown(str(error))}\n")  # it may quote what others wrote
         sys.exit(error.exit_code)
 
 

@@ -55,7 +55,7 @@ ROOMS = {
     "jobs": BEHIND | {"importers", "upkeep"},
     "protocol": BEHIND | {"jobs"},
     "cli": BEHIND | {"aliases", "importers", "upkeep", "jobs", "protocol", "completion"},
-    "__main__": {"errors", "settings", "protocol", "cli", "completion"},
+    "__main__": {"errors", "settings", "text", "protocol", "cli", "completion"},
     "__init__": set[str](),
 }
 

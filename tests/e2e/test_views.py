@@ -127,14 +127,18 @@ async def test_without_colours_a_terminal_gets_no_escape_sequence(agent: Agent, 
     assert "\x1b[33m" in coloured.shown
 
 
-def test_an_empty_store_is_told_what_to_do_first_and_stays_empty(tmp_path: Path) -> None:
-    done = piped(tmp_path / "data", "status")
+def test_an_empty_store_is_told_what_to_do_first_and_stays_empty(tmp_path: Path, project: Path) -> None:
+    done = piped(tmp_path / "data", "status", cwd=project)
 
     assert done.returncode == 0, done.stderr
     assert re.findall(r"^  (\d)\.", done.stdout, re.MULTILINE) == ["1", "2", "3"]
     assert {"setup", "register", "--watch"} <= set(done.stdout.split())
     assert not (tmp_path / "data").exists()
     assert json.loads(piped(tmp_path / "data", "status", "--json").stdout)["workspaces"] == []
+    register = re.search(r"call memory_workspace register \S+", done.stdout)
+    assert register
+    assert piped(tmp_path / "data", *register[0].split(), cwd=project).returncode == 0
+    assert "No plan is under way" in piped(tmp_path / "data", "status", cwd=project).stdout
 
 
 async def test_what_is_in_other_workspaces_is_counted_and_shown_with_all(
@@ -177,6 +181,22 @@ async def test_an_end_that_two_ids_have_names_both(agent: Agent, filled: Ids, wo
     done = piped(root(agent), "status", "r")
     assert done.returncode
     assert "More than one plan" in done.stderr
+
+
+async def test_an_error_quotes_nothing_hostile(agent: Agent, workspace_id: str) -> None:
+    for place in ("here", "there"):
+        hostile = {"title": f"Same \u202e[2J {place}", "category": "quick_task"}
+        await agent("memory_plan", "create", workspace_id=workspace_id, **hostile)
+    for words in (
+        ("status", "same"),
+        ("show", "\x1b]0;x\x07"),
+        ("search", "x", "--plan", "\u2066x"),
+        ("log", "-t", "\x1b[2J"),
+    ):
+        done = piped(root(agent), *words)
+        assert done.returncode, words
+        assert done.stderr.rstrip("\n").isprintable()
+        assert "Traceback" not in done.stderr
 
 
 async def test_search_finds_and_says_how_to_read_what_it_found(agent: Agent, filled: Ids) -> None:

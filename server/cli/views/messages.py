@@ -117,7 +117,7 @@ def read(flags: Flags, *, everywhere: bool, limit: int, as_json: bool) -> int:
     if not found:
         screen.line("No message waits for you.")
     for one in found:
-        _draw(screen, one)
+        _draw(screen, chosen, one)
     screen.more(total - len(found), "messages", command(chosen, "messages", "--limit", str(total)))
     if found and not screen.is_plain:
         screen.heading("")
@@ -126,7 +126,7 @@ def read(flags: Flags, *, everywhere: bool, limit: int, as_json: bool) -> int:
     return 0
 
 
-def _draw(screen: Screen, one: Message) -> None:
+def _draw(screen: Screen, chosen: Settings, one: Message) -> None:
     sender = one.from_agent or "somebody"
     if screen.is_plain:
         row = (one.message_id, one.created_at, one.priority, sender, one.plan_id or "", one.content)
@@ -139,7 +139,7 @@ def _draw(screen: Screen, one: Message) -> None:
     screen.block(one.content)
     about = [one.message_id, *([one.plan_id] if one.plan_id else [])]
     screen.line(Styled("  ".join(about), QUIET), indent=2)
-    screen.more(int(bool(one.cut)), "part of it", f"show {one.message_id}")
+    screen.more(int(bool(one.cut)), "part", command(chosen, "show", one.message_id))
 
 
 async def _read(chosen: Settings, everywhere: bool, limit: int) -> tuple[list[Message], int]:

@@ -144,7 +144,7 @@ async def plan_named(db: Reader, name: str) -> str:
     if len(same) == 1:
         return same[0]
     if same:
-        told = ", ".join(f"{plan_id} ({title[:60]})" for plan_id, title in near[: identities.NEAR])
+        told = ", ".join(f"{plan_id} ({title[:60]!r})" for plan_id, title in near[: identities.NEAR])
         raise Ambiguous(f"More than one plan is {name[:80]!r}: {told}. Give the id of one.")
     raise NotFound(
         f"No plan has the id or title {name[:80]!r}. `search` finds what there is, `status --all` lists plans."

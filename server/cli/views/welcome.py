@@ -3,6 +3,7 @@
 from server.cli.screen import Screen
 from server.settings import Settings
 from server.tools.commands import command
+from server.tools.common import cwd
 
 
 def draw(screen: Screen, chosen: Settings) -> None:
@@ -18,7 +19,7 @@ def first_steps(chosen: Settings) -> list[tuple[str, str]]:
     return [
         (command(chosen, "setup"), "See which editors are here, and put this server into them"),
         (
-            command(chosen, "call", "memory_workspace", "register", "workspace_path=."),
+            command(chosen, "call", "memory_workspace", "register", f"workspace_path={cwd()}"),
             "Make the folder you are in a workspace (an agent does the same when you ask it to)",
         ),
         (command(chosen, "status", "--watch"), "Ask an agent for a plan, and watch it here"),
