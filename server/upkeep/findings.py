@@ -201,6 +201,10 @@ KINDS: dict[str, FindingKind] = {
         "The folder says that it belongs to another workspace or place, so agents there may see the wrong one.",
         advice="Register the folder that is meant (register): the answer says what it is taken for.",
     ),
+    "client-configuration": FindingKind(
+        "warning", "The editor may start another server, another store, or nothing.", ("setup",)
+    ),
+    "no-client": FindingKind("note", "No agent can use the store then, unless a project's file names it.", ("setup",)),
 }
 
 

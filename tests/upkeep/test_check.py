@@ -120,12 +120,12 @@ def test_what_is_wrong_in_the_rows_is_found_and_mended_by_what_it_says(copy: Pop
     change(copy.data_root, *BROKEN[name])
     settings = Settings(data_root=copy.data_root)
 
-    [found] = [one for one in look(copy.data_root, deep=True) if one.name == name]
+    [found] = [one for one in look(copy.data_root, only=name) if one.name == name]
     assert found.what
     assert found.why
     if name not in REPAIRS:
         assert found.advice
-        assert name in names(copy.data_root, only=name)
+        assert found.severity == KINDS[name].severity
         return
 
     assert found.command
@@ -291,6 +291,30 @@ def test_the_command_tells_what_is_wrong_in_a_process_of_its_own(copy: Populated
     assert done.returncode == 2, done.stderr
     assert "error miscounted-plans: plan_" in done.stdout
     assert "repair miscounted-plans" in done.stdout
+
+
+def test_an_editor_that_starts_something_else_is_told_and_nothing_is_started(
+    copy: PopulatedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / ".cursor" / "mcp.json"
+    settings.parent.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    marker = tmp_path / "was-started"
+    entry = {"command": "touch", "args": [str(marker)]}
+    settings.write_text(json.dumps({"mcpServers": {"project-memory": entry}}))
+
+    assert run(copy.data_root, "check", "--only", "client-configuration", "--json") == 1
+
+    [found] = json.loads(capsys.readouterr().out)["findings"]
+    assert found["name"] == "client-configuration"
+    assert str(settings) in found["what"]
+    assert found["command"].partition(" --data-root")[0].endswith("setup")
+    assert not marker.exists()
+
+    settings.unlink()
+    assert run(copy.data_root, "check", "--only", "no-client", "--json") == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["findings"]] == ["no-client"]
 
 
 def test_a_repair_is_told_before_it_is_made_and_leaves_a_copy(

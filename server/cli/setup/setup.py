@@ -62,7 +62,7 @@ def run(wish: Wish, flags: Flags, *, as_json: bool = False) -> int:
     """Look, and do what is wished; print it and return the exit code."""
     editors = _chosen(wish)
     settings = load(flags)
-    job = _job(wish, flags)
+    job = job_of(wish, flags)
     outcome, screen = SetupOutcome(), Screen()
     for editor in editors:
         finding = look(editor, job, is_named=bool(wish.clients))
@@ -102,7 +102,8 @@ def _chosen(wish: Wish) -> list[Editor]:
     return [editor for editor in editors if sides[editor.name]]
 
 
-def _job(wish: Wish, flags: Flags) -> SetupJob:
+def job_of(wish: Wish, flags: Flags) -> SetupJob:
+    """Return what is to be done on this machine."""
     try:
         home, here = Path.home(), Path.cwd()
     except RuntimeError as error:

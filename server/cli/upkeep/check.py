@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import anyio
 
+from server.cli.upkeep import clients
 from server.settings import Flags, load
 from server.text.display import shown
 from server.upkeep import checking
@@ -22,6 +23,9 @@ def run(flags: Flags, *, deep: bool, only: str | None, as_json: bool) -> int:
         return await checking.check(chosen, deep=deep, only=only)
 
     found = anyio.run(look)
+    if only is None or only in clients.NAMES:
+        found = sorted([*found, *clients.check(chosen, flags)], key=lambda one: checking.SEVERITIES.index(one.severity))
+        found = [one for one in found if only in (None, one.name) or one.name not in clients.NAMES]
     if as_json:
         told = [{name: value for name, value in asdict(one).items() if value is not None} for one in found]
         print(json.dumps({"database": str(chosen.database), "findings": told}, ensure_ascii=False, indent=2))
