@@ -17,7 +17,8 @@ from anyio.to_thread import run_sync
 
 from server import files
 from server.cli.moving.agreement import agree
-from server.db.storage import backup_files, process_lock
+from server.db.backups import backup_files
+from server.db.storage import process_lock
 from server.db.workspaces import workspaces
 from server.errors import Conflict, InvalidArguments, NotAllowed, Storage
 from server.settings import DATABASE_NAME, LOCK, MOVED_TO, PROCESSES, Flags, Settings, is_ours, load
@@ -160,7 +161,7 @@ def _name(draft: Path, target: Path) -> None:
     if target.is_dir():
         target.rmdir()  # it is empty, and may not be replaced everywhere
     draft.rename(target)
-    backup_files.sync_folder(target.parent)
+    files.sync_folder(target.parent)
 
 
 def _forget(draft: Path) -> None:
@@ -171,7 +172,7 @@ def _forget(draft: Path) -> None:
 
 def _put(path: Path, text: str) -> None:
     files.replace(path, text)
-    backup_files.sync_folder(path.parent)
+    files.sync_folder(path.parent)
 
 
 def _copy(parts: Sequence[Path], root: Path, target: Path) -> Copied:
@@ -184,9 +185,9 @@ def _copy(parts: Sequence[Path], root: Path, target: Path) -> Copied:
             place.symlink_to(path.readlink())
         else:
             files.copy(path, place)
-            backup_files.sync(place)
+            files.sync(place)
     for folder, _, _ in os.walk(target, topdown=False):
-        backup_files.sync_folder(Path(folder))
+        files.sync_folder(Path(folder))
     return _hashes(parts, root)
 
 
@@ -209,7 +210,7 @@ def _set_aside(old: Path) -> Path:
     files.make_folder(aside)
     for part in reversed(_parts(old)[0]):  # the database first
         part.rename(aside / part.name)
-    backup_files.sync_folder(old)
+    files.sync_folder(old)
     return aside
 
 
