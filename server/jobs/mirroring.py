@@ -283,21 +283,25 @@ async def _write(db: Database, folder: Folder) -> Done:
 
 async def compare(db: Database, folder: Folder) -> AsyncGenerator[str]:
     """Yield every difference between the folder and the database, a line each."""
+    async with exports.snapshot(db) as reader:
+        async for line in compare_with(reader, folder):
+            yield line
+
+
+async def compare_with(reader: Reader, folder: Folder) -> AsyncGenerator[str]:
+    """Yield every difference between the folder and what a reader sees, in a transaction of its own."""
     try:
-        async with exports.snapshot(db) as reader:
-            names: set[str] = set()
-            units = await exports.workspaces(reader)
-            for unit in (NOWHERE, *units):
-                async for file in _documents(reader, unit, None):
-                    names.add(file.path)
-                    async for line in _differences(reader, folder, file):
-                        yield line
-            there = folder.path.is_dir()
-            present = (
-                {name for root in (None, *folder.roots()) for name in folder.present(root)} if there else set[str]()
-            )
-            for name in sorted(present - names):
-                yield f"{name}: only in the mirror"
+        names: set[str] = set()
+        units = await exports.workspaces(reader)
+        for unit in (NOWHERE, *units):
+            async for file in _documents(reader, unit, None):
+                names.add(file.path)
+                async for line in _differences(reader, folder, file):
+                    yield line
+        there = folder.path.is_dir()
+        present = {name for root in (None, *folder.roots()) for name in folder.present(root)} if there else set[str]()
+        for name in sorted(present - names):
+            yield f"{name}: only in the mirror"
     except OSError as error:
         raise _unwritable(folder, error) from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from server.cli.upkeep import check
 from server.db.backups import backup_files
 from server.db.shared_state import shared_settings, size_limit
 from server.db.storage.connection import Database
@@ -105,6 +106,29 @@ async def test_a_mirror_that_is_behind_or_of_another_database_is_told(copy: Popu
     assert "older state" in (await told(settings))["mirror"]
     cursor.write_text('{"database": "x", "event_id": 1, "at": ""}')
     assert "another database" in (await told(settings))["mirror"]
+
+
+def test_a_document_of_the_mirror_that_was_edited_is_found_by_a_deep_check(
+    copy: PopulatedStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = {"data_root": str(copy.data_root), "mirror": str(tmp_path / "mirror")}
+    settings = Settings(data_root=copy.data_root, mirror=tmp_path / "mirror")
+
+    async def write() -> None:
+        db = await open_store(settings)
+        await mirroring.write(db, Folder(tmp_path / "mirror"))
+        await db.close()
+
+    anyio.run(write)
+    assert check.run(flags, deep=True, only="mirror", as_json=False) == 0
+    document = next((tmp_path / "mirror").glob("*/plans/*.json"))
+    document.write_text(document.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    before = document.parent.stat().st_mtime_ns
+
+    capsys.readouterr()
+    assert check.run(flags, deep=True, only="mirror", as_json=False) == 1
+    assert document.name in capsys.readouterr().out
+    assert document.parent.stat().st_mtime_ns == before
 
 
 async def told(settings: Settings) -> dict[str, str]:
