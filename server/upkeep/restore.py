@@ -13,6 +13,7 @@ from server.db.backups import backup_files, lost_events, restoring
 from server.db.backups.backup_files import Contents
 from server.db.backups.lost_events import LostEvents
 from server.db.storage import process_lock
+from server.db.storage.driver import is_database
 from server.db.storage.driver_errors import DriverError
 from server.db.storage.integrity import problems
 from server.db.storage.migrations import newest
@@ -129,8 +130,11 @@ async def _verified(file: Path, draft: Path) -> tuple[str | None, Contents]:
 
 async def _present(database: Path) -> tuple[Contents | None, str]:
     """Return what the database holds that is there, or what is wrong with it."""
-    if not any(path.exists() and path.stat().st_size for path in (database, *restoring.beside(database))):
+    there = [path for path in (database, *restoring.beside(database)) if path.exists() and path.stat().st_size]
+    if not there:
         return None, ""
+    if there[0] != database or not is_database(database):
+        return None, "it is no database of SQLite, but something is there that may belong to one"
     try:
         if found := await problems(database):
             return None, "; ".join(found[:3])

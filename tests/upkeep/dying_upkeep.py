@@ -19,6 +19,7 @@ from typing import Any
 
 from server.db.backups import backup_files
 from server.db.storage.opening import open_database
+from server.errors import Storage
 from server.upkeep import restore
 from server.upkeep.backups import folder_of, found
 
@@ -46,8 +47,11 @@ async def do() -> None:
 
 
 async def look() -> dict[str, Any]:
-    """Open the database as a start of a server does, and tell what is in it."""
-    db = await open_database(database)
+    """Open the database as a start of a server does, and tell what is in it; nothing if it cannot be read."""
+    try:
+        db = await open_database(database)
+    except Storage:
+        return {"notes": None, "sound": None, "backups": []}
     notes = [row[0] for row in await db.all("SELECT text FROM notes ORDER BY text")]
     sound = await db.value("PRAGMA integrity_check")
     await db.close()

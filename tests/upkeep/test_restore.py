@@ -152,6 +152,7 @@ async def test_a_damaged_database_is_kept_with_its_log_and_another_takes_its_pla
         damaged.write(b"\x5a" * 400_000)
     log = Path(f"{settings.database}-wal")
     log.write_bytes(b"\x5a" * 50_000)
+    written = log.read_bytes()
     broken = settings.database.read_bytes()
     comparison, done = await restored(settings.database, file)
 
@@ -159,6 +160,7 @@ async def test_a_damaged_database_is_kept_with_its_log_and_another_takes_its_pla
     assert done.saved is None
     assert done.aside
     assert done.aside.read_bytes() == broken
+    assert at or Path(f"{done.aside}-wal").read_bytes() == written
     assert everything(settings.database) == then
     assert not log.exists()
 
@@ -291,26 +293,32 @@ def killed_at_every_step(database: Path, *words: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("state", ["sound", "damaged"])
+@pytest.mark.parametrize("state", ["sound", "damaged", "unreadable"])
 async def test_a_restoration_that_is_killed_at_any_step_leaves_the_old_database_or_the_new_one(
     tmp_path: Path, state: str
 ) -> None:
     database, file = tmp_path / "data" / "project-memory.db", tmp_path / "other" / "backup.db"
     small(database, "old", state)
     small(file, "new")
+    if state == "unreadable":
+        with database.open("r+b") as broken:
+            broken.write(b"\x5a" * 100)
     ends = killed_at_every_step(database, "restore", str(file))
 
     assert len(ends) > 15
     assert [end["code"] for end in ends] == [-9] * (len(ends) - 1) + [0]
     found = [end["notes"] for end in ends]
     first = found.index(["new"])
-    assert found == [sorted(["old", state])] * first + [["new"]] * (len(found) - first)
+    assert found == [None if state == "unreadable" else sorted(["old", state])] * first + [["new"]] * (
+        len(found) - first
+    )
     assert first > 5
     assert all(end["sound"] == "ok" for end in ends[first:])
-    assert state == "damaged" or all(end["sound"] == "ok" for end in ends)
+    assert state != "sound" or all(end["sound"] == "ok" for end in ends)
+    assert state != "unreadable" or all("project-memory.db-wal" in end["left"] for end in ends[:first])
     assert all(whole for end in ends for whole in end["backups"])
     kept = [name for name in ends[-1]["left"] if ".db.damaged-2030" in name]
-    assert bool(kept) is (state == "damaged")
+    assert len(kept) == {"sound": 0, "damaged": 1, "unreadable": 3}[state]  # with its log
 
 
 async def test_a_backup_that_is_killed_at_any_step_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -323,3 +331,19 @@ async def test_a_backup_that_is_killed_at_any_step_is_there_whole_or_not_at_all(
     assert {tuple(end["notes"]) for end in ends} == {("one",)}
     assert ends[-1]["backups"] == [True]
     assert all(end["backups"] in ([], [True]) for end in ends)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x5a" * 5000], ids=["empty", "no header"])
+async def test_a_start_leaves_the_log_of_a_database_that_cannot_be_read(settings: Settings, content: bytes) -> None:
+    file = await backed_up(settings)
+    settings.database.write_bytes(content)
+    log = Path(f"{settings.database}-wal")
+    log.write_bytes(b"\x5a" * 50_000)
+    for _ in range(2):
+        with pytest.raises(Storage, match=r"its log project-memory\.db-wal is there"):
+            await open_store(settings)
+    _, done = await restored(settings.database, file)
+
+    assert done.aside
+    assert Path(f"{done.aside}-wal").read_bytes() == b"\x5a" * 50_000
+    assert everything(settings.database) == everything(file)

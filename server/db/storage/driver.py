@@ -256,6 +256,21 @@ def connect_read_only(path: Path, how: str) -> Connection:
     return Connection(driver)
 
 
+def is_database(path: Path) -> bool:
+    """Return whether SQLite takes a file for a database, by the file alone.
+
+    To be asked where a log lies beside it: SQLite removes the log of a file whose header it cannot read.
+    """
+    driver = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+    try:
+        driver.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB
+    finally:
+        driver.close()
+    return True
+
+
 @asynccontextmanager
 async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[Connection]:
     """Open a connection for a while."""

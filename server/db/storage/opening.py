@@ -13,7 +13,7 @@ from server.db.backups import restoring
 from server.db.storage import process_lock
 from server.db.storage.clock import Clock
 from server.db.storage.connection import Database
-from server.db.storage.driver import Connection, connect
+from server.db.storage.driver import Connection, connect, is_database
 from server.db.storage.process_lock import ProcessLock
 from server.db.storage.wal_checkpoints import Wal
 from server.errors import Busy, Storage
@@ -105,6 +105,11 @@ def _is_there(path: Path) -> bool:
         raise Storage(
             f"{str(path)!r} is {'empty' if found else 'gone'}, but its log {path.name}-wal is there, with what was "
             "written last. Put the database back beside it; or, if it is lost, move the log and -shm away."
+        )
+    if found and Wal(path).size() and not is_database(path):
+        raise Storage(
+            f"{str(path)!r} is not an SQLite database, but its log {path.name}-wal is there, with what was written "
+            "last. Nothing was changed. `restore` puts a backup in its place and keeps both; or move both away."
         )
     return found is not None
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import anyio
 
-from server.db.storage.driver import connected
+from server.db.storage.driver import connected, is_database
 from server.db.storage.driver_errors import Locked
 from server.db.storage.lock_holder import describe
 from server.errors import Busy, Storage
@@ -106,7 +106,7 @@ async def alone(database: Path, work: str) -> AsyncGenerator[None]:
     It is one file then, with nothing in a log beside it, unless it cannot be read.
     """
     with seized(database, work):
-        if database.is_file():
+        if database.is_file() and database.stat().st_size and is_database(database):
             await _leave_wal(database, work)
         yield
 
