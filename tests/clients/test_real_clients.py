@@ -14,7 +14,7 @@ from typing import Any
 import equip
 import pytest
 
-from server.cli.setup.editors import launch
+from server.cli.setup.launching import launch
 from tests.e2e.processes import ServerProcess
 
 MODES = {"all": (), "core": ("--tools", "core"), "read-only": ("--read-only",)}
