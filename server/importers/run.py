@@ -21,6 +21,7 @@ from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import recognise, verify
 from server.importers.layout import Ask, Known, Layout, RecognisedSource, SourceFile
+from server.importers.merged import MergedWorkspaces
 from server.importers.reading import fingerprint
 from server.importers.report import ImportReport, WorkspaceOutcome
 from server.importers.verify import Job, Progress
@@ -107,8 +108,9 @@ async def _found(
     report.layout = layout.NAME
     known = await known_to(db, source, options)
     earlier = await imports.known_files(db, {*known.targets.values(), None})
-    listed = await anyio.to_thread.run_sync(_listed, layout, source, known)
-    return Job(db, layout, source, known, report, ask, progress), earlier, listed
+    merged = MergedWorkspaces(await imports.homes(db, known.targets), earlier.keys())
+    listed = await anyio.to_thread.run_sync(_listed, layout, source, merged.former(known), merged)
+    return Job(db, layout, source, known, merged, report, ask, progress), earlier, listed
 
 
 async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Known:
@@ -142,13 +144,16 @@ async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]
     return await imports.known_files(db, {*targets.values(), None})
 
 
-def _listed(layout: Layout, source: RecognisedSource, known: Known) -> dict[Key, str]:
+def _listed(layout: Layout, source: RecognisedSource, former: Known, merged: MergedWorkspaces) -> dict[Key, str]:
     """Return what tells the content of every file of the source."""
-    return {_key(file, known): fingerprint(file.location, file.path, file.odd)[0] for file in layout.files(source)}
+    return {
+        _key(file, former, merged): fingerprint(file.location, file.path, file.odd)[0] for file in layout.files(source)
+    }
 
 
-def _key(file: SourceFile, known: Known) -> Key:
-    return (known.targets[file.owner] if file.owner is not None else None, file.path)
+def _key(file: SourceFile, former: Known, merged: MergedWorkspaces) -> Key:
+    unit = former.targets[file.owner] if file.owner is not None else None
+    return merged.homes.get(unit, unit) if unit else None, merged.path(unit, file.path)
 
 
 def _tell_unchanged(report: ImportReport, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
@@ -168,7 +173,8 @@ async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> Non
     with tempfile.TemporaryDirectory(prefix="project-memory-import-", ignore_cleanup_errors=True) as folder:
         stage = Stage(Path(folder) / "stage.db")
         try:
-            await _stage(stage, job.layout.read(job.source, job.known), job.progress, total)
+            read = job.layout.read(job.source, job.merged.former(job.known))
+            await _stage(stage, job.merged.batches(read), job.progress, total)
             imports.mark_known(stage, earlier)
             job.report.findings += stage.findings
             units, unwritten = stage.units(), set[str | None]()

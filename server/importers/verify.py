@@ -7,6 +7,7 @@ from server.db.interchange import imports
 from server.db.interchange.scratch import Stage
 from server.db.storage.connection import Database
 from server.importers.layout import Ask, Known, Layout, RecognisedSource
+from server.importers.merged import MergedWorkspaces
 from server.importers.report import ImportReport
 
 Progress = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of it, of how much
@@ -20,6 +21,7 @@ class Job:
     layout: Layout
     source: RecognisedSource
     known: Known
+    merged: MergedWorkspaces
     report: ImportReport
     ask: Ask | None
     progress: Progress

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from server.db.storage.connection import Database
+from server.importers.report import ImportReport
 from tests import legacy_store
 from tests.importers.conftest import Taker, change, everything, states
 
@@ -11,6 +12,10 @@ from tests.importers.conftest import Taker, change, everything, states
 def plan_of(root: Path, steps: int = 2) -> tuple[Path, str]:
     path = next(p for p in states(root) if len(json.loads(p.read_bytes())["steps"]) >= steps)
     return path, json.loads(path.read_bytes())["id"]
+
+
+def warnings(report: ImportReport) -> set[tuple[str, str]]:
+    return {(finding.path, finding.what) for finding in report.findings if finding.severity != "info"}
 
 
 async def test_a_second_run_reports_all_unchanged_and_writes_nothing(take: Taker, root: Path) -> None:
@@ -194,3 +199,6 @@ async def test_a_store_is_imported_again_after_its_workspace_was_merged_into_ano
     assert (changed.files["imported"], changed.files.get("failed")) == (1, None)
     plan = await take.ask("memory_plan", {"action": "get", "plan_id": plan_id})
     assert (plan["title"], plan["workspace_id"]) == ("Another title", target)
+    assert (changed.exit_code, changed.differences) == (0, [])
+    assert warnings(changed) <= warnings(first)
+    assert (await take(root)).files == {"unchanged": sum(first.files.values())}

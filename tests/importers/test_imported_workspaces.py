@@ -9,7 +9,7 @@ import pytest
 
 from server.db.storage.connection import Database
 from tests import legacy_store
-from tests.importers.conftest import Taker, everything
+from tests.importers.conftest import Taker, change, everything
 from tests.legacy_store import Files, Maker
 
 FIRST, SECOND = "first-111111111111", "second-222222222222"
@@ -25,6 +25,10 @@ def workspace(workspace_id: str, seed: int, path: str, **meta: Any) -> Files:
 
 def renamed(files: Mapping[str, bytes], folder: str) -> Files:
     return {f"{folder}/{path.partition('/')[2]}": content for path, content in files.items()}
+
+
+def script(name: str) -> dict[str, Any]:
+    return {"id": f"script_{name}", "name": name, "command": "make", "description": "", "directory": "."}
 
 
 STORES = {
@@ -120,3 +124,32 @@ async def test_a_workspace_that_cannot_be_written_leaves_the_others_alone(
     assert (line.workspace_id, "not this one" in line.what) == (FIRST, True)
     assert report.files["failed"] == len([path for path in files if path.startswith(FIRST)])
     assert [row["workspace_id"] for row in await db.all("SELECT workspace_id FROM workspaces")] == [SECOND]
+
+
+async def test_a_merged_workspace_and_the_one_that_has_it_now_are_imported_again_side_by_side(
+    take: Taker, db: Database, tmp_path: Path, project: Path
+) -> None:
+    ws = "memory_workspace"
+    registered = await take.ask(ws, {"action": "register", "workspace_path": str(project)})
+    files = workspace(FIRST, 1, str(project), workspace_build_scripts=[script("a")])
+    clashing = ("terminal-allowlist.json", "workspace.context.json")
+    files = {path: content for path, content in files.items() if not path.endswith(clashing)}
+    first = legacy_store.put(tmp_path / "first", files)
+    second = legacy_store.put(tmp_path / "second", workspace(SECOND, 2, "/q", workspace_build_scripts=[script("b")]))
+    for root in (first, second):
+        await take(root)
+    pair = {"source_workspace_id": registered["workspace_id"], "target_workspace_id": SECOND}
+    await take.ask(ws, {"action": "merge", **pair, "dry_run": False})
+    before = everything(db.path)
+    for root in (first, second, first):
+        report = await take(root)
+        assert (report.exit_code, set(report.files)) == (0, {"unchanged"})
+    assert everything(db.path) == before
+    for root, name in ((first, "a"), (second, "b")):
+        [path] = root.glob("*/workspace.meta.json")
+        change(path, workspace_build_scripts=[script(name) | {"description": "changed"}])
+        report = await take(root)
+        assert (report.exit_code, report.differences) == (0, [])
+    rows = await db.all("SELECT name, description, workspace_id FROM build_scripts WHERE plan_id IS NULL ORDER BY name")
+    assert [tuple(row) for row in rows] == [("a", "changed", SECOND), ("b", "changed", SECOND)]
+    assert await db.value("SELECT name FROM workspaces") == SECOND

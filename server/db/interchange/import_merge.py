@@ -105,11 +105,15 @@ def _entry(values: Columns) -> Entry:
 
 
 async def known_entries(db: Reader, table: str, unit: str) -> list[str]:
-    """Return what tells the entries of a log that were imported before: one row holds all of a workspace."""
-    found = await db.value(
-        "SELECT base FROM import_rows WHERE table_name = :table AND row_key = :unit", {"table": table, "unit": unit}
+    """Return what tells the entries of a log that were imported before.
+
+    One row holds all of a workspace; so does one of each that was merged into it.
+    """
+    found = await db.all(
+        "SELECT base FROM import_rows WHERE table_name = :table AND (row_key = :unit OR workspace_id = :unit)",
+        {"table": table, "unit": unit},
     )
-    return json.loads(found) if found else []
+    return [entry for row in found for entry in json.loads(row["base"])]
 
 
 def short(key: str) -> str:

@@ -1,7 +1,9 @@
 """Tables `import_runs`, `import_files`, `import_rows`: what was imported, and what of it is there."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from server.db.interchange.import_merge import key_of
 from server.db.interchange.scratch import LOGS, STORE, Stage
@@ -60,6 +62,30 @@ async def target_of(db: Reader, workspace_id: str) -> str | None:
         """,
         {"id": workspace_id},
     )
+
+
+async def homes(db: Reader, targets: Mapping[str, str]) -> dict[str, str]:
+    """Return the workspaces that an import made rows for and that were merged since, each with the one it is now.
+
+    `targets`: a workspace of the store -> the one that it is now.
+    """
+    rows = await db.all(
+        """
+        SELECT row_key, base, workspace_id FROM import_rows
+        WHERE table_name = 'workspaces' AND row_key <> workspace_id
+          AND workspace_id IN (SELECT value FROM json_each(:targets))
+        """,
+        {"targets": encode(sorted(set(targets.values())))},
+    )
+    made = {(name, row["workspace_id"]): row["row_key"] for row in rows for name in _names(row["row_key"], row["base"])}
+    return {made[one]: one[1] for one in targets.items() if one in made}
+
+
+def _names(workspace_id: str, base: str) -> set[str]:
+    """Return the ids that a store may have for the workspace that it became."""
+    meta: dict[str, Any] = json.loads(json.loads(base).get("meta") or "{}")
+    legacy: dict[str, Any] = meta.get("legacy") or {}
+    return {workspace_id, str(legacy.get("workspace_id", workspace_id))}
 
 
 async def workspace_at(db: Reader, path: str) -> str | None:

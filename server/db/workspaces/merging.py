@@ -6,6 +6,7 @@ from server.db.gates import approvals
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.table_shapes import columns_of_tables
 from server.db.workspaces import workspaces
+from server.models.base import encode
 from server.models.workspaces import Workspace
 
 APART = ("workspaces", "workspace_aliases")  # they say what a workspace is, and not what it has
@@ -90,6 +91,7 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
     """Give everything of a workspace to another one, which stands for it from then on; the caller knows of no clash."""
     ids = {"source": source.workspace_id, "target": target.workspace_id, "now": tx.now()}
     await _make_room(tx, ids)
+    await _remember_root(tx, source)
     for table, columns in (await _tables(tx)).items():
         for says, names in NAMING:
             if {says, names} <= columns:
@@ -98,7 +100,8 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
                 )
         await tx.run(f"UPDATE {table} SET workspace_id = :target WHERE workspace_id = :source", ids)
     await approvals.close_of_folder(tx, source.workspace_id)
-    await _rewrite_trash(tx, ids)
+    await _rename_in(tx, "trash", "data", ids)
+    await _rename_in(tx, "import_rows", "base", ids)  # or an import takes what was merged for edited
     await _join_families(tx, source, target)
     await tx.run("UPDATE workspace_aliases SET workspace_id = :target WHERE workspace_id = :source", ids)
     await tx.run("DELETE FROM workspaces WHERE workspace_id = :source", ids)
@@ -135,12 +138,26 @@ async def _make_room(tx: Transaction, ids: dict[str, str]) -> None:
         )
 
 
-async def _rewrite_trash(tx: Transaction, ids: dict[str, str]) -> None:
-    """Let what is in the trash come back to the workspace that there is. It is kept as compact JSON."""
-    data = "data"
-    for name in ("workspace_id", *(names for _, names in NAMING)):
+async def _remember_root(tx: Transaction, source: Workspace) -> None:
+    """Let files in the trash, which are kept as compact JSON, come back to the folder they were in."""
+    begin = '{"files":[{'
+    await tx.run(
+        """
+        UPDATE trash SET data = :begin || :root || substr(data, length(:begin) + 1)
+        WHERE workspace_id = :source AND entity_type = 'file'
+          AND substr(data, 1, length(:begin)) = :begin AND instr(data, '"root":') <> length(:begin) + 1
+        """,
+        {"source": source.workspace_id, "begin": begin, "root": f'"root":{encode(source.path)},'},
+    )
+
+
+async def _rename_in(tx: Transaction, table: str, column: str, ids: dict[str, str]) -> None:
+    """Let rows that are kept as compact JSON be of the workspace that there is."""
+    data = column
+    for name in ("workspace_id", "parent_workspace_id", *(names for _, names in NAMING)):
         data = f"""replace({data}, '"{name}":"' || :source || '"', '"{name}":"' || :target || '"')"""
-    await tx.run(f"UPDATE trash SET data = {data} WHERE workspace_id = :target AND instr(data, :source) > 0", ids)
+    where = f"workspace_id = :target AND instr({column}, :source) > 0"
+    await tx.run(f"UPDATE {table} SET {column} = {data} WHERE {where}", ids)
 
 
 async def _join_families(tx: Transaction, source: Workspace, target: Workspace) -> None:

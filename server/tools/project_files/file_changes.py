@@ -35,16 +35,19 @@ def new_store(settings: Settings) -> Path:
     return settings.trash / new_id("trash")
 
 
-async def decide(call: Call, tx: Transaction, change: PreparedChange, workspace_id: str) -> str | None:
+async def decide(
+    call: Call, tx: Transaction, change: PreparedChange, workspace_id: str, *, was_in: str | None = None
+) -> str | None:
     """Store a change that is ready, in the transaction after which it is carried out, and return its trash_id, if any.
 
-    Changes of others that are committed come first: what they looked at is what this one finds.
+    Changes of others that are committed come first: what they looked at is what this one finds. `was_in` is the folder,
+    if that is not the workspace's own but one that was merged into it.
     """
     await catch_up(tx)
     assert change.decided
     change.decided.check()
     call.decided.append(await file_changes.insert(tx, workspace_id, change.decided.as_json))
-    return await _trashed(tx, change, workspace_id) if change.kept else None
+    return await _trashed(tx, change, workspace_id, was_in) if change.kept else None
 
 
 async def carry_out(call: Call, result: dict[str, Any]) -> dict[str, Any]:
@@ -75,9 +78,10 @@ async def catch_up_at_start(db: Database) -> None:
             await catch_up(tx)
 
 
-async def _trashed(tx: Transaction, change: PreparedChange, workspace_id: str) -> str:
+async def _trashed(tx: Transaction, change: PreparedChange, workspace_id: str, was_in: str | None) -> str:
     kept = change.kept
     assert kept
+    root = {"root": was_in} if was_in else {}
     return await trash.put(
         tx,
         trash_id=kept.stored.name if kept.stored else None,
@@ -86,7 +90,7 @@ async def _trashed(tx: Transaction, change: PreparedChange, workspace_id: str) -
         title=kept.path,
         workspace_id=workspace_id,
         plan_id=None,
-        rows={FILES: [_row(kept, change.left)]},
+        rows={FILES: [root | _row(kept, change.left)]},
     )
 
 

@@ -13,7 +13,8 @@ from server.confined.changes import PreparedChange
 from server.confined.folder import OpenFolder, Parts
 from server.db.audit import trash
 from server.db.storage.connection import Transaction
-from server.errors import Conflict, NotFound
+from server.db.workspaces import workspaces
+from server.errors import Conflict, NotAllowed, NotFound
 from server.models.workspaces import Trashed
 from server.tools.common import Call
 from server.tools.project_files import file_changes
@@ -26,13 +27,29 @@ async def ready(call: Call, trash_id: str) -> PreparedChange | None:
     entry = await trash.find(call.db, trash_id)
     if entry is None or entry.entity_type != "file":
         return None
-    root, row = await root_of(call, workspace_id=entry.workspace_id), entry.data[FILES][0]
+    row = entry.data[FILES][0]
+    root = await _root(call, entry, row)
     parts = tuple(row["path"].split("/"))
     root.refuse_guarded(parts, writing=True)
     change = call.ending.enter_context(PreparedChange(root.path, parts))
     await run_sync(_ready, root, change, row, call.shared.force)
     await file_changes.sweep(call.db, call.settings)
     return change
+
+
+async def _root(call: Call, entry: Trashed, row: Mapping[str, Any]) -> Root:
+    """Return the folder that a file was in: that of its workspace, or one that was merged into it."""
+    workspace, was_in = await call.workspace(call.db, entry.workspace_id), row.get("root")
+    if was_in in (None, workspace.path):
+        return await root_of(call, workspace_id=entry.workspace_id)
+    told = f"{row['path']!r} was in the folder {was_in!r}, which"
+    if was_in not in await workspaces.former_paths(call.db, workspace.workspace_id):
+        raise NotAllowed(
+            f"{told} is no folder of the workspace {workspace.workspace_id} any more. Nothing was written."
+        )
+    if not await run_sync(os.path.isdir, was_in):
+        raise NotAllowed(f"{told} is not there. Nothing was written; once it is there again, send the same call.")
+    return Root(workspace.workspace_id, os.path.realpath(was_in), call.settings)
 
 
 def _ready(root: Root, change: PreparedChange, row: Mapping[str, Any], force: bool) -> None:
@@ -77,5 +94,7 @@ def _refuse_newer(root: Root, parts: Parts, row: Mapping[str, Any], force: bool)
 
 async def put_back(call: Call, tx: Transaction, change: PreparedChange, entry: Trashed) -> list[str]:
     """Store that it comes back, and return what there is to say about it."""
-    trash_id = await file_changes.decide(call, tx, change, entry.workspace_id or "")
-    return [f"What was at {entry.entity_id!r} is in the trash now: trash_id={trash_id!r}."] if trash_id else []
+    was_in = entry.data[FILES][0].get("root")
+    trash_id = await file_changes.decide(call, tx, change, entry.workspace_id or "", was_in=was_in)
+    told = [f"What was at {entry.entity_id!r} is in the trash now: trash_id={trash_id!r}."] if trash_id else []
+    return [*told, *([f"It is in {was_in!r}, where it was."] if was_in else [])]

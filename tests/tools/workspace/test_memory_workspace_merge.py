@@ -168,3 +168,56 @@ async def test_what_was_asked_about_programs_in_the_folder_ends_with_it(agent: A
     assert (await agent.fails(terminal, "run", **there, command="ls -a"))["code"] == "gated"
     logged = await agent(WS, "events", **there, types=["approval_outdated"])
     assert len(logged["events"]) == 3
+
+
+@pytest.fixture
+async def thrown(agent: Agent, pair: tuple[str, str]) -> str:
+    """A file of the first workspace in the trash, and the two made one."""
+    file = {"workspace_id": pair[0], "path": "src/a.txt"}
+    await agent("memory_filesystem", "write", **file, content='{"workspace_id":"kept"}')
+    trash_id = (await agent("memory_filesystem", "delete", **file, confirm=True))["trash_id"]
+    await agent(WS, "merge", **named(pair), dry_run=False)
+    return trash_id
+
+
+async def test_a_file_in_the_trash_comes_back_to_the_folder_it_was_in(
+    agent: Agent, pair: tuple[str, str], thrown: str, tmp_path: Path
+) -> None:
+    old = tmp_path / "old/src/a.txt"
+    done = await agent(WS, "restore", trash_id=thrown)
+
+    assert old.read_text(encoding="utf-8") == '{"workspace_id":"kept"}'
+    assert not (tmp_path / "new/src").exists()
+    assert done["workspace_id"] == pair[1]
+    assert str(tmp_path / "old") in done["warnings"][0]
+
+
+async def test_what_a_file_from_the_trash_replaces_in_a_merged_folder_comes_back_there_too(
+    agent: Agent, thrown: str, tmp_path: Path
+) -> None:
+    old = tmp_path / "old/src/a.txt"
+    old.write_text("newer", encoding="utf-8")
+    assert (await agent.fails(WS, "restore", trash_id=thrown))["code"] == "conflict"
+    done = await agent(WS, "restore", trash_id=thrown, force=True)
+    [newer] = [word for word in done["warnings"][0].split("'") if word.startswith("trash_")]
+    await agent(WS, "restore", trash_id=newer)
+
+    assert old.read_text(encoding="utf-8") == "newer"
+    assert not (tmp_path / "new/src").exists()
+
+
+async def test_a_file_in_the_trash_stays_there_while_its_folder_is_gone_or_another_workspace(
+    agent: Agent, pair: tuple[str, str], thrown: str, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.rename(tmp_path / "away")
+    gone = await agent.fails(WS, "restore", trash_id=thrown)
+    (tmp_path / "away").rename(old)
+    await agent(WS, "register", workspace_path=str(old), force=True)
+    taken = await agent.fails(WS, "restore", trash_id=thrown)
+
+    assert [one["code"] for one in (gone, taken)] == ["not_allowed", "not_allowed"]
+    assert all(str(old) in one["message"] for one in (gone, taken))
+    kept = (await agent(WS, "trash", workspace_id=pair[1]))["trash"]
+    assert thrown in [one["trash_id"] for one in kept]
+    assert not (tmp_path / "new/src").exists()
