@@ -69,8 +69,8 @@ class Meter:
         return 0
 
     def _called(self, frame: FrameType, event: str, arg: object) -> None:
-        del frame, arg
-        if self._is_open and event in ("call", "c_call"):
+        del arg
+        if self._is_open and event in ("call", "c_call") and frame.f_code.co_filename != __file__:
             self._calls += 1
 
 

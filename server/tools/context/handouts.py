@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -94,18 +94,18 @@ async def write_prompt(
     The body is prompt_raw_body, else the sections. prompt_variables are the names that it has in {{braces}}.
     prompt_expires_after is plan_completion, phase_completion or a time. Without output_path the text is `content`; with
     it the text is written to that file of the project, which ends in .md. With force=true a file that is there is
-    replaced; then the `version` goes on from the one in it (1.0.0, 1.0.1), unless prompt_version is another one.
+    replaced; if anything changed, the `version` goes on from the one in it (1.0.0, 1.0.1), unless prompt_version is
+    another one.
 
     Example: {"action":"write_prompt","prompt_title":"Look","prompt_agent":"Reviewer","prompt_description":"At it",
     "output_path":"docs/look.prompt.md"}
     """
     plan = await plans.require(call.db, plan_id) if plan_id else None
-    version = await _version(call, plan, output_path, prompt_version)
     head: dict[str, Any] = {
         "agent": prompt_agent,
         "description": prompt_description,
         "mode": prompt_mode,
-        "version": version,
+        "version": None,
         "created_by": call.shared.agent,
         "plan_id": plan_id,
         "phase": prompt_phase,
@@ -115,20 +115,31 @@ async def write_prompt(
         "plan_updated_at": plan.updated_at if plan else None,
     }
     body = [prompt_raw_body.strip()] if prompt_raw_body else list(_body(prompt_sections or ()))
-    lines = [*_front_matter(head), "", f"# {prompt_title}", "", prompt_description, "", *body]
+    lines = [f"# {prompt_title}", "", prompt_description, "", *body]
     lines += ["", "## Variables", "", *(f"- {{{{{name}}}}}" for name in prompt_variables)] if prompt_variables else []
-    text = "\n".join(lines).rstrip() + "\n"
-    told = await _give(call, plan, text, output_path, ends=MARKDOWN, summary=f"Prompt {prompt_title!r} written")
-    return {**told, "version": version}
+
+    def text(version: str) -> str:
+        return "\n".join([*_front_matter({**head, "version": version}), "", *lines]).rstrip() + "\n"
+
+    version = await _version(call, plan, output_path, prompt_version, text)
+    summary = f"Prompt {prompt_title!r} written"
+    return {**await _give(call, plan, text(version), output_path, ends=MARKDOWN, summary=summary), "version": version}
 
 
-async def _version(call: Call, plan: Plan | None, output_path: str | None, wanted: str | None) -> str:
-    """Return the version of a prompt: behind that of the file whose place it takes, unless another one is wanted."""
+async def _version(
+    call: Call, plan: Plan | None, output_path: str | None, wanted: str | None, text: Callable[[str], str]
+) -> str:
+    """Return the version of a prompt: behind that of the file whose place it takes, unless another one is wanted.
+
+    The same prompt again stays the version that it was.
+    """
     workspace_id = await call.workspace_id(call.db, plan.workspace_id if plan else None)
     there = await output_files.present(call, workspace_id, output_path, ends=MARKDOWN) if output_path else None
     last = simple(there)[0].get("version") if there else None
     if not isinstance(last, str) or not re.fullmatch(VERSION, last):
         return wanted or FIRST_VERSION
+    if wanted in (None, last) and text(last) == there:
+        return last
     major, minor, patch = last.split(".")
     return wanted if wanted and wanted != last else f"{major}.{minor}.{int(patch) + 1}"
 

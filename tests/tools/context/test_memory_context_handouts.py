@@ -124,16 +124,15 @@ async def test_a_prompt_in_the_place_of_another_has_the_next_version_or_the_one_
 ) -> None:
     file = await home(agent, workspace_id) / "go.md"
 
-    async def written(**more: Any) -> str:
-        told = await agent(
-            "memory_context", "write_prompt", plan_id=plan_id, **PROMPT, output_path="go.md", force=True, **more
-        )
+    async def written(title: str = "Go on", **more: Any) -> str:
+        asked = {**PROMPT, "prompt_title": title, "output_path": "go.md", "force": True, **more}
+        told = await agent("memory_context", "write_prompt", plan_id=plan_id, **asked)
         assert f'version: "{told["version"]}"' in file.read_text(encoding="utf-8")
         return told["version"]
 
-    assert [await written() for _ in range(2)] == ["1.0.0", "1.0.1"]
+    assert [await written(title) for title in ("Go on", "Go on", "Begin", "Begin")] == ["1.0.0"] * 2 + ["1.0.1"] * 2
     assert await written(prompt_version="2.3.9") == "2.3.9"
-    assert await written(prompt_version="2.3.9") == "2.3.10"
+    assert await written("Begin", prompt_version="2.3.9") == "2.3.10"
     assert await written(prompt_version="1.0.0") == "1.0.0"
     for other in ("no front matter", "---\nversion: newest\n---\n", "---\nversion: [1, 2]\n---\n", "\udcff"):
         file.write_bytes(other.encode("utf-8", "surrogateescape"))
