@@ -19,6 +19,7 @@ from server.settings import Settings
 from server.store import Store
 from server.tools import GROUPS, TOOLS
 from server.tools.approvals.asking import Asker, supervised
+from server.tools.approvals.callers import Caller
 from server.tools.common import Call, Shared, nobody
 from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, noticed, render
@@ -50,11 +51,15 @@ async def run(
     older: Older | None = None,
     progress: Progress | None = None,
     asker: Asker | None = None,
+    caller: Caller | None = None,
     whole: bool = False,
 ) -> str:
     """Run one tool call and return the text of its result. A `whole` one is as long as it is, whatever was asked."""
     try:
-        return await _run(store, tools, name, arguments, older=older, progress=progress, asker=asker, whole=whole)
+        by = caller or Caller()
+        return await _run(
+            store, tools, name, arguments, older=older, progress=progress, asker=asker, caller=by, whole=whole
+        )
     except ProjectMemoryError as error:
         completed(error)
         raise
@@ -69,6 +74,7 @@ async def _run(
     older: Older | None,
     progress: Progress | None,
     asker: Asker | None,
+    caller: Caller,
     whole: bool,
 ) -> str:
     if name not in tools:
@@ -81,25 +87,26 @@ async def _run(
     bound = tool.bind(arguments)
     if bound.action.name == HELP:
         return render(await bound.action.handler(None, **bound.arguments), Budget(MAX_BYTES))
+    caller.refuse(bound)
     if store.settings.read_only and bound.action.writes(bound.arguments):
         without = f"; without {bound.action.writes_with} this call writes nothing" if bound.action.writes_with else ""
         raise NotAllowed(f"This server was started with --read-only (PM_READ_ONLY); it refuses every write{without}.")
     shared = replace(Shared(**bound.shared), max_bytes=sys.maxsize) if whole else Shared(**bound.shared)
     db = await store.open()
-    request = await _request(db, bound, shared, store.settings.session_timeout)
+    request = await _request(db, bound, shared, caller, store.settings.session_timeout)
     call = Call(
         db, store.settings, bound.action, shared, store.waits, store.processes, older, progress, request,
-        arguments=arguments, can_ask=asker is not None,
+        arguments=arguments, can_ask=asker is not None, caller=caller,
     )  # fmt: skip
     return await supervised(call, asker, lambda: _attempt(call, bound.arguments))
 
 
-async def _request(db: Database, bound: Bound, shared: Shared, session_timeout: int) -> Request | None:
+async def _request(db: Database, bound: Bound, shared: Shared, caller: Caller, session_timeout: int) -> Request | None:
     """Return the request that the caller can send again, if it named one and this writes."""
     if shared.request_id is None or not bound.action.writes(bound.arguments):
         return None
     session = await sessions.get(db, shared.session_id, session_timeout) if shared.session_id else None
-    agent = shared.agent or (session.agent if session else None)
+    agent = caller.agent or shared.agent or (session.agent if session else None)
     if agent is None:
         raise nobody()
     key = requests.Key(shared.request_id, agent, bound.action.tool, bound.action.name)

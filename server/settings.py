@@ -23,7 +23,8 @@ COPIES = "older-stores"  # in the data root: stores that were copied before they
 BACKUPS = "backups"  # in the data root: copies of the database
 PROCESSES = "processes"  # in the data root: a file for each process that uses the database
 EDITORS = "editor-files"  # in the data root: files of editors as they were before `setup` changed them
-FOLDERS = (TRASH, COPIES, BACKUPS, PROCESSES, EDITORS)
+SERVE = "serve"  # in the data root: what `serve` keeps: where it listens, its key, its log
+FOLDERS = (TRASH, COPIES, BACKUPS, PROCESSES, EDITORS, SERVE)
 MOVED_TO = "moved-to"  # in a folder that was the data root: a file with the path of the one that is it now
 LOCK = "project-memory.lock"  # in the data root: who uses the database
 ASK = "__complete"  # the first word when a shell asks how a command line may go on
@@ -235,7 +236,7 @@ def _moved_to(root: Path) -> Path | None:
 
 def is_ours(path: Path) -> bool:
     """Return whether something in a data root is this server's; a file store may have the same one."""
-    if path.name in (BACKUPS, PROCESSES):
+    if path.name in (BACKUPS, PROCESSES, SERVE):
         return path.with_name(DATABASE_NAME).exists()
     return path.name in (COPIES, TRASH, EDITORS, LOCK) or path.name.startswith(DATABASE_NAME)
 

@@ -16,6 +16,7 @@ class Origin:
     session_id: str | None = None
     agent: str | None = None
     session_status: str | None = None
+    token: str | None = None  # the name of the one with which it was asked for over HTTP
 
     @property
     def actor(self) -> str | None:

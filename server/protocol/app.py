@@ -1,7 +1,7 @@
 """The MCP server of the SDK: binds the tools to the protocol."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,12 @@ from mcp.server.caching import CacheableMethod
 from server import __version__, catalog
 from server.errors import ProjectMemoryError
 from server.protocol import completions, prompts, resources
-from server.protocol.elicitation import InputWanted, Questions, asker_of
+from server.protocol.elicitation import InputWanted, KeptQuestions, Questions, asker_of
 from server.protocol.plain import listed
 from server.protocol.resources import Watch
 from server.protocol.state import State, boundary, call, error_object, persist, resource_list, running
 from server.settings import ASSETS, Settings
+from server.tools.approvals.callers import Caller
 from server.tools.wording import completed
 
 NAME = "project-memory"
@@ -79,10 +80,11 @@ class SdkState(State):
 
     watch: Watch
     listing: wire.ListToolsResult
-    questions: Questions = field(default_factory=Questions)
+    questions: Questions = field(default_factory=KeptQuestions)
 
 
 Context = ServerRequestContext[SdkState]
+Lifespan = Callable[[Server[SdkState]], AbstractAsyncContextManager[SdkState]]
 
 
 class MemoryServer(Server[SdkState]):
@@ -110,13 +112,28 @@ def build(settings: Settings) -> Server[SdkState]:
     """Return the server; it opens its database when it starts to serve."""
 
     @asynccontextmanager
+    async def lifespan(server: Server[SdkState]) -> AsyncGenerator[SdkState]:
+        async with running(settings) as state, shared(joined(state))(server) as own:
+            yield own
+
+    return server_of(settings, lifespan)
+
+
+def shared(own: SdkState) -> Lifespan:
+    """Return the life of a server on a state that others have, too, and that outlives it."""
+
+    @asynccontextmanager
     async def lifespan(_: Server[SdkState]) -> AsyncGenerator[SdkState]:
-        async with running(settings) as state, anyio.create_task_group() as tasks:
-            own = joined(state)
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(persist, "the watch for changes", own.watch.run)
             yield own
             tasks.cancel_scope.cancel()
 
+    return lifespan
+
+
+def server_of(settings: Settings, lifespan: Lifespan, *, is_connected: bool = True) -> Server[SdkState]:
+    """Return the server; `is_connected` says that its clients stay, so that it can tell them what it likes."""
     return MemoryServer(
         NAME,
         version=__version__,
@@ -132,19 +149,27 @@ def build(settings: Settings) -> Server[SdkState]:
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
         on_completion=complete,
-        on_subscribe_resource=subscribe,
-        on_unsubscribe_resource=unsubscribe,
+        on_subscribe_resource=subscribe if is_connected else None,
+        on_unsubscribe_resource=unsubscribe if is_connected else None,
         on_subscriptions_listen=listen,
     )
 
 
-def joined(state: State) -> SdkState:
+def joined(state: State, questions: Questions | None = None) -> SdkState:
     """Return the state of a server with what the SDK needs besides."""
     read_only = state.store.settings.read_only
     entries = (entry for entry in catalog.load(ASSETS / "catalog") if entry["name"] in state.tools)
     tools = [wire.Tool.model_validate(listed(entry, read_only=read_only)) for entry in entries]
     listing = wire.ListToolsResult(tools=tools)
-    return SdkState(state.store, state.background, state.tools, Watch(state.store), listing)
+    return SdkState(
+        state.store,
+        state.background,
+        state.tools,
+        Watch(state.store),
+        listing,
+        questions or KeptQuestions(),
+        on_called=state.on_called,
+    )
 
 
 async def list_tools(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListToolsResult:
@@ -161,11 +186,17 @@ async def call_tool(ctx: Context, params: wire.CallToolRequestParams) -> wire.Ca
             params.arguments or {},
             progress=ctx.session.report_progress,
             asker=asker,
+            caller=caller_of(ctx),
             passing=InputWanted,
         )
     except InputWanted as wanted:
         return wanted.result
     return wire.CallToolResult(content=[wire.TextContent(type="text", text=told.text)], is_error=told.is_error)
+
+
+def caller_of(ctx: Context) -> Caller | None:
+    """Return who a request that came over HTTP is of, as whoever let it in has noted."""
+    return ctx.request.scope["state"]["caller"] if ctx.request is not None else None
 
 
 async def list_resources(ctx: Context, params: wire.PaginatedRequestParams | None) -> wire.ListResourcesResult:

@@ -1,9 +1,10 @@
 """Questions that a client puts to its user: in the older era while the call is open, in the newer with its result."""
 
+import hmac
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import mcp.types as wire
 from mcp import MCPError
@@ -39,9 +40,21 @@ class InputWanted(Exception):
         self.result = wire.InputRequiredResult(input_requests={KEY: request}, request_state=state)
 
 
+class Questions(Protocol):
+    """The questions that a server has asked in the newer era, each known by a state that its answer brings back."""
+
+    def put(self, question: Question) -> str:
+        """Return the state with which the answer to a question has to come back."""
+        ...
+
+    def take(self, state: str, question: Question) -> bool:
+        """Return whether an answer with this state is one to this very question, asked not long ago."""
+        ...
+
+
 @dataclass
-class Questions:
-    """The questions that this server has asked in the newer era. Each state is a secret, and good for one answer."""
+class KeptQuestions:
+    """The questions of one process, which knows them itself. Each state is a secret, and good for one answer."""
 
     _open: dict[str, tuple[str, str, float]] = field(default_factory=dict[str, tuple[str, str, float]])
 
@@ -58,6 +71,32 @@ class Questions:
         """Return whether an answer with this state is one to this very question, asked not long ago."""
         approval_id, call, until = self._open.pop(state, ("", "", 0.0))
         return (approval_id, call) == (question.approval_id, question.call) and time.monotonic() < until
+
+
+@dataclass(frozen=True)
+class SealedQuestions:
+    """Keeps nothing: a state is sealed with a key, so that whichever process has that key knows its questions again.
+
+    An answer counts once all the same: it closes the approval that the state is about.
+    """
+
+    key: bytes
+
+    def put(self, question: Question) -> str:
+        """Return the state with which the answer to a question has to come back."""
+        until = str(int(time.time()) + STATE_SECONDS)
+        return f"{until}.{self._seal(until, question)}"
+
+    def take(self, state: str, question: Question) -> bool:
+        """Return whether an answer with this state is one to this very question, asked not long ago."""
+        until, _, seal = state.partition(".")
+        if not (until.isascii() and until.isdigit() and seal.isascii()):
+            return False
+        return hmac.compare_digest(seal, self._seal(until, question)) and time.time() < int(until[:12])
+
+    def _seal(self, until: str, question: Question) -> str:
+        about = f"{until}\n{question.approval_id}\n{question.call}"
+        return hmac.new(self.key, about.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 import logging
 import secrets
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from server.registry import Tool
 from server.settings import Settings
 from server.store import Store
 from server.tools.approvals.asking import Asker, ClientNeeded
+from server.tools.approvals.callers import Caller
 from server.tools.older_stores import Progress
 from server.tools.render import MAX_BYTES, decode_cursor, encode_cursor
 
@@ -40,6 +42,7 @@ class State:
     store: Store
     background: Background
     tools: Mapping[str, Tool]
+    on_called: Callable[[str, object, float, str], None] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Told:
 
     text: str
     is_error: bool = False
+    code: str = ""  # of the error
 
 
 @asynccontextmanager
@@ -100,12 +104,30 @@ async def call(
     *,
     progress: Progress | None = None,
     asker: Asker | None = None,
+    caller: Caller | None = None,
     passing: type[Exception] = ClientNeeded,
 ) -> Told:
     """Run a tool call and return what it tells, an error included; only what is `passing` is raised."""
+    start = time.perf_counter()
+    told = await _called(state, name, arguments, progress=progress, asker=asker, caller=caller, passing=passing)
+    if state.on_called:
+        state.on_called(name, arguments.get("action"), time.perf_counter() - start, told.code)
+    return told
+
+
+async def _called(
+    state: State,
+    name: str,
+    arguments: Mapping[str, object],
+    *,
+    progress: Progress | None,
+    asker: Asker | None,
+    caller: Caller | None,
+    passing: type[Exception],
+) -> Told:
     try:
         async with boundary(name, passing):
-            own = partial(run, older=state.background, progress=progress, asker=asker)
+            own = partial(run, older=state.background, progress=progress, asker=asker, caller=caller)
             return Told(carried(await own(state.store, state.tools, name, arguments)))
     except ProjectMemoryError as error:
         return failure(error)
@@ -116,7 +138,7 @@ def failure(error: ProjectMemoryError) -> Told:
     text = carried(encode(error.payload()))
     if len(text.encode()) > MAX_BYTES:
         text = carried(encode({"error": {"code": error.code, "message": f"{str(error)[:MESSAGE_SHOWN]} ..."}}))
-    return Told(text, is_error=True)
+    return Told(text, is_error=True, code=error.code)
 
 
 def carried(text: str) -> str:

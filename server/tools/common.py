@@ -24,6 +24,7 @@ from server.settings import Settings
 from server.text.names import is_reserved
 from server.tools import plan_progress
 from server.tools.approvals import gate_rules
+from server.tools.approvals.callers import Caller
 from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, checkout, expanded, normal_path
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
@@ -105,6 +106,7 @@ class Call:
     arguments: Mapping[str, object] = field(default_factory=dict[str, object])
     decided: list[str] = field(default_factory=list[str])  # ids of what only this call has to do
     can_ask: bool = False  # its client can put a question to the user
+    caller: Caller = field(default_factory=Caller)
 
     @property
     def repeatable(self) -> dict[str, object]:
@@ -145,9 +147,10 @@ class Call:
         if session_id:
             session = await sessions.arrived(tx, session_id)
             agent, status = agent or session.agent, session.status
-        if agent and is_reserved(agent):
+        agent = self.caller.agent or agent
+        if agent and is_reserved(agent) and not self.caller.is_person:
             raise InvalidArguments(f"The session {session_id} is of {agent!r}, a person. Open one of your own.")
-        tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status)
+        tx.origin = Origin(self.action.tool, self.action.name, session_id, agent, status, self.caller.token)
         yield tx
         await gate_rules.settle(self.db, tx, request=self.repeatable, relays=self.relays)
         self.notices.clear()

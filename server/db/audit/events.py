@@ -56,7 +56,7 @@ def _row(tx: Transaction, event: Event) -> dict[str, Any]:
         "agent": tx.origin.agent,
         "tool": tx.origin.tool,
         "action": tx.origin.action,
-        "data": encode(event.data),
+        "data": encode({**event.data, "token": tx.origin.token} if tx.origin.token else event.data),
         "summary": event.summary,
     }
 

@@ -33,6 +33,9 @@ DERIVED = {
     "settings",
     "server_runs",
     "file_changes",
+    "tokens",  # these three let somebody in here, and nowhere else
+    "web_links",
+    "web_sessions",
     "trimmed_logs",
     "imported_logs",
     "step_counts",

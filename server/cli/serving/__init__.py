@@ -1,0 +1,1 @@
+"""The server over HTTP: serving, and who may use it."""

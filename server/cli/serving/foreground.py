@@ -1,0 +1,51 @@
+"""`serve` in the foreground: the lock of the data root, the port, and the link that lets a browser in."""
+
+import os
+import sys
+
+from server import __version__, files
+from server.cli import person
+from server.cli.serving import running
+from server.db.storage.clock import Clock
+from server.errors import InvalidArguments
+from server.models.base import timestamp
+from server.settings import Flags, configure_logging, load
+from server.tools.commands import command
+from server.web import identity, listening, serving
+from server.web.addresses import ServeOptions, addresses, own_url
+from server.web.links import new_link
+from server.web.site import Site
+
+
+def run(flags: Flags, options: ServeOptions) -> int:
+    """Serve until a signal asks to end; return the exit code."""
+    settings = load(flags)
+    options.check()
+    if settings.read_only:
+        raise InvalidArguments(
+            "`serve` keeps in the database who is let in, so it does not take --read-only. Give out tokens with the "
+            "role reader instead."
+        )
+    configure_logging(settings)
+    files.make_folder(identity.folder(settings))
+    with running.lock(settings):
+        kept = identity.load(settings)
+        sockets = listening.listen(options.address, kept.port if options.port is None else options.port)
+        if options.port:
+            identity.keep_port(settings, options.port)
+        port = sockets[0].getsockname()[1]
+        places = addresses(options, kept.host, port)
+        own = own_url(options, port)
+
+        async def tell(site: Site) -> None:
+            now = timestamp(Clock()())
+            running.write(
+                settings, running.RunningServer(os.getpid(), port, __version__, now, site.nonce, own, places.home)
+            )
+            print(f"Serving {settings.database}", f"MCP: {own}/mcp (with a token)", sep="\n", flush=True)
+            if sys.stdout.isatty() and person.sign_of_an_agent(os.environ) is None:
+                print(f"Dashboard, within a minute: {await new_link(await site.state.store.open(), places.home)}")
+            else:
+                print(f"Dashboard: {places.home} (for a link: {command(settings, 'serve', 'open')})", flush=True)
+
+        return serving.run(settings, serving.Place(options, places, sockets, kept.seal_key()), tell)

@@ -1,0 +1,101 @@
+"""The one server of a data root: the lock that it holds for life, and what it writes beside it."""
+
+import http.client
+import json
+import os
+import secrets
+import ssl
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+from server import files
+from server.errors import Conflict
+from server.file_locks import lockable, locked
+from server.settings import Settings
+from server.web.health import proof
+from server.web.identity import folder
+
+LOCK = "lock"
+RUNNING = "running.json"
+ASK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that runs, as it says itself. `nonce` proves that who answers is the one that wrote this."""
+
+    pid: int
+    port: int
+    version: str
+    started_at: str
+    nonce: str = field(repr=False)
+    url: str
+    home: str
+
+
+@contextmanager
+def lock(settings: Settings) -> Generator[None]:
+    """Be the one server of a data root while the body runs, or raise Conflict."""
+    handle = lockable(folder(settings) / LOCK)
+    try:
+        if not locked(handle, exclusive=True):
+            found = read(settings)
+            where = f" at {found.url}, pid {found.pid}" if found else ""
+            raise Conflict(f"This data root is served already{where}. `project-memory serve status` says more.")
+        try:
+            yield
+        finally:
+            (folder(settings) / RUNNING).unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def is_locked(settings: Settings) -> bool:
+    """Return whether a process holds the lock."""
+    path = folder(settings) / LOCK
+    if not path.exists():
+        return False
+    handle = lockable(path)
+    try:
+        return not locked(handle, exclusive=True)
+    finally:
+        os.close(handle)
+
+
+def write(settings: Settings, running: RunningServer) -> None:
+    files.replace(folder(settings) / RUNNING, json.dumps(asdict(running)))
+
+
+def read(settings: Settings) -> RunningServer | None:
+    """Return what the last server wrote of itself, which may be gone."""
+    try:
+        return RunningServer(**json.loads((folder(settings) / RUNNING).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def answers(running: RunningServer) -> bool:
+    """Return whether who listens there is the server that wrote this: only that one can answer the challenge."""
+    challenge = secrets.token_hex(32)
+    found = urlsplit(running.url)
+    connection = _connection(found.scheme, found.hostname or "", found.port)
+    with suppress(OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        try:
+            connection.request("GET", f"/health?challenge={challenge}", headers={"host": found.netloc})
+            told = json.loads(connection.getresponse().read(10_000))
+            return compare_digest(str(told["proof"]).encode(), proof(running.nonce, challenge).encode())
+        finally:
+            connection.close()
+    return False
+
+
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
+    context = ssl.create_default_context()
+    context.check_hostname = False  # the challenge says whose it is: nothing secret is sent
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=ASK_SECONDS, context=context)

@@ -1,0 +1,109 @@
+"""Where a server listens, what it is called there, and what is refused because of that."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from server.errors import InvalidArguments
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How `serve` was asked to serve."""
+
+    address: str = LOOPBACK
+    port: int | None = None
+    host_name: str | None = None
+    public_url: str | None = None
+    behind_proxy: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    allow_host_tools: bool = False
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than programs of this machine may reach it."""
+        return self.behind_proxy or not is_loopback(self.address)
+
+    @property
+    def has_host_tools(self) -> bool:
+        return self.allow_host_tools or not self.is_public
+
+    def check(self) -> None:
+        """Refuse what would send secrets in the clear, or be reached by nobody."""
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise InvalidArguments("--tls-cert and --tls-key go together: name both files.")
+        if self.behind_proxy and not self.public_url:
+            raise InvalidArguments("--behind-proxy needs --public-url: how clients call the proxy, https://...")
+        if self.public_url:
+            _check_url(self.public_url)
+        if not is_loopback(self.address) and not self.tls_cert and not self.behind_proxy:
+            raise InvalidArguments(
+                f"{self.address} is reached from other machines: tokens would travel in the clear. Give --tls-cert and "
+                "--tls-key, or, behind a proxy that ends TLS, --behind-proxy and --public-url."
+            )
+        if _is_wildcard(self.address) and not (self.public_url or self.host_name):
+            raise InvalidArguments(f"{self.address} is no name to call: say --host-name or --public-url as well.")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The names under which requests are taken. `home` is the origin of the dashboard, and of it alone."""
+
+    home: str
+    hosts: frozenset[str]
+    port: int
+
+    @property
+    def home_host(self) -> str:
+        return urlsplit(self.home).netloc
+
+    @property
+    def is_secure(self) -> bool:
+        return self.home.startswith("https:")
+
+
+def addresses(options: ServeOptions, kept_host: str, port: int) -> Addresses:
+    """Return the names of a server that listens on a port."""
+    scheme = "https" if options.tls_cert else "http"
+    if options.public_url:
+        home = options.public_url.rstrip("/").lower()
+    elif is_loopback(options.address):
+        home = f"{scheme}://{(options.host_name or kept_host).lower()}:{port}"
+    else:
+        home = f"{scheme}://{(options.host_name or _bracketed(options.address)).lower()}:{port}"
+    bare = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+    named = set[str]() if _is_wildcard(options.address) else {f"{_bracketed(options.address)}:{port}"}
+    return Addresses(home, frozenset({*bare, *named, urlsplit(home).netloc}), port)
+
+
+def own_url(options: ServeOptions, port: int) -> str:
+    """Return where programs of this machine find the server."""
+    address = LOOPBACK if _is_wildcard(options.address) else options.address
+    return f"{'https' if options.tls_cert else 'http'}://{_bracketed(address)}:{port}"
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _is_wildcard(address: str) -> bool:
+    return address in ("0.0.0.0", "::")
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _check_url(url: str) -> None:
+    found = urlsplit(url)
+    if found.scheme != "https" or not found.hostname or found.path.strip("/") or found.query or found.fragment:
+        raise InvalidArguments(
+            f"--public-url is {url!r}; it takes https:// and a name, with no path: https://memory.example.com"
+        )

@@ -1,0 +1,50 @@
+"""The application: every route behind the one guard."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from server.errors import ProjectMemoryError
+from server.settings import Settings
+from server.web import health, links, mcp_endpoint, tool_calls
+from server.web.addresses import Addresses
+from server.web.guard import FrontDoor, refusal
+from server.web.site import Site, opened
+
+
+def build(site: Site) -> Starlette:
+    """Return the application of a site. The manager of its MCP has to run while it serves: see `application`."""
+    routes = [*health.routes(), *links.routes(), *tool_calls.routes(), *mcp_endpoint.routes(site)]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(FrontDoor, site=site)],
+        exception_handlers={404: _not_found, ProjectMemoryError: _failed},
+    )
+    app.router.redirect_slashes = False
+    app.state.site = site
+    return app
+
+
+@asynccontextmanager
+async def application(
+    settings: Settings, addresses: Addresses, *, seal_key: bytes, has_host_tools: bool = True
+) -> AsyncGenerator[tuple[ASGIApp, Site]]:
+    """Have everything ready that requests need, for as long as the body runs."""
+    async with opened(settings, addresses, seal_key=seal_key, has_host_tools=has_host_tools) as site:
+        app = build(site)
+        async with site.mcp.session_manager.run():
+            yield app, site
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return refusal(404, "not_found", f"Nothing is at {request.url.path[:200]!r}.")
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    code = error.code if isinstance(error, ProjectMemoryError) else "internal"
+    return refusal(503 if code in ("busy", "storage", "schema_too_new") else 500, code, str(error))

@@ -1,0 +1,105 @@
+"""What every request passes first: its Host, where it comes from, who sends it, and how much they may ask for."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from mcp.server.transport_security import RequestBodyLimitMiddleware
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.errors import ProjectMemoryError
+from server.models.access import Visitor
+from server.web import access, links
+from server.web.limits import BODY_BYTES, TooMany
+from server.web.site import Site
+
+LASTING = "/events"  # streams, which have a limit of their own
+SECURITY = {
+    "content-security-policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def refusal(status: int, code: str, message: str, **headers: str) -> Response:
+    """Return an error as tools tell theirs."""
+    return JSONResponse({"error": {"code": code, "message": message}}, status, headers=headers)
+
+
+class FrontDoor:
+    """Lets through to the routes what may come in, and notes who it is of."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app = RequestBodyLimitMiddleware(app, BODY_BYTES)
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"no {scope['type']} is served")
+        headers = Headers(scope=scope)
+        who = Visitor("nobody")
+        try:
+            told = self._misplaced(headers)
+            if told is None:
+                who = await access.visitor(
+                    await self._site.state.store.open(), self._site.addresses, scope["method"], headers
+                )
+        except ProjectMemoryError as error:
+            told = refusal(503, error.code, str(error))
+        guarded = _Answer(self._site, who, send)
+        if told is not None:
+            await told(scope, receive, guarded)
+            return
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        state["visitor"] = who
+        state["caller"] = access.caller(who, has_host_tools=self._site.has_host_tools)
+        await self._counted(scope, receive, guarded, who)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, who: Visitor) -> None:
+        limits = self._site.limits
+        try:
+            if who.role != "nobody":
+                limits.spend(f"{who.role} {who.name}")
+            if scope["path"] == LASTING:
+                await self._app(scope, receive, send)
+                return
+            with limits.one_more():
+                await self._app(scope, receive, send)
+        except TooMany as error:
+            await refusal(error.status, "busy", str(error), **{"retry-after": "1"})(scope, receive, send)
+
+    def _misplaced(self, headers: Headers) -> Response | None:
+        """Refuse what calls us by a name that is not ours, and what a page of others sends."""
+        places = self._site.addresses
+        if len(headers.getlist("host")) != 1 or headers["host"].lower() not in places.hosts:
+            return refusal(421, "not_allowed", "This server is not called that. See `project-memory serve status`.")
+        if (origin := headers.get("origin")) is not None and origin.lower() != places.home:
+            return refusal(403, "not_allowed", "A page of another origin may not call this server.")
+        return None
+
+
+class _Answer:
+    """Sends an answer on, with what keeps a browser from doing more with it than it should."""
+
+    def __init__(self, site: Site, who: Visitor, send: Send) -> None:
+        self._site = site
+        self._who = who
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY.items():
+                headers[name] = value
+            headers.setdefault("cache-control", "no-store")
+            if self._who.renewed and "set-cookie" not in headers:
+                renewing = Response()
+                links.set_cookie(renewing, self._site.addresses, self._who.renewed)
+                headers.append("set-cookie", renewing.headers["set-cookie"])
+        await self._send(message)

@@ -1,0 +1,51 @@
+"""How much one server does at a time, and one visitor in a second."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+BODY_BYTES = 4 * 1024 * 1024
+MOST_REQUESTS = 256  # under way at a time, those that wait for something included
+MOST_FOLLOWERS = 1000
+PER_SECOND = 200.0  # requests of one token or browser
+BURST = 400.0
+
+
+class TooMany(Exception):
+    """The server has as much to do as it does at a time, or this visitor asks too often."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass
+class Limits:
+    """What is under way, and how many requests each visitor has left."""
+
+    most_requests: int = MOST_REQUESTS
+    per_second: float = PER_SECOND
+    burst: float = BURST
+    under_way: int = 0
+    _left: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+
+    @contextmanager
+    def one_more(self) -> Generator[None]:
+        """Count a request while it is under way, or raise TooMany."""
+        if self.under_way >= self.most_requests:
+            raise TooMany(f"{self.under_way} requests are under way. Try again in a second.", 503)
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+    def spend(self, visitor: str) -> None:
+        """Take one of a visitor's requests, or raise TooMany."""
+        now = time.monotonic()
+        left, at = self._left.get(visitor, (self.burst, now))
+        left = min(self.burst, left + (now - at) * self.per_second)
+        if left < 1:
+            raise TooMany(f"More than {self.per_second:.0f} requests a second. Try again in a second.", 429)
+        self._left[visitor] = (left - 1, now)
