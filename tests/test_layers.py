@@ -6,12 +6,10 @@ import re
 import sys
 import tokenize
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 from server import tools
 from server.db.context import context_items
@@ -94,6 +92,7 @@ ANY_SQL = re.compile(
 A_TOOL = re.compile(r"\bmemory_[a-z]+\b")
 # What imports late besides the command line: a server answers first, and most never need the rest.
 LATE = ("jobs/background", "db/storage/migrations", "text/front_matter", "protocol/stdio", "protocol/loop")
+PUT_OFF = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 LONGEST_FILE = 500
 LONGEST_FUNCTION = 60
 MOST_MODULES = 16
@@ -114,9 +113,19 @@ def room_of(path: Path) -> str:
     return name_of(path).partition("/")[0]
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(path)))
+
+
+@cache
+def imported(path: Path) -> list[str]:
     """The dotted names of all modules that a file imports, wherever the import stands."""
-    for node in ast.walk(tree(path)):
+    return list(named_in_imports(path))
+
+
+def named_in_imports(path: Path) -> Iterator[str]:
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -127,12 +136,13 @@ def imported(path: Path) -> Iterator[str]:
                 yield node.module
 
 
+@cache
 def functions(path: Path) -> list[Function]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, Function)]
+    return [node for node in nodes(path) if isinstance(node, Function)]
 
 
 def docstrings(path: Path) -> set[ast.AST]:
-    holders = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Module | ast.ClassDef | Function) and n.body]
+    holders = [n for n in nodes(path) if isinstance(n, ast.Module | ast.ClassDef | Function) and n.body]
     firsts = [holder.body[0] for holder in holders]
     return {first.value for first in firsts if isinstance(first, ast.Expr)}
 
@@ -140,46 +150,50 @@ def docstrings(path: Path) -> set[ast.AST]:
 def texts(path: Path) -> Iterator[ast.Constant]:
     """Every string of the code, but for the docstrings."""
     told = docstrings(path)
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in told:
             yield node
 
 
-def by_name(path: Path) -> str:
-    return name_of(path)
+def offenders(found_in: Callable[[Path], Collection[object]], paths: Iterable[Path] = FILES) -> dict[str, object]:
+    """What a rule finds in each file that breaks it."""
+    found = {path.relative_to(ROOT).as_posix(): found_in(path) for path in paths}
+    assert found
+    return {name: those for name, those in found.items() if those}
 
 
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_a_room_imports_only_the_rooms_below_it(path: Path) -> None:
-    room = room_of(path)
-    own = [module.split(".")[1:] for module in imported(path) if module.split(".")[0] == "server"]
-    rooms = {parts[0] for parts in own if parts and not parts[0].startswith("__")}
-
-    assert room in ROOMS, f"{room} is new: say in ROOMS what it may import"
-    assert rooms - {room} <= ROOMS[room]
+def test_each_room_says_what_it_may_import() -> None:
+    assert {room_of(path) for path in FILES} == ROOMS.keys()
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if re.match(r"tools/\w+/", name_of(path))], ids=by_name)
-def test_no_tool_leans_on_another(path: Path) -> None:
-    tool = path.parent.name
-    others = {
-        parts[2] for parts in (module.split(".") for module in imported(path)) if parts[:2] == ["server", "tools"]
-    }
+def test_a_room_imports_only_the_rooms_below_it() -> None:
+    def above(path: Path) -> set[str]:
+        own = [module.split(".")[1:] for module in imported(path) if module.split(".")[0] == "server"]
+        rooms = {parts[0] for parts in own if parts and not parts[0].startswith("__")}
+        return rooms - {room_of(path)} - ROOMS[room_of(path)]
+
+    assert offenders(above) == {}
+
+
+def test_no_tool_leans_on_another() -> None:
     packages = {place.parent.name for place in (SERVER / "tools").glob("*/tool.py")}
 
-    assert others & packages <= {tool}
+    def leaned_on(path: Path) -> set[str]:
+        parts = [module.split(".") for module in imported(path)]
+        return {names[2] for names in parts if names[:2] == ["server", "tools"]} & packages - {path.parent.name}
+
+    assert offenders(leaned_on, [path for path in FILES if re.match(r"tools/\w+/", name_of(path))]) == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_a_foreign_package_is_imported_only_where_it_belongs(path: Path) -> None:
-    foreign = {module.split(".")[0] for module in imported(path)} - set(sys.stdlib_module_names) - {"server"}
-    foreign |= {"sqlite3"} & {module.split(".")[0] for module in imported(path)}
-    places = {
-        name_of(path),
-        *(parent.relative_to(SERVER).as_posix() for parent in path.parents if parent.is_relative_to(SERVER)),
-    }
+def test_a_foreign_package_is_imported_only_where_it_belongs() -> None:
+    def foreign(path: Path) -> set[str]:
+        packages = {module.split(".")[0] for module in imported(path)}
+        found = packages - set(sys.stdlib_module_names) - {"server"} | {"sqlite3"} & packages
+        parents = [parent.relative_to(SERVER) for parent in path.parents if parent.is_relative_to(SERVER)]
+        places = {name_of(path), *(parent.as_posix() for parent in parents)}
+        return {package for package in found if not places & THIRD_PARTY.get(package, set())}
 
-    assert {package for package in foreign if not places & THIRD_PARTY.get(package, set())} == set()
+    assert offenders(foreign) == {}
 
 
 def test_no_module_imports_itself_around_corners() -> None:
@@ -194,49 +208,51 @@ def test_no_module_imports_itself_around_corners() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError
 
 
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_imports_stand_at_the_top(path: Path) -> None:
-    late = [n.lineno for f in functions(path) for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)]
+def test_imports_stand_at_the_top() -> None:
+    def late(path: Path) -> list[int]:
+        return [n.lineno for f in functions(path) for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)]
 
-    assert not late or room_of(path) in ("cli", "__main__") or name_of(path) in LATE
-
-
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_a_file_has_at_most_500_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+    assert offenders(late, [p for p in FILES if room_of(p) not in ("cli", "__main__") and name_of(p) not in LATE]) == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_a_function_has_at_most_60_lines(path: Path) -> None:
-    lengths = {f.name: (f.end_lineno or f.lineno) - f.lineno + 1 for f in functions(path)}
+def test_a_file_has_at_most_500_lines() -> None:
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
 
-    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
-
-
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_a_function_and_its_parameters_are_annotated(path: Path) -> None:
-    bare = [
-        f"{f.name}({a.arg})"
-        for f in functions(path)
-        for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs, f.args.vararg, f.args.kwarg)
-        if a and a.annotation is None and a.arg not in ("self", "cls")
-    ]
-
-    assert bare + [f.name for f in functions(path) if f.returns is None] == []
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
-FOLDERS = sorted({path.parent for path in FILES} - {SERVER / "models"})  # there, each family has one
+def test_a_function_has_at_most_60_lines() -> None:
+    def long(path: Path) -> dict[str, int]:
+        lengths = {f.name: (f.end_lineno or f.lineno) - f.lineno + 1 for f in functions(path)}
+        return {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION}
+
+    assert offenders(long) == {}
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
-def test_a_folder_holds_no_more_modules_than_one_can_overlook(folder: Path) -> None:
-    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES
+def test_a_function_and_its_parameters_are_annotated() -> None:
+    def bare(path: Path) -> list[str]:
+        parameters = [
+            f"{f.name}({a.arg})"
+            for f in functions(path)
+            for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs, f.args.vararg, f.args.kwarg)
+            if a and a.annotation is None and a.arg not in ("self", "cls")
+        ]
+        return parameters + [f.name for f in functions(path) if f.returns is None]
+
+    assert offenders(bare) == {}
+
+
+def test_a_folder_holds_no_more_modules_than_one_can_overlook() -> None:
+    folders = {path.parent for path in FILES} - {SERVER / "models"}  # there, each family has one
+    modules = {folder: [p.name for p in folder.glob("*.py") if p.name != "__init__.py"] for folder in folders}
+
+    assert {folder: names for folder, names in modules.items() if len(names) > MOST_MODULES} == {}
 
 
 def test_a_class_has_a_name_of_its_own() -> None:
     homes: dict[str, list[str]] = defaultdict(list)
     for path in FILES:
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 homes[node.name].append(name_of(path))
 
@@ -247,7 +263,7 @@ def test_the_tool_call_boundary_is_the_only_broad_except() -> None:
     broad = [
         name_of(path)
         for path in FILES
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or any(isinstance(n, ast.Name) and n.id == "Exception" for n in ast.walk(node.type)))
     ]
@@ -255,46 +271,46 @@ def test_the_tool_call_boundary_is_the_only_broad_except() -> None:
     assert broad == ["protocol/state"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_who_catches_everything_raises_it_again(path: Path) -> None:
-    handlers = [n for n in ast.walk(tree(path)) if isinstance(n, ast.ExceptHandler) and isinstance(n.type, ast.Name)]
-    swallowed = [
-        h.lineno
-        for h in handlers
-        if isinstance(h.type, ast.Name) and h.type.id == "BaseException" and not isinstance(h.body[-1], ast.Raise)
-    ]
+def test_who_catches_everything_raises_it_again() -> None:
+    def swallowed(path: Path) -> list[int]:
+        handlers = [n for n in nodes(path) if isinstance(n, ast.ExceptHandler) and isinstance(n.type, ast.Name)]
+        return [
+            h.lineno
+            for h in handlers
+            if isinstance(h.type, ast.Name) and h.type.id == "BaseException" and not isinstance(h.body[-1], ast.Raise)
+        ]
 
-    assert swallowed == []
-
-
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_only_the_command_line_prints(path: Path) -> None:
-    calls = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
-    printed = [n.lineno for n in calls if isinstance(n.func, ast.Name) and n.func.id == "print"]
-
-    assert not printed or room_of(path) == "cli"
+    assert offenders(swallowed) == {}
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) not in ("db", "cli")], ids=by_name)
-def test_sql_stands_only_in_db(path: Path) -> None:
-    found = [f"{node.lineno}: {node.value}" for node in texts(path) if ANY_SQL.search(str(node.value))]
+def test_only_the_command_line_prints() -> None:
+    def printed(path: Path) -> list[int]:
+        calls = [n for n in nodes(path) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+        return [n.lineno for n in calls if isinstance(n.func, ast.Name) and n.func.id == "print"]
 
-    assert found == []
+    assert offenders(printed, [path for path in FILES if room_of(path) != "cli"]) == {}
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in ("db", "exporters", "models", "text")], ids=by_name)
-def test_what_knows_no_tool_names_none(path: Path) -> None:
-    found = [
-        f"{node.lineno}: {node.value}"
-        for node in texts(path)
-        if set(A_TOOL.findall(str(node.value))) & set(tools.TOOLS)
-    ]
+def test_sql_stands_only_in_db() -> None:
+    def found(path: Path) -> list[str]:
+        return [f"{node.lineno}: {node.value}" for node in texts(path) if ANY_SQL.search(str(node.value))]
 
-    assert found == []
+    assert offenders(found, [path for path in FILES if room_of(path) not in ("db", "cli")]) == {}
+
+
+def test_what_knows_no_tool_names_none() -> None:
+    def found(path: Path) -> list[str]:
+        return [
+            f"{node.lineno}: {node.value}"
+            for node in texts(path)
+            if set(A_TOOL.findall(str(node.value))) & set(tools.TOOLS)
+        ]
+
+    assert offenders(found, [p for p in FILES if room_of(p) in ("db", "exporters", "models", "text")]) == {}
 
 
 def test_each_kind_that_an_error_is_about_has_a_call_that_helps() -> None:
-    calls = [n for path in FILES if room_of(path) == "db" for n in ast.walk(tree(path)) if isinstance(n, ast.Call)]
+    calls = [n for path in FILES if room_of(path) == "db" for n in nodes(path) if isinstance(n, ast.Call)]
     listed = [n.args[1] for n in calls if isinstance(n.func, ast.Name) and n.func.id == "not_found"]
     helped = [n.args[0] for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "about"]
 
@@ -312,26 +328,33 @@ def test_the_calls_that_complete_an_error_exist() -> None:
     } == {}
 
 
-@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "scripts").glob("*.py"))], ids=lambda path: path.name)
-def test_no_comment_puts_work_off(path: Path) -> None:
-    tokens = tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
-    comments = [t.string for t in tokens if t.type == tokenize.COMMENT]
+def test_no_comment_puts_work_off() -> None:
+    def put_off(path: Path) -> list[str]:
+        text = path.read_text(encoding="utf-8")
+        if not PUT_OFF.search(text):
+            return []
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        return [t.string for t in tokens if t.type == tokenize.COMMENT and PUT_OFF.search(t.string)]
 
-    assert [c for c in comments if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", c)] == []
+    assert offenders(put_off, [*FILES, *sorted((ROOT / "scripts").glob("*.py"))]) == {}
 
 
 def writes(statement: ast.AST) -> bool:
     return isinstance(statement, ast.AsyncWith) and ast.unparse(statement.items[0].context_expr) == "call.write()"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) == "tools"], ids=by_name)
-def test_an_action_has_one_transaction_and_waits_for_nothing_behind_it(path: Path) -> None:
-    for function in functions(path):
-        places = [place for place, statement in enumerate(function.body) if writes(statement)]
-        behind = [node for rest in function.body[places[0] + 1 :] for node in ast.walk(rest)] if places else []
+def test_an_action_has_one_transaction_and_waits_for_nothing_behind_it() -> None:
+    def wrong(path: Path) -> list[str]:
+        return [f.name for f in functions(path) if not writes_once_and_last(f)]
 
-        assert len(places) == sum(map(writes, ast.walk(function))) <= 1
-        assert [node.lineno for node in behind if isinstance(node, ast.Await | ast.AsyncWith | ast.AsyncFor)] == []
+    assert offenders(wrong, [path for path in FILES if room_of(path) == "tools"]) == {}
+
+
+def writes_once_and_last(function: Function) -> bool:
+    places = [place for place, statement in enumerate(function.body) if writes(statement)]
+    behind = [node for rest in function.body[places[0] + 1 :] for node in ast.walk(rest)] if places else []
+    waits = any(isinstance(node, ast.Await | ast.AsyncWith | ast.AsyncFor) for node in behind)
+    return not waits and len(places) == sum(map(writes, ast.walk(function))) <= 1
 
 
 def test_no_room_is_called_after_nothing_in_particular() -> None:
@@ -340,6 +363,5 @@ def test_no_room_is_called_after_nothing_in_particular() -> None:
     assert vague.isdisjoint(part for path in FILES for part in name_of(path).split("/"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=by_name)
-def test_a_module_says_what_lives_in_it(path: Path) -> None:
-    assert ast.get_docstring(tree(path))
+def test_a_module_says_what_lives_in_it() -> None:
+    assert [name_of(path) for path in FILES if not ast.get_docstring(tree(path))] == []
