@@ -13,7 +13,7 @@ from server.errors import ProjectMemoryError, Storage
 from server.settings import Flags
 from server.text.display import shown
 
-FAMILIES = ("setup", "views", "calling", "answers", "moving", "stores", "upkeep", "serving")
+FAMILIES = ("answers", "views", "setup", "serving", "calling", "upkeep", "moving", "stores")
 PIPE_CLOSED = 141  # as a shell tells of a program that SIGPIPE ended
 
 for family in FAMILIES:  # in the order of --help

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from server import __version__
 from server.cli import app
@@ -39,6 +41,28 @@ def test_help_lists_every_subcommand_and_every_setting(flag: str) -> None:
     assert {word for word in named if word not in done.stdout} == set()
     assert all(setting.meaning in done.stdout for setting in SETTINGS)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def groups(group: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """The commands that have commands of their own, however deep, by their words."""
+    yield words
+    for name, inner in group.commands.items():
+        if hasattr(inner, "commands"):
+            yield from groups(inner, *words, name)
+
+
+@pytest.mark.parametrize("words", groups(get_command(app)), ids=" ".join)
+def test_help_tells_what_each_subcommand_does_in_a_whole_line(words: tuple[str, ...]) -> None:
+    commands: Any = get_command(app)
+    for word in words:
+        commands = commands.commands[word]
+
+    told_of, _, _ = server(*words, "--help", env={"COLUMNS": "80"}).stdout.partition("Settings")
+    lines = [line.strip() for line in told_of.splitlines()]
+
+    does = {name: one.help.partition("\n")[0].partition(". ")[0].rstrip(".") for name, one in commands.commands.items()}
+    told = {line.split()[0]: line.partition(" ")[2].strip().rstrip(".") for line in lines if line[:1].islower()}
+    assert {name: told.get(name) for name in does} == does
 
 
 def test_version_tells_the_version() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from server.cli.app import app
+from server.cli.app import SET_UP, WORK, app
 
 Shell = Literal["bash", "zsh", "fish"]
 Words = Annotated[list[str] | None, typer.Argument(metavar="TOOL ACTION [NAME=VALUE ...]", show_default=False)]
@@ -12,7 +12,7 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="TOOL ACTION [NAME=VA
 OWN_HELP = {"help_option_names": list[str](), "ignore_unknown_options": True}
 
 
-@app.command("call", context_settings=OWN_HELP)
+@app.command("call", rich_help_panel=WORK, context_settings=OWN_HELP)
 def call_action(
     context: typer.Context,
     words: Words = None,
@@ -21,7 +21,9 @@ def call_action(
     listed: Annotated[bool, typer.Option("--list", help="list the tools, or the actions of TOOL")] = False,
     explained: Annotated[bool, typer.Option("--help", "-h", help="explain ACTION, TOOL, or this command")] = False,
 ) -> None:
-    """Run any action of any tool, as the agent `cli`; what needs a person asks for a code that is shown.
+    """Run any action of any tool, as agents do.
+
+    It is run as the agent `cli`; what needs a person asks for a code that is shown.
 
     A value is text, a number, true or false, or JSON, as the action wants it; a list may also be its name several
     times. `@FILE` is what a file holds, `-` what comes from stdin, and `@@` begins a text that begins with `@`. TOOL
@@ -39,9 +41,11 @@ def call_action(
     raise typer.Exit(call.run(words or [], context.obj, as_json=as_json))
 
 
-@app.command("completion")
+@app.command("completion", rich_help_panel=SET_UP)
 def print_completion(shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish")]) -> None:
-    """Print what lets a shell complete commands, tools, actions and parameters.
+    """Print what lets a shell complete what you type.
+
+    Commands and options, and of `call` the tools, actions and parameters.
 
     bash: source <(project-memory completion bash), in ~/.bashrc. zsh: the same with zsh, in ~/.zshrc, behind compinit.
     fish: project-memory completion fish > ~/.config/fish/completions/project-memory.fish

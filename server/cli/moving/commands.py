@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from server.cli.app import app
+from server.cli.app import KEEP, app
 from server.errors import InvalidArguments
 
 
-@app.command("move")
+@app.command("move", rich_help_panel=KEEP)
 def move(
     context: typer.Context,
     old: Annotated[
@@ -23,7 +23,9 @@ def move(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
 ) -> None:
-    """Tell of a project folder that was moved or renamed; without OLD and NEW, move the data root to --data-root.
+    """Tell of a project folder that moved, or move the data root.
+
+    move OLD NEW: the folder OLD is NEW now. move --data-root NEW, without the two: all data goes there.
 
     A folder's workspace, and those in it, keep their ids, plans and memory. The data root is copied, the copy compared
     and put in force, and the old one set aside, never deleted; `moved-to` stays in its place, and every start follows

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from server.cli.app import AsJson, app
+from server.cli.app import SET_UP, AsJson, app
 
 serve_app = typer.Typer(
-    help="Serve MCP, the dashboard and the stream of events over HTTP.",
+    help="Serve MCP, the dashboard and all events over HTTP.",
     rich_markup_mode=None,
     invoke_without_command=True,
 )
-app.add_typer(serve_app, name="serve")
+app.add_typer(serve_app, name="serve", rich_help_panel=SET_UP)
 token_app = typer.Typer(help="The programs that may use the server over HTTP.", rich_markup_mode=None)
 serve_app.add_typer(token_app, name="token")
 browser_app = typer.Typer(help="The browsers that are let in.", rich_markup_mode=None)
@@ -67,7 +67,10 @@ def add_token(
     *,
     role: Annotated[str, typer.Option("--role", metavar="agent|reader", help="all actions, or those that read")],
 ) -> None:
-    """Make a token and show it, this once; a code that is shown has to be typed back."""
+    """Make a token and show it, this once.
+
+    A code that is shown has to be typed back.
+    """
     from server.cli.serving import admission
 
     raise typer.Exit(admission.add(context.obj, name, role))

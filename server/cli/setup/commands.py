@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from server.cli.app import AsJson, app
+from server.cli.app import SET_UP, AsJson, app
 
 
-@app.command("setup")
+@app.command("setup", rich_help_panel=SET_UP)
 def set_up(
     context: typer.Context,
     clients: Annotated[
@@ -28,7 +28,9 @@ def set_up(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put the server into your editors. Without a CLIENT or --all it only says how each of them stands.
+    """Put the server into your editors, or see how each stands.
+
+    Without a CLIENT or --all it only says how each of them stands.
 
     Settings (--data-root DIR, --tools core, ...) go into the entry. Exit code: 0 all well, 1 something was not done.
     """
@@ -40,13 +42,13 @@ def set_up(
     raise typer.Exit(setup.run(wanted, context.obj, as_json=as_json))
 
 
-@app.command("demo")
+@app.command("demo", rich_help_panel=SET_UP)
 def play_demo(
     context: typer.Context,
     plan: Annotated[Path | None, typer.Argument(help="a Markdown checklist; without it, one that comes along")] = None,
     keep: Annotated[Path | None, typer.Option(help="a new folder to leave the database and the project in")] = None,
 ) -> None:
-    """Drive a real server through a plan, kill it on the way, and say what to do next."""
+    """Drive a real server through a plan, and kill it midway."""
     from server.cli import demo
 
     raise typer.Exit(demo.run(plan, keep, context.obj))

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from server.cli.app import AsJson, app
+from server.cli.app import FILES, KEEP, AsJson, app
 from server.settings import Flags
 
 ExportFormat = Literal["json", "legacy", "markdown"]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for every line of the report, as JSON")]
 
 
-@app.command("import")
+@app.command("import", rich_help_panel=FILES)
 def import_store(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="a data root, one folder of it, or a project that has one")],
@@ -29,7 +29,7 @@ def import_store(
     raise typer.Exit(import_.run(path, Options(dry_run, workspace_path), report, as_json, context.obj))
 
 
-@app.command("verify")
+@app.command("verify", rich_help_panel=FILES)
 def verify_store(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="the store that was imported")],
@@ -42,7 +42,7 @@ def verify_store(
     raise typer.Exit(verify.run(path, report, as_json, context.obj))
 
 
-@app.command("export")
+@app.command("export", rich_help_panel=FILES)
 def export_all(
     context: typer.Context,
     destination: Annotated[Path, typer.Argument(help="a new or empty folder")],
@@ -52,7 +52,10 @@ def export_all(
     force: Annotated[bool, typer.Option("--force", help="write into a folder that is not empty")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write everything, or --workspace, or --plan, as files: JSON documents, the old store, or Markdown pages."""
+    """Write everything, or --workspace, or --plan, as files.
+
+    JSON documents, the files of the older store, or Markdown pages.
+    """
     from server.cli.stores import export
 
     flags: Flags = context.obj
@@ -60,7 +63,7 @@ def export_all(
     raise typer.Exit(export.run(wanted, flags, as_json=as_json))
 
 
-@app.command("mirror")
+@app.command("mirror", rich_help_panel=FILES)
 def write_mirror(
     context: typer.Context,
     *,
@@ -74,7 +77,7 @@ def write_mirror(
     raise typer.Exit(mirror.run(context.obj, check=check))
 
 
-@app.command("search-index")
+@app.command("search-index", rich_help_panel=KEEP)
 def look_at_search_index(
     context: typer.Context,
     *,

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from server.cli.app import AsJson, app
+from server.cli.app import KEEP, AsJson, app
 
 FindingName = Annotated[str, typer.Argument(metavar="NAME", help="the name of a finding, as `check` tells it")]
 
 
-@app.command("check")
+@app.command("check", rich_help_panel=KEEP)
 def look_at_everything(
     context: typer.Context,
     *,
@@ -26,31 +26,7 @@ def look_at_everything(
     raise typer.Exit(check.run(context.obj, deep=deep, only=only, as_json=as_json))
 
 
-@app.command("trim")
-def remove_what_outlived_its_time(
-    context: typer.Context,
-    *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
-) -> None:
-    """Remove what is older than the retention.* settings allow, while agents work; nothing that lives."""
-    from server.cli.upkeep import trim
-
-    raise typer.Exit(trim.run(context.obj, dry_run=dry_run))
-
-
-@app.command("compact")
-def give_space_back(
-    context: typer.Context,
-    *,
-    wait: Annotated[bool, typer.Option("--wait", help="until no server uses the database")] = False,
-) -> None:
-    """Write the database anew without unused space; no server may use it meanwhile. Exit code: 75 in use."""
-    from server.cli.upkeep import compact
-
-    raise typer.Exit(compact.run(context.obj, wait=wait))
-
-
-@app.command("repair")
+@app.command("repair", rich_help_panel=KEEP)
 def mend_one_finding(
     context: typer.Context,
     name: FindingName,
@@ -63,7 +39,7 @@ def mend_one_finding(
     raise typer.Exit(repair.run(context.obj, name, dry_run=dry_run))
 
 
-@app.command("backup")
+@app.command("backup", rich_help_panel=KEEP)
 def make_backup(
     context: typer.Context,
     destination: Annotated[
@@ -74,7 +50,10 @@ def make_backup(
     list_: Annotated[bool, typer.Option("--list", help="show the backups that there are, and make none")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the database while agents work, and look the copy over; without DEST into the data root."""
+    """Copy the database while agents work, and check the copy.
+
+    Without DEST it goes into the data root.
+    """
     from server.cli.upkeep import backup
 
     if list_:
@@ -82,14 +61,47 @@ def make_backup(
     raise typer.Exit(backup.run(context.obj, destination, keep, as_json=as_json))
 
 
-@app.command("restore")
+@app.command("restore", rich_help_panel=KEEP)
 def restore_backup(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a backup, or the name of one in the data root")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would change")] = False,
 ) -> None:
-    """Put a backup in the place of the database, which is saved first; a code that is shown has to be typed back."""
+    """Put a backup in the place of the database.
+
+    The present one is saved first. A code that is shown has to be typed back.
+    """
     from server.cli.upkeep import restore
 
     raise typer.Exit(restore.run(context.obj, file, dry_run=dry_run))
+
+
+@app.command("trim", rich_help_panel=KEEP)
+def remove_what_outlived_its_time(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
+) -> None:
+    """Remove what is older than the settings allow.
+
+    The retention.* settings (`config list`) say what; nothing that lives goes, and agents may work meanwhile.
+    """
+    from server.cli.upkeep import trim
+
+    raise typer.Exit(trim.run(context.obj, dry_run=dry_run))
+
+
+@app.command("compact", rich_help_panel=KEEP)
+def give_space_back(
+    context: typer.Context,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="until no server uses the database")] = False,
+) -> None:
+    """Write the database anew without unused space.
+
+    No server may use it meanwhile. Exit code: 75 in use.
+    """
+    from server.cli.upkeep import compact
+
+    raise typer.Exit(compact.run(context.obj, wait=wait))

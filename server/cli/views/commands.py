@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli.app import AsJson, app
+from server.cli.app import ANSWER, SEE, AsJson, app
 
 Everywhere = Annotated[bool, typer.Option("--all", "-a", help="all workspaces, and not only that of this folder")]
 Most = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="how many of each list")]
@@ -12,7 +12,7 @@ PlanName = Annotated[str | None, typer.Argument(metavar="PLAN", help="id of a pl
 OfPlan = Annotated[str | None, typer.Option("--plan", metavar="PLAN", help="only what is about one plan")]
 
 
-@app.command("status")
+@app.command("status", rich_help_panel=SEE)
 def show_status(
     context: typer.Context,
     plan: PlanName = None,
@@ -22,14 +22,14 @@ def show_status(
     limit: Most = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what needs you, and where every plan, or one PLAN, stands."""
+    """Show what needs you, and where every plan or one stands."""
     from server.cli.views import status
 
     wanted = status.StatusRequest(plan, everywhere=everywhere, limit=limit)
     raise typer.Exit(status.run(context.obj, wanted, is_watched=watch, as_json=as_json))
 
 
-@app.command("search")
+@app.command("search", rich_help_panel=SEE)
 def search_all(
     context: typer.Context,
     words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="what to look for; nothing in it is syntax")],
@@ -50,20 +50,20 @@ def search_all(
     raise typer.Exit(search.run(context.obj, wanted, as_json=as_json))
 
 
-@app.command("show")
+@app.command("show", rich_help_panel=SEE)
 def show_one(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ID", help="an id, its unique end (4 characters or more), PLAN#index")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show one thing whole, whatever it is: a plan, a step, a session, a message, ..."""
+    """Show one thing whole: a plan, a step, a message, ..."""
     from server.cli.views import show
 
     raise typer.Exit(show.run(context.obj, name, as_json=as_json))
 
 
-@app.command("log")
+@app.command("log", rich_help_panel=SEE)
 def show_log(
     context: typer.Context,
     *,
@@ -76,14 +76,14 @@ def show_log(
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="how many of the last ones")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Print what happened last, an event a line, the newest at the end."""
+    """Print what happened last, the newest at the end."""
     from server.cli.views import log
 
     wanted = log.LogRequest(everywhere, plan, tuple(kind or ()), limit)
     raise typer.Exit(log.run(context.obj, wanted, follow=follow, as_json=as_json))
 
 
-@app.command("message")
+@app.command("message", rich_help_panel=ANSWER)
 def write_message(
     context: typer.Context,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="name of an agent, or a session id")],
@@ -98,14 +98,17 @@ def write_message(
     ] = None,
     plan: OfPlan = None,
 ) -> None:
-    """Write to an agent: as human, once a code is typed back, or as cli."""
+    """Write to an agent, as a human or as cli.
+
+    As a human at a terminal of your own, once a code that is shown is typed back; else as cli.
+    """
     from server.cli.views import messages
 
     letter = messages.Letter(agent, " ".join(words), sender, reply_to, plan)
     raise typer.Exit(messages.send(context.obj, letter))
 
 
-@app.command("messages")
+@app.command("messages", rich_help_panel=ANSWER)
 def read_messages(
     context: typer.Context,
     done: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="with --done: which")] = None,
