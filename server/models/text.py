@@ -54,7 +54,8 @@ def _some_text(text: str) -> str:
     return whole_text(text)
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
+    """Return a time as a timestamp of ours, or raise ValueError."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
@@ -102,5 +103,5 @@ Task = Annotated[str, Field(max_length=TASK_LENGTH), AfterValidator(_some_text)]
 Data = Annotated[dict[str, Any], AfterValidator(_data)]
 Lines = Annotated[list[Line], Field(max_length=1000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
-Moment = Annotated[str, Field(max_length=40, description="ISO-8601 time, UTC"), AfterValidator(_moment)]
+Moment = Annotated[str, Field(max_length=40, description="ISO-8601 time, UTC"), AfterValidator(moment)]
 Index = Annotated[int, Field(ge=0)]

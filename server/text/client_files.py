@@ -12,6 +12,7 @@ from typing import Any, cast
 from server.text import front_matter
 from server.text.definitions import AGENT, INSTRUCTION, SKILL, fields, file_name, meta_of, text_of
 from server.text.editing import toml_tables
+from server.text.markdown import levelled
 
 CLIENTS = ("github", "claude", "codex", "cursor", "gemini", "opencode")
 # What our own files say of a role. Other programs read it in the text.
@@ -25,6 +26,7 @@ BLOCK = "<!-- project-memory: {} -->\n{}\n<!-- /project-memory: {} -->"
 BLOCKS = re.compile(
     r"<!-- project-memory: ([^\r\n]+) -->\r?\n(.*?)\r?\n<!-- /project-memory: \1 -->(?:\r?\n)?", re.DOTALL
 )
+DEEPEST = 6  # level of a heading
 EVERYTHING = {"**", "**/*"}
 Found = Mapping[str, Any]
 
@@ -98,12 +100,9 @@ def _instruction(client: str, found: Found, slug: str) -> ClientFile:
 
 
 def _lowered(body: str) -> str:
-    """Return Markdown with every heading one level lower, outside of code fences."""
-    lines, fenced = list[str](), False
-    for line in body.splitlines():
-        fenced ^= line.lstrip().startswith("```")
-        lines.append(f"#{line}" if line.startswith("#") and not fenced else line)
-    return "\n".join(lines)
+    """Return Markdown with every heading one level lower."""
+    lines = levelled(body.splitlines())
+    return "\n".join(line.replace("#", "##", 1) if 0 < level < DEEPEST else line for line, level in lines)
 
 
 def _github(found: Found, slug: str) -> tuple[str, str]:

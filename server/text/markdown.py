@@ -6,9 +6,11 @@ The mark in the checkbox is any one character: STATUSES says what it means, and 
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 TAB = 4
+INDENT = 3  # columns that a heading or a fence may stand in
 NESTING = 2  # columns of indentation that make a child; CommonMark wants up to five under a number, people write two
 DEEPEST = 50  # list markers on one line, one in the other
 PREFIX_LENGTH = 200
@@ -51,6 +53,20 @@ class ParsedPlan:
     title: str | None
     steps: list[ParsedStep]
     almost: list[str] = field(default_factory=list[str])
+
+
+def levelled(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yield each line of a text with the level of the heading it is, or 0. A code fence has no headings."""
+    fence = ""
+    for line in lines:
+        inner = line.lstrip(" ") if len(line) - len(line.lstrip(" ")) <= INDENT else ""
+        run = mark[1] if (mark := FENCE.match(inner)) else ""
+        heading = HEADING.match(inner)
+        yield line, len(heading[1]) if heading and not fence else 0
+        if not fence:
+            fence = run
+        elif run.startswith(fence) and line.strip(" \t\r") == run:
+            fence = ""
 
 
 def parse(text: str) -> ParsedPlan:

@@ -43,7 +43,8 @@ async def give(
     async with call.write() as tx:
         if change.kept and change.kept.sha256 == change.left:
             change.forget()
-        elif trash_id := await file_changes.decide(call, tx, change, root.workspace_id):
+            return {**told, "unchanged": True}
+        if trash_id := await file_changes.decide(call, tx, change, root.workspace_id):
             told["trash_id"] = trash_id
         data = {**event.data, "path": told["output_path"], "bytes": change.size}
         events.record(tx, replace(event, summary=f"{event.summary} to {told['output_path']}", data=data))

@@ -64,15 +64,20 @@ async def require(db: Reader, kind: LibraryKind, name: str, workspace_id: str | 
 
 async def missing(db: Reader, kind: LibraryKind, name: str, workspace_id: str | None) -> NotFound:
     rows = await all_(db, workspace_id, [kind])
-    told = {folded(row.name): row for row in rows}
-    wanted = folded(name)
-    likely = [key for key in told if wanted in key] + difflib.get_close_matches(wanted, list(told), MOST, 0.5)
-    near = [told[key] for key in list(dict.fromkeys(likely))[:MOST]]
+    likely = near(rows, name)
     names = ", ".join(row.name for row in rows) if len(rows) <= 20 else f"{len(rows)} of them"
     return NotFound(
         f"There is no {kind} definition {name[:80]!r}. Defined are: {names or 'none'}.",
-        **({"near": [{f"{kind}_name": row.name, "description": row.description} for row in near]} if near else {}),
+        **({"near": [{f"{kind}_name": row.name, "description": row.description} for row in likely]} if likely else {}),
     ).about("definition", of=kind)
+
+
+def near(rows: Sequence[LibraryItem], name: str) -> list[LibraryItem]:
+    """Return the definitions that a name may mean, the likeliest first."""
+    told = {folded(row.name): row for row in rows}
+    wanted = folded(name)
+    likely = [key for key in told if wanted in key] + difflib.get_close_matches(wanted, list(told), MOST, 0.5)
+    return [told[key] for key in list(dict.fromkeys(likely))[:MOST]]
 
 
 async def names(db: Reader, kind: LibraryKind) -> dict[str, str | None]:

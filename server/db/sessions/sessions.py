@@ -82,6 +82,11 @@ async def require(db: Reader, session_id: str) -> Session:
     return Session.of(row)
 
 
+async def agent_of(db: Reader, session_id: str) -> str | None:
+    """Return whose session it is, or None if it is none."""
+    return await db.value("SELECT agent FROM sessions WHERE session_id = :session_id", {"session_id": session_id})
+
+
 async def get(db: Reader, session_id: str, silence: int) -> Session:
     """Return a session, an archived one too, or raise NotFound. It shows as orphaned after `silence` seconds."""
     row = await db.one(

@@ -130,7 +130,10 @@ async def validate(call: Call, *, agent: Agent, plan_id: Id) -> Result:
     role = await definitions.find(call.db, "agent", agent, found.plan.workspace_id)
     name = role.name if role else agent
     step = next((step for step in found.steps if step.status not in ("done", "cancelled")), None)
-    wanted, reason = next(_arranged(found, step, name), None) or next(_usual(found, step), (name, "nothing says whose"))
+    said = step.assignee if step else None
+    assignee = (await sessions.agent_of(call.db, said) if said else None) or said
+    arranged, usual = _arranged(found, step, assignee, name), _usual(found, step)
+    wanted, reason = next(arranged, None) or next(usual, (name, "nothing says whose"))
     here = folded(wanted) == folded(name)
     told = {
         "plan_id": plan_id,
@@ -148,14 +151,14 @@ async def validate(call: Call, *, agent: Agent, plan_id: Id) -> Result:
     return Result(told, f"memory_steps action='list' plan_id={plan_id!r} shows all steps")
 
 
-def _arranged(found: Overview, step: StepBrief | None, name: str) -> Iterator[tuple[str, str]]:
+def _arranged(found: Overview, step: StepBrief | None, assignee: str | None, name: str) -> Iterator[tuple[str, str]]:
     """Yield whom somebody chose to go on, and how, what binds most first."""
     if next_agent := found.plan.recommended_next_agent:
         yield next_agent, f"the plan was handed to {next_agent}"
     if any(folded(claim.agent or claim.claimed_by) == folded(name) for claim in found.claims):
         yield name, f"{name} holds a step of the plan"
-    if step and step.assignee:
-        yield step.assignee, f"step {step.index} is assigned to {step.assignee}"
+    if step and assignee:
+        yield assignee, f"step {step.index} is assigned to {assignee}"
     phase = next((phase for phase in found.phases if step and phase.name == step.phase), None)
     if phase and phase.required_agents:
         known = [one for one in phase.required_agents if folded(one) == folded(name)]
@@ -181,10 +184,10 @@ def _usual(found: Overview, step: StepBrief | None) -> Iterator[tuple[str, str]]
 
 
 def _warnings(found: Overview, role: LibraryItem | None, step: StepBrief | None, agent: str) -> list[str]:
-    if role is None:
-        return [f"{agent!r} has no definition: nothing is known of what it may do."]
     warnings: list[str] = []
-    if step and step.type in EDITS and role.metadata.get("can_implement") is False:
+    if role is None:
+        warnings.append(f"{agent!r} has no definition: nothing is known of what it may do.")
+    elif step and step.type in EDITS and role.metadata.get("can_implement") is False:
         warnings.append(f"{role.name} does not change code, which step {step.index} is about.")
     if found.plan.status != "active":
         warnings.append(f"The plan is {'archived' if found.plan.archived_at else found.plan.status}.")

@@ -5,15 +5,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from server.db.context import context_items
-from server.db.plans import plans
+from server.db.plans import phases, plan_overview, plans
+from server.db.sessions import sessions
+from server.db.steps import steps
+from server.db.storage.connection import Reader
+from server.errors import NotFound
 from server.exporters import documents
 from server.models.context import WORKSPACE_SECTIONS, Parent, PromptSection
 from server.models.events import Event
 from server.models.plans import Plan
-from server.models.text import AgentName, Id, Index, Line, Lines, SomeText, Text
+from server.models.text import AgentName, Id, Index, Line, Lines, SomeText, Text, moment
 from server.text.front_matter import simple
 from server.tools import output_files
 from server.tools.common import Call
@@ -26,6 +30,17 @@ Indices = Annotated[list[Index], Field(max_length=200)]
 Mode = Literal["agent", "ask", "edit"]
 FIRST_VERSION = "1.0.0"
 VERSION = r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}"
+ENDS = ("plan_completion", "phase_completion")
+
+
+def _end(text: str) -> str:
+    try:
+        return text if text in ENDS else moment(text)
+    except ValueError as error:
+        raise ValueError(f"must be {', '.join(ENDS)} or a time such as 2030-01-31") from error
+
+
+PromptEnd = Annotated[Line, AfterValidator(_end)]
 PromptVersion = Annotated[str, Field(pattern=f"^{VERSION}$")]
 
 
@@ -84,7 +99,7 @@ async def write_prompt(
     prompt_mode: Mode = "agent",
     prompt_phase: Line | None = None,
     prompt_step_indices: Indices | None = None,
-    prompt_expires_after: Line = "plan_completion",
+    prompt_expires_after: PromptEnd = "plan_completion",
     prompt_version: PromptVersion | None = None,
     tags: Lines | None = None,
     output_path: OutputPath | None = None,
@@ -101,12 +116,14 @@ async def write_prompt(
     "output_path":"docs/look.prompt.md"}
     """
     plan = await plans.require(call.db, plan_id) if plan_id else None
+    if plan:
+        await _check_place(call.db, plan, prompt_phase, prompt_step_indices or ())
     head: dict[str, Any] = {
         "agent": prompt_agent,
         "description": prompt_description,
         "mode": prompt_mode,
         "version": None,
-        "created_by": call.shared.agent,
+        "created_by": await _author(call),
         "plan_id": plan_id,
         "phase": prompt_phase,
         "step_indices": prompt_step_indices,
@@ -124,6 +141,26 @@ async def write_prompt(
     version = await _version(call, plan, output_path, prompt_version, text)
     summary = f"Prompt {prompt_title!r} written"
     return {**await _give(call, plan, text(version), output_path, ends=MARKDOWN, summary=summary), "version": version}
+
+
+async def _check_place(db: Reader, plan: Plan, phase: str | None, indices: Sequence[int]) -> None:
+    """Refuse a phase or steps that a plan does not have."""
+    suffix = plan_overview.suffix_of(plan)
+    if phase:
+        await phases.require(db, plan.plan_id, phase, suffix=suffix)
+    total = len(await steps.of_plan(db, plan.plan_id, suffix=suffix)) if indices else 0
+    if strange := sorted({index for index in indices if index >= total}):
+        raise NotFound(
+            f"The plan {plan.plan_id} has no step at index {', '.join(map(str, strange))}: it has {total} steps. "
+            f"memory_steps action='list' plan_id={plan.plan_id!r} lists them."
+        )
+
+
+async def _author(call: Call) -> str | None:
+    """Return the name of the agent that calls."""
+    if call.shared.agent or not call.shared.session_id:
+        return call.shared.agent
+    return (await sessions.require(call.db, call.shared.session_id)).agent
 
 
 async def _version(

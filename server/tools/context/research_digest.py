@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+from server.text.markdown import levelled
+
 MARK = re.compile(r"\[Summarized\] \d+ lines? condensed")
 SECTION = 2  # the level of the headings that begin one
 
@@ -42,7 +42,7 @@ def is_condensed(text: str, most: int) -> bool:
 def _sections(lines: Iterable[str]) -> Iterator[Lines]:
     """Return the lines before the first section, and those of each section from its heading on."""
     part: Lines = []
-    for line, level in _levelled(lines):
+    for line, level in levelled(lines):
         if level == SECTION:
             yield part
             part = []
@@ -50,26 +50,13 @@ def _sections(lines: Iterable[str]) -> Iterator[Lines]:
     yield part
 
 
-def _levelled(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Return each line with the level of the heading it is, or 0. A code fence has no headings."""
-    fence = ""
-    for line in lines:
-        run = mark[1] if (mark := FENCE.match(line)) else ""
-        heading = HEADING.match(line)
-        yield line, len(heading[1]) if heading and not fence else 0
-        if not fence:
-            fence = run
-        elif run.startswith(fence) and line.strip(" \t\r") == run:
-            fence = ""
-
-
 def _condensed(section: Lines) -> Lines:
     """Return the headings of a section and how many lines of text went, or the section if that is not shorter."""
     if any(MARK.fullmatch(line.strip()) for line in section):
         return section
-    levelled = list(_levelled(section))
-    headings = [line for line, level in levelled if level]
-    gone = sum(not level and bool(line.strip()) for line, level in levelled)
+    lines = list(levelled(section))
+    headings = [line for line, level in lines if level]
+    gone = sum(not level and bool(line.strip()) for line, level in lines)
     mark = f"[Summarized] {gone} line{'s' if gone != 1 else ''} condensed"
     short = [headings[0], mark, *headings[1:], ""]
     return short if gone and _size("\n".join(short)) < _size("\n".join(section)) else section

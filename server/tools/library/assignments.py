@@ -2,7 +2,7 @@
 
 import os
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import anyio
@@ -128,12 +128,12 @@ async def match(
 
 def _place(path: str, folder: str | None) -> tuple[str, bool]:
     """Return a path relative to the workspace, and whether its file system knows no case."""
-    wanted = expanded(path)
-    if not wanted.is_absolute():
-        return os.path.normpath(wanted).replace(os.sep, "/"), _folds_case(folder)
-    if folder is None or not wanted.is_relative_to(folder):
+    wanted = PurePath(os.path.normpath(expanded(path)))
+    if wanted.is_absolute() and folder is not None and wanted.is_relative_to(folder):
+        wanted = wanted.relative_to(folder)
+    if wanted.is_absolute() or ".." in wanted.parts:
         raise InvalidArguments(f"path {path[:200]!r} is in no folder of the workspace. Send one relative to it.")
-    return wanted.relative_to(folder).as_posix(), _folds_case(folder)
+    return wanted.as_posix(), _folds_case(folder)
 
 
 def _folds_case(folder: str | None) -> bool:

@@ -1,7 +1,7 @@
 """memory_library: the files of a workspace against the library."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -83,6 +83,15 @@ class Taking:
 
     taken: list[Compared]
     left: list[dict[str, Any]]
+    names: dict[LibraryKind, dict[str, str]] = field(default_factory=dict[LibraryKind, dict[str, str]])
+    written: list[DeployedFile] = field(default_factory=list[DeployedFile])
+
+    async def look(self, tx: Transaction, workspace_id: str) -> None:
+        """Read once what each file is held against: names by that of their file, and what was deployed."""
+        kinds: set[LibraryKind] = {one.kind for one in self.taken}
+        for kind in kinds:
+            self.names[kind] = {forms.file_name(name): name for name in await definitions.names(tx, kind)}
+        self.written = await deployments.of_workspace(tx, workspace_id)
 
 
 @TOOL.action(takes=("force",))
@@ -105,6 +114,7 @@ async def import_(
         return Result({**parts, "would_import": [one.told for one in found.taken]}, max_bytes=MAX_BYTES)
     async with call.write() as tx:
         await call.workspace_id(tx, workspace.workspace_id)
+        await found.look(tx, workspace.workspace_id)
         done = [told for one in found.taken if (told := await _take(tx, workspace.workspace_id, one, found))]
         if done:
             summary = f"{len(done)} files taken into the library"
@@ -137,7 +147,7 @@ async def _take(tx: Transaction, workspace_id: str, one: Compared, found: Taking
     assert one.fields
     kind, fields = one.kind, dict(one.fields)
     slug = forms.file_name(fields["name"])
-    taken = next((name for name in await definitions.names(tx, kind) if forms.file_name(name) == slug), None)
+    taken = found.names[kind].get(slug)
     old = await definitions.find(tx, kind, taken, workspace_id) if taken else None
     if taken and (old is None or one.status == UNKNOWN):
         problem = f"the library has the {kind} {taken!r} already; give the file another name"
@@ -149,7 +159,8 @@ async def _take(tx: Transaction, workspace_id: str, one: Compared, found: Taking
     else:
         values = checked(kind, fields, {})
         made = await definitions.insert(tx, kind, values, workspace_id=workspace_id, imported_from=one.path)
-    rows = [row for row in await deployments.of_workspace(tx, workspace_id) if row.place == (one.path, "")]
+    found.names[kind][slug] = made.name
+    rows = [row for row in found.written if row.place == (one.path, "")]
     told = {"hash": one.hash, "previous_hash": None, "source": made.content_hash}
     await deployments.put(tx, [row.model_copy(update=told) for row in rows])
     return {"path": one.path, "kind": kind, "name": made.name, "source": made.source, "version": made.version}

@@ -145,7 +145,7 @@ async def update(
     async with call.write() as tx:
         old, home = await named(call, tx, kind, name)
         check_version(old.version, call.shared.expected_version, f"The {kind} {old.name!r}")
-        values = {**whole, "name": old.name} if whole else _edited(old, content, given)
+        values = checked(kind, {**whole, "name": old.name}, {}) if whole else _edited(old, content, given)
         if all(getattr(old, key) == value for key, value in values.items() if key != "content_hash"):
             return told(old, home)
         changed = [key for key, value in values.items() if key != "content_hash" and getattr(old, key) != value]

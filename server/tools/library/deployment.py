@@ -15,7 +15,7 @@ from server.db.plans import phases, plans
 from server.db.steps import claims
 from server.db.steps.claims import StepFilter
 from server.db.storage.connection import Reader
-from server.errors import NotAllowed
+from server.errors import NotAllowed, NotFound
 from server.models.events import Event
 from server.models.library import DeployedFile, LibraryItem, LibraryKind
 from server.models.text import Id, Line
@@ -43,6 +43,7 @@ Target = Annotated[
 ]
 Kinds = Annotated[list[LibraryKind], Field(max_length=3)]
 Names = Annotated[list[Line], BeforeValidator(_listed), Field(max_length=200)]
+MOST_NAMED = 5  # in an error
 MOST_STEPS = 20  # of a plan, whose words choose
 CHANGED, FOREIGN = "somebody changed it since it was written", "somebody else wrote it"
 Place = tuple[str, str]
@@ -97,7 +98,7 @@ async def deploy(
     workspace = await call.workspace(call.db, await _home(call, plan_id))
     rows = await deployments.of_workspace(call.db, workspace.workspace_id)
     items = await definitions.all_(call.db, workspace.workspace_id)
-    chosen = await _named(call.db, workspace.workspace_id, items, kinds, names)
+    chosen = _named(items, kinds, names)
     if plan_id is not None:
         fitting = await fitting_plan(call.db, workspace.workspace_id, plan_id, chosen)
         chosen = [one for one in chosen if (one.kind, one.name) in fitting]
@@ -138,22 +139,29 @@ async def _home(call: Call, plan_id: str | None) -> str | None:
     return (await plans.require(call.db, plan_id)).workspace_id if plan_id else None
 
 
-async def _named(
-    db: Reader,
-    workspace_id: str,
-    items: Sequence[LibraryItem],
-    kinds: Sequence[LibraryKind] | None,
-    names: Sequence[str] | None,
+def _named(
+    items: Sequence[LibraryItem], kinds: Sequence[LibraryKind] | None, names: Sequence[str] | None
 ) -> list[LibraryItem]:
     """Return the definitions of some kinds and names, or refuse a name that none of them has."""
     found = [row for row in items if kinds is None or row.kind in kinds]
     if names is None:
         return found
-    given = {folded(row.name): row for row in found}
-    if unknown := [name for name in names if folded(name) not in given]:
-        raise await definitions.missing(db, kinds[0] if kinds else "skill", unknown[0], workspace_id)
     wanted = set(map(folded, names))
+    given = {folded(row.name) for row in found}
+    if unknown := [name for name in dict.fromkeys(names) if folded(name) not in given]:
+        raise _unknown(found, unknown, kinds or definitions.KINDS)
     return [row for row in found if folded(row.name) in wanted]
+
+
+def _unknown(found: Sequence[LibraryItem], names: Sequence[str], kinds: Sequence[LibraryKind]) -> NotFound:
+    near = [row for name in names for row in definitions.near(found, name)]
+    told = [{"kind": row.kind, f"{row.kind}_name": row.name, "description": row.description} for row in near]
+    ways = " and ".join(f"kind={kind!r}" for kind in kinds)
+    return NotFound(
+        f"names: there is no {' or '.join(kinds)} {', '.join(repr(name[:80]) for name in names[:MOST_NAMED])}. "
+        f"memory_library action='list' with {ways} shows what there is. Nothing was changed.",
+        **({"near": told[:MOST_NAMED]} if told else {}),
+    )
 
 
 async def fitting_plan(

@@ -220,9 +220,10 @@ async def auto_detect_risks(call: Call, *, program_id: Id) -> Result:
             )  # fmt: skip
         stored = await risks.found(tx, program_id)
         parts = {"program_id": program_id, "workspace_id": program.workspace_id, "plans_scanned": scanned}
+        keys_changed = {risk.key for risk in changed}
         lists = {
             "added": [_brief(stored[risk.key]) for risk in added[:MOST_TOLD]],
-            "changed": [risk.risk_id for key, risk in stored.items() if key in {one.key for one in changed}],
+            "changed": [risk.risk_id for key, risk in stored.items() if key in keys_changed],
             "resolved": [risk.risk_id for risk in gone],
         }
         counts = {"found": len(found), "risks_added": len(added), "unchanged": len(found) - len(added) - len(changed)}

@@ -130,3 +130,17 @@ async def test_the_briefing_can_be_had_without_a_session(agent: Agent, plan_id: 
     assert [step["task"] for step in by_name["next"]] == ["try it"]
     assert for_all["plan"]["title"] == "Work"
     assert await counts(db) == before
+
+
+async def test_a_step_that_is_assigned_to_a_session_is_that_of_its_agent(agent: Agent, plan_id: str) -> None:
+    session = await agent("memory_agent", "init", agent="Cleo", plan_id=plan_id)
+    await agent("memory_steps", "update", plan_id=plan_id, step_index=0, assignee=session["session_id"])
+
+    assert await verdict(agent, "cleo", plan_id) == ("continue", None, "step 0 is assigned to Cleo")
+    assert (await verdict(agent, "Executor", plan_id))[:2] == ("switch", "Cleo")
+
+
+async def test_a_plan_that_rests_is_told_to_an_agent_without_a_definition_too(agent: Agent, plan_id: str) -> None:
+    await agent("memory_plan", "pause_plan", plan_id=plan_id, pause_reason="deferred")
+    told = await agent("memory_agent", "validate", agent="Nobody", plan_id=plan_id)
+    assert told["warnings"][1:] == ["The plan is paused."]

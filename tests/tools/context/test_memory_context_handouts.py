@@ -106,7 +106,7 @@ async def test_with_a_path_it_is_a_file_of_the_project(
     assert (await agent.fails("memory_context", action, **again))["code"] == "conflict"
     await agent("memory_context", action, **again, force=True)
     logged = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["file_written"])
-    assert [event["data"]["path"] for event in logged["events"]] == [str(file), str(file)]
+    assert [event["data"]["path"] for event in logged["events"]] == [str(file)]
 
 
 @pytest.mark.parametrize("path", ["../out.md", "/tmp/out.md", ".git/x.md", "out.txt", ".projectmemory/x.md"])
@@ -141,3 +141,35 @@ async def test_a_prompt_in_the_place_of_another_has_the_next_version_or_the_one_
     error = await agent.fails("memory_context", "write_prompt", **asked)
     assert [problem["param"] for problem in error["invalid"]] == ["prompt_version"]
     assert (await agent("memory_context", "write_prompt", plan_id=plan_id, **PROMPT))["version"] == "1.0.0"
+
+
+async def test_a_prompt_names_the_agent_of_the_session_that_wrote_it(agent: Agent, plan_id: str) -> None:
+    session = await agent("memory_agent", "init", agent="Cleo", plan_id=plan_id)
+    wanted = {"plan_id": plan_id, **PROMPT, "agent": None, "session_id": session["session_id"]}
+    told = await agent("memory_context", "write_prompt", **wanted)
+    assert 'created_by: "Cleo"\n' in told["content"]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"prompt_phase": "Nowhere"}, "no phase 'Nowhere'"),
+        ({"prompt_step_indices": [0, 99, 98]}, "no step at index 98, 99"),
+        ({"prompt_expires_after": "banana"}, "plan_completion, phase_completion or a time"),
+    ],
+)
+async def test_a_prompt_for_what_is_not_in_its_plan_is_refused(
+    agent: Agent, plan_id: str, given: dict[str, object], problem: str
+) -> None:
+    refused = await agent.fails("memory_context", "write_prompt", plan_id=plan_id, **PROMPT, **given)
+    assert problem in refused["message"]
+
+
+async def test_a_file_that_holds_the_text_already_is_no_event(agent: Agent, workspace_id: str) -> None:
+    wanted = {"target_agent": "Ada", "mission": "Go", "output_path": "docs/go.md", "workspace_id": workspace_id}
+    await agent("memory_context", "generate_instructions", **wanted)
+    again = await agent("memory_context", "generate_instructions", **wanted, force=True)
+
+    assert again["unchanged"] is True
+    written = await agent("memory_workspace", "events", workspace_id=workspace_id, types=["file_written"])
+    assert len(written["events"]) == 1

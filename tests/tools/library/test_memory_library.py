@@ -364,3 +364,9 @@ async def test_matches_go_on_with_their_cursor(agent: Agent) -> None:
     rest = await agent(TOOL, "match", task="plan steps review", limit=200, cursor=first["next_cursor"])
 
     assert [row["name"] for row in first["matches"] + rest["matches"]] == whole
+
+
+@pytest.mark.parametrize("path", ["../other/a.py", "src/../../a.py", "/etc/a.py"])
+async def test_a_file_outside_of_the_workspace_fits_nothing(agent: Agent, workspace_id: str, path: str) -> None:
+    refused = await agent.fails("memory_library", "match", workspace_id=workspace_id, path=path)
+    assert (refused["code"], path in refused["message"]) == ("invalid_arguments", True)

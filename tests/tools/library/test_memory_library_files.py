@@ -424,3 +424,26 @@ async def test_line_ends_that_git_changed_are_no_change_of_a_person(
     assert (await deploy(agent, "claude", here, names=["style"]))["written"] == ["CLAUDE.md#style"]
     text = (project / "CLAUDE.md").read_bytes().decode()
     assert (text.count("project-memory: style"), text.count("\n")) == (2, text.count("\r\n"))
+
+
+async def test_names_that_nothing_has_are_told_all_at_once_with_what_is_near_of_every_kind(
+    agent: Agent, here: dict[str, str]
+) -> None:
+    refused = await agent.fails(TOOL, "deploy", target="claude", names=["Revewer", "nonsense", "style"], **here)
+
+    assert "no agent or instruction or skill 'Revewer', 'nonsense'" in refused["message"]
+    assert {"kind": "agent", "agent_name": "Reviewer"}.items() <= refused["near"][0].items()
+    assert "style" not in refused["message"]
+    one = await agent.fails(TOOL, "deploy", target="claude", kinds=["skill"], names=["Reviewer"], **here)
+    assert "no skill 'Reviewer'" in one["message"]
+
+
+async def test_headings_in_a_block_go_down_and_code_stays(agent: Agent, here: dict[str, str], project: Path) -> None:
+    content = "# Top\n\n~~~sh\n# code\n~~~\n\n````md\n```\n# code\n```\n````\n\n#tag\n  ## Sub\n###### Six"
+    await agent(TOOL, "update", kind="instruction", name="style", content=content, **here)
+    await deploy(agent, "gemini", here, names="style")
+
+    text = (project / "GEMINI.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if "#" in line] == [
+        "## Top", "# code", "# code", "#tag", "  ### Sub", "###### Six",
+    ]  # fmt: skip
