@@ -99,6 +99,13 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
                     f"UPDATE {table} SET {names} = :target WHERE {says} = 'workspace' AND {names} = :source", ids
                 )
         await tx.run(f"UPDATE {table} SET workspace_id = :target WHERE workspace_id = :source", ids)
+    await tx.run(
+        """
+        DELETE FROM program_workspace_links WHERE workspace_id = :target
+          AND program_id IN (SELECT program_id FROM programs WHERE workspace_id = :target)
+        """,
+        ids,
+    )
     await approvals.close_of_folder(tx, source.workspace_id)
     await _rename_in(tx, "trash", "data", ids)
     await _rename_in(tx, "import_rows", "base", ids)  # or an import takes what was merged for edited

@@ -13,7 +13,7 @@ from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.plans import Plan
 from server.models.steps import StepRow
-from server.models.text import Id, Index, Task
+from server.models.text import Id, Index, Task, whole_text
 from server.tools import step_removal, step_rules
 from server.tools.common import Call
 from server.tools.plan import drafts
@@ -87,7 +87,7 @@ def _joined(found: Sequence[StepRow], task: str) -> dict[str, Any]:
     status = found[0].status if all(step.closed for step in found) else "pending"
     changes: dict[str, Any] = {
         "task": task,
-        "notes": "; ".join(step.notes for step in found if step.notes) or None,
+        "notes": whole_text("; ".join(step.notes for step in found if step.notes)) or None,
         **{name: any(getattr(step, name) for step in found) for name in FLAGS},
     }
     if found[0].claimed_by is None and status == found[0].status:

@@ -187,3 +187,15 @@ async def test_a_completed_plan_takes_no_open_steps_of_another(agent: Agent, pla
 
     assert error["code"] == "conflict"
     assert "completed" in error["message"]
+
+
+async def test_notes_that_are_too_long_together_are_refused_and_stay(agent: Agent, workspace_id: str) -> None:
+    plan = await make(agent, workspace_id, "Long", steps=[{"task": "a"}, {"task": "b"}])
+    plan_id = plan["plan_id"]
+    for index in (0, 1):
+        await agent("memory_steps", "update", plan_id=plan_id, step_index=index, notes="n" * 700_000)
+    wanted = {"plan_id": plan_id, "step_indices": [0, 1], "consolidated_task": "c"}
+    refused = await agent.fails("memory_plan", "consolidate", **wanted, confirm=True)
+
+    assert refused["code"] == "too_large"
+    assert (await agent("memory_steps", "list", plan_id=plan_id, max_bytes=2000))["total"] == 2

@@ -221,3 +221,16 @@ async def test_a_file_in_the_trash_stays_there_while_its_folder_is_gone_or_anoth
     kept = (await agent(WS, "trash", workspace_id=pair[1]))["trash"]
     assert thrown in [one["trash_id"] for one in kept]
     assert not (tmp_path / "new/src").exists()
+
+
+@pytest.mark.parametrize("owner", [0, 1])
+async def test_a_program_that_the_other_workspace_saw_is_linked_to_none_then(
+    agent: Agent, pair: tuple[str, str], owner: int
+) -> None:
+    program = await agent("memory_program", "create", workspace_id=pair[owner], title="Fleet")
+    names = {"program_id": program["program_id"]}
+    await agent("memory_program", "link_workspace", **names, workspace_id=pair[1 - owner])
+    await agent(WS, "merge", **named(pair), dry_run=False)
+
+    told = await agent("memory_program", "get", **names)
+    assert (told["workspace_id"], told.get("linked_workspaces")) == (pair[1], None)
