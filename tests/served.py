@@ -1,7 +1,7 @@
 """A real HTTP server on a free port of the loopback, in the loop of the test."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,10 +13,11 @@ from mcp.client.streamable_http import streamable_http_client
 from server.models.access import TokenRole
 from server.models.approvals import Word
 from server.settings import Settings
-from server.web import listening, serving
+from server.web import serving
 from server.web.access import add_token
-from server.web.addresses import LOOPBACK, ServeOptions, addresses
 from server.web.links import new_link
+from server.web.places import listening
+from server.web.places.addresses import LOOPBACK, ServeOptions, addresses
 from server.web.site import Site
 
 HOST = "pm-test.localhost"
@@ -29,6 +30,7 @@ class Served:
 
     site: Site
     url: str
+    stop: Callable[[], Awaitable[None]]
     browsers: list[httpx2.AsyncClient] = field(default_factory=list)
 
     @property
@@ -82,15 +84,19 @@ async def serve(settings: Settings, options: ServeOptions | None = None) -> Asyn
     async with serving.served(settings, place, ready) as (server, site):
         task = asyncio.create_task(server.serve(sockets))
         await asyncio.wait({task, asyncio.create_task(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        found = Served(site, f"http://{LOOPBACK}:{port}")
+
+        async def stop() -> None:
+            site.end()
+            server.should_exit = True
+            await task
+
+        found = Served(site, f"http://{LOOPBACK}:{port}", stop)
         try:
             yield found
         finally:
             for browser in found.browsers:
                 await browser.aclose()
-            site.end()
-            server.should_exit = True
-            await task
+            await stop()
 
 
 @asynccontextmanager

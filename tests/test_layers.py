@@ -52,7 +52,7 @@ ROOMS = {
     "upkeep": BASE | {"file_locks", "models", "db", "exporters", "tools", "store"},
     "jobs": BEHIND | {"importers", "upkeep"},
     "protocol": BEHIND | {"jobs"},
-    "web": BEHIND | {"protocol"},
+    "web": BEHIND | {"protocol", "upkeep"},
     "cli": BEHIND | {"file_locks", "web", "aliases", "importers", "upkeep", "jobs", "protocol", "completion"},
     "__main__": {"errors", "settings", "text", "protocol", "cli", "completion"},
     "__init__": set[str](),

@@ -12,7 +12,7 @@ from server.models.access import AccessToken, TokenRole, Visitor
 from server.models.approvals import Word
 from server.models.base import later, new_id
 from server.tools.approvals.callers import Caller
-from server.web.addresses import Addresses
+from server.web.places.addresses import Addresses
 
 PREFIX = "pmt_"
 SCHEME = "bearer "

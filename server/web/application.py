@@ -11,15 +11,22 @@ from starlette.types import ASGIApp
 
 from server.errors import ProjectMemoryError
 from server.settings import Settings
-from server.web import health, links, mcp_endpoint, tool_calls
-from server.web.addresses import Addresses
+from server.web import event_stream, health, links, mcp_endpoint, metrics, tool_calls
 from server.web.guard import FrontDoor, refusal
+from server.web.places.addresses import Addresses
 from server.web.site import Site, opened
 
 
 def build(site: Site) -> Starlette:
     """Return the application of a site. The manager of its MCP has to run while it serves: see `application`."""
-    routes = [*health.routes(), *links.routes(), *tool_calls.routes(), *mcp_endpoint.routes(site)]
+    routes = [
+        *health.routes(),
+        *metrics.routes(),
+        *links.routes(),
+        *tool_calls.routes(),
+        *event_stream.routes(),
+        *mcp_endpoint.routes(site),
+    ]
     app = Starlette(
         routes=routes,
         middleware=[Middleware(FrontDoor, site=site)],

@@ -32,6 +32,11 @@ def refusal(status: int, code: str, message: str, **headers: str) -> Response:
     return JSONResponse({"error": {"code": code, "message": message}}, status, headers=headers)
 
 
+def unknown(who: Visitor) -> Response:
+    """Refuse who did not say who they are, with the reason."""
+    return refusal(401, "not_allowed", who.reason, **{"www-authenticate": "Bearer"})
+
+
 class FrontDoor:
     """Lets through to the routes what may come in, and notes who it is of."""
 

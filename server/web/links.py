@@ -12,7 +12,7 @@ from server.db.access import web_sessions
 from server.db.storage.connection import Database
 from server.models.base import new_id
 from server.web.access import cookie_name, digest
-from server.web.addresses import Addresses
+from server.web.places.addresses import Addresses
 from server.web.site import site_of, visitor_of
 
 ENTER = "/enter"

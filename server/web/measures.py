@@ -27,7 +27,6 @@ class Measures:
 
     calls: dict[tuple[str, str], Histogram] = field(default_factory=dict[tuple[str, str], Histogram])
     errors: Counter[str] = field(default_factory=Counter[str])
-    followers: int = 0
 
     def called(self, tool: str, action: object, seconds: float, code: str) -> None:
         if not isinstance(action, str) or tool not in TOOLS or action not in TOOLS[tool].actions:

@@ -13,8 +13,8 @@ from functools import partial
 import uvicorn
 
 from server.settings import Settings
-from server.web.addresses import Addresses, ServeOptions
 from server.web.application import application
+from server.web.places.addresses import Addresses, ServeOptions
 from server.web.site import Site
 
 GRACE_SECONDS = 1  # for requests under way, once their waits are over

@@ -1,23 +1,24 @@
 """What all routes of one server share, for as long as it serves."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
+import anyio
 from mcp.server import Server
 from starlette.requests import HTTPConnection
 
 from server.models.access import Visitor
 from server.protocol.app import SdkState, joined, server_of, shared
 from server.protocol.elicitation import SealedQuestions
-from server.protocol.state import State, running
+from server.protocol.state import State, persist, running
 from server.settings import Settings
-from server.web.addresses import Addresses
+from server.web.following import Hub
 from server.web.limits import Limits
 from server.web.measures import Measures
+from server.web.places.addresses import Addresses
 
 
 @dataclass
@@ -27,16 +28,16 @@ class Site:
     state: State
     own: SdkState
     mcp: Server[SdkState]
+    hub: Hub
     addresses: Addresses
     has_host_tools: bool = True
     nonce: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     limits: Limits = field(default_factory=Limits)
     measures: Measures = field(default_factory=Measures)
-    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
         """Let everything that waits or stays open come to its end."""
-        self.ending.set()
+        self.hub.end()
         self.own.watch.end_streams()
         self.state.store.waits.end()
 
@@ -46,19 +47,16 @@ async def opened(
     settings: Settings, addresses: Addresses, *, seal_key: bytes, has_host_tools: bool = True
 ) -> AsyncGenerator[Site]:
     """Open the database and keep its jobs going for a server that is reached under `addresses`."""
-    async with running(settings) as state:
-        await state.store.open()
+    async with running(settings) as state, anyio.create_task_group() as tasks:
+        hub = Hub(state.store)
+        await hub.begin()
         measures = Measures()
         state.on_called = measures.called
         own = joined(state, SealedQuestions(seal_key))
-        yield Site(
-            state,
-            own,
-            server_of(settings, shared(own), is_connected=False),
-            addresses,
-            has_host_tools,
-            measures=measures,
-        )
+        mcp = server_of(settings, shared(own), is_connected=False)
+        tasks.start_soon(persist, "the stream of events", hub.run)
+        yield Site(state, own, mcp, hub, addresses, has_host_tools, measures=measures)
+        tasks.cancel_scope.cancel()
 
 
 def site_of(request: HTTPConnection) -> Site:

@@ -13,7 +13,7 @@ from server.models.approvals import Via
 from server.protocol.state import Told, call
 from server.tools.approvals.asking import Answer, Question
 from server.tools.approvals.callers import Caller
-from server.web.guard import refusal
+from server.web.guard import refusal, unknown
 from server.web.site import Site, site_of, visitor_of
 
 STATUS: Mapping[str, int] = {
@@ -53,7 +53,7 @@ async def called(site: Site, caller: Caller, tool: str, arguments: Mapping[str, 
 async def call_tool(request: Request) -> Response:
     who = visitor_of(request)
     if who.role == "nobody":
-        return refusal(401, "not_allowed", who.reason, **{"www-authenticate": "Bearer"})
+        return unknown(who)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return refusal(415, "invalid_arguments", "Send the arguments as JSON, with content-type application/json.")
     try:

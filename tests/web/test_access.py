@@ -11,7 +11,7 @@ from server.models.base import later
 from server.settings import Settings
 from server.store import open_store
 from server.web import access
-from server.web.addresses import ServeOptions
+from server.web.places.addresses import ServeOptions
 from tests.served import Served, let_in, serve
 
 CALL = "/api/tools/memory_workspace/list"

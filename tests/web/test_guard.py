@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from server.errors import InvalidArguments
-from server.web.addresses import ServeOptions
 from server.web.health import proof
 from server.web.limits import BODY_BYTES
+from server.web.places.addresses import ServeOptions
 from tests.served import Served
 
 CALL = "/api/tools/memory_workspace/list"

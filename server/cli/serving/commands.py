@@ -46,7 +46,7 @@ def serve(
     if context.invoked_subcommand is not None:
         return
     from server.cli.serving import foreground
-    from server.web.addresses import ServeOptions
+    from server.web.places.addresses import ServeOptions
 
     options = ServeOptions(address, port, host_name, public_url, behind_proxy, tls_cert, tls_key, allow_host_tools)
     raise typer.Exit(foreground.run(context.obj, options))

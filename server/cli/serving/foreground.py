@@ -11,9 +11,10 @@ from server.errors import InvalidArguments
 from server.models.base import timestamp
 from server.settings import Flags, configure_logging, load
 from server.tools.commands import command
-from server.web import identity, listening, serving
-from server.web.addresses import ServeOptions, addresses, own_url
+from server.web import serving
 from server.web.links import new_link
+from server.web.places import identity, listening
+from server.web.places.addresses import ServeOptions, addresses, own_url
 from server.web.site import Site
 
 

@@ -16,7 +16,7 @@ from server.errors import Conflict
 from server.file_locks import lockable, locked
 from server.settings import Settings
 from server.web.health import proof
-from server.web.identity import folder
+from server.web.places.identity import folder
 
 LOCK = "lock"
 RUNNING = "running.json"

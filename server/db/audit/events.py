@@ -163,6 +163,14 @@ class Feed:
             **more,
         }
 
+    def holds(self, event: LoggedEvent) -> bool:
+        """Return whether an event is in it, as `where` would."""
+        return (
+            self.workspace_id in (None, event.workspace_id)
+            and self.plan_id in (None, event.plan_id)
+            and (not self.types or event.type in self.types)
+        )
+
 
 async def last(db: Reader, feed: Feed, *, limit: int) -> list[LoggedEvent]:
     """Return the last events of a feed, the newest at the end."""

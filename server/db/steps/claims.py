@@ -251,6 +251,18 @@ async def held(db: Reader, actor: str, *, workspace_id: str | None = None, plan_
     return [StepRow.of(row) for row in rows]
 
 
+async def counts(db: Reader) -> tuple[int, int]:
+    """Return how many claims are open, and of how many the lease ran out."""
+    row = await db.one(
+        """
+        SELECT count(*) FILTER (WHERE lease_expires_at > :now), count(*) FILTER (WHERE lease_expires_at <= :now)
+        FROM steps WHERE status = 'active' AND claimed_by IS NOT NULL
+        """,
+        {"now": db.now()},
+    )
+    return (row[0], row[1]) if row else (0, 0)
+
+
 async def take(tx: Transaction, step: StepRow, actor: str, lease_seconds: int, *, forced: bool = False) -> StepRow:
     """Give the step to `actor` until the lease ends. The caller has checked that it may have it."""
     lost_by = step.claimed_by if step.claimed_by != actor else None

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from server.db.storage.lock_holder import describe
 from server.errors import Conflict, InvalidArguments
-from server.web.addresses import LOOPBACK, is_loopback
 from server.web.health import NAME
+from server.web.places.addresses import LOOPBACK, is_loopback
 
 BACKLOG = 2048
 ASK_SECONDS = 1.0
