@@ -51,7 +51,7 @@ def groups(group: Any, *words: str) -> Iterator[tuple[str, ...]]:
             yield from groups(inner, *words, name)
 
 
-@pytest.mark.parametrize("words", groups(get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("words", list(groups(get_command(app))), ids=" ".join)
 def test_help_tells_what_each_subcommand_does_in_a_whole_line(words: tuple[str, ...]) -> None:
     commands: Any = get_command(app)
     for word in words:
