@@ -1,7 +1,8 @@
 """Text that others wrote, as a person may see it in a terminal, a log or a question. Pure."""
 
 BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing
-ESCAPES = {"\n": "\u23ce ", "\t": " "}
+WIDE_SPACE = "\u3000"  # between the words of Japanese text
+ESCAPES = {"\n": "\u23ce ", "\t": " ", WIDE_SPACE: WIDE_SPACE}
 
 
 def shown(text: str) -> str:

@@ -9,7 +9,9 @@ from server.settings import LogLines
 from server.text.display import shown
 
 
-@pytest.mark.parametrize("text", ["", "plain", "Prüfung 计划 \U0001f600", "a  b", "\\x1b[31m is text"])
+@pytest.mark.parametrize(
+    "text", ["", "plain", "Prüfung 计划 \U0001f600", "a  b", "\\x1b[31m is text", "東京\u3000大阪"]
+)
 def test_text_that_does_nothing_stays_as_it_is(text: str) -> None:
     assert shown(text) == text
 
@@ -23,6 +25,7 @@ def test_text_that_does_nothing_stays_as_it_is(text: str) -> None:
         ("over\rwritten", "over\\u{d}written"),
         ("turned \u202eround", "turned \\u{202e}round"),
         ("next\u2028line\x85", "next\\u{2028}line\\u{85}"),
+        ("wide\u2003and\xa0hard", "wide\\u{2003}and\\u{a0}hard"),
         ("hidden \u3164\u2800", "hidden \\u{3164}\\u{2800}"),
         ("half \ud800", "half \\u{d800}"),
     ],
