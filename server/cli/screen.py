@@ -51,11 +51,15 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. A wide one has what room the others leave, and its texts are cut to it."""
+    """A column of a table. A wide one has what room the others leave, and its texts are cut to it.
+
+    One that is above has each of its texts once, over the rows that share it; in a pipe it is a column like others.
+    """
 
     title: str
     is_wide: bool = False
     is_number: bool = False
+    is_above: bool = False
 
 
 class Screen:
@@ -147,19 +151,39 @@ class Screen:
     def _table(self, columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
         kept = [place for place in range(len(columns)) if any(plain(row[place]) for row in rows)]
         columns, rows = [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
-        widths = _widths(columns, rows, self.console.width - indent)
+        above = next((place for place, column in enumerate(columns) if column.is_above), None)
+        if above is None:
+            self._rows(columns, _widths(columns, rows, self.console.width - indent), rows, indent)
+            return
+        groups: dict[str, list[list[Cell]]] = {}
+        for row in rows:
+            groups.setdefault(plain(row.pop(above)), []).append(row)
+        columns = [column for column in columns if not column.is_above]
+        widths = _widths(columns, rows, self.console.width - indent - GAP)
+        if widths:
+            self._print(_grid(columns, widths), indent + GAP)
+        for title, shared in groups.items():
+            self.line(self.cut(title, self.console.width - indent), indent=indent)
+            self._rows(columns, widths, shared, indent + GAP, has_titles=False)
+
+    def _rows(
+        self,
+        columns: Sequence[Column],
+        widths: Sequence[int] | None,
+        rows: Sequence[Sequence[Cell]],
+        indent: int,
+        *,
+        has_titles: bool = True,
+    ) -> None:
         if widths is None:
             self._stacked(columns, rows, indent)
             return
-        grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style=QUIET, show_edge=False)
-        for column, width in zip(columns, widths, strict=True):
-            side = "right" if column.is_number else "left"
-            grid.add_column(Text(column.title), width=width, no_wrap=True, overflow="crop", justify=side)
+        grid = _grid(columns, widths, has_titles=has_titles)
         for row in rows:
             grid.add_row(*(_rich(self.cut(cell, width)) for cell, width in zip(row, widths, strict=True)))
         self._print(grid, indent)
 
-    def _stacked(self, columns: Sequence[Column], rows: list[list[Cell]], indent: int) -> None:
+    def _stacked(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], indent: int) -> None:
         room = self.console.width - indent - GAP
         for row in rows:
             pairs = list(zip(columns, row, strict=True))
@@ -270,6 +294,16 @@ def _rich(cell: Cell) -> Text:
 
 def _joined(cells: Iterable[Cell]) -> Text:
     return Text().join(map(_rich, cells))
+
+
+def _grid(columns: Sequence[Column], widths: Sequence[int], *, has_titles: bool = True) -> Table:
+    grid = Table(
+        box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style=QUIET, show_edge=False, show_header=has_titles
+    )
+    for column, width in zip(columns, widths, strict=True):
+        side = "right" if column.is_number else "left"
+        grid.add_column(Text(column.title), width=width, no_wrap=True, overflow="crop", justify=side)
+    return grid
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int) -> list[int] | None:

@@ -97,6 +97,32 @@ def test_where_columns_do_not_fit_beside_each_other_the_wide_text_goes_below() -
     assert [ESCAPE.sub("", line).strip()[:17] for line in narrow] == ["plan_1rqewqexykb7", "t" * 17]
 
 
+GROUPED = (Column("ID"), Column("TASK", is_wide=True), Column("PLAN", is_above=True), Column("WHO"))
+STEPS = (
+    ("step_1", "Sow", "Garden", "ada"),
+    ("step_2", "Call the roofer", "House", ""),
+    ("step_3", "Reap", "Garden", ""),
+)
+
+
+def test_what_stands_above_is_said_once_and_its_rows_keep_their_columns() -> None:
+    lines = [ESCAPE.sub("", line).rstrip() for line in on_a_terminal(80, lambda screen: screen.table(GROUPED, STEPS))]
+
+    assert lines == [
+        "  ID      TASK             WHO",
+        "Garden",
+        "  step_1  Sow              ada",
+        "  step_3  Reap",
+        "House",
+        "  step_2  Call the roofer",
+    ]
+    narrow = on_a_terminal(20, lambda screen: screen.table(GROUPED, STEPS))
+    assert "Garden" in narrow
+    assert max(map(cell_len, narrow)) <= 20
+    piped = in_a_pipe(lambda screen: screen.table(GROUPED, STEPS)).splitlines()
+    assert piped == ["\t".join(row) for row in STEPS]
+
+
 def test_a_bar_is_full_only_when_all_is_done() -> None:
     screen = Screen(io.StringIO(), width=80)
 

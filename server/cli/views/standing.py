@@ -18,7 +18,7 @@ PLANS = (
     Column("NOW IN", is_wide=True),
 )  # fmt: skip
 STEPS = (
-    Column("STEP"), Column("ID"), Column("TASK", is_wide=True), Column("PLAN", is_wide=True), Column("WHO"),
+    Column("STEP"), Column("ID"), Column("TASK", is_wide=True), Column("PLAN", is_above=True), Column("WHO"),
     Column("UNTIL"),
 )  # fmt: skip
 MOST = 10  # of each kind, unless a limit is given
