@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import anyio
@@ -157,10 +158,8 @@ def server_of(settings: Settings, lifespan: Lifespan, *, is_connected: bool = Tr
 
 def joined(state: State, questions: Questions | None = None) -> SdkState:
     """Return the state of a server with what the SDK needs besides."""
-    read_only = state.store.settings.read_only
-    entries = (entry for entry in catalog.load(ASSETS / "catalog") if entry["name"] in state.tools)
-    tools = [wire.Tool.model_validate(listed(entry, read_only=read_only)) for entry in entries]
-    listing = wire.ListToolsResult(tools=tools)
+    tools = _tools(frozenset(state.tools), read_only=state.store.settings.read_only)
+    listing = wire.ListToolsResult(tools=list(tools))
     return SdkState(
         state.store,
         state.background,
@@ -170,6 +169,13 @@ def joined(state: State, questions: Questions | None = None) -> SdkState:
         questions or KeptQuestions(),
         on_called=state.on_called,
     )
+
+
+@cache
+def _tools(names: frozenset[str], *, read_only: bool) -> tuple[wire.Tool, ...]:
+    """Read once what the files say: they are big, and a process may be several servers."""
+    entries = [entry for entry in catalog.load(ASSETS / "catalog") if entry["name"] in names]
+    return tuple(wire.Tool.model_validate(listed(entry, read_only=read_only)) for entry in entries)
 
 
 async def list_tools(ctx: Context, _: wire.PaginatedRequestParams | None) -> wire.ListToolsResult:
