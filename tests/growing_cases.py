@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.growing_store import RESEARCH_LINE, GrowingStore, steps_of
+from tests.growing_store import IN_PHASE, RESEARCH_LINE, GrowingStore, steps_of
 from tests.populated_store import VERSION
 
 ONE = 1.5  # it changes one thing, or a few, however many there are
@@ -65,11 +65,11 @@ def swapped(w: GrowingStore) -> dict[str, Any]:
 
 
 def checklist(w: GrowingStore) -> str:
-    return "# Plan\n" + "".join(f"## Part {n // 50}\n- [ ] Do {n}\n" for n in range(w.size))
+    return "# Plan\n" + "".join(f"## Part {n // IN_PHASE}\n- [ ] Do {n}\n" for n in range(w.size))
 
 
 def phases(w: GrowingStore) -> list[str]:
-    return [f"Phase {number}" for number in range(w.size // 50)]
+    return [f"Phase {number}" for number in range(w.size // IN_PHASE)]
 
 
 def on_program(**more: Any) -> Arguments:

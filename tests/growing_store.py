@@ -15,7 +15,7 @@ from server.store import Store
 from server.tools import TOOLS
 from tests.populated_store import VERSION, allow_programs
 
-IN_PHASE = 50
+IN_PHASE = 25
 DONE = 4  # a quarter of the steps is done
 RESEARCH_LINE = "What was found, in words of some length that are worth keeping for whoever comes next."
 
@@ -106,7 +106,7 @@ async def _plans(ask: Ask, facts: dict[str, Any], size: int, store: Store) -> di
     trashed = await ask("plan", "delete", plan_id=gone["plan_id"], confirm=True)
     await ask("plan", "create", workspace_id=facts["there"], title="Elsewhere", steps=new[: size // 4])
     small = list[str]()
-    for number in range(size // 50):
+    for number in range(size // IN_PHASE):
         some = [{"task": f"Part {number}.{at}", "phase": "Only"} for at in range(5)]
         told = await ask("plan", "create", workspace_id=here, title=f"Plan {number}", steps=some)
         small.append(told["plan_id"])

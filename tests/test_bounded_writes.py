@@ -15,10 +15,10 @@ from tests.growing_cases import CASES, Case
 from tests.growing_store import GrowingStore, build
 from tests.metering import Cost, Metered, metered
 
-SIZES = (500, 2000)
+SIZES = (250, 1000)
 # What a few dozen rows more may cost of what goes with a plan: its phases, the agents at work, their messages.
 STEPS, CALLS = 800, 200
-STEPS_ON_LOOP = 100_000  # some milliseconds
+STEPS_ON_LOOP = 50_000  # some milliseconds
 PER_GATE = 120  # calls of Python: a query of its own would take as many again
 
 
