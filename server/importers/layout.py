@@ -1,7 +1,7 @@
 """What a layout is: a module with one small interface, whose functions depend on the source's bytes alone."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,13 +50,15 @@ class Known:
 
     `targets`: the source's workspace id -> the id of the workspace that it becomes. `paths`: target id -> the path to
     use in place of the source's own. `times`: (target id or None, file's path) -> (sha256, modified_at) of earlier
-    imports, so that a file that was merely copied keeps its time.
+    imports, so that a file that was merely copied keeps its time. `formers`: the source's workspace id -> the one that
+    it became once, and that was merged into its target.
     """
 
     targets: Mapping[str, str]
     paths: Mapping[str, str]
     times: Mapping[tuple[str | None, str], tuple[str, str | None]]
     now: str = "9999"  # what a log dates later cannot have been then
+    formers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Layout(Protocol):

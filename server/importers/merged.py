@@ -1,7 +1,7 @@
 """A workspace of a store that was imported and then merged into another one: read as it was, written where it is."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from server.importers.layout import Known
@@ -14,32 +14,41 @@ STAYS = "the workspace was merged into another one, which stays as it is"
 
 @dataclass(frozen=True)
 class MergedWorkspaces:
-    """`homes`: the workspace that rows were made for -> the one that has them now. `paths`: the known files of these.
+    """`formers`: a workspace of the store -> the one that its rows were made for, which was merged into another one.
 
-    Ids are derived from the workspace that an import made them for, so a store has to be read for that one again.
+    `homes`: that one -> the one that has the rows now. `paths`: the known files of these. `shared`: those of which the
+    home had files of the same name. Ids are derived from the workspace that an import made them for, so a store has to
+    be read for that one again.
     """
 
-    homes: Mapping[str, str] = field(default_factory=dict[str, str])
-    paths: Collection[tuple[str | None, str]] = ()
+    formers: Mapping[str, str]
+    homes: Mapping[str, str]
+    paths: Collection[tuple[str | None, str]]
+    shared: Collection[str]
+
+    @classmethod
+    def of(cls, known: Known, paths: Collection[tuple[str | None, str]]) -> "MergedWorkspaces":
+        homes = {former: known.targets[found] for found, former in known.formers.items()}
+        begun = {(unit, path.partition("/")[0]) for unit, path in paths} if homes else set[tuple[str | None, str]]()
+        shared = {former for former, home in homes.items() if (home, former) in begun}
+        return cls(known.formers, homes, paths, shared)
 
     def former(self, known: Known) -> Known:
         """Return what the layout is to know: the workspaces, and the paths of their files, as they were."""
-        if not self.homes:
-            return known
-        before = {home: former for former, home in self.homes.items()}
-        targets = {found: before.get(target, target) for found, target in known.targets.items()}
-        paths = {before.get(target, target): path for target, path in known.paths.items()}
-        times = {(before.get(unit or "", unit), self._bare(unit, path)): at for (unit, path), at in known.times.items()}
-        return replace(known, targets=targets, paths=paths, times=times)
-
-    def _bare(self, unit: str | None, path: str) -> str:
-        own = [former for former, home in self.homes.items() if home == unit]
-        return path.removeprefix(f"{own[0]}/") if own else path
+        paths, times = dict(known.paths), dict(known.times)
+        for former, home in self.homes.items():
+            paths |= {former: known.paths[home]} if home in known.paths else {}
+            own = {path: at for (unit, path), at in known.times.items() if unit == home}
+            times |= {(former, path): at for path, at in own.items()}
+            times |= {(former, path.removeprefix(f"{former}/")): at for path, at in own.items()}
+        return replace(known, targets={**known.targets, **self.formers}, paths=paths, times=times)
 
     def path(self, former: str | None, path: str) -> str:
-        """Return how a file is called that the other workspace has too."""
-        home = self.homes.get(former or "")
-        return longer if home and (home, longer := f"{former}/{path}") in self.paths else path
+        """Return how a file is called that the other workspace has too, or may have: it is imported as well."""
+        home, longer = self.homes.get(former or ""), f"{former}/{path}"
+        if home and ((home, longer) in self.paths or (former in self.shared and (home, path) not in self.paths)):
+            return longer
+        return path
 
     def batches(self, found: Iterator[ImportBatch]) -> Iterator[ImportBatch]:
         """Yield what a store becomes, for the workspaces that there are."""

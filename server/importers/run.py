@@ -108,7 +108,7 @@ async def _found(
     report.layout = layout.NAME
     known = await known_to(db, source, options)
     earlier = await imports.known_files(db, {*known.targets.values(), None})
-    merged = MergedWorkspaces(await imports.homes(db, known.targets), earlier.keys())
+    merged = MergedWorkspaces.of(known, earlier.keys())
     listed = await anyio.to_thread.run_sync(_listed, layout, source, merged.former(known), merged)
     return Job(db, layout, source, known, merged, report, ask, progress), earlier, listed
 
@@ -124,10 +124,11 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
     targets: dict[str, str] = {}
     paths: dict[str, str] = {}
     known = {found.workspace_id: await imports.target_of(db, found.workspace_id) for found in source.workspaces}
+    formers = await imports.merged(db, known)
     for found in sorted(source.workspaces, key=lambda one: known[one.workspace_id] != one.workspace_id):
         path = given or found.path
         target = known[found.workspace_id] or await imports.workspace_at(db, path) or found.workspace_id
-        if target in targets.values():  # two workspaces of a store do not become one
+        if target in targets.values() and found.workspace_id not in formers:  # by an import two never become one
             target = found.workspace_id
             paths[target] = f"unknown:{target}"
         targets[found.workspace_id] = target
@@ -137,7 +138,7 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
         elif there and there.workspace_id == target:
             paths[target] = there.path
     times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
-    return Known(targets, paths, times, db.now())
+    return Known(targets, paths, times, db.now(), formers)
 
 
 async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]:

@@ -13,6 +13,7 @@ from tests.importers.conftest import Taker, change, everything
 from tests.legacy_store import Files, Maker
 
 FIRST, SECOND = "first-111111111111", "second-222222222222"
+CLASHING = [f"{FIRST}/{name}" for name in ("terminal-allowlist.json", "workspace.context.json")]
 
 
 def workspace(workspace_id: str, seed: int, path: str, **meta: Any) -> Files:
@@ -132,8 +133,7 @@ async def test_a_merged_workspace_and_the_one_that_has_it_now_are_imported_again
     ws = "memory_workspace"
     registered = await take.ask(ws, {"action": "register", "workspace_path": str(project)})
     files = workspace(FIRST, 1, str(project), workspace_build_scripts=[script("a")])
-    clashing = ("terminal-allowlist.json", "workspace.context.json")
-    files = {path: content for path, content in files.items() if not path.endswith(clashing)}
+    files = {path: content for path, content in files.items() if path not in CLASHING}
     first = legacy_store.put(tmp_path / "first", files)
     second = legacy_store.put(tmp_path / "second", workspace(SECOND, 2, "/q", workspace_build_scripts=[script("b")]))
     for root in (first, second):
@@ -153,3 +153,27 @@ async def test_a_merged_workspace_and_the_one_that_has_it_now_are_imported_again
     rows = await db.all("SELECT name, description, workspace_id FROM build_scripts WHERE plan_id IS NULL ORDER BY name")
     assert [tuple(row) for row in rows] == [("a", "changed", SECOND), ("b", "changed", SECOND)]
     assert await db.value("SELECT name FROM workspaces") == SECOND
+
+
+async def test_a_store_of_two_workspaces_is_imported_again_after_one_was_merged_into_the_other(
+    take: Taker, db: Database, tmp_path: Path
+) -> None:
+    files = workspace(FIRST, 1, "/p") | workspace(SECOND, 2, "/q")
+    files = {path: content for path, content in files.items() if path not in CLASHING}
+    root = legacy_store.put(tmp_path / "old", files)
+    first = await take(root)
+    pair = {"source_workspace_id": FIRST, "target_workspace_id": SECOND}
+    await take.ask("memory_workspace", {"action": "merge", **pair, "dry_run": False})
+    before = everything(db.path)
+
+    again = await take(root)
+    assert (again.exit_code, set(again.files)) == (0, {"unchanged"})
+    assert everything(db.path) == before
+    for name in (FIRST, SECOND):
+        change(root / name / "workspace.meta.json", workspace_build_scripts=[script(name)])
+    changed = await take(root)
+    assert (changed.exit_code, changed.differences) == (0, [])
+    assert sum(changed.files.values()) == sum(first.files.values())
+    assert await db.value("SELECT group_concat(workspace_id) FROM workspaces") == SECOND
+    rows = await db.all("SELECT name FROM build_scripts WHERE plan_id IS NULL ORDER BY name")
+    assert [row["name"] for row in rows] == [FIRST, SECOND]

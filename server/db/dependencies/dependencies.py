@@ -330,8 +330,9 @@ async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:
 
 
 def told(cycle: Sequence[Node]) -> list[Node]:
-    """Return what of a cycle is to be told: not that something is inside something else."""
-    return [node for node in cycle if not node[0].endswith("*")]
+    """Return what of a cycle is to be told: not that something is inside something else, if there is more to it."""
+    plain = [node for node in cycle if not node[0].endswith("*")]
+    return plain if len({*plain}) > 1 else [(kind.removesuffix("*"), node_id) for kind, node_id in cycle]
 
 
 async def _graph(db: Reader, query: str, starts: Sequence[Node]) -> dict[Node, list[Node]]:

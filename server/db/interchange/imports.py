@@ -64,21 +64,21 @@ async def target_of(db: Reader, workspace_id: str) -> str | None:
     )
 
 
-async def homes(db: Reader, targets: Mapping[str, str]) -> dict[str, str]:
-    """Return the workspaces that an import made rows for and that were merged since, each with the one it is now.
+async def merged(db: Reader, known: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the workspaces of a store whose rows were made for one that was merged since, each with that one.
 
-    `targets`: a workspace of the store -> the one that it is now.
+    `known`: a workspace of the store -> the one that it is now, if there is one.
     """
     rows = await db.all(
         """
         SELECT row_key, base, workspace_id FROM import_rows
         WHERE table_name = 'workspaces' AND row_key <> workspace_id
-          AND workspace_id IN (SELECT value FROM json_each(:targets))
+          AND workspace_id IN (SELECT value FROM json_each(:homes))
         """,
-        {"targets": encode(sorted(set(targets.values())))},
+        {"homes": encode(sorted({home for home in known.values() if home}))},
     )
     made = {(name, row["workspace_id"]): row["row_key"] for row in rows for name in _names(row["row_key"], row["base"])}
-    return {made[one]: one[1] for one in targets.items() if one in made}
+    return {found: made[found, home] for found, home in known.items() if home and (found, home) in made}
 
 
 def _names(workspace_id: str, base: str) -> set[str]:

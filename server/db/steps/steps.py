@@ -160,10 +160,10 @@ async def left_behind(db: Reader, plan_id: str, index: int, *, limit: int) -> li
     return [row["order_index"] for row in rows]
 
 
-async def count(db: Reader, plan_id: str) -> int:
+async def count(db: Reader, plan_id: str, *, suffix: str = "") -> int:
     """Return how many steps a plan has: their indices have no gaps."""
     return await db.value(
-        "SELECT coalesce(max(order_index) + 1, 0) FROM steps WHERE plan_id = :plan_id", {"plan_id": plan_id}
+        f"SELECT coalesce(max(order_index) + 1, 0) FROM steps{suffix} WHERE plan_id = :plan_id", {"plan_id": plan_id}
     )
 
 

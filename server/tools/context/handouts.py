@@ -148,7 +148,7 @@ async def _check_place(db: Reader, plan: Plan, phase: str | None, indices: Seque
     suffix = plan_overview.suffix_of(plan)
     if phase:
         await phases.require(db, plan.plan_id, phase, suffix=suffix)
-    total = len(await steps.of_plan(db, plan.plan_id, suffix=suffix)) if indices else 0
+    total = await steps.count(db, plan.plan_id, suffix=suffix) if indices else 0
     if strange := sorted({index for index in indices if index >= total}):
         raise NotFound(
             f"The plan {plan.plan_id} has no step at index {', '.join(map(str, strange))}: it has {total} steps. "

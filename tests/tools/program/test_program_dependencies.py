@@ -223,3 +223,13 @@ async def test_a_finished_phase_frees_what_waits_for_it_and_nothing_that_waits_f
     assert await states() == between
     shipped = await agent("memory_steps", "update", plan_id=a, step_index=1, status="done")
     assert shipped["unblocked"] == [{"plan_id": b}]
+
+
+async def test_a_plan_that_its_program_would_wait_for_is_told_with_the_program(agent: Agent, workspace_id: str) -> None:
+    plan = await agent("memory_plan", "create", workspace_id=workspace_id, title="First", steps=[{"task": "a"}])
+    program = await agent("memory_program", "create", workspace_id=workspace_id, title="All")
+    ids = {"program_id": program["program_id"]}
+    await agent("memory_program", "set_dependency", **ids, target_plan_id=plan["plan_id"])
+    refused = await agent.fails("memory_program", "add_plan", **ids, plan_id=plan["plan_id"])
+
+    assert refused["cycle"] == [plan["plan_id"], program["program_id"], plan["plan_id"]]
