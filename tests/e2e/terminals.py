@@ -36,7 +36,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**own, "TERM": "xterm-256color", **more}
 
 
-class ScreenTerminal:
+class Terminal:
     """A pseudo-terminal of some size that controls one command of ours, and a person who reads and types."""
 
     def __init__(
@@ -98,9 +98,19 @@ class ScreenTerminal:
         return bool(data)
 
 
-def piped(root: Path, *words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def confirmed(root: Path, *words: str) -> str:
+    """Let a person type the code back that a command asks for, and return what was shown."""
+    terminal = Terminal(root, *words)
+    terminal.type_code()
+    assert terminal.end() == 0, terminal.shown
+    return terminal.shown
+
+
+def piped(
+    root: Path, *words: str, text: str = "", cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command of ours in pipes."""
     return subprocess.run(
-        [*COMMAND, "--data-root", str(root), *words], check=False, input="", env=environment(**env), cwd=cwd,
+        [*COMMAND, "--data-root", str(root), *words], check=False, input=text, env=environment(**env), cwd=cwd,
         capture_output=True, text=True, encoding="utf-8", timeout=SECONDS,
     )  # fmt: skip

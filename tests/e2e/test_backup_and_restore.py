@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.processes import ServerProcess
-from tests.e2e.test_person_at_a_terminal import Terminal, confirmed, in_a_pipe
+from tests.e2e.terminals import Terminal, confirmed, piped
 
 SERVERS, BACKUPS = 4, 3
 
@@ -62,7 +62,7 @@ async def test_backups_are_taken_while_four_servers_write_and_one_is_restored(tm
         assert len(held) == made["rows"]["memory_entries"]
 
     made = taken[1][0]
-    refused = in_a_pipe(root, "restore", made["path"])
+    refused = piped(root, "restore", made["path"])
     assert refused.returncode == 1
     assert "Only a person may restore" in refused.stderr
     terminal = Terminal(root, "restore", made["path"])

@@ -13,7 +13,8 @@ import pytest
 from server.tools import TOOLS
 from tests.conftest import Agent
 from tests.e2e.conftest import ROOT
-from tests.e2e.test_person_at_a_terminal import COMMAND, SECONDS, Terminal, environment, in_a_pipe, plan_of
+from tests.e2e.terminals import SECONDS, Terminal, piped
+from tests.e2e.test_person_at_a_terminal import plan_of
 
 
 @pytest.fixture
@@ -22,13 +23,8 @@ def root(agent: Agent) -> Path:
     return agent.settings.data_root
 
 
-def call(
-    root: Path, *words: str, text: str = "", cwd: Path | None = None, **env: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, "--data-root", str(root), "call", *words],
-        check=False, input=text, env=environment(**env), capture_output=True, text=True, timeout=SECONDS, cwd=cwd,
-    )  # fmt: skip
+def call(root: Path, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return piped(root, "call", *words, **options)
 
 
 def answer(root: Path, *words: str, **options: Any) -> dict[str, Any]:
@@ -145,21 +141,21 @@ async def test_what_needs_a_person_asks_in_the_terminal_and_goes_on(
     plan_id, _ = await plan_of(agent, workspace_id)
     words = ("call", "steps", "update", f"plan_id={plan_id}", "step_index=0", "status=done")
 
-    piped = in_a_pipe(root, *words)
-    assert (piped.returncode, "Type " in piped.stdout) == (1, False)
-    assert "confirm" in piped.stderr
+    in_a_pipe = piped(root, *words, text="AAAA\n")
+    assert (in_a_pipe.returncode, "Type " in in_a_pipe.stdout) == (1, False)
+    assert "confirm" in in_a_pipe.stderr
     under_an_agent = Terminal(root, *words, env={"CLAUDECODE": "1"})
     assert under_an_agent.end() == 1
     assert "Type " not in under_an_agent.shown
 
     wrong = Terminal(root, *words)
     wrong.read_to(r"Type (\w{4}) to ")
-    wrong.type("yes")
+    wrong.type("yes\n")
     assert wrong.end() == 1
     assert (await agent("memory_plan", "get", plan_id=plan_id))["steps_done"] == 0
 
     right = Terminal(root, *words)
-    right.type(right.read_to(r"Type (\w{4}) to ")[1])
+    right.type_code()
     assert right.end() == 0, right.shown
     assert not {"\x1b]", "\x07", "\u202e"} & {right.shown[i : i + n] for i in range(len(right.shown)) for n in (1, 2)}
     step = await agent("memory_steps", "get", plan_id=plan_id, step_index=0)
@@ -170,7 +166,7 @@ async def test_ctrl_c_at_the_question_ends_the_command(root: Path, agent: Agent,
     plan_id, _ = await plan_of(agent, workspace_id)
     asked = Terminal(root, "call", "steps", "update", f"plan_id={plan_id}", "step_index=0", "status=done")
     asked.read_to(r"Type (\w{4}) to ")
-    asked.press("\x03")
+    asked.type("\x03")
     assert asked.end() == 130, asked.shown
     assert "Traceback" not in asked.shown
 

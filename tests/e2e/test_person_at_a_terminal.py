@@ -3,13 +3,8 @@
 import ast
 import asyncio
 import json
-import os
 import re
-import select
-import subprocess
 import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,76 +15,7 @@ from mcp.client.stdio import stdio_client
 from server.cli import person
 from server.models import documents
 from tests.conftest import Agent, ToolError
-
-SECONDS = 60
-SPAWN = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-COMMAND = [sys.executable, "-I", "-m", "server"]
-
-
-def environment(**more: str) -> dict[str, str]:
-    """What a person's shell has: nothing that tells of an agent."""
-    own = {name: value for name, value in os.environ.items() if not person.sign_of_an_agent({name: "1"})}
-    return {**own, "COLUMNS": "200", **more}
-
-
-class Terminal:
-    """A pseudo-terminal that controls one command of ours, and a person who reads and types."""
-
-    def __init__(self, root: Path, *words: str, env: Mapping[str, str] | None = None) -> None:
-        self.shown = ""
-        # A process of its own makes the terminal: to fork one with threads is not safe.
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SPAWN, *COMMAND, "--data-root", str(root), *words],
-            env={**environment(), **(env or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def read_to(self, pattern: str) -> re.Match[str]:
-        """Wait until the screen shows something."""
-        end = time.monotonic() + SECONDS
-        while (found := re.search(pattern, self.shown)) is None:
-            assert time.monotonic() < end, self.shown
-            assert self._more(), self.shown
-        return found
-
-    def type(self, text: str) -> None:
-        self.press(f"{text}\n")
-
-    def press(self, keys: str) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(keys.encode())
-        self._process.stdin.flush()
-
-    def end(self) -> int:
-        """Wait for the end of the command and return its exit code."""
-        while self._more():
-            pass
-        with self._process:
-            return self._process.wait(SECONDS)
-
-    def _more(self) -> bool:
-        assert self._process.stdout
-        if not select.select([self._process.stdout], [], [], SECONDS)[0]:
-            return False
-        data = os.read(self._process.stdout.fileno(), 65536)
-        self.shown += data.decode("utf-8", "replace")
-        return bool(data)
-
-
-def confirmed(root: Path, *words: str) -> str:
-    """Let a person give an answer in a terminal, and return what was shown."""
-    terminal = Terminal(root, *words)
-    terminal.type(terminal.read_to(r"Type (\w{4}) to ")[1])
-    assert terminal.end() == 0, terminal.shown
-    return terminal.shown
-
-
-def in_a_pipe(root: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, "--data-root", str(root), *words]
-    return subprocess.run(
-        command, check=False, input="AAAA\n", env=environment(**env), capture_output=True, text=True, timeout=SECONDS
-    )
+from tests.e2e.terminals import COMMAND, SECONDS, Terminal, confirmed, piped
 
 
 async def plan_of(agent: Agent, workspace_id: str) -> tuple[str, str]:
@@ -151,9 +77,9 @@ async def test_a_no_in_a_terminal_reaches_whoever_asked(agent: Agent, workspace_
     assert agent.settings
     plan_id, step_id = await plan_of(agent, workspace_id)
     asked = await refusal(agent, plan_id)
-    listed = in_a_pipe(agent.settings.data_root, "approvals")
+    listed = piped(agent.settings.data_root, "approvals")
     assert asked["approval_id"] in listed.stdout
-    told = json.loads(in_a_pipe(agent.settings.data_root, "approvals", "--json").stdout)
+    told = json.loads(piped(agent.settings.data_root, "approvals", "--json").stdout)
     assert [row["approval_id"] for row in told["approvals"]] == [asked["approval_id"]]
 
     shown = confirmed(agent.settings.data_root, "reject", step_id, "--note", "not today")
@@ -161,7 +87,7 @@ async def test_a_no_in_a_terminal_reaches_whoever_asked(agent: Agent, workspace_
 
     [line] = (await agent("memory_agent", "init", agent="ada", plan_id=plan_id))["answers"]
     assert (line["status"], line["note"]) == ("rejected", "not today")
-    assert "reached" in in_a_pipe(agent.settings.data_root, "approvals").stdout
+    assert "reached" in piped(agent.settings.data_root, "approvals").stdout
     refused = await refusal(agent, plan_id)
     assert "not today" in refused["message"]
 
@@ -176,7 +102,7 @@ async def test_without_the_code_nothing_is_confirmed(agent: Agent, workspace_id:
     plan_id, step_id = await plan_of(agent, workspace_id)
     terminal = Terminal(agent.settings.data_root, "confirm", step_id)
     terminal.read_to(r"Type (\w{4}) to ")
-    terminal.type("yes")
+    terminal.type("yes\n")
     assert terminal.end() != 0
     assert "Nothing was changed" in terminal.shown
     assert (await refusal(agent, plan_id))["code"] == "gated"
@@ -187,7 +113,7 @@ async def test_a_pipe_is_no_person(agent: Agent, workspace_id: str, words: tuple
     assert agent.settings
     plan_id, _ = await plan_of(agent, workspace_id)
     asked = await refusal(agent, plan_id)
-    answer = in_a_pipe(agent.settings.data_root, *words, asked["approval_id"])
+    answer = piped(agent.settings.data_root, *words, asked["approval_id"], text="AAAA\n")
     assert answer.returncode != 0
     assert "pipe" in answer.stderr
     assert (await refusal(agent, plan_id))["approval_id"] == asked["approval_id"]
@@ -207,23 +133,23 @@ async def test_an_agent_in_a_terminal_is_no_person(agent: Agent, workspace_id: s
 async def test_what_loosens_a_setting_takes_a_person(agent: Agent, workspace_id: str) -> None:
     assert agent.settings
     root = agent.settings.data_root
-    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
-    refused = in_a_pipe(root, "config", "set", "gates", "relayed")
+    assert piped(root, "config", "get", "gates").stdout.strip() == "human"
+    refused = piped(root, "config", "set", "gates", "relayed")
     assert refused.returncode != 0
     under_an_agent = Terminal(root, "config", "set", "gates", "relayed", env={"CLAUDECODE": "1"})
     assert under_an_agent.end() != 0
     assert "CLAUDECODE" in under_an_agent.shown
-    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
+    assert piped(root, "config", "get", "gates").stdout.strip() == "human"
     confirmed(root, "config", "set", "gates", "relayed")
-    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "relayed"
-    assert "human (terminal)" in in_a_pipe(root, "config", "list").stdout
+    assert piped(root, "config", "get", "gates").stdout.strip() == "relayed"
+    assert "human (terminal)" in piped(root, "config", "list").stdout
     _, step_id = await plan_of(agent, workspace_id)
     confirm = {"confirmation_scope": "step", "step_id": step_id, "agent": "bob"}
     assert (await agent("memory_plan", "confirm", **confirm))["confirmed_by"] == "relayed by bob"
-    assert in_a_pipe(root, "config", "set", "gates", "human").returncode == 0
-    assert in_a_pipe(root, "config", "get", "gates").stdout.strip() == "human"
-    assert in_a_pipe(root, "config", "get", "nothing").returncode != 0
-    assert in_a_pipe(root, "config", "set", "gates", "nobody").returncode != 0
+    assert piped(root, "config", "set", "gates", "human").returncode == 0
+    assert piped(root, "config", "get", "gates").stdout.strip() == "human"
+    assert piped(root, "config", "get", "nothing").returncode != 0
+    assert piped(root, "config", "set", "gates", "nobody").returncode != 0
 
 
 async def test_what_does_not_wait_is_named(agent: Agent, workspace_id: str) -> None:
@@ -236,7 +162,7 @@ async def test_what_does_not_wait_is_named(agent: Agent, workspace_id: str) -> N
     asked = await refusal(agent, plan_id)
     confirmed(agent.settings.data_root, "confirm", asked["approval_id"])
     again = Terminal(agent.settings.data_root, "confirm", asked["approval_id"])
-    again.type(again.read_to(r"Type (\w{4}) to ")[1])
+    again.type_code()
     assert again.end() != 0
     assert "approved already" in again.shown
 
@@ -249,7 +175,7 @@ async def test_a_document_says_no_human_word_on_a_plan_that_is_there(
     plan_id, step_id = await plan_of(agent, workspace_id)
     cancel = {"plan_id": plan_id, "step_index": 0, "status": "cancelled", "agent": "ada"}
     asked = await agent.fails("memory_steps", "update", **cancel)
-    assert in_a_pipe(root, "export", str(tmp_path / "out")).returncode == 0
+    assert piped(root, "export", str(tmp_path / "out")).returncode == 0
     [path] = (tmp_path / "out").rglob(f"{plan_id}.json")
     document = json.loads(path.read_text(encoding="utf-8"))
     tables = document["tables"]
@@ -260,7 +186,7 @@ async def test_a_document_says_no_human_word_on_a_plan_that_is_there(
     document["sha256"] = documents.digest(document)
     path.write_text(json.dumps(document), encoding="utf-8")
 
-    imported = in_a_pipe(root, "import", str(tmp_path / "out"))
+    imported = piped(root, "import", str(tmp_path / "out"))
     assert imported.stdout.count("a human's word on a plan that is there already") == 2, imported.stdout
     assert (await refusal(agent, plan_id))["code"] == "gated"
     assert (await agent.fails("memory_steps", "update", **cancel))["approval_id"] == asked["approval_id"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from server.settings import ASSETS
 from tests.conftest import Agent
-from tests.e2e.terminals import ScreenTerminal
+from tests.e2e.terminals import Terminal
 
 PICTURE = re.compile(r"```text\n(?=Needs you)(.*?)```", re.DOTALL)
 CHANGING = (
@@ -65,7 +65,7 @@ async def test_the_picture_of_status_is_what_it_prints(agent: Agent, workspace_i
     await a_day_at_work(agent, workspace_id)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {"NO_COLOR": "1", "PATH": path}
-    terminal = ScreenTerminal(agent.settings.data_root, "status", size=(120, 50), env=env, cwd=project)
+    terminal = Terminal(agent.settings.data_root, "status", size=(120, 50), env=env, cwd=project)
     assert terminal.end() == 0
     printed = terminal.shown.replace("\r\n", "\n").replace(str(project), "/home/me/shop")
     found = PICTURE.search((ASSETS / "README.md").read_text(encoding="utf-8"))

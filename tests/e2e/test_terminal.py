@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ToolError
 from tests.e2e.processes import ServerProcess
-from tests.e2e.test_person_at_a_terminal import Terminal, confirmed
+from tests.e2e.terminals import Terminal, confirmed
 from tests.tools.terminal.test_memory_terminal import DAEMON, STUBBORN, all_gone, all_there, needs_proc
 
 TERMINAL = "memory_terminal"

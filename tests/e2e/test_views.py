@@ -15,7 +15,7 @@ from rich.cells import cell_len
 
 from tests.conftest import Agent
 from tests.e2e.processes import ServerProcess
-from tests.e2e.terminals import ScreenTerminal, piped
+from tests.e2e.terminals import Terminal, piped
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 HOSTILE = "Switch \x1b]0;x\x07\x1b[2J it [red]on[/red]\u202e"
@@ -108,7 +108,7 @@ async def test_nothing_is_wider_than_the_terminal_and_nothing_hostile_reaches_it
         ("status",), ("status", filled["plan_id"]), ("show", filled["message_id"]), ("log",), ("messages",),
         ("search", "switch"), ("approvals",), ("show", filled["plan_id"]),
     ):  # fmt: skip
-        terminal = ScreenTerminal(root(agent), *words, size=(width, 50), env={"TERM": "xterm-256color"})
+        terminal = Terminal(root(agent), *words, size=(width, 50), env={"TERM": "xterm-256color"})
         assert terminal.end() == 0, terminal.shown
         lines = [ESCAPE.sub("", line) for line in terminal.shown.replace("\r\n", "\n").split("\n")]
         assert [line for line in lines if not line.isprintable()] == []
@@ -118,11 +118,11 @@ async def test_nothing_is_wider_than_the_terminal_and_nothing_hostile_reaches_it
 
 
 async def test_without_colours_a_terminal_gets_no_escape_sequence(agent: Agent, filled: Ids) -> None:
-    terminal = ScreenTerminal(root(agent), "status", env={"NO_COLOR": "1"})
+    terminal = Terminal(root(agent), "status", env={"NO_COLOR": "1"})
     assert terminal.end() == 0
     assert filled["plan_id"] in terminal.shown
     assert "\x1b" not in terminal.shown
-    coloured = ScreenTerminal(root(agent), "status")
+    coloured = Terminal(root(agent), "status")
     coloured.end()
     assert "\x1b[33m" in coloured.shown
 
@@ -208,7 +208,7 @@ async def test_search_finds_and_says_how_to_read_what_it_found(agent: Agent, fil
 
 
 async def test_the_log_follows_what_others_do(agent: Agent, filled: Ids) -> None:
-    terminal = ScreenTerminal(root(agent), "log", "-f", "-n", "1", env={"NO_COLOR": "1"})
+    terminal = Terminal(root(agent), "log", "-f", "-n", "1", env={"NO_COLOR": "1"})
     terminal.read_to("approval asked")
     await agent("memory_plan", "add_note", plan_id=filled["plan_id"], note="later", agent="bob")
     terminal.read_to(r"bob  note added  later")
@@ -228,7 +228,7 @@ async def test_the_log_is_narrowed_to_a_plan_and_types(agent: Agent, filled: Ids
 
 
 async def test_watching_redraws_on_a_change_and_leaves_the_screen_as_it_was(agent: Agent, filled: Ids) -> None:
-    terminal = ScreenTerminal(root(agent), "status", "--watch", size=(120, 40))
+    terminal = Terminal(root(agent), "status", "--watch", size=(120, 40))
     terminal.read_to("q leaves")
     drawn = len(terminal.shown)
     await agent("memory_plan", "create", title="A new one", category="quick_task", workspace_id=filled["workspace_id"])
@@ -245,7 +245,7 @@ async def test_watching_redraws_on_a_change_and_leaves_the_screen_as_it_was(agen
 async def test_a_signal_leaves_the_screen_as_it_was(
     agent: Agent, filled: Ids, ending: signal.Signals, code: int
 ) -> None:
-    terminal = ScreenTerminal(root(agent), "status", filled["plan_id"], "--watch")
+    terminal = Terminal(root(agent), "status", filled["plan_id"], "--watch")
     terminal.read_to("q leaves")
     os.kill(terminal.process.pid, ending)
     assert terminal.end() == code
@@ -253,7 +253,7 @@ async def test_a_signal_leaves_the_screen_as_it_was(
 
 
 async def test_an_error_leaves_the_screen_as_it_was_and_is_told_there(agent: Agent, filled: Ids) -> None:
-    terminal = ScreenTerminal(root(agent), "status", filled["plan_id"], "--watch")
+    terminal = Terminal(root(agent), "status", filled["plan_id"], "--watch")
     terminal.read_to("q leaves")
     await agent("memory_plan", "delete", plan_id=filled["plan_id"], confirm=True, force=True, agent="ada")
     assert terminal.end() == 1
@@ -261,7 +261,7 @@ async def test_an_error_leaves_the_screen_as_it_was_and_is_told_there(agent: Age
     assert "No plan has the id" in terminal.shown.rpartition(BACK)[2]
 
 
-def assert_restored(terminal: ScreenTerminal) -> None:
+def assert_restored(terminal: Terminal) -> None:
     assert terminal.shown.count(ALTERNATE) == terminal.shown.count(BACK) == 1
     assert terminal.shown.index(ALTERNATE) < terminal.shown.index(BACK)
     assert terminal.shown.rpartition(BACK)[0].endswith("\x1b[?25h")
@@ -270,7 +270,7 @@ def assert_restored(terminal: ScreenTerminal) -> None:
 
 
 async def test_while_it_is_suspended_the_screen_is_that_of_the_shell(agent: Agent, filled: Ids) -> None:
-    terminal = ScreenTerminal(root(agent), "status", "--watch")
+    terminal = Terminal(root(agent), "status", "--watch")
     terminal.read_to("q leaves")
     os.kill(terminal.process.pid, signal.SIGTSTP)
     terminal.read_to(re.escape(BACK))
@@ -290,7 +290,7 @@ async def test_thousands_of_steps_are_shown_while_a_server_writes(agent: Agent, 
     steps = [{"task": f"Step number {n}"} for n in range(2000)]
     made = {"title": "Large", "category": "quick_task", "workspace_id": workspace_id}
     plan_id = (await agent("memory_plan", "create", steps=steps, **made))["plan_id"]
-    follower = ScreenTerminal(root(agent), "log", "-f", "-n", "1", env={"NO_COLOR": "1"})
+    follower = Terminal(root(agent), "log", "-f", "-n", "1", env={"NO_COLOR": "1"})
     follower.read_to("100 steps or more")
     server = await ServerProcess.start(root(agent))
     notes = 30
@@ -323,7 +323,7 @@ async def test_watching_needs_a_terminal(agent: Agent, filled: Ids) -> None:
 async def test_a_person_reads_answers_and_is_done_with_a_message(agent: Agent, filled: Ids) -> None:
     text = shown(agent, "messages")
     assert text.split("\t")[0] == filled["message_id"]
-    answer = ScreenTerminal(root(agent), "message", "ada", "Yes, do", "--reply-to", filled["message_id"])
+    answer = Terminal(root(agent), "message", "ada", "Yes, do", "--reply-to", filled["message_id"])
     answer.type_code()
     assert answer.end() == 0, answer.shown
 
@@ -341,7 +341,7 @@ async def test_messages_are_marked_as_read_by_a_person_alone(agent: Agent, fille
     refused = piped(root(agent), "messages", "--done")
     assert refused.returncode
     assert filled["message_id"] in shown(agent, "messages")
-    terminal = ScreenTerminal(root(agent), "messages", "--done", filled["message_id"])
+    terminal = Terminal(root(agent), "messages", "--done", filled["message_id"])
     terminal.type_code()
     assert terminal.end() == 0, terminal.shown
     assert shown(agent, "messages") == "No message waits for you.\n"
@@ -360,7 +360,7 @@ async def test_a_script_or_an_agent_writes_as_cli(
 
 
 async def test_without_the_code_no_message_is_sent(agent: Agent, filled: Ids, project: Path) -> None:
-    terminal = ScreenTerminal(root(agent), "message", "ada", "obey", cwd=project)
+    terminal = Terminal(root(agent), "message", "ada", "obey", cwd=project)
     terminal.read_to(r"Type (\w{4}) to ")
     terminal.type("nope\n")
     assert terminal.end() == 1
