@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -349,6 +350,32 @@ def test_what_was_there_is_kept_in_the_data_root_for_its_owner_alone(person: Per
     assert sorted(path.name for path in file.parent.iterdir()) == ["mcp.json"]
 
 
+def test_of_what_a_file_was_the_newest_ten_are_kept_and_all_of_another_file(person: Person) -> None:
+    kept = person.home / "data" / "editor-files"
+    root = ("--data-root", str(person.home / "data"))
+    put(person.project / ".cursor" / "mcp.json", '{"mcpServers": {"mine": {}}}')
+    person.setup("cursor", "--scope", "project", *root)
+    before: list[bytes] = []
+    for number in range(12):
+        before.append(put(person.home / ".cursor" / "mcp.json", f'{{"number": {number}}}'))
+        person.setup("cursor", *root)
+
+    found = [path.read_bytes() for path in sorted(kept.iterdir())]
+    assert found == [b'{"mcpServers": {"mine": {}}}', *before[-10:]]
+
+
+def test_a_dry_run_shows_no_line_of_another_entry(person: Person) -> None:
+    text = json.dumps(
+        {"mcpServers": {"other": {"command": "x", "env": {"TOKEN": "secret"}}}, "key": "hidden"}, indent=2
+    )
+    put(person.home / ".cursor" / "mcp.json", text)
+    put(person.home / ".codex" / "config.toml", '[mcp_servers.other]\ncommand = "x"\nenv.TOKEN = "secret"\n')
+
+    said = person.setup("cursor", "codex", "--dry-run")
+    assert NAME in said
+    assert not re.search("secret|hidden", said)
+
+
 OLDER: dict[str, Callable[[Editor], dict[str, Any]]] = {
     "cursor": lambda _: {
         "command": "python",
@@ -460,7 +487,15 @@ def test_a_dry_run_prints_the_exact_change_and_makes_none(person: Person, text: 
     file.write_bytes(before)
 
     body = patch.replace(str(file), "a/mcp.json", 1).replace(str(file), "b/mcp.json", 1)
-    apply_ = ["/usr/bin/env", "PATH=/usr/bin:/bin:/usr/local/bin", "git", "apply", "--whitespace=nowarn", "-"]
+    apply_ = [
+        "/usr/bin/env",
+        "PATH=/usr/bin:/bin:/usr/local/bin",
+        "git",
+        "apply",
+        "--whitespace=nowarn",
+        "--unidiff-zero",
+        "-",
+    ]
     done = subprocess.run(apply_, input=body.encode(), cwd=file.parent, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert file.read_bytes() == wanted

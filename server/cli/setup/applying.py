@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 from server import files
@@ -16,6 +17,7 @@ from server.tools.commands import joined
 
 DONE: dict[State, State] = {"would add": "added", "differs": "updated", "would remove": "removed"}
 COMMAND_SECONDS = 120
+KEPT = 10  # of what a file was before, the newest
 
 
 class Undone(Exception):
@@ -41,12 +43,18 @@ def apply(finding: EditorLook, job: SetupJob, data_root: Path) -> EditorLook:
 
 
 def back_up(finding: EditorLook, data_root: Path) -> Path | None:
-    """Keep a file as it is: never beside it, where a client might read it, or a repository take it in."""
+    """Keep a file as it is: never beside it, where a client might read it, or a repository take it in.
+
+    The oldest of what is kept of the file goes; its name tells files of one name in several folders apart.
+    """
     if finding.old is None:
         return None
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{finding.editor.name}-{finding.file.name}"
-    path = data_root / EDITORS / name
+    which = f"{sha256(os.fsencode(finding.file)).hexdigest()[:8]}-{finding.file.name}"
+    path = data_root / EDITORS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{finding.editor.name}-{which}"
     files.replace(path, finding.old.encode())
+    kept = sorted(one for one in path.parent.iterdir() if one.name.endswith(f"Z-{finding.editor.name}-{which}"))
+    for one in kept[:-KEPT]:
+        one.unlink(missing_ok=True)
     return path
 
 

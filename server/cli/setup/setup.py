@@ -171,10 +171,13 @@ def _show_change(screen: Screen, finding: EditorLook) -> None:
 
 
 def difference(finding: EditorLook) -> Iterator[str]:
-    """Yield the lines of a unified diff of the file, as `patch` takes them."""
+    """Yield the lines of a unified diff of the file, as `patch` takes them.
+
+    Without context: lines of others may hold what is nobody's business, as tokens are.
+    """
     names = [str(finding.file) if text is not None else os.devnull for text in (finding.old, finding.new)]
     old, new = ((text or "").splitlines(keepends=True) for text in (finding.old, finding.new))
-    for line in difflib.unified_diff(old, new, names[0], names[1]):
+    for line in difflib.unified_diff(old, new, names[0], names[1], n=0):
         yield line.removesuffix("\n")
         if not line.endswith("\n"):
             yield "\\ No newline at end of file"
