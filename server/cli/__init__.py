@@ -38,9 +38,10 @@ def run(words: Sequence[str], flags: Flags) -> None:
         place = shown(repr(error.filename)) if error.filename else "What was to be read or written"
         raise Storage(f"{place} failed: {error.strerror}. See to that, and run the same command again.") from error
     except ProjectMemoryError as error:
+        from server.cli.wording import in_terminal
         from server.tools.wording import completed
 
-        completed(error)
+        error.args = (in_terminal(str(completed(error))),)
         raise
 
 

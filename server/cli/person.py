@@ -33,6 +33,17 @@ def ask(lines: Sequence[str], verb: str, note: str | None = None) -> Word:
     return Word("terminal", client=f"started by {describe(os.getppid())}", note=note)
 
 
+def agree(*, yes: bool) -> None:
+    """Go on if a person at a terminal says so, or said so before; else refuse. For what needs no person by rule."""
+    if yes:
+        return
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        raise NotAllowed("Nobody can be asked here, so nothing was changed. Add --yes to do it.")
+    print("Go on? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise NotAllowed("Nothing was changed.")
+
+
 def refuse_agents(verb: str) -> None:
     """Refuse, unless there is a terminal of a person's own and no sign of an agent."""
     if refused := refusal(verb):

@@ -6,16 +6,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from server.cli.wording import in_terminal
 from server.protocol.state import Told
 from server.settings import Settings
 from server.text.display import shown
 from server.tools.commands import command
 
-CALL = "project-memory call"
-# What messages tell a client to call, in the words of a terminal.
-HELP_OF = re.compile(r"(?:(memory_\w+) )?action='help' topic='(\w+)'")
-HELP = re.compile(r"(?:(memory_\w+) )?action='help'")
-ACTION = re.compile(r"(?:(memory_\w+) )?action='(\w+)'")
 IN_MESSAGE = ("code", "message", "did_you_mean", "missing", "unknown", "invalid", "usage")
 AGAIN = re.compile(r"\b(\w+=(?:true|false)) to do it")
 
@@ -35,17 +31,9 @@ def show_error(told: Told, words: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         print(told.text)
     error: dict[str, Any] = json.loads(told.text)["error"]
-    print(f"project-memory: {shown(in_terminal(error['message'], words))}", file=sys.stderr)
+    print(f"project-memory: {shown(in_terminal(error['message'], *words[:1]))}", file=sys.stderr)
     for line in lines({name: value for name, value in error.items() if name not in IN_MESSAGE}, "  "):
         print(line, file=sys.stderr)
-
-
-def in_terminal(message: str, words: Sequence[str]) -> str:
-    """Return a message with its calls as they are typed in a terminal."""
-    here = words[0] if words else "TOOL"
-    message = HELP_OF.sub(lambda m: f"`{CALL} {m[1] or here} {m[2]} --help`", message)
-    message = HELP.sub(lambda m: f"`{CALL} --list {m[1] or here}`", message)
-    return ACTION.sub(lambda m: f"{CALL} {m[1] or here} {m[2]}", message)
 
 
 def lines(value: object, indent: str = "") -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from server import aliases, calls
 from server.cli.calling import answer
-from server.cli.calling.answer import CALL, in_terminal
 from server.cli.calling.call import MISUSE, PREFIX, named
+from server.cli.wording import CALL, in_terminal
 from server.errors import InvalidArguments, ProjectMemoryError
 from server.protocol.state import failure
 from server.registry import Action, Tool
@@ -57,7 +57,7 @@ def _tools(tools: Mapping[str, Tool]) -> Iterator[str]:
 def _actions(tool: Tool) -> Iterator[str]:
     yield from (*_filled(tool.purpose), "")
     for name in sorted(tool.actions):
-        yield from _wrapped(name, in_terminal(tool.actions[name].summary, [tool.name]), 26)
+        yield from _wrapped(name, in_terminal(tool.actions[name].summary, tool.name), 26)
     yield from ("", f"All about one: {CALL} {tool.name.removeprefix(PREFIX)} ACTION --help")
 
 
@@ -65,7 +65,7 @@ def _action(action: Action) -> Iterator[str]:
     short = action.tool.removeprefix(PREFIX)
     needed = [name if " " in name else f"{name}=..." for name in action.required]
     yield from (" ".join([CALL, short, action.name, *needed, "[name=value ...]"]), "")
-    for paragraph in in_terminal(action.help_text, [short]).split("\n\n"):
+    for paragraph in in_terminal(action.help_text, short).split("\n\n"):
         yield from (*_filled(paragraph), "")
     yield from (_kinds(action), "", "Parameters:")
     for param in action.params.values():

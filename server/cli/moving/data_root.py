@@ -16,7 +16,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from server import files
-from server.cli.moving.agreement import agree
+from server.cli.person import agree
 from server.db.backups import backup_files
 from server.db.storage import process_lock
 from server.db.workspaces import workspaces

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import anyio
 
 from server import calls
-from server.cli.moving.agreement import agree
+from server.cli.person import agree
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import Conflict, InvalidArguments, NotFound

@@ -70,7 +70,7 @@ async def _files(reader: Reader, wanted: ExportRequest, workspace_id: str | None
     found = await exports.workspace_of(reader, wanted.plan_id)
     if found is None or (workspace_id and found != workspace_id):
         where = f" in the workspace {workspace_id}" if workspace_id else ""
-        raise NotFound(f"There is no plan {wanted.plan_id!r}{where}.")
+        raise NotFound(f"There is no plan {wanted.plan_id!r}{where}.").about("plan")
     return layout.one_plan(reader, wanted.plan_id)
 
 

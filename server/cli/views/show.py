@@ -12,7 +12,7 @@ from server.db.search import identities
 from server.db.search.identities import Thing
 from server.db.steps import steps
 from server.db.storage.connection import Reader
-from server.errors import InvalidArguments
+from server.errors import InvalidArguments, NotFound
 from server.settings import Flags, Settings, load
 from server.store import Store
 
@@ -58,7 +58,10 @@ async def _named(db: Reader, name: str) -> Thing:
     """Return what a person names: by its id, the end of that, or as the step of a plan."""
     plan, mark, index = name.rpartition("#")
     if not mark:
-        return await identities.named(db, name)
+        try:
+            return await identities.named(db, name)
+        except NotFound as error:
+            raise NotFound(f"{error} `search` finds what there is, `status --all` lists plans.") from None
     if not (index.isdecimal() and len(index) < 10):
         raise InvalidArguments(
             f"{name[:80]!r} is no step. PLAN#index takes a number: `status PLAN` shows those of its steps."

@@ -1,0 +1,18 @@
+"""Messages that were written for agents, in the words of a terminal."""
+
+import re
+
+CALL = "project-memory call"
+# What messages tell a client to call, in the words of a terminal.
+HELP_OF = re.compile(r"(?:(memory_\w+) )?action='help' topic='(\w+)'")
+HELP = re.compile(r"(?:(memory_\w+) )?action='help'")
+ACTION = re.compile(r"(?:(memory_\w+) )?action='(\w+)'")
+ONE_OF_A_LIST = re.compile(r"\b(\w+)=\['(\w+)'\]")
+
+
+def in_terminal(message: str, tool: str = "TOOL") -> str:
+    """Return a message with its calls as they are typed in a terminal; those that name no tool are of `tool`."""
+    message = HELP_OF.sub(lambda m: f"`{CALL} {m[1] or tool} {m[2]} --help`", message)
+    message = HELP.sub(lambda m: f"`{CALL} --list {m[1] or tool}`", message)
+    message = ACTION.sub(lambda m: f"{CALL} {m[1] or tool} {m[2]}", message)
+    return ONE_OF_A_LIST.sub(r"\1=\2", message)
