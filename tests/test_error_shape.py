@@ -1,9 +1,11 @@
 """Every action of every tool: what it says of itself, how it refuses, and that a read writes nothing."""
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from mcp import Client
 
 from server.errors import InvalidArguments, ProjectMemoryError
 from server.registry import Action, Param, Tool
@@ -14,6 +16,7 @@ from tests.populated_store import PopulatedStore, answer, connected, rows
 ACTIONS = [action for tool in TOOLS.values() for action in tool.actions.values()]
 WRITES = [action for action in ACTIONS if not action.read_only]
 READS = [action for action in ACTIONS if action.read_only]
+LISTS = [action for action in READS if "cursor" in action.params]
 SUMMARY_LENGTH = 60
 WRONG = {
     "string": {"a": 1},
@@ -23,6 +26,8 @@ WRONG = {
     "array": 5,
     "object": 5,
 }
+# Arguments that are read in one place, for nearly all actions: the first of a tool that takes one stands for the rest.
+EVERYWHERE = ("workspace_id", "workspace_path", "session_id", "agent", "max_bytes", "offset")
 NASTY: list[object] = [
     10**30,
     -(10**30),
@@ -60,7 +65,12 @@ def label(action: Action) -> str:
     return f"{action.tool}.{action.name}"
 
 
+def of(tool: Tool, actions: list[Action]) -> list[Action]:
+    return [action for action in actions if action.tool == tool.name]
+
+
 every_action = pytest.mark.parametrize("action", ACTIONS, ids=label)
+every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
 
 
 NARROWING = {
@@ -135,19 +145,21 @@ def test_null_counts_as_absent(action: Action) -> None:
     assert tool.bind({**nulls, **action.example}) == tool.bind(action.example)
 
 
-@every_action
-async def test_help_explains_the_action(action: Action, world: PopulatedStore) -> None:
+@every_tool
+async def test_help_explains_every_action(tool: Tool, world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
-        failed, told, _ = await answer(client, action.tool, {"action": "help", "topic": action.name})
+        answers = {name: await answer(client, tool.name, {"action": "help", "topic": name}) for name in tool.actions}
 
-    assert not failed
-    assert told["action"] == action.name
-    assert told["help"].startswith(action.summary)
-    assert [param["name"] for param in told.get("params", [])] == list(action.params)
-    assert told["example"] == action.example
+    for name, action in tool.actions.items():
+        failed, told, _ = answers[name]
+        assert not failed
+        assert told["action"] == name
+        assert told["help"].startswith(action.summary)
+        assert [param["name"] for param in told.get("params", [])] == list(action.params)
+        assert told["example"] == action.example
 
 
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+@every_tool
 async def test_help_lists_every_action(tool: Tool, world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
         failed, told, _ = await answer(client, tool.name, {"action": "help"})
@@ -156,38 +168,46 @@ async def test_help_lists_every_action(tool: Tool, world: PopulatedStore) -> Non
     assert {a["action"]: a["summary"] for a in told["actions"]} == {a.name: a.summary for a in tool.actions.values()}
 
 
-@pytest.mark.parametrize("action", READS, ids=label)
-async def test_a_read_writes_nothing(action: Action, world: PopulatedStore) -> None:
+@every_tool
+async def test_a_read_writes_nothing(tool: Tool, world: PopulatedStore) -> None:
     before = rows(world.data_root)
     async with connected(world.data_root) as client:
-        failed, told, _ = await answer(client, action.tool, world.plausible(action))
-        least = {"action": action.name, **{n: v for n, v in world.arguments.items() if n in action.required}}
-        await answer(client, action.tool, least)
+        for action in of(tool, READS):
+            failed, told, _ = await answer(client, tool.name, world.plausible(action))
+            least = {"action": action.name, **{n: v for n, v in world.arguments.items() if n in action.required}}
+            await answer(client, tool.name, least)
+
+            assert not failed, (action.name, told)
+            assert rows(world.data_root) == before, action.name
 
     assert rows(world.data_root) == before
-    assert not failed, told
 
 
-@pytest.mark.parametrize("action", WRITES, ids=label)
-async def test_a_read_only_server_allows_no_write(action: Action, world: PopulatedStore) -> None:
+@every_tool
+async def test_a_read_only_server_allows_no_write(tool: Tool, world: PopulatedStore) -> None:
     before = rows(world.data_root)
     async with connected(world.data_root, read_only=True) as client:
-        failed, told, _ = await answer(client, action.tool, world.plausible(action))
+        for action in of(tool, WRITES):
+            failed, told, _ = await answer(client, tool.name, world.plausible(action))
 
-    assert failed
-    assert told["error"]["code"] == "not_allowed"
-    assert "--read-only" in told["error"]["message"]
+            assert failed, action.name
+            assert told["error"]["code"] == "not_allowed", action.name
+            assert "--read-only" in told["error"]["message"]
+            assert rows(world.data_root) == before, action.name
+
     assert rows(world.data_root) == before
 
 
-@pytest.mark.parametrize("action", [a for a in READS if "cursor" in a.params], ids=label)
-async def test_a_list_refuses_a_cursor_that_it_did_not_give(action: Action, world: PopulatedStore) -> None:
+@every_tool
+async def test_a_list_refuses_a_cursor_that_it_did_not_give(tool: Tool, world: PopulatedStore) -> None:
     async with connected(world.data_root) as client:
-        failed, told, _ = await answer(client, action.tool, {**world.plausible(action), "cursor": "WyJub25lIl0"})
+        for action in of(tool, LISTS):
+            call = {**world.plausible(action), "cursor": "WyJub25lIl0"}
+            failed, told, _ = await answer(client, tool.name, call)
 
-    assert failed
-    assert told["error"]["code"] == "invalid_arguments"
-    assert "'cursor'" in told["error"]["message"]
+            assert failed, action.name
+            assert told["error"]["code"] == "invalid_arguments", action.name
+            assert "'cursor'" in told["error"]["message"]
 
 
 def listed(told: dict[str, Any]) -> list[Any]:
@@ -196,7 +216,7 @@ def listed(told: dict[str, Any]) -> list[Any]:
     return rows
 
 
-@pytest.mark.parametrize("action", [a for a in READS if "cursor" in a.params], ids=label)
+@pytest.mark.parametrize("action", LISTS, ids=label)
 async def test_a_list_read_row_by_row_is_the_list(action: Action, world: PopulatedStore) -> None:
     needed = {*action.required, *(name for group in action.one_of for name in group)}
     wanted = {name: value for name, value in world.plausible(action).items() if name not in NARROWING - needed}
@@ -216,9 +236,13 @@ async def test_a_list_read_row_by_row_is_the_list(action: Action, world: Populat
     assert len(seen) == together["total"]
 
 
-def nasty_calls(action: Action, plausible: dict[str, Any]) -> list[dict[str, Any]]:
+def nasty_calls(action: Action, names: Iterable[str], plausible: dict[str, Any]) -> list[dict[str, Any]]:
     """The plausible call with one argument replaced by something that a careless client may send."""
-    return [{**plausible, name: value} for name, value in itertools.product(action.params, NASTY)]
+    return [{**plausible, name: value} for name, value in itertools.product(names, NASTY) if name in action.params]
+
+
+def first_with(tool: Tool, name: str) -> Action | None:
+    return next((action for action in tool.actions.values() if name in action.params), None)
 
 
 def fault(failed: bool, told: dict[str, Any], text: str) -> str | None:
@@ -233,16 +257,32 @@ def fault(failed: bool, told: dict[str, Any], text: str) -> str | None:
     return None if error["code"] in CODES - {"internal", "storage"} else error["code"]
 
 
+async def faults_of(client: Client, action: Action, calls: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    found = [(fault(*await answer(client, action.tool, arguments)), arguments) for arguments in calls]
+    return [(action.name, wrong, str(arguments)[:300]) for wrong, arguments in found if wrong]
+
+
 @every_action
 async def test_whatever_is_sent_the_answer_is_ours_and_of_one_shape(action: Action, copy: PopulatedStore) -> None:
-    calls = nasty_calls(action, copy.plausible(action))
+    names = [n for n in action.params if n not in EVERYWHERE or action is first_with(TOOLS[action.tool], n)]
     async with connected(copy.data_root) as client:
-        faults = [fault(*await answer(client, action.tool, arguments)) for arguments in calls]
+        faults = await faults_of(client, action, nasty_calls(action, names, copy.plausible(action)))
 
-    assert [(found, str(sent)[:300]) for found, sent in zip(faults, calls, strict=True) if found] == []
+    assert faults == []
 
 
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+@pytest.mark.soak
+@every_tool
+async def test_what_every_action_takes_is_refused_alike_by_all_of_a_tool(tool: Tool, copy: PopulatedStore) -> None:
+    faults: list[tuple[str, str, str]] = []
+    for action in tool.actions.values():
+        async with connected(copy.data_root) as client:
+            faults += await faults_of(client, action, nasty_calls(action, EVERYWHERE, copy.plausible(action)))
+
+    assert faults == []
+
+
+@every_tool
 async def test_an_enormous_call_gets_a_short_answer(tool: Tool, copy: PopulatedStore) -> None:
     huge = "x" * 1_000_000
     calls: list[dict[str, Any]] = [
