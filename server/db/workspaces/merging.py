@@ -92,6 +92,7 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
     ids = {"source": source.workspace_id, "target": target.workspace_id, "now": tx.now()}
     await _make_room(tx, ids)
     await _remember_root(tx, source)
+    await _rename_in(tx, "import_rows", "base", "source", ids)  # or an import takes what was merged for edited
     for table, columns in (await _tables(tx)).items():
         for says, names in NAMING:
             if {says, names} <= columns:
@@ -107,8 +108,7 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
         ids,
     )
     await approvals.close_of_folder(tx, source.workspace_id)
-    await _rename_in(tx, "trash", "data", ids)
-    await _rename_in(tx, "import_rows", "base", ids)  # or an import takes what was merged for edited
+    await _rename_in(tx, "trash", "data", "target", ids)
     await _join_families(tx, source, target)
     await tx.run("UPDATE workspace_aliases SET workspace_id = :target WHERE workspace_id = :source", ids)
     await tx.run("DELETE FROM workspaces WHERE workspace_id = :source", ids)
@@ -158,12 +158,12 @@ async def _remember_root(tx: Transaction, source: Workspace) -> None:
     )
 
 
-async def _rename_in(tx: Transaction, table: str, column: str, ids: dict[str, str]) -> None:
-    """Let rows that are kept as compact JSON be of the workspace that there is."""
+async def _rename_in(tx: Transaction, table: str, column: str, owner: str, ids: dict[str, str]) -> None:
+    """Let rows of the `owner` that are kept as compact JSON be of the workspace that there is."""
     data = column
     for name in ("workspace_id", "parent_workspace_id", *(names for _, names in NAMING)):
         data = f"""replace({data}, '"{name}":"' || :source || '"', '"{name}":"' || :target || '"')"""
-    where = f"workspace_id = :target AND instr({column}, :source) > 0"
+    where = f"workspace_id = :{owner} AND instr({column}, :source) > 0"
     await tx.run(f"UPDATE {table} SET {column} = {data} WHERE {where}", ids)
 
 
