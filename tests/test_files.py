@@ -164,6 +164,7 @@ def test_a_file_that_is_not_given_its_name_leaves_nothing(tmp_path: Path) -> Non
 ELSEWHERE = {
     "catalog.py": "files of the repository, written by a script",
     "db/backups/backup_files.py": "an empty file to copy a database into, 0600",
+    "db/backups/byte_copier.py": "a database and its log into such a file and beside it, 0600",
     "upkeep/restore.py": "a backup into such a file",
     "db/storage/opening.py": "an empty database, 0600",
     "file_locks.py": "a file to lock, 0600",

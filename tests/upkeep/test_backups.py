@@ -300,7 +300,8 @@ async def test_commits_of_others_do_not_hold_a_backup_up_and_are_not_in_it_by_ha
     monkeypatch.setattr(connection, "_may_go_on", write)
     path = tmp_path / "copy.db"
     path.touch()
-    await backup_files.copy(db.path, path)
+    async with driver.connected(db.path) as source:
+        await source.copy_to(path)
     pages = db.path.stat().st_size // 4096
     writer.close()
 
@@ -312,6 +313,7 @@ async def test_commits_of_others_do_not_hold_a_backup_up_and_are_not_in_it_by_ha
 async def test_a_backup_that_is_given_up_stops_and_leaves_nothing(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))  # so that it is made page by page
     monkeypatch.setattr(driver, "COPIED_PAGES", 1)
     steps, total_pages = 0, 0
     plain = driver.Connection._may_go_on

@@ -18,6 +18,7 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 
+from server.db.backups import file_copies
 from server.db.storage.connection import Reader
 from server.db.storage.driver import NO_PARAMS, Connection, connected
 from server.db.storage.integrity import require_sound
@@ -96,7 +97,8 @@ async def copy(database: Path, path: Path) -> None:
     """Copy a database into an empty file, and bring that to the disk."""
     async with connected(database) as source:
         try:
-            await source.copy_to(path)
+            if not await file_copies.copy(source, path):
+                await source.copy_to(path)
         except BaseException:
             source.interrupt()
             raise
