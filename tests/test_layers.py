@@ -64,6 +64,7 @@ THIRD_PARTY = {
     "starlette": {"web"},
     "uvicorn": {"web"},
     "jinja2": {"web"},
+    "markupsafe": {"web"},
     "markdown_it": {"web"},
     "sqlite3": {"db/storage"},
     "typer": {"cli"},

@@ -13,6 +13,7 @@ from server.errors import ProjectMemoryError
 from server.settings import Settings
 from server.web import event_stream, health, links, mcp_endpoint, metrics, tool_calls
 from server.web.guard import FrontDoor, refusal
+from server.web.pages import routes as pages
 from server.web.places.addresses import Addresses
 from server.web.site import Site, opened
 
@@ -26,6 +27,7 @@ def build(site: Site) -> Starlette:
         *tool_calls.routes(),
         *event_stream.routes(),
         *mcp_endpoint.routes(site),
+        *pages.routes(),
     ]
     app = Starlette(
         routes=routes,

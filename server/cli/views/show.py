@@ -13,25 +13,8 @@ from server.db.search.identities import Thing
 from server.db.steps import steps
 from server.db.storage.connection import Reader
 from server.errors import InvalidArguments, NotFound
+from server.protocol.reading import whole
 from server.settings import Flags, Settings, load
-from server.store import Store
-
-# The call that reads a thing of a kind whole, and the name that its id has there.
-CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
-    "workspace": ("memory_workspace", "info", "workspace_id", {}),
-    "plan": ("memory_plan", "get", "plan_id", {"detail": "full", "include": ["context"]}),
-    "step": ("memory_steps", "get", "step_id", {}),
-    "session": ("memory_session", "get_session", "session_id", {}),
-    "program": ("memory_program", "get", "program_id", {}),
-    "approval": ("memory_workspace", "approvals", "approval_id", {}),
-    "message": ("memory_session", "inbox", "message_id", {}),
-    "lineage": ("memory_agent", "get_lineage", "lineage_id", {}),
-    "context_item": ("memory_context", "get", "item_id", {}),
-    "checkpoint": ("memory_session", "list_checkpoints", "checkpoint_id", {}),
-    "file_edit": ("memory_steps", "list_edits", "edit_id", {}),
-    "run": ("memory_terminal", "read_output", "run_id", {}),
-}
-OF_A_WORKSPACE = ("checkpoint", "file_edit")  # whose calls have to name it
 
 
 def run(flags: Flags, name: str, *, as_json: bool) -> int:
@@ -51,7 +34,7 @@ async def _found(chosen: Settings, name: str) -> tuple[str, dict[str, Any]]:
     async with store.reading(chosen) as opened:
         db = await opened.open()
         one = await _named(db, name.strip())
-        return one.kind, await _whole(opened, db, one)
+        return one.kind, await whole(opened, db, one)
 
 
 async def _named(db: Reader, name: str) -> Thing:
@@ -69,13 +52,3 @@ async def _named(db: Reader, name: str) -> Thing:
     found = await plans.require(db, await plan_named(db, plan))
     step = await steps.require_at(db, found.plan_id, int(index), suffix="_archive" if found.archived_at else "")
     return Thing("step", step.step_id, step.task)
-
-
-async def _whole(opened: Store, db: Reader, one: Thing) -> dict[str, Any]:
-    """Return a thing as the action shows it that reads it, or as it is stored if there is none."""
-    row = await identities.row(db, one)
-    if one.kind not in CALLS:
-        return row
-    tool, action, name, more = CALLS[one.kind]
-    home = {"workspace_id": row["workspace_id"]} if one.kind in OF_A_WORKSPACE else {}
-    return await store.ask(opened, tool, action, **{name: one.id}, **more, **home)

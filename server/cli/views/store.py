@@ -1,19 +1,17 @@
 """The store as a person looks at it: opened to read, from the workspace of the folder one is in."""
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from server import calls
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import NotFound, Storage
 from server.models.workspaces import Workspace
+from server.protocol.reading import ask
 from server.settings import Settings
 from server.store import Store
-from server.tools import TOOLS
 from server.tools.common import MAX_LIMIT, fallback
 
 
@@ -32,11 +30,6 @@ async def reading(chosen: Settings) -> AsyncGenerator[Store]:
         yield store
     finally:
         await store.close()
-
-
-async def ask(store: Store, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
-    """Return what an action answers to a person: all of it, however long."""
-    return json.loads(await calls.run(store, TOOLS, tool, {"action": action, **arguments}, whole=True))
 
 
 async def pages(store: Store, tool: str, action: str, key: str, limit: int, **arguments: Any) -> dict[str, Any]:

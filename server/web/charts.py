@@ -1,0 +1,138 @@
+"""Drawings made on the server: plain data in, places out; a template writes them as SVG. No style is set inline."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+WIDE, HIGH = 190, 44  # of a box
+APART, BELOW = 60, 16
+MARGIN = 10
+MOST_BOXES = 400
+LANE, SPAN, NAMES = 26, 900, 150  # of a timeline: height of a session, width of the time, width of the names
+
+Edges = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A graph with a place for each box and each line."""
+
+    width: int
+    height: int
+    boxes: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
+    left_out: int = 0
+
+
+def graph(steps: Sequence[Mapping[str, Any]], edges: Edges) -> Drawing:
+    """Lay steps out in columns, each to the right of what it waits for; those with no line are left out."""
+    linked = {end for edge in edges for end in edge}
+    all_shown = [step for step in steps if step["step_id"] in linked]
+    shown = all_shown[:MOST_BOXES]
+    ids = {step["step_id"] for step in shown}
+    drawn = [edge for edge in edges if edge[0] in ids and edge[1] in ids]
+    depth = _depths(sorted(ids), drawn)
+    path = critical(steps, edges)
+    columns: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for step in shown:
+        columns[depth[step["step_id"]]].append(step)
+    places = _placed(columns, drawn)
+    boxes = [
+        {**step, "x": places[step["step_id"]][0], "y": places[step["step_id"]][1], "critical": step["step_id"] in path}
+        for step in shown
+    ]
+    lines = [_line(places[a], places[b], a in path and b in path) for a, b in drawn]
+    width = 2 * MARGIN + (max(columns, default=0) + 1) * (WIDE + APART) - APART
+    height = 2 * MARGIN + max(map(len, columns.values()), default=0) * (HIGH + BELOW)
+    return Drawing(width, height, boxes, lines, len(all_shown) - len(shown))
+
+
+def _placed(columns: Mapping[int, Sequence[Mapping[str, Any]]], edges: Edges) -> dict[str, tuple[int, int]]:
+    """Return the place of each box: in its column at the mean height of what it waits for, as far as there is room."""
+    before: dict[str, list[str]] = defaultdict(list)
+    for first, then in edges:
+        before[then].append(first)
+    places: dict[str, tuple[int, int]] = {}
+    for column in sorted(columns):
+        heights = {
+            step["step_id"]: sum(places[one][1] for one in before[step["step_id"]]) / len(before[step["step_id"]])
+            for step in columns[column]
+            if before[step["step_id"]]
+        }
+        ordered = sorted(columns[column], key=lambda step: (heights.get(step["step_id"], 0.0), step["index"]))
+        for row, step in enumerate(ordered):
+            places[step["step_id"]] = (MARGIN + column * (WIDE + APART), MARGIN + row * (HIGH + BELOW))
+    return places
+
+
+def _line(start: tuple[int, int], end: tuple[int, int], is_critical: bool) -> dict[str, Any]:
+    x1, y1 = start[0] + WIDE, start[1] + HIGH // 2
+    x2, y2 = end[0], end[1] + HIGH // 2
+    bend = max(20, (x2 - x1) // 2)
+    return {"d": f"M{x1},{y1} C{x1 + bend},{y1} {x2 - bend},{y2} {x2 - 3},{y2}", "critical": is_critical}
+
+
+def _depths(ids: Sequence[str], edges: Edges) -> dict[str, int]:
+    """Return how many steps stand before each at the longest."""
+    before: dict[str, list[str]] = {one: [] for one in ids}
+    for first, then in edges:
+        before[then].append(first)
+    depth: dict[str, int] = {}
+    try:
+        order = list(TopologicalSorter(before).static_order())
+    except CycleError:  # no action lets one arise; an import of old files might
+        return dict.fromkeys(ids, 0)
+    for one in order:
+        depth[one] = max((depth[first] + 1 for first in before[one]), default=0)
+    return depth
+
+
+def critical(steps: Sequence[Mapping[str, Any]], edges: Edges) -> list[str]:
+    """Return the longest chain of steps that are still to be done, each waiting for the one before."""
+    still = {step["step_id"] for step in steps if step["status"] not in ("done", "cancelled")}
+    open_edges = [edge for edge in edges if edge[0] in still and edge[1] in still]
+    linked = sorted({end for edge in open_edges for end in edge})
+    depth = _depths(linked, open_edges)
+    if not depth or not any(depth.values()):
+        return []
+    chain = [max(linked, key=lambda one: depth[one])]
+    while depth[chain[-1]]:
+        chain.append(next(a for a, b in open_edges if b == chain[-1] and depth[a] == depth[chain[-1]] - 1))
+    return chain[::-1]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Sessions as bars, an agent's together, and the hours below."""
+
+    height: int
+    bars: list[dict[str, Any]]
+    ticks: list[dict[str, Any]]
+
+
+def timeline(sessions: Sequence[Mapping[str, Any]], now: str) -> Timeline | None:
+    """Lay sessions out along the time, from the first start to now."""
+    if not sessions:
+        return None
+    first, last = min(_seconds(one["started_at"]) for one in sessions), _seconds(now)
+    scale = SPAN / max(1.0, last - first)
+    ordered = sorted(sessions, key=lambda one: (one["agent"], one["started_at"]))
+    bars: list[dict[str, Any]] = []
+    for row, one in enumerate(ordered):
+        until = one.get("ended_at") or one.get("completed_at")
+        until = until or (now if one["status"] == "active" else one.get("last_seen_at") or one["started_at"])
+        x = NAMES + (_seconds(one["started_at"]) - first) * scale
+        width = max(3.0, (_seconds(until) - _seconds(one["started_at"])) * scale)
+        bars.append({**one, "x": round(x, 1), "y": row * LANE + 4, "w": round(min(width, NAMES + SPAN - x + 3), 1)})
+    ticks = [
+        {"x": NAMES + SPAN * part // 4, "at": datetime.fromtimestamp(first + (last - first) * part / 4).astimezone()}
+        for part in range(5)
+    ]
+    return Timeline(len(bars) * LANE + 30, bars, ticks)
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

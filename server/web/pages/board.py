@@ -1,0 +1,55 @@
+"""The board: the plans of a workspace by state, who holds what, and all workspaces."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from server.web.pages.inbox import needs
+from server.web.pages.visit import MOST, Visit
+
+STATES = ("active", "blocked", "paused", "failed", "completed", "archived")
+PRIORITIES = ("critical", "high", "medium", "low")
+ORDERS = ("updated", "created", "priority", "title")
+
+
+async def everywhere(visit: Visit) -> Response:
+    """Show every workspace with its active plans."""
+    listed = await visit.call("memory_workspace", "list", limit=MOST, cursor=visit.query("cursor"))
+    rows = [
+        {**one, "plans": await _plans(visit, one["workspace_id"], status="active", limit=5)}
+        for one in listed["workspaces"]
+    ]
+    return visit.page("board.html", workspaces=rows, total=listed["total"], next_cursor=listed.get("next_cursor"))
+
+
+async def workspace(visit: Visit) -> Response:
+    """Show the plans of one workspace by state; the filters stand in the address."""
+    home = visit.path("workspace")
+    filters = {name: visit.query(name) for name in ("status", "priority", "query", "order")}
+    found = await visit.call("memory_workspace", "info", workspace_id=home)
+    sent = {**filters, "include_archived": True if visit.query("archived") else None}
+    plans = await _plans(visit, home, **sent, limit=MOST, cursor=visit.query("cursor"))
+    return visit.page(
+        "workspace.html",
+        home=found,
+        filters={**filters, "archived": visit.query("archived")},
+        states=STATES,
+        priorities=PRIORITIES,
+        orders=ORDERS,
+        groups=_by_state(plans["plans"]),
+        total=plans["total"],
+        next_cursor=plans.get("next_cursor"),
+        claims=found.get("open_claims", []),
+        needs=(await needs(visit, found))["number"],
+    )
+
+
+async def _plans(visit: Visit, workspace_id: str, **wanted: Any) -> dict[str, Any]:
+    return await visit.call("memory_plan", "list", workspace_id=workspace_id, **wanted)
+
+
+def _by_state(plans: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Return plans by what state they are in, the states in which work goes on first."""
+    found = [(state, [one for one in plans if one["status"] == state]) for state in STATES]
+    return [(state, rows) for state, rows in found if rows]

@@ -1,0 +1,74 @@
+"""Finding things: the one search, and anything that has an id."""
+
+from typing import Any, cast
+
+from starlette.responses import RedirectResponse, Response
+
+from server.db.search import identities
+from server.models.base import encode
+from server.protocol import reading
+from server.web.pages.visit import Visit
+from server.web.rendering import path_of, query
+
+KINDS = (
+    "program", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research", "knowledge",
+    "memory", "agent", "instruction", "skill",
+)  # fmt: skip
+LIBRARY = ("agent", "instruction", "skill")
+PAGES = {"plan": "p", "workspace": "w"}  # what has a page of its own
+IDS = {
+    "program": "program_id", "phase": "phase_id", "step": "step_id", "note": "note_id", "session": "session_id",
+    "handoff": "lineage_id", "message": "message_id", "context": "item_id", "research": "document_id",
+    "knowledge": "knowledge_id", "memory": "entry_id",
+}  # fmt: skip
+
+
+async def search(visit: Visit) -> Response:
+    """Show what has the words that are asked for; an id leads to the thing itself."""
+    words, kind, archived = visit.query("q"), visit.query("kind"), visit.query("archived")
+    found: dict[str, Any] = {"hits": [], "total": 0}
+    if words:
+        found = await visit.call(
+            "memory_context", "search", query=words, scope="all", types=[kind] if kind in KINDS else None,
+            include_archived=True if archived else None, limit=50, cursor=visit.query("cursor"),
+        )  # fmt: skip
+    hits = [{**hit, "href": _address(hit)} for hit in found["hits"] if hit["kind"] != "action"]
+    return visit.page(
+        "search.html", words=words, kind=kind, archived=archived, kinds=KINDS, found={**found, "hits": hits}
+    )
+
+
+def _address(hit: dict[str, Any]) -> str | None:
+    """Return where a hit can be seen whole, if it has an id of its own."""
+    if hit["kind"] == "plan":
+        return path_of("p", hit["plan_id"])
+    if found := hit.get(IDS.get(hit["kind"], "")):
+        return path_of("e", found)
+    if hit["kind"] in LIBRARY:
+        return f"/library/{hit['kind']}?{query({'query': hit.get('title', '')})}"
+    return path_of("p", hit["plan_id"]) if hit.get("plan_id") else None
+
+
+async def entity(visit: Visit) -> Response:
+    """Show one thing whole, whatever it is; what has a page of its own is shown there."""
+    db = await visit.database()
+    one = await identities.named(db, visit.path("id"))
+    if one.kind in PAGES:
+        return RedirectResponse(path_of(PAGES[one.kind], one.id), status_code=303)
+    found = await reading.whole(visit.site.state.store, db, one)
+    row = await identities.row(db, one)
+    return visit.page(
+        "entity.html",
+        thing=one,
+        found=_inner(found, one.kind),
+        plan_id=row.get("plan_id"),
+        workspace_id=row.get("workspace_id"),
+    )
+
+
+def _inner(found: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return what an answer is about, if it is wrapped in one name; what was deleted leads nowhere."""
+    if kind == "trash":
+        return {name: value if isinstance(value, str | int) else encode(value) for name, value in found.items()}
+    inner = found.get(kind)
+    return cast(dict[str, Any], inner) if isinstance(inner, dict) else found

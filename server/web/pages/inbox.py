@@ -1,0 +1,56 @@
+"""The inbox: what needs a person, across workspaces, with the answer beside it."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from server.db.audit import events
+from server.db.gates import approvals
+from server.models.approvals import HUMAN, Word
+from server.models.events import Origin
+from server.tools.approvals import answers
+from server.web.pages.visit import HOME, MOST, Visit, back_to
+
+KINDS = ("approvals", "messages", "lost_leases", "stuck_steps", "silent_sessions")
+
+
+async def show(visit: Visit) -> Response:
+    """Show what needs the person, a workspace after the other; those with nothing to do are left out."""
+    listed = await visit.call("memory_workspace", "list", limit=MOST)
+    found = [await needs(visit, one) for one in listed["workspaces"]]
+    some = [one for one in found if one["number"]]
+    return visit.page(
+        "inbox.html",
+        workspaces=some,
+        number=sum(one["number"] for one in some),
+        known=listed["total"],
+        looked_at=len(found),
+    )
+
+
+async def needs(visit: Visit, workspace: dict[str, Any]) -> dict[str, Any]:
+    """Return what needs a person in one workspace, and how much that is."""
+    found = await visit.call("memory_workspace", "attention", workspace_id=workspace["workspace_id"])
+    totals: dict[str, int | str] = found["totals"]
+    number = sum(int(str(totals[kind]).rstrip("+")) for kind in KINDS)
+    return {
+        **workspace,
+        "totals": totals,
+        "number": number,
+        "shown": sum(len(found.get(kind, ())) for kind in KINDS),
+        **{kind: found.get(kind, []) for kind in KINDS},
+    }
+
+
+async def answer(visit: Visit) -> Response:
+    """Give the person's word to an approval that waits: yes or no, with a note for whoever asked."""
+    sent = await visit.form()
+    word = Word("dashboard", client="a browser", note=sent.get("note", "").strip() or None)
+    db = await visit.database()
+    async with db.transaction() as tx:
+        is_yes = sent.get("answer") == "yes"
+        tx.origin = Origin("project-memory", "confirm" if is_yes else "reject", None, HUMAN)
+        row = await approvals.require(tx, visit.path("approval"))
+        await (answers.approve if is_yes else answers.reject)(tx, row, word)
+        await events.flush(tx)
+    return back_to(sent.get(HOME, "/"))

@@ -1,0 +1,176 @@
+"""Lists of what there is: sessions, messages, knowledge, ...: one table each, with its filters in the address."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import Response
+
+from server.db.search import identities
+from server.errors import NotFound
+from server.web import charts
+from server.web.pages.visit import Visit
+
+ROWS = 100
+KINDS = ("agent", "instruction", "skill")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list: the action that gives it, and what of its rows is shown."""
+
+    tool: str
+    action: str
+    key: str
+    columns: tuple[str, ...]
+    title: str
+    empty: str
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # no values: any text
+    sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    does: tuple[tuple[str, str, str], ...] = ()  # with a row: an action, and the name of its id
+    makes: tuple[tuple[str, str], ...] = ()
+    pages: bool = True
+
+
+OF_WORKSPACE: Mapping[str, Listing] = {
+    "sessions": Listing(
+        "memory_session", "list_sessions", "sessions",
+        ("agent", "status", "session_id", "plan_id", "started_at", "last_seen_at", "summary"), "Sessions",
+        "No agent has worked here yet. A session starts when an agent calls memory_agent init.",
+        {"status_filter": ("active", "completed", "orphaned"), "agent": ()},
+    ),
+    "messages": Listing(
+        "memory_session", "inbox", "messages",
+        ("from_agent", "content", "priority", "message_id", "plan_id", "created_at"), "Messages",
+        "No message waits for this name.", {"agent": ()}, {"agent": "human"},
+        (("acknowledge", "message_ids", "message_id"),), (("send_message", "Write to an agent"),),
+    ),
+    "reservations": Listing(
+        "memory_session", "list_reservations", "reservations",
+        ("path", "agent", "session_id", "reason", "expires_at"), "File reservations", "No file is reserved.",
+    ),
+    "knowledge": Listing(
+        "memory_context", "knowledge_list", "knowledge",
+        ("title", "slug", "category", "knowledge_id", "created_by_agent", "updated_at"), "Knowledge",
+        "Nothing is noted yet. Agents store with memory_context knowledge_store what holds beyond one plan.",
+        makes=(("knowledge_store", "Write an entry"),),
+    ),
+    "context": Listing(
+        "memory_context", "list", "items",
+        ("type", "item_id", "parent_type", "parent_id", "bytes", "created_by", "updated_at"),
+        "Context of the workspace",
+        "Nothing hangs on the workspace itself. Context of a plan stands on its page.",
+    ),
+    "programs": Listing(
+        "memory_program", "list", "programs",
+        ("title", "status", "program_id", "plans_done", "plans_total", "percent", "open_risks", "updated_at"),
+        "Programs",
+        "Plans that belong together can be made a program.", makes=(("create", "New program"),),
+    ),
+    "scripts": Listing(
+        "memory_plan", "list_build_scripts", "scripts",
+        ("script_name", "script_command", "script_directory", "script_id", "created_at"), "Build scripts",
+        "No command is kept. Agents add them with memory_plan add_build_script.",
+        does=(("delete_build_script", "script_id", "script_id"),), makes=(("add_build_script", "Keep a command"),),
+    ),
+    "trash": Listing(
+        "memory_workspace", "trash", "trash",
+        ("title", "entity_type", "trash_id", "deleted_by", "created_at", "expires_at"), "Trash",
+        "Nothing was deleted in the last 30 days.", does=(("restore", "trash_id", "trash_id"),),
+    ),
+    "history": Listing(
+        "memory_workspace", "history", "history",
+        ("timestamp", "summary", "agent", "plan_id", "tool", "action"), "History", "Nothing has happened yet.",
+        {"agent": (), "since": ()},
+    ),
+    "events": Listing(
+        "memory_workspace", "events", "events",
+        ("event_id", "timestamp", "type", "entity_id", "plan_id", "agent", "data"),
+        "Events", "Nothing has happened yet.",
+        {"since_id": ()},
+    ),
+    "allowlist": Listing(
+        "memory_terminal", "get_allowlist", "patterns", ("pattern", "allowed_by", "via", "since"), "Allowed programs",
+        "No program runs without being asked about.", makes=(("update_allowlist", "Change the rules"),),
+    ),
+}  # fmt: skip
+LIBRARY = Listing(
+    "memory_library", "list", "",
+    ("name", "description", "source", "category", "edited", "updated_at"), "Library",
+    "There is none of this kind.", {"query": ()},
+)  # fmt: skip
+KIND_OF = {of.key: kind for kind, of in identities.IDENTITIES.items()}
+
+
+async def of_workspace(visit: Visit) -> Response:
+    """Show a list of a workspace."""
+    name, home = visit.path("list"), visit.path("workspace")
+    if name not in OF_WORKSPACE:
+        raise NotFound(f"There is no list {name[:80]!r}. Lists: {', '.join(OF_WORKSPACE)}.")
+    listing = OF_WORKSPACE[name]
+    if name == "context":
+        sent = {"parent_type": "workspace", "parent_id": home}
+    else:
+        sent = {**listing.sent, "workspace_id": home}
+    return await _listed(visit, listing, sent, home=home, name=name)
+
+
+async def library(visit: Visit) -> Response:
+    """Show the agents, instructions or skills of the library."""
+    kind = visit.path("kind")
+    if kind not in KINDS:
+        raise NotFound(f"The library has no {kind[:80]!r}. Kinds: {', '.join(KINDS)}.")
+    return await _listed(visit, LIBRARY, {"kind": kind}, home=None, name=kind)
+
+
+async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, home: str | None, name: str) -> Response:
+    filters = {one: visit.query(one) for one in listing.filters}
+    asked = {**sent, **{one: value for one, value in filters.items() if value}}
+    found = await visit.call(listing.tool, listing.action, **asked, limit=ROWS, cursor=visit.query("cursor"))
+    key = listing.key or next(one for one in found if isinstance(found[one], list))
+    rows: list[dict[str, Any]] = found[key]
+    return visit.page(
+        "list.html",
+        listing=listing,
+        links=await _links(visit, rows),
+        columns=[one for one in listing.columns if any(one in row for row in rows)],
+        rows=rows,
+        filters=filters,
+        total=found.get("total", len(rows)),
+        next_cursor=found.get("next_cursor"),
+        home=home,
+        name=name,
+        kinds=KINDS,
+        lists=OF_WORKSPACE,
+    )
+
+
+async def _links(visit: Visit, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the ids in rows of what is still there, with what it is called: a log names things that are gone too."""
+    wanted = {
+        (kind, str(row[name]))
+        for row in rows
+        for name in row
+        if name.endswith("_id") and (kind := KIND_OF.get(name) or str(row.get(f"{name[:-3]}_type", "")))
+    }
+    found = await identities.labels(await visit.database(), wanted)
+    return {one: label for (_, one), label in found.items()}
+
+
+async def timeline(visit: Visit) -> Response:
+    """Show the last sessions of a workspace as bars."""
+    home = visit.path("workspace")
+    found = await visit.call("memory_session", "list_sessions", workspace_id=home, limit=ROWS)
+    db = await visit.database()
+    return visit.page(
+        "timeline.html",
+        home=home,
+        sessions=found["sessions"],
+        total=found["total"],
+        drawing=charts.timeline(found["sessions"], db.now()),
+    )
+
+
+async def statistics(visit: Visit) -> Response:
+    """Show what the database holds."""
+    return visit.page("statistics.html", stats=await visit.call("memory_workspace", "stats"))

@@ -1,0 +1,91 @@
+"""One plan: what is to do and why, who has it, what is known, what happened; and everything that can be done to it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from server.tools import TOOLS
+from server.web import charts
+from server.web.pages.visit import MOST, Visit
+
+UNSEEN = frozenset(
+    {"create", "create_from_template", "find", "get", "help", "import", "list", "list_templates", "search"}
+)
+
+
+async def show(visit: Visit) -> Response:
+    """Show a plan whole."""
+    plan_id = visit.path("plan")
+    found = await visit.call("memory_plan", "get", plan_id=plan_id, detail="full", include=["context"])
+    waits = await visit.call("memory_plan", "get_plan_dependencies", plan_id=plan_id)
+    scripts = await visit.call("memory_plan", "list_build_scripts", plan_id=plan_id, limit=MOST)
+    research = await visit.call("memory_context", "list_research", plan_id=plan_id, limit=MOST)
+    history = await visit.call("memory_workspace", "history", plan_id=plan_id, limit=20)
+    steps: list[dict[str, Any]] = found.get("steps", [])
+    return visit.page(
+        "plan.html",
+        plan=found,
+        names={step["step_id"]: step for step in steps},
+        phases=_phases(found.get("phases", []), steps),
+        waits=waits,
+        scripts=scripts["scripts"],
+        research=research["research"],
+        history=history["history"],
+        actions=_actions(),
+        step_actions=("update", "claim", "release", "insert", "move", "set_dependencies", "delete"),
+        is_archived=found.get("status") == "archived",
+    )
+
+
+async def graph(visit: Visit) -> Response:
+    """Show what waits for what in a plan, as a drawing and as a list."""
+    plan_id = visit.path("plan")
+    found = await visit.call("memory_plan", "get", plan_id=plan_id, detail="full")
+    steps: list[dict[str, Any]] = found.get("steps", [])
+    edges = edges_of(steps)
+    unblocks: dict[str, list[str]] = defaultdict(list)
+    for before, after in edges:
+        unblocks[before].append(after)
+    names = {step["step_id"]: step for step in steps}
+    return visit.page(
+        "graph.html",
+        plan=found,
+        steps=steps,
+        names=names,
+        unblocks=unblocks,
+        edges=edges,
+        drawing=charts.graph(steps, edges),
+        critical=charts.critical(steps, edges),
+    )
+
+
+async def research(visit: Visit) -> Response:
+    """Show a research document of a plan."""
+    plan_id, filename = visit.path("plan"), visit.path("file")
+    found = await visit.call("memory_context", "get_research", plan_id=plan_id, filename=filename)
+    return visit.page("research.html", plan_id=plan_id, filename=filename, found=found)
+
+
+def edges_of(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return which step has to be done before which, of the steps of one plan."""
+    known = {step["step_id"] for step in steps}
+    return [(before, step["step_id"]) for step in steps for before in step.get("depends_on", ()) if before in known]
+
+
+def _phases(phases: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    held: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for step in steps:
+        held[step["phase"]].append(step)
+    return [{**phase, "steps": held[phase["name"]]} for phase in phases]
+
+
+def _actions() -> list[tuple[str, str]]:
+    """Return what can be done to a plan that is there, with what each means."""
+    tool = TOOLS["memory_plan"]
+    return [
+        (name, action.summary)
+        for name, action in sorted(tool.actions.items())
+        if name not in UNSEEN and not action.read_only and "plan_id" in action.params
+    ]

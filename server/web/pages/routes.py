@@ -1,0 +1,29 @@
+"""Where each page is."""
+
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from server.web.pages import board, doing, finding, inbox, lists, plan
+from server.web.pages.visit import route
+from server.web.rendering import STATIC
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        route("/", inbox.show),
+        route("/answer/{approval}", inbox.answer, "POST"),
+        route("/board", board.everywhere),
+        route("/w/{workspace}", board.workspace),
+        route("/w/{workspace}/timeline", lists.timeline),
+        route("/w/{workspace}/{list}", lists.of_workspace),
+        route("/p/{plan}", plan.show),
+        route("/p/{plan}/graph", plan.graph),
+        route("/p/{plan}/research/{file:path}", plan.research),
+        route("/search", finding.search),
+        route("/e/{id}", finding.entity),
+        route("/library/{kind}", lists.library),
+        route("/statistics", lists.statistics),
+        route("/do/{tool}/{action}", doing.ask, "GET"),
+        route("/do/{tool}/{action}", doing.run, "POST"),
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+    ]

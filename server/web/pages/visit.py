@@ -1,0 +1,93 @@
+"""A request of the owner's browser: what it may ask for, and the page that answers it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from server import __version__
+from server.db.storage.connection import Database
+from server.errors import ProjectMemoryError
+from server.protocol import reading
+from server.web import rendering
+from server.web.site import Site, site_of, visitor_of
+from server.web.tool_calls import STATUS, OwnersWord
+
+HOME = "back"  # the field of a form with the page that it was on
+MOST = 200  # rows of a page
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a page works with."""
+
+    request: Request
+
+    @property
+    def site(self) -> Site:
+        return site_of(self.request)
+
+    @property
+    def here(self) -> str:
+        """The address of this page, with its filters."""
+        query = self.request.url.query
+        return f"{self.request.url.path}?{query}" if query else self.request.url.path
+
+    def path(self, name: str) -> str:
+        return str(self.request.path_params[name])
+
+    def query(self, name: str) -> str:
+        return self.request.query_params.get(name, "").strip()
+
+    async def database(self) -> Database:
+        return await self.site.state.store.open()
+
+    async def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+        """Run an action in the name of the person before the screen; what needs a human's word has it."""
+        caller = self.request.scope["state"]["caller"]
+        given = {name: value for name, value in arguments.items() if value not in (None, "")}
+        sent = {"action": action, **given}
+        return await reading.answered(self.site.state.store, tool, sent, caller=caller, asker=OwnersWord())
+
+    async def form(self) -> dict[str, str]:
+        body = (await self.request.body()).decode("utf-8", "replace")
+        return dict(parse_qsl(body, keep_blank_values=True))
+
+    def page(self, template: str, /, status: int = 200, **values: Any) -> Response:
+        return HTMLResponse(rendering.page(template, here=self.here, version=__version__, **values), status)
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+def route(path: str, handler: Handler, *methods: str) -> Route:
+    """Return the route of a page, which the owner alone sees. What goes wrong is told on a page too."""
+
+    async def answered(request: Request) -> Response:
+        visit = Visit(request)
+        who = visitor_of(request)
+        if who.role != "owner":
+            return visit.page("stranger.html", 401, reason=who.reason)
+        try:
+            return await handler(visit)
+        except ProjectMemoryError as error:
+            sent = await visit.form() if request.method == "POST" else {}
+            kept = {name: value for name, value in sent.items() if name != HOME}
+            status = STATUS.get(error.code, 500)
+            return visit.page("failed.html", status, message=str(error), kept=kept, back=local(sent.get(HOME, "/")))
+
+    return Route(path, answered, methods=list(methods) or ["GET"])
+
+
+def local(path: str) -> str:
+    """Return a path of this server, and never one that a browser takes for another server's."""
+    is_path = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_path else "/"
+
+
+def back_to(path: str) -> Response:
+    return RedirectResponse(local(path), status_code=303)

@@ -1,0 +1,128 @@
+"""Templates, and how values look in them. Everything is escaped; what an agent wrote is never markup."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from server.models.base import encode
+from server.text.display import shown
+
+HERE = Path(__file__).resolve().parent
+STATIC = HERE / "static"
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+TIMES = ("_at", "_seen", "since", "timestamp", "from")  # how names of times end
+GONE = "entity_id"  # what a log or the trash names may be there no more
+MOST_MARKDOWN = 200_000  # characters that are read as Markdown; what is longer is shown as it is
+
+
+def page(name: str, /, **values: Any) -> str:
+    """Return a page made from a template."""
+    return environment().get_template(name).render(**values)
+
+
+@cache
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates", encoding="utf-8"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+    made.filters.update(ago=ago, md=markdown, label=label, query=query, cell=cell, json=encode)
+    cast(dict[str, Any], made.globals)["url"] = path_of
+    return made
+
+
+def _visible(value: object) -> object:
+    """Return a value as a page shows it: nothing in it is hidden or turns the text around it."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
+
+
+def visible(text: str) -> str:
+    if text.isprintable():
+        return shown(text)
+    return "\n".join(shown(line) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def ago(moment: object) -> object:
+    """Return how far a moment is from now, with the exact one on hover; what is no moment stays as it is."""
+    try:
+        then = datetime.fromisoformat(str(moment))
+    except ValueError:
+        return moment
+    seconds = (datetime.now(UTC) - (then if then.tzinfo else then.replace(tzinfo=UTC))).total_seconds()
+    template = '<time datetime="{0}" title="{0}">{1}</time>'
+    return Markup(template).format(str(moment), _distance(seconds))
+
+
+def _distance(seconds: float) -> str:
+    size = abs(seconds)
+    for unit, name in UNITS:
+        if size >= unit:
+            number = f"{int(size // unit)} {name}"
+            return f"{number} ago" if seconds > 0 else f"in {number}"
+    return "just now" if seconds >= 0 else "in a moment"
+
+
+@cache
+def _reader() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+
+
+def markdown(text: object) -> Markup:
+    """Return Markdown as HTML: no HTML of its own, no pictures, and links that say that they lead away."""
+    written = visible(str(text or ""))
+    if len(written) > MOST_MARKDOWN:
+        return Markup("<pre>{}</pre>").format(written)
+    reader = _reader()
+    tokens = reader.parse(written)
+    for token in tokens:
+        for part in token.children or ():
+            if part.type == "link_open":
+                part.attrSet("rel", "noopener noreferrer nofollow")
+                part.attrSet("class", "away")
+        if token.type in ("td_open", "th_open"):
+            token.attrs.pop("style", None)
+    return Markup('<div class="md">{}</div>').format(Markup(reader.renderer.render(tokens, reader.options, {})))
+
+
+def label(name: object) -> str:
+    """Return the name of a field, a type or a status as words."""
+    return str(name).strip("_").replace("_", " ")
+
+
+def path_of(*parts: object) -> str:
+    """Return a path of this server whose parts may hold anything."""
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
+
+
+def query(fields: Mapping[str, object]) -> str:
+    """Return what stands behind the question mark of an address; what says nothing is left out."""
+    return urlencode({name: str(value) for name, value in fields.items() if value})
+
+
+def cell(value: object, name: str = "") -> object:
+    """Return a value of a row by what its name says that it is: a time, a thing with an id, or plain text."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str) and name.endswith(TIMES):
+        return ago(value)
+    if isinstance(value, str) and name.endswith("_id") and name != GONE:
+        return Markup('<a class="id" href="{}">{}</a>').format(path_of("e", value), visible(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | Mapping):
+        return encode(cast(object, value))
+    return value

@@ -1,0 +1,151 @@
+"use strict";
+// Pages work without this. It adds the keyboard, and shows what changes without a reload.
+(() => {
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const TYPED = "input, textarea, select, [contenteditable]";
+
+  // Keyboard
+  const keys = $("#keys");
+  const places = { i: "/", b: "/board", l: "/library/agent", s: "/statistics" };
+  let after_g = 0;
+  let at = null;
+
+  function move(step) {
+    const rows = [...document.querySelectorAll("[data-row]")].filter((row) => row.offsetParent !== null);
+    if (!rows.length) return;
+    const now = rows.indexOf(at);
+    at?.classList.remove("at");
+    at = rows[Math.max(0, Math.min(rows.length - 1, now < 0 ? 0 : now + step))];
+    at.classList.add("at");
+    const target = $(".open, a, button", at);
+    target?.focus({ preventScroll: true });
+    at.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.target.closest?.(TYPED)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (keys.open) return;
+    if (Date.now() - after_g < 1000 && places[event.key]) location.href = places[event.key];
+    else if (event.key === "/") ($("#words") ?? $("#q")).focus();
+    else if (event.key === "?") keys.showModal();
+    else if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
+    else if (event.key === "g") return void (after_g = Date.now());
+    else return;
+    after_g = 0;
+    event.preventDefault();
+  });
+  $("#keys-open").hidden = false;
+  $("#keys-open").addEventListener("click", () => keys.showModal());
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  function open_target() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const details = target && $(":scope > details", target);
+    if (details) details.open = true;
+  }
+  addEventListener("hashchange", open_target);
+  open_target();
+
+  // The page anew, in place: what is typed, opened, focused or scrolled stays.
+  let asked = 0;
+  let busy = false;
+  let missed = false;
+
+  function keep(from, to) {
+    if (from.nodeType !== Node.ELEMENT_NODE) return true;
+    if (from.matches("input:not([type=hidden]), textarea, select") && (from === document.activeElement || changed(from))) return false;
+    if (from.tagName === "DETAILS") to.open = from.open;
+    if (from.classList.contains("at")) to.classList.add("at");
+    return true;
+  }
+  const changed = (field) =>
+    field.tagName === "SELECT"
+      ? [...field.options].some((option) => option.selected !== option.defaultSelected && option.defaultSelected) || (field.selectedIndex > 0 && !$("option[selected]", field))
+      : field.type === "checkbox" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  const holds = (node) =>
+    node.nodeType === Node.ELEMENT_NODE && (node.contains(document.activeElement) && document.activeElement.matches(TYPED) || [...node.querySelectorAll("input:not([type=hidden]), textarea")].some(changed));
+
+  async function renew(address = location.href) {
+    if (busy) return void (missed = true);
+    busy = true;
+    const mine = ++asked;
+    try {
+      const answer = await fetch(address, { headers: { accept: "text/html" }, credentials: "same-origin" });
+      if (!answer.ok || mine !== asked) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      document.title = fresh.title;
+      Idiomorph.morph($("#main"), $("#main", fresh), {
+        morphStyle: "innerHTML",
+        ignoreActiveValue: true,
+        callbacks: { beforeNodeMorphed: keep, beforeNodeRemoved: (node) => !holds(node) },
+      });
+    } finally {
+      busy = false;
+      if (missed) {
+        missed = false;
+        soon();
+      }
+    }
+  }
+
+  let timer = 0;
+  function soon() {
+    clearTimeout(timer);
+    timer = setTimeout(() => renew().catch(() => {}), 250);
+  }
+
+  // Search as one types
+  const form = $("#search-form");
+  let typing = 0;
+  form?.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      const address = `${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`;
+      history.replaceState(null, "", address);
+      renew(address).catch(() => {});
+    }, 250);
+  });
+
+  // One stream for all tabs of this browser: who has the lock reads it and tells the others.
+  const channel = new BroadcastChannel("events");
+  let stale = false;
+  const look = () => (document.hidden ? (stale = true) : soon());
+  channel.addEventListener("message", look);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && stale) {
+      stale = false;
+      soon();
+    }
+  });
+
+  function follow() {
+    return new Promise((over) => {
+      const stream = new EventSource("/events");
+      const told = () => {
+        look();
+        channel.postMessage("changed");
+      };
+      let was_lost = false;
+      stream.addEventListener("open", () => {
+        $("#live").hidden = false;
+        if (was_lost) told();
+      });
+      stream.addEventListener("error", () => {
+        $("#live").hidden = was_lost = true;
+        if (stream.readyState === EventSource.CLOSED) setTimeout(over, 10_000);
+      });
+      for (const name of ["message", "reset"]) stream.addEventListener(name, told);
+      addEventListener("pagehide", () => (stream.close(), over()), { once: true });
+    });
+  }
+  if (navigator.locks) {
+    const again = () => navigator.locks.request("events", follow).then(again);
+    again();
+  }
+})();
