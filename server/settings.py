@@ -105,7 +105,8 @@ class Settings:
         """Refuse, for commands that would be of no use on a new one."""
         if not self.database.is_file():
             raise InvalidArguments(
-                f"There is no database in {str(self.data_root)!r}. Name its folder with --data-root."
+                f"There is no database in {str(self.data_root)!r} yet. `project-memory status` says what to do first; "
+                "if there is one elsewhere, name its folder with --data-root."
             )
 
 
