@@ -1,6 +1,7 @@
 """The command line, as a process."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -63,6 +64,20 @@ def test_help_tells_what_each_subcommand_does_in_a_whole_line(words: tuple[str, 
     does = {name: one.help.partition("\n")[0].partition(". ")[0].rstrip(".") for name, one in commands.commands.items()}
     told = {line.split()[0]: line.partition(" ")[2].strip().rstrip(".") for line in lines if line[:1].islower()}
     assert {name: told.get(name) for name in does} == does
+
+
+def usages(group: Any) -> Iterator[str]:
+    for name, one in group.commands.items():
+        if hasattr(one, "commands"):
+            yield from usages(one)
+        else:
+            yield " ".join(one.collect_usage_pieces(one.make_context(name, [], resilient_parsing=True)))
+
+
+def test_every_usage_marks_what_may_be_left_out_and_what_may_come_again_once() -> None:
+    shaped = re.compile(r"\[OPTIONS\]( [\[{]?[A-Z][A-Z= ]*[\]}]?(\.\.\.)?)*( \{bash\|zsh\|fish\})?")
+
+    assert [usage for usage in usages(get_command(app)) if not shaped.fullmatch(usage)] == []
 
 
 def test_version_tells_the_version() -> None:

@@ -7,7 +7,7 @@ import typer
 from server.cli.app import SET_UP, WORK, app
 
 Shell = Literal["bash", "zsh", "fish"]
-Words = Annotated[list[str] | None, typer.Argument(metavar="TOOL ACTION [NAME=VALUE ...]", show_default=False)]
+Words = Annotated[list[str] | None, typer.Argument(metavar="TOOL ACTION NAME=VALUE", show_default=False)]
 # Its own --help explains an action, and an option that it does not have is a parameter that somebody wrote as one.
 OWN_HELP = {"help_option_names": list[str](), "ignore_unknown_options": True}
 

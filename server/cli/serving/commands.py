@@ -20,7 +20,7 @@ serve_app.add_typer(browser_app, name="browser")
 
 TokenName = Annotated[str, typer.Argument(metavar="NAME", help="what the token is called in the log")]
 
-BrowserId = Annotated[str | None, typer.Argument(metavar="[ID]", help="as `serve browser list` shows it")]
+BrowserId = Annotated[str | None, typer.Argument(metavar="ID", help="as `serve browser list` shows it")]
 
 
 @serve_app.callback()

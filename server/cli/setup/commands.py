@@ -11,9 +11,7 @@ from server.cli.app import SET_UP, AsJson, app
 @app.command("setup", rich_help_panel=SET_UP)
 def set_up(
     context: typer.Context,
-    clients: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLIENT]...", help="vscode, claude, codex, ...")
-    ] = None,
+    clients: Annotated[list[str] | None, typer.Argument(metavar="CLIENT", help="vscode, claude, codex, ...")] = None,
     *,
     all_: Annotated[bool, typer.Option("--all", help="every client that is found")] = False,
     scope: Annotated[Literal["user", "project"], typer.Option(help="your own files, or those of this folder")] = "user",
@@ -45,7 +43,9 @@ def set_up(
 @app.command("demo", rich_help_panel=SET_UP)
 def play_demo(
     context: typer.Context,
-    plan: Annotated[Path | None, typer.Argument(help="a Markdown checklist; without it, one that comes along")] = None,
+    plan: Annotated[
+        Path | None, typer.Argument(metavar="PLAN", help="a Markdown checklist; without it, one that comes along")
+    ] = None,
     keep: Annotated[Path | None, typer.Option(help="a new folder to leave the database and the project in")] = None,
 ) -> None:
     """Drive a real server through a plan, and kill it midway."""

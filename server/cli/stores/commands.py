@@ -15,7 +15,9 @@ ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for ev
 @app.command("import", rich_help_panel=FILES)
 def import_store(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="a data root, one folder of it, or a project that has one")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="a data root, one folder of it, or a project that has one")
+    ],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
     workspace_path: Annotated[str | None, typer.Option(help="where the project is now, if it moved")] = None,
@@ -32,7 +34,7 @@ def import_store(
 @app.command("verify", rich_help_panel=FILES)
 def verify_store(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="the store that was imported")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="the store that was imported")],
     report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +47,7 @@ def verify_store(
 @app.command("export", rich_help_panel=FILES)
 def export_all(
     context: typer.Context,
-    destination: Annotated[Path, typer.Argument(help="a new or empty folder")],
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="a new or empty folder")],
     *,
     format: Annotated[ExportFormat, typer.Option(help="lossless documents, the old files, or pages")] = "json",
     plan: Annotated[str | None, typer.Option(help="the id of the only plan to export")] = None,

@@ -43,7 +43,7 @@ def mend_one_finding(
 def make_backup(
     context: typer.Context,
     destination: Annotated[
-        Path | None, typer.Argument(metavar="[DEST]", help="a folder, or a new file that ends in .db")
+        Path | None, typer.Argument(metavar="DEST", help="a folder, or a new file that ends in .db")
     ] = None,
     *,
     keep: Annotated[int | None, typer.Option("--keep", min=1, help="keep only so many of those in its folder")] = None,

@@ -32,7 +32,7 @@ def show_status(
 @app.command("search", rich_help_panel=SEE)
 def search_all(
     context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="what to look for; nothing in it is syntax")],
+    words: Annotated[list[str], typer.Argument(metavar="WORDS", help="what to look for; nothing in it is syntax")],
     *,
     everywhere: Everywhere = False,
     plan: OfPlan = None,
@@ -87,7 +87,7 @@ def show_log(
 def write_message(
     context: typer.Context,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="name of an agent, or a session id")],
-    words: Annotated[list[str], typer.Argument(metavar="TEXT...", help="what to say; - reads it from stdin")],
+    words: Annotated[list[str], typer.Argument(metavar="TEXT", help="what to say; - reads it from stdin")],
     *,
     sender: Annotated[
         str | None,
@@ -111,7 +111,7 @@ def write_message(
 @app.command("messages", rich_help_panel=ANSWER)
 def read_messages(
     context: typer.Context,
-    done: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="with --done: which")] = None,
+    done: Annotated[list[str] | None, typer.Argument(metavar="ID", help="with --done: which")] = None,
     *,
     mark: Annotated[bool, typer.Option("--done", help="mark these, or all, as read; takes a code")] = False,
     everywhere: Everywhere = False,
