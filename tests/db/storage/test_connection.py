@@ -180,7 +180,7 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_is_whole_or_nothing
     while not finished:
         with anyio.CancelScope() as scope:
             finished = await cancelled(write_two(), scope, wait) <= wait
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             async with bare.transaction() as tx:
                 outcomes.append(await tx.value("SELECT count(*) FROM notes"))
                 await tx.run("DELETE FROM notes")
@@ -197,7 +197,7 @@ async def test_a_transaction_that_is_cancelled_while_it_waits_for_the_lock_write
         waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await insert(bare, "b")
 
     assert await notes(bare) == ["b"]
@@ -381,8 +381,8 @@ async def test_a_lock_that_does_not_come_costs_no_thread_and_no_descriptor(
 async def test_those_who_wait_behind_a_write_that_is_busy_are_told_with_it(
     bare: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 1000)
-    with locked(bare.path), anyio.fail_after(5):
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 2000)
+    with locked(bare.path), anyio.fail_after(12):  # one after the other they would take 16 seconds
         answers = await asyncio.gather(*(insert(bare, f"{n}") for n in range(8)), return_exceptions=True)
 
     assert [type(answer) for answer in answers] == [Busy] * 8
