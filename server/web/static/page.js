@@ -55,7 +55,7 @@
   // The page anew, in place: what is typed, opened, focused or scrolled stays.
   let asked = 0;
   let busy = false;
-  let missed = false;
+  let missed = null;
 
   function keep(from, to) {
     if (from.nodeType !== Node.ELEMENT_NODE) return true;
@@ -72,32 +72,32 @@
     node.nodeType === Node.ELEMENT_NODE && (node.contains(document.activeElement) && document.activeElement.matches(TYPED) || [...node.querySelectorAll("input:not([type=hidden]), textarea")].some(changed));
 
   async function renew(address = location.href) {
-    if (busy) return void (missed = true);
+    if (busy) return void (missed = address);
     busy = true;
     const mine = ++asked;
     try {
-      const answer = await fetch(address, { headers: { accept: "text/html" }, credentials: "same-origin" });
-      if (!answer.ok || mine !== asked) return;
+      const asks = { headers: { accept: "text/html" }, credentials: "same-origin" };
+      const answer = await fetch(address, asks).catch(() => null); // the server is away: the stream tells when it is back
+      if (!answer?.ok || mine !== asked) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       document.title = fresh.title;
       Idiomorph.morph($("#main"), $("#main", fresh), {
-        morphStyle: "innerHTML",
+        morphStyle: "outerHTML",
         ignoreActiveValue: true,
         callbacks: { beforeNodeMorphed: keep, beforeNodeRemoved: (node) => !holds(node) },
       });
     } finally {
       busy = false;
-      if (missed) {
-        missed = false;
-        soon();
-      }
+      const next = missed;
+      missed = null;
+      if (next) renew(next);
     }
   }
 
   let timer = 0;
   function soon() {
     clearTimeout(timer);
-    timer = setTimeout(() => renew().catch(() => {}), 250);
+    timer = setTimeout(() => renew(), 250);
   }
 
   // Search as one types
@@ -108,7 +108,7 @@
     typing = setTimeout(() => {
       const address = `${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`;
       history.replaceState(null, "", address);
-      renew(address).catch(() => {});
+      renew(address);
     }, 250);
   });
 
