@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from server.db.backups import backup_files, lost_events, restoring
 from server.db.backups.backup_files import Contents
 from server.db.backups.lost_events import LostEvents
+from server.db.shared_state import server_runs
 from server.db.storage import process_lock
 from server.db.storage.driver import is_database
 from server.db.storage.driver_errors import DriverError
@@ -84,6 +85,8 @@ async def prepared(database: Path, file: Path, *, dry_run: bool) -> AsyncGenerat
 async def put(database: Path, comparison: RestorePreview, draft: Path, now: str) -> Restored:
     """Save the database that is there, and put the copy in its place. The caller has it alone."""
     saved = aside = None
+    if "server_runs" in comparison.then.rows:  # that of an older release has no such table
+        await server_runs.sign_off_all(draft, now)
     if comparison.now:
         saved = backups.folder_of(database) / backup_files.name_of(now, REASON)
         await backup_files.make(database, saved, now=now, reason=REASON)

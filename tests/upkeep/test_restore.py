@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from server.db.backups import backup_files
+from server.db.shared_state import server_runs
 from server.db.storage import process_lock
 from server.db.storage.connection import Database
 from server.errors import Busy, InvalidArguments, NotFound, ProjectMemoryError, SchemaTooNew, Storage
+from server.jobs import registration
 from server.settings import ASSETS, Settings
 from server.store import open_store
 from server.upkeep import backups, restore
@@ -265,6 +267,25 @@ async def test_a_file_is_named_by_its_path_or_by_its_name_in_the_data_root(
         restore.chosen(settings.database, tmp_path / file.name)
     with pytest.raises(InvalidArguments, match="is the database itself"):
         restore.chosen(settings.database, settings.database)
+
+
+async def test_servers_that_ran_when_a_backup_was_made_are_no_reason_to_look_a_restored_one_over(
+    settings: Settings,
+) -> None:
+    db = await open_store(settings)
+    db.with_first_write(server_runs.registration(db.lock.name, 1, "0", db.now()))
+    await change(db)
+    made = await backups.make(db)
+    await db.close()
+    assert made.path
+    await restored(settings.database, made.path)
+    db = await open_store(settings)
+    left = await server_runs.unfinished(db)
+    await registration.look_over(db)
+    looked = await server_runs.last_check(db)
+    await db.close()
+
+    assert (left, looked) == ([], None)
 
 
 async def test_a_backup_of_an_older_release_is_migrated_by_the_next_start(settings: Settings) -> None:

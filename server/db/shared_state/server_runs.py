@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from server.db.storage.connection import Reader, Transaction
-from server.db.storage.driver import Statement
+from server.db.storage.driver import Statement, connected
 from server.models.base import encode, later
 from server.models.workspaces import CrashCheck
 
@@ -45,6 +46,13 @@ async def is_registered(db: Reader, name: str) -> bool:
 
 async def sign_off(tx: Transaction, name: str) -> None:
     await tx.run("UPDATE server_runs SET ended_at = :now WHERE name = :name", {"now": tx.now(), "name": name})
+
+
+async def sign_off_all(database: Path, now: str) -> None:
+    """Sign off the servers in a copy that was looked over: they ran when it was made, and never had it open."""
+    async with connected(database) as connection:
+        sql = "UPDATE server_runs SET ended_at = :now WHERE ended_at IS NULL AND checked_at IS NULL"
+        await connection.batch((sql, {"now": now}))
 
 
 async def unfinished(db: Reader) -> list[Unfinished]:
