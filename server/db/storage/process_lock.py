@@ -7,6 +7,7 @@ process that is gone, or another one with its number, for a user.
 
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Generator
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 20.0  # of a start, for who has the database for itself; clients give up on a call after a minute
 PAUSE_SECONDS = 0.05
+NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")  # of a use; what is stored may be anything, a path too
 
 
 class User(NamedTuple):
@@ -123,7 +125,7 @@ def users(database: Path) -> list[User]:
 
 def is_in_use(database: Path, name: str) -> bool:
     """Return whether the process that a name was given to still uses the database."""
-    return _user(database.parent / PROCESSES / name) is not None
+    return bool(NAME.fullmatch(name)) and _user(database.parent / PROCESSES / name) is not None
 
 
 def _user(path: Path) -> User | None:

@@ -18,7 +18,7 @@ from server import left_behind
 from server.confined.folder import OpenFolder, translated
 from server.db.audit import events
 from server.db.gates import approvals
-from server.db.storage.connection import Transaction
+from server.db.storage.connection import Database, Transaction
 from server.db.terminal import allowlist, runs, servers
 from server.errors import Conflict, NotAllowed, ProjectMemoryError
 from server.models.approvals import Need
@@ -89,13 +89,13 @@ async def ordered(
     `script` is the name of the build script that it is, if it is one.
     """
     allowed_by = await _permission(tx, workspace_id, what, timeout_seconds)
-    left_behind.end(await servers.lose_lost(tx))
+    left_behind.end(await servers.lose_lost(call.db, tx))
     run_id = await runs.insert(
         tx,
         workspace_id=workspace_id,
         kind="build_script" if script else "terminal",
         name=(script or command_rules.joined(what.vector))[:500],
-        server=servers.ours(),
+        server=servers.ours(call.db),
         arguments=what.as_json,
         allowed_by=allowed_by,
     )
@@ -133,7 +133,7 @@ async def carried_out(call: Call, result: dict[str, Any]) -> dict[str, Any]:
             raise
         return {**result, **await _watched(call, found, result)}
     known = call.processes.find(run_id)  # the call is sent again: nothing is run twice
-    return {**result, **(told(known) if known else row_told(await runs.require(call.db, run_id)))}
+    return {**result, **(told(known) if known else row_told(call.db, await runs.require(call.db, run_id)))}
 
 
 async def _started(call: Call, result: Mapping[str, Any]) -> Running:
@@ -217,9 +217,9 @@ def told(found: Running, since: tuple[int, int] | None = None, most: int = SHOWN
     return how
 
 
-def row_told(row: RunRow) -> dict[str, Any]:
+def row_told(db: Database, row: RunRow) -> dict[str, Any]:
     """Return a run of another server, or of long ago, of which no output is left."""
-    status = "lost" if row.status == "running" and servers.is_gone(row.server or "") else row.status
+    status = "lost" if row.status == "running" and servers.is_gone(db, row.server) else row.status
     how = {"running": status == "running", "status": status, "exit_code": row.exit_code, "ended_by": row.ended_by}
     how |= {"stdout_bytes": row.stdout_bytes, "stderr_bytes": row.stderr_bytes, "error": row.error}
     return {**how, "started_at": row.started_at, "finished_at": row.finished_at, "hint": "Its output is not kept."}

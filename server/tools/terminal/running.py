@@ -74,7 +74,7 @@ async def read_output(
     told = {"workspace_id": await call.workspace_id(call.db, row.workspace_id), "run_id": run_id}
     found = call.processes.find(run_id)
     if found is None:
-        return {**told, "command": row.arguments.get("vector"), **execution.row_told(row)}
+        return {**told, "command": row.arguments.get("vector"), **execution.row_told(call.db, row)}
     with call.waits.at_most(wait_seconds):
         await found.done.wait()
     room = max(call.shared.max_bytes // 3, 100)  # control characters take six bytes each
@@ -102,9 +102,9 @@ async def kill(call: Call, *, run_id: Id) -> dict[str, Any]:
     async with call.write() as tx:
         row = await runs.require(tx, run_id)
         workspace_id = await call.workspace_id(tx, row.workspace_id)
-        left_behind.end(await servers.lose_lost(tx))
+        left_behind.end(await servers.lose_lost(call.db, tx))
         found = call.processes.find(run_id)
-        is_over = found.is_over if found else row.status != "running" or servers.is_gone(row.server or "")
+        is_over = found.is_over if found else row.status != "running" or servers.is_gone(call.db, row.server)
         if found is None and not is_over:
             raise NotAllowed(f"{run_id} runs under another server, which alone can end it; it ends with that server.")
         if not is_over:
