@@ -247,9 +247,9 @@ def is_to_narrow(path: Path) -> bool:
     return is_ours(path) and (path.is_dir() if path.name in FOLDERS else path.is_file())
 
 
-def configure_logging(settings: Settings) -> None:
-    """Send the log to stderr; stdout belongs to the protocol."""
-    handler = logging.StreamHandler()
+def configure_logging(settings: Settings, handler: logging.Handler | None = None) -> None:
+    """Send the log to stderr, unless somewhere else; stdout belongs to the protocol."""
+    handler = handler or logging.StreamHandler()
     handler.setFormatter(LogLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 

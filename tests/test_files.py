@@ -171,6 +171,7 @@ ELSEWHERE = {
     "db/upkeep/read_only.py": "a copy in a temporary folder of its owner, where only a copy can be read",
     "cli/stores/import_.py": "a report to what is no file, and the look whether one can be written, 0600",
     "confined/folder.py": "files of a project, relative to the descriptor of their folder",
+    "cli/serving/background.py": "what a server says that starts in the background, behind an empty file of ours",
     "cli/demo.py": "the demo's own folder",
 }
 WAYS = ("write_text", "write_bytes", "copy2", "copyfile", "copytree", "O_CREAT")

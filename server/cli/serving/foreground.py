@@ -2,6 +2,8 @@
 
 import os
 import sys
+from functools import partial
+from logging.handlers import RotatingFileHandler
 
 from server import __version__, files
 from server.cli import person
@@ -9,7 +11,7 @@ from server.cli.serving import running
 from server.db.storage.clock import Clock
 from server.errors import InvalidArguments
 from server.models.base import timestamp
-from server.settings import Flags, configure_logging, load
+from server.settings import Flags, Settings, configure_logging, load
 from server.tools.commands import command
 from server.web import serving
 from server.web.links import new_link
@@ -17,8 +19,11 @@ from server.web.places import identity, listening
 from server.web.places.addresses import ServeOptions, addresses, own_url
 from server.web.site import Site
 
+LOG_BYTES = 1024 * 1024
+OLDER_LOGS = 2
 
-def run(flags: Flags, options: ServeOptions) -> int:
+
+def run(flags: Flags, options: ServeOptions, *, to_file: bool = False) -> int:
     """Serve until a signal asks to end; return the exit code."""
     settings = load(flags)
     options.check()
@@ -27,8 +32,8 @@ def run(flags: Flags, options: ServeOptions) -> int:
             "`serve` keeps in the database who is let in, so it does not take --read-only. Give out tokens with the "
             "role reader instead."
         )
-    configure_logging(settings)
     files.make_folder(identity.folder(settings))
+    configure_logging(settings, _log_file(settings) if to_file else None)
     with running.lock(settings):
         kept = identity.load(settings)
         sockets = listening.listen(options.address, kept.port if options.port is None else options.port)
@@ -39,10 +44,10 @@ def run(flags: Flags, options: ServeOptions) -> int:
         own = own_url(options, port)
 
         async def tell(site: Site) -> None:
-            now = timestamp(Clock()())
-            running.write(
-                settings, running.RunningServer(os.getpid(), port, __version__, now, site.nonce, own, places.home)
-            )
+            now, words = timestamp(Clock()()), options.words()
+            ours = running.RunningServer(os.getpid(), port, __version__, now, site.nonce, own, places.home, words)
+            running.write(settings, ours)
+            site.state.store.waits.at_end(partial(running.forget, settings))
             print(f"Serving {settings.database}", f"MCP: {own}/mcp (with a token)", sep="\n", flush=True)
             if sys.stdout.isatty() and person.sign_of_an_agent(os.environ) is None:
                 print(f"Dashboard, within a minute: {await new_link(await site.state.store.open(), places.home)}")
@@ -50,3 +55,10 @@ def run(flags: Flags, options: ServeOptions) -> int:
                 print(f"Dashboard: {places.home} (for a link: {command(settings, 'serve', 'open')})", flush=True)
 
         return serving.run(settings, serving.Place(options, places, sockets, kept.seal_key()), tell)
+
+
+def _log_file(settings: Settings) -> RotatingFileHandler:
+    path = identity.folder(settings) / running.LOG
+    if not path.exists():
+        files.replace(path, "")
+    return RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=OLDER_LOGS, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 import os
 import secrets
 import ssl
@@ -18,8 +19,13 @@ from server.settings import Settings
 from server.web.health import proof
 from server.web.places.identity import folder
 
+logger = logging.getLogger(__name__)
+
 LOCK = "lock"
 RUNNING = "running.json"
+LOG = "serve.log"  # of one in the background, with two older ones
+OUTPUT = "serve.out"  # what the last one in the background said besides
+TO_FILE = "--log-to-file"
 ASK_SECONDS = 2.0
 
 
@@ -34,6 +40,7 @@ class RunningServer:
     nonce: str = field(repr=False)
     url: str
     home: str
+    options: list[str]
 
 
 @contextmanager
@@ -42,15 +49,22 @@ def lock(settings: Settings) -> Generator[None]:
     handle = lockable(folder(settings) / LOCK)
     try:
         if not locked(handle, exclusive=True):
-            found = read(settings)
-            where = f" at {found.url}, pid {found.pid}" if found else ""
-            raise Conflict(f"This data root is served already{where}. `project-memory serve status` says more.")
-        try:
-            yield
-        finally:
-            (folder(settings) / RUNNING).unlink(missing_ok=True)
+            raise Conflict(f"This data root is served already{place(read(settings))}. `serve status` says more.")
+        if last := read(settings):
+            logger.warning("the last server (pid %d) left without signing off", last.pid)
+        yield
     finally:
         os.close(handle)
+
+
+def place(running: RunningServer | None) -> str:
+    """Return where a server runs, as a part of a sentence."""
+    return f" at {running.url}, pid {running.pid}" if running else ""
+
+
+def forget(settings: Settings) -> None:
+    """Sign off."""
+    (folder(settings) / RUNNING).unlink(missing_ok=True)
 
 
 def is_locked(settings: Settings) -> bool:

@@ -1,7 +1,7 @@
 """Where a server listens, what it is called there, and what is refused because of that."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +31,15 @@ class ServeOptions:
     @property
     def has_host_tools(self) -> bool:
         return self.allow_host_tools or not self.is_public
+
+    def words(self) -> list[str]:
+        """Return the options as a command line has them, without those that are as they are anyway."""
+        told: list[str] = []
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value != one.default:
+                told += [f"--{one.name.replace('_', '-')}", *([] if value is True else [str(value)])]
+        return told
 
     def check(self) -> None:
         """Refuse what would send secrets in the clear, or be reached by nobody."""
