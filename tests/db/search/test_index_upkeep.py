@@ -25,7 +25,8 @@ async def write(db: Database, until: int) -> int:
         if await pieces(db) >= until:
             return number
         async with db.transaction() as tx:
-            await plans.insert(tx, workspace_id=workspace_id, title=f"Fog {number}")
+            words = " ".join(f"word{number}x{n}" for n in range(1000))  # some pages: one piece is larger from the start
+            await plans.insert(tx, workspace_id=workspace_id, title=f"Fog {number}", description=words)
     raise AssertionError(f"{await pieces(db)} pieces after {MOST_COMMITS} commits")
 
 

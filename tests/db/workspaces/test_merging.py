@@ -15,8 +15,9 @@ from tests.exporters.test_documents import fill_the_rest
 
 __all__ = ["store"]
 
-# Rows that go with the folder of the source, and those that say what a workspace is.
-OTHERS = {"workspaces", "workspace_aliases", *merging.OF_FOLDER, "file_changes"}
+# Rows that go with the folder of the source, those that say what a workspace is, and links of programs: one to the
+# workspace that becomes the program's own goes.
+OTHERS = {"workspaces", "workspace_aliases", *merging.OF_FOLDER, "file_changes", "program_workspace_links"}
 NOW = "2030-01-02T03:04:05.678Z"
 
 
@@ -123,13 +124,13 @@ async def test_families_are_joined_without_a_circle(db: Database) -> None:
 
 async def test_links_and_files_that_both_have_stand_once_and_none_is_lost(db: Database) -> None:
     async with db.transaction() as tx:
-        source, target = [(await workspaces.insert(tx, path=f"/srv/{n}", name=n)).workspace_id for n in "ab"]
+        source, target, third = [(await workspaces.insert(tx, path=f"/srv/{n}", name=n)).workspace_id for n in "abc"]
         await tx.run(
             """
             INSERT INTO programs (program_id, workspace_id, title, created_at, updated_at)
             VALUES ('p', :w, 't', :n, :n)
             """,
-            {"w": target, "n": NOW},
+            {"w": third, "n": NOW},
         )
         await tx.run(
             """
