@@ -69,7 +69,10 @@ def _refuse_options(context: typer.Context) -> None:
 
 @serve_app.command("start", context_settings=PASSED_ON)
 def start_in_background(context: typer.Context) -> None:
-    """Start a server in the background, with the options of `serve`; return when it answers."""
+    """Start a server in the background.
+
+    It takes the options of `serve`, and the command ends when the server answers.
+    """
     from server.cli.serving import background
 
     raise typer.Exit(background.start(context.obj, context.args))
@@ -85,7 +88,10 @@ def stop_background(context: typer.Context) -> None:
 
 @serve_app.command("restart", context_settings=PASSED_ON)
 def restart_in_background(context: typer.Context) -> None:
-    """End the server that runs and start it anew, with its options, or those that are given."""
+    """End the server that runs, and start it anew.
+
+    Its options stay as they are, but for those that are given.
+    """
     from server.cli.serving import background
 
     raise typer.Exit(background.restart(context.obj, context.args))
@@ -161,14 +167,17 @@ def revoke_browser(
 
 
 service_app = typer.Typer(help="The server started by the system when you log in.", rich_markup_mode=None)
-app.add_typer(service_app, name="service")
+app.add_typer(service_app, name="service", rich_help_panel=SET_UP)
 
 
 @service_app.command("install")
 def install_service(
     context: typer.Context, *, yes: Annotated[bool, typer.Option("--yes", help="write it without a question")] = False
 ) -> None:
-    """Show a systemd unit, a LaunchAgent or a Windows task, and write it."""
+    """Let the system start the server.
+
+    Shows a systemd unit, a LaunchAgent or a Windows task, and writes it after a yes.
+    """
     from server.cli.serving import login_start
 
     raise typer.Exit(login_start.install(context.obj, yes=yes))
