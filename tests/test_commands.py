@@ -12,8 +12,8 @@ from tests import legacy_store
 
 ODD = """it's a "folder" $HOME `x` with; odd & names"""
 LITERAL = re.compile(r"python3? -m server")
-# The docstring that says what the module is.
-ELSEWHERE = {"__main__.py", "cli/setup/editors.py"}
+# Docstrings that say what a module is, or why a plain command is not enough.
+ELSEWHERE = {"__main__.py", "cli/setup/launching.py"}
 
 
 @pytest.mark.parametrize("name", ["plain", ODD])
