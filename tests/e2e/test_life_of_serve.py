@@ -230,7 +230,7 @@ def test_an_agent_gets_no_link_and_a_person_does(settings: Settings, serve: Serv
 def test_a_token_takes_a_person_who_types_the_code(settings: Settings, serve: Serve) -> None:
     refused = serve("token", "add", "ci", "--role", "agent")
     terminal = Terminal(settings.data_root, "serve", "token", "add", "ci", "--role", "reader")
-    terminal.type(terminal.read_to(r"Type (\w{4}) to add the token")[1])
+    terminal.type_code()
     secret = terminal.read_to(r"(pmt_[\w-]{40,})")[1]
     terminal.end()
     listed = serve("token", "list")
