@@ -341,7 +341,9 @@ def test_no_comment_puts_work_off() -> None:
 
 
 def writes(statement: ast.AST) -> bool:
-    return isinstance(statement, ast.AsyncWith) and ast.unparse(statement.items[0].context_expr) == "call.write()"
+    return isinstance(statement, ast.AsyncWith) and ast.unparse(statement.items[0].context_expr).startswith(
+        "call.write("
+    )
 
 
 def test_an_action_has_one_transaction_and_waits_for_nothing_behind_it() -> None:
@@ -366,3 +368,12 @@ def test_no_room_is_called_after_nothing_in_particular() -> None:
 
 def test_a_module_says_what_lives_in_it() -> None:
     assert [name_of(path) for path in FILES if not ast.get_docstring(tree(path))] == []
+
+
+def test_a_test_file_has_a_name_of_its_own() -> None:
+    """Two of one name cannot be collected in one run."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        homes[path.name].append(path.relative_to(ROOT).as_posix())
+
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}

@@ -46,6 +46,7 @@ async def test_the_columns_of_json_and_of_bytes_are_those_of_the_schema(db: Data
         "change",
         "flags",
         "input_schema",
+        "problems",
         "schema",
     } == (JSON_COLUMNS)
     assert {name for sql in tables for name in re.findall(r"^\s*(\w+) BLOB", sql, re.MULTILINE)} == BYTES_COLUMNS
