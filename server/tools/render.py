@@ -60,6 +60,12 @@ class Result:
     hints: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+class EncodedItem(str):
+    """An item of a list that is JSON text already: what is measured and may be cut again is encoded once."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Budget:
     """How many bytes a result may take, and from which character on an over-long value is wanted.
@@ -107,8 +113,9 @@ def render(result: object, budget: Budget) -> str:
         if budget.offset:
             raise InvalidArguments("'offset' continues a cut value. This is a list: it goes on with its next_cursor.")
         items = [_readable(result, row, lean(row)) for row in result.rows[: result.limit]]
-        text = _text(_page(result, items, len(items)))
-        return text if _fits(text, budget) else _text(_fit_page(result, items, budget))
+        lines = [EncodedItem(encode(item)) for item in items]
+        text = _text(_page(result, lines, len(lines)))
+        return text if _fits(text, budget) else _text(_fit_page(result, items, lines, budget))
     parts = result.parts if isinstance(result, Result) else result
     payload: dict[str, Any] = lean(parts) if isinstance(parts, Model) else _named(cast(dict[str, object], parts))
     text = _text(payload)
@@ -173,15 +180,15 @@ def decode_cursor(cursor: str | None, order: str, length: int) -> list[str | int
     return cast(list[str | int], parts)[1:]
 
 
-def _fit_page(page: Page, items: list[Any], budget: Budget) -> dict[str, Any]:
+def _fit_page(page: Page, items: list[Any], lines: list[EncodedItem], budget: Budget) -> dict[str, Any]:
     """Return as many rows as fit, but at least one, however small the budget: then its long values are shortened."""
     room = budget.max_bytes - length(_page(page, [], 0)) - SLACK_BYTES
-    kept = max(affordable(items, room), 1)
-    while (excess := length(payload := _page(page, items, kept)) - budget.max_bytes) > 0 and kept > 1:
+    kept = max(affordable(lines, room), 1)
+    while (excess := length(payload := _page(page, lines, kept)) - budget.max_bytes) > 0 and kept > 1:
         kept -= 1
     if excess <= 0 or not items:
         return payload
-    room = _size(items[0]) - excess
+    room = _size(lines[0]) - excess
     if not isinstance(items[0], dict):
         return _page(page, [_clip(items[0], room), *items[1:]], 1)
     item = dict(cast(dict[str, Any], items[0]))
@@ -317,8 +324,12 @@ def affordable(items: Sequence[Any], room: int) -> int:
     return len(items)
 
 
+def _encoded(value: object) -> str:
+    return value if isinstance(value, EncodedItem) else encode(value)
+
+
 def _size(value: object) -> int:
-    return len(encode(value).encode("utf-8", "surrogatepass"))
+    return len(_encoded(value).encode("utf-8", "surrogatepass"))
 
 
 def length(payload: dict[str, Any]) -> int:
@@ -334,4 +345,4 @@ def _text(payload: dict[str, Any]) -> str:
 def _lines(value: object) -> str:
     if not isinstance(value, list) or not value:
         return encode(cast(object, value))
-    return "[\n" + ",\n".join(map(encode, cast(list[object], value))) + "\n]"
+    return "[\n" + ",\n".join(map(_encoded, cast(list[object], value))) + "\n]"
