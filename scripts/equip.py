@@ -1,6 +1,7 @@
-"""Install what `./scripts/test --browser` runs besides Python: clients that others wrote, each in a folder of its own.
+"""Install what `./scripts/test --browser` runs besides Python: a browser, and clients that others wrote.
 
-A folder of tests/clients with a `requirements.txt` or a `package.json` is a client, and that file pins its version.
+The browser is the system's, from its own packages. A folder of tests/clients with a `requirements.txt` or a
+`package.json` is a client, and that file pins its version; each is installed in a folder of its own.
 What cannot be installed is told on stdout, a line each; then the exit code is 1.
 """
 
@@ -10,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = ROOT / "tests" / "clients"
@@ -87,6 +90,18 @@ def _run(*words: str) -> None:
         raise CannotInstall(" ".join(told[-3:]) or f"{words[0]} ended with {done.returncode}")
 
 
+def install_browser() -> None:
+    """Install Chromium with the system's packages, unless it is there."""
+    if chromium.executable():
+        return
+    commands = chromium.installation()
+    if not commands:
+        raise CannotInstall("no chromium on PATH, and no apt-get that may install it")
+    print("installing chromium", file=sys.stderr)
+    for words in commands:
+        _run(*words)
+
+
 def _copy_program(client: str) -> None:
     for program in CLIENTS.joinpath(client).glob("*.mjs"):
         shutil.copy(program, CACHE / client)
@@ -94,6 +109,10 @@ def _copy_program(client: str) -> None:
 
 def main() -> int:
     missing = dict[str, str]()
+    try:
+        install_browser()
+    except CannotInstall as error:
+        missing["chromium"] = str(error)
     for client in clients():
         try:
             if not is_ready(client):

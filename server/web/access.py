@@ -36,7 +36,9 @@ async def visitor(db: Database, places: Addresses, method: str, headers: Headers
         return await _by_token(db, told)
     secret = _cookie(headers, cookie_name(places))
     if secret is None:
-        return Visitor("nobody", reason="Send `Authorization: Bearer` and a token.")
+        return Visitor(
+            "nobody", reason="Neither a token (`Authorization: Bearer`) nor the cookie of a browser came with this."
+        )
     if headers.get("host", "").lower() != places.home_host:
         return Visitor("nobody", reason=f"A browser is known at {places.home} alone.")
     if not _is_own_page(method, headers):

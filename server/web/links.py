@@ -1,6 +1,5 @@
 """Links that let a browser in: a code that is good once, redeemed by the button of a page, and the cookie for it."""
 
-import html
 import secrets
 from urllib.parse import parse_qs
 
@@ -11,23 +10,17 @@ from starlette.routing import Route
 from server.db.access import web_sessions
 from server.db.storage.connection import Database
 from server.models.base import new_id
+from server.web import rendering
 from server.web.access import cookie_name, digest
 from server.web.places.addresses import Addresses
 from server.web.site import site_of, visitor_of
 
 ENTER = "/enter"
 BROWSER_SHOWN = 200
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><title>Project Memory</title></head>
-<body><main><h1>Project Memory</h1>{body}</main></body></html>
-"""
-ASK = """<p>Let this browser in? It stays so for 30 days from its last visit.</p>
-<form method="post" action="/enter"><input type="hidden" name="code" value="{code}">
-<button type="submit">Let this browser in</button></form>"""
-OVER = """<p>This link was used already, or it is older than a minute.
-Get a new one in a terminal: <code>project-memory serve open</code></p>"""
-STRANGE = """<p>This did not come from the page of the link. Open the link itself, and press its button.</p>"""
+OVER = "This link was used already, or it is older than a minute."
+STRANGE = "This did not come from the page of the link. Open the link itself, and press its button."
+NOT_LET_IN = "This browser is not let in"
+LEFT = "This browser is not let in any more"
 
 
 async def new_link(db: Database, home: str) -> str:
@@ -49,7 +42,7 @@ def routes() -> list[Route]:
 async def ask(request: Request) -> Response:
     """Show the button. To look at a link changes nothing: browsers and mail programs fetch what nobody clicked."""
     code = request.query_params.get("code", "")
-    return _page(ASK.format(code=html.escape(code)))
+    return _page("Let this browser in?", code=code)
 
 
 async def redeem(request: Request) -> Response:
@@ -57,9 +50,9 @@ async def redeem(request: Request) -> Response:
     site = site_of(request)
     places = site.addresses
     if request.headers.get("host", "").lower() != places.home_host:
-        return _page(STRANGE, 403)
+        return _page(NOT_LET_IN, 403, reason=STRANGE)
     if request.headers.get("sec-fetch-site") != "same-origin":
-        return _page(STRANGE, 403)
+        return _page(NOT_LET_IN, 403, reason=STRANGE)
     code = parse_qs((await request.body()).decode("utf-8", "replace")).get("code", [""])[0]
     secret, browser = secrets.token_urlsafe(32), request.headers.get("user-agent", "")[:BROWSER_SHOWN]
     db = await site.state.store.open()
@@ -68,7 +61,7 @@ async def redeem(request: Request) -> Response:
         if is_good:
             await web_sessions.add(tx, new_id("web"), digest(secret), browser)
     if not is_good:
-        return _page(OVER, 403)
+        return _page(NOT_LET_IN, 403, reason=OVER)
     answer = RedirectResponse("/", status_code=303)
     set_cookie(answer, places, secret)
     return answer
@@ -82,7 +75,7 @@ async def leave(request: Request) -> Response:
         db = await site.state.store.open()
         async with db.transaction() as tx:
             await web_sessions.revoke(tx, who.name)
-    answer = _page("<p>This browser is not let in any more.</p>")
+    answer = _page(LEFT)
     answer.delete_cookie(cookie_name(site.addresses), path="/", secure=site.addresses.is_secure, httponly=True)
     return answer
 
@@ -100,5 +93,5 @@ def set_cookie(answer: Response, places: Addresses, secret: str) -> None:
     )
 
 
-def _page(body: str, status: int = 200) -> HTMLResponse:
-    return HTMLResponse(PAGE.format(body=body), status)
+def _page(title: str, status: int = 200, **told: str) -> HTMLResponse:
+    return HTMLResponse(rendering.page("outside.html", title=title, **told), status)

@@ -24,6 +24,7 @@ async def ask(visit: Visit) -> Response:
     action = _action(visit)
     known = dict(visit.request.query_params)
     back = local(known.pop(HOME, "/"))
+    _refuse_strange(action, known)
     fields = [_field(param, known) for name, param in action.params.items() if name not in UNASKED]
     return visit.page("form.html", action=action, fields=fields, back=back)
 
@@ -74,11 +75,15 @@ def _field(param: Param, known: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _arguments(action: Action, sent: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments that a form means: a field that is left empty says nothing."""
+def _refuse_strange(action: Action, sent: Mapping[str, str]) -> None:
     unknown = sorted(sent.keys() - action.params.keys())
     if unknown:
         raise InvalidArguments(f"{action.tool} {action.name} has no parameter {unknown[0][:80]!r}.")
+
+
+def _arguments(action: Action, sent: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments that a form means: a field that is left empty says nothing."""
+    _refuse_strange(action, sent)
     return {name: _value(action.params[name], text) for name, text in sent.items() if text.strip()}
 
 

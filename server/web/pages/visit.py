@@ -26,6 +26,7 @@ class Visit:
     """What a page works with."""
 
     request: Request
+    newest: int  # event that what the page shows has for certain
 
     @property
     def site(self) -> Site:
@@ -58,7 +59,14 @@ class Visit:
         return dict(parse_qsl(body, keep_blank_values=True))
 
     def page(self, template: str, /, status: int = 200, **values: Any) -> Response:
-        return HTMLResponse(rendering.page(template, here=self.here, version=__version__, **values), status)
+        """Return a page. An answer to something that was sent stays as it is: asked for anew, it is another page."""
+        told = {
+            "here": self.here,
+            "version": __version__,
+            "newest": self.newest,
+            "is_still": self.request.method != "GET",
+        }
+        return HTMLResponse(rendering.page(template, **told, **values), status)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
@@ -68,10 +76,10 @@ def route(path: str, handler: Handler, *methods: str) -> Route:
     """Return the route of a page, which the owner alone sees. What goes wrong is told on a page too."""
 
     async def answered(request: Request) -> Response:
-        visit = Visit(request)
+        visit = Visit(request, site_of(request).hub.position)
         who = visitor_of(request)
         if who.role != "owner":
-            return visit.page("stranger.html", 401, reason=who.reason)
+            return visit.page("outside.html", 401, title="This browser is not let in", reason=who.reason)
         try:
             return await handler(visit)
         except ProjectMemoryError as error:

@@ -72,6 +72,7 @@
     node.nodeType === Node.ELEMENT_NODE && (node.contains(document.activeElement) && document.activeElement.matches(TYPED) || [...node.querySelectorAll("input:not([type=hidden]), textarea")].some(changed));
 
   async function renew(address = location.href) {
+    if ("still" in $("#main").dataset) return;
     if (busy) return void (missed = address);
     busy = true;
     const mine = ++asked;
@@ -96,8 +97,7 @@
 
   let timer = 0;
   function soon() {
-    clearTimeout(timer);
-    timer = setTimeout(() => renew(), 250);
+    timer ||= setTimeout(() => ((timer = 0), renew()), 250); // not put off by what comes meanwhile, which may never end
   }
 
   // Search as one types
@@ -112,40 +112,63 @@
     }, 250);
   });
 
-  // One stream for all tabs of this browser: who has the lock reads it and tells the others.
+  // One stream for all tabs of this browser: who has the lock reads it and tells the others. `seen` is the newest event
+  // that this page has, or was told of: a tab that takes over, or comes later, goes on from there.
   const channel = new BroadcastChannel("events");
+  let seen = Number(document.body.dataset.event);
+  let leads = false;
   let stale = false;
-  const look = () => (document.hidden ? (stale = true) : soon());
-  channel.addEventListener("message", look);
+
+  function look() {
+    if (document.hidden) stale = true;
+    else soon();
+  }
+  function hear({ id, is_reset }) {
+    if (!is_reset && !(id > seen)) return;
+    seen = id;
+    look();
+  }
+  function show_life(is_live) {
+    $("#live").hidden = false;
+    $("#live").classList.toggle("lost", !is_live);
+    $("#live").textContent = is_live ? "live" : "not connected";
+  }
+  function tell(what) {
+    if (what.id !== undefined) hear(what);
+    if (what.is_live !== undefined) show_life(what.is_live);
+  }
+  channel.addEventListener("message", ({ data }) => {
+    if (!data.asks) tell(data);
+    else if (leads) channel.postMessage({ id: seen, is_live: !$("#live").classList.contains("lost") });
+  });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && stale) {
       stale = false;
       soon();
     }
   });
+  setInterval(look, 30_000); // leases run out, and hours pass, without an event
 
   function follow() {
     return new Promise((over) => {
-      const stream = new EventSource("/events");
-      const told = () => {
-        look();
-        channel.postMessage("changed");
-      };
-      let was_lost = false;
-      stream.addEventListener("open", () => {
-        $("#live").hidden = false;
-        if (was_lost) told();
-      });
+      const stream = new EventSource(`/events?since_id=${seen}`);
+      const say = (what) => (tell(what), channel.postMessage(what));
+      leads = true;
+      stream.addEventListener("open", () => say({ is_live: true }));
+      stream.addEventListener("message", (event) => say({ id: Number(event.lastEventId) }));
+      stream.addEventListener("reset", (event) => say({ id: Number(event.lastEventId), is_reset: true }));
       stream.addEventListener("error", () => {
-        $("#live").hidden = was_lost = true;
+        say({ is_live: false });
         if (stream.readyState === EventSource.CLOSED) setTimeout(over, 10_000);
       });
-      for (const name of ["message", "reset"]) stream.addEventListener(name, told);
-      addEventListener("pagehide", () => (stream.close(), over()), { once: true });
+      addEventListener("pagehide", () => (stream.close(), (leads = false), over(true)), { once: true });
     });
   }
-  if (navigator.locks) {
-    const again = () => navigator.locks.request("events", follow).then(again);
-    again();
+  async function read_on() {
+    const one_more = () => (navigator.locks ? navigator.locks.request("events", follow) : follow());
+    while (!(await one_more()));
   }
+  addEventListener("pageshow", (event) => event.persisted && (look(), read_on()));
+  channel.postMessage({ asks: true });
+  read_on();
 })();
