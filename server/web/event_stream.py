@@ -1,7 +1,8 @@
 """`/events`: what changes, as server-sent events that go on where they were broken off."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 
 import anyio
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from server.db.audit import events
 from server.db.audit.events import Feed
 from server.db.upkeep import outlived
 from server.models.events import ENTITIES, TYPES, types_of
+from server.web import access
 from server.web.following import Hub, StreamReader, frame
 from server.web.guard import LASTING, refusal, unknown
 from server.web.limits import MOST_FOLLOWERS
@@ -46,10 +48,19 @@ async def follow(request: Request) -> Response:
     if site.hub.followers >= MOST_FOLLOWERS:
         return refusal(503, "busy", f"{MOST_FOLLOWERS} readers follow already.", **{"retry-after": "5"})
     wanted = Feed(told.get("workspace"), told.get("plan"), types_of(types))
-    return EventStream(_frames(site, wanted, int(since) if since is not None else None))
+    frames = _frames(site, wanted, int(since) if since is not None else None, partial(_is_let_in, site, request))
+    return EventStream(frames)
 
 
-async def _frames(site: Site, wanted: Feed, since: int | None) -> AsyncGenerator[bytes]:
+async def _is_let_in(site: Site, request: Request) -> bool:
+    """Return whether who opened the stream would still be let in: a token may have been revoked, a browser left."""
+    db = await site.state.store.open()
+    return (await access.visitor(db, site.addresses, request.method, request.headers)).role != "nobody"
+
+
+async def _frames(
+    site: Site, wanted: Feed, since: int | None, is_let_in: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[bytes]:
     """Yield what goes over the line: follow first, then read the log up to there, so that nothing falls between."""
     hub = site.hub
     with hub.follow(wanted) as follower:
@@ -65,12 +76,19 @@ async def _frames(site: Site, wanted: Feed, since: int | None) -> AsyncGenerator
             found = await events.after(db, wanted, sent, limit=PAGE)
             yield b"".join(map(frame, found))
             sent = found[-1].event_id if len(found) == PAGE else max(start, found[-1].event_id if found else 0)
-        async for told in _live(hub, follower, sent):
+        async for told in _live(hub, follower, sent, is_let_in):
             yield told
 
 
-async def _live(hub: Hub, follower: StreamReader, sent: int) -> AsyncIterator[bytes]:
+async def _live(
+    hub: Hub, follower: StreamReader, sent: int, is_let_in: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[bytes]:
+    asked_at = anyio.current_time()
     while not hub.is_over:
+        if anyio.current_time() - asked_at >= BEAT_SECONDS:
+            if not await is_let_in():
+                return
+            asked_at = anyio.current_time()
         if follower.is_cut_off:
             yield _reset(hub.position)
             return

@@ -10,6 +10,7 @@ import anyio
 import httpx2
 import pytest
 
+from server.db.access import tokens
 from server.db.audit import events
 from server.db.storage.connection import Database
 from server.models.events import Event, Origin
@@ -175,6 +176,22 @@ async def test_who_asks_for_what_was_trimmed_is_told_to_begin_anew(served: Serve
     assert late.last_id == str(newest)
     assert after == [newest - 2, newest - 1, newest]
     assert unconcerned == [next_]
+
+
+async def test_a_stream_ends_when_its_token_is_revoked(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.05)
+    db = await served.site.state.store.open()
+    last = await log(db)
+    async with reading(served, last=str(last)) as reader:
+        await log(db)
+        had = await reader.ids(1)
+        async with db.transaction() as tx:
+            for token in await tokens.all_(tx):
+                await tokens.revoke(tx, token.name)
+        with pytest.raises(EOFError):
+            await reader.next()
+
+    assert had == [last + 1]
 
 
 async def test_an_id_of_another_database_begins_anew(served: Served) -> None:
