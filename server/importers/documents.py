@@ -30,6 +30,7 @@ KEY_LENGTHS = {
     "workspace_agents": 2,
     "import_rows": 2,
     "deployed_files": 4,
+    "step_counts": 2,
 }
 NUMBERED = {"event_log": "event_id", "update_log": "log_id"}
 DEFINITIONS = ("agent_definitions", "instruction_files", "skill_definitions")

@@ -192,3 +192,8 @@ def _shown(row: StepRow, names: Iterable[str]) -> dict[str, Any]:
     if row.type == USUAL_TYPE:
         del shown["type"]
     return shown
+
+
+def still_open(rows: Iterable[StepRow]) -> int:
+    """Return how many of these steps are open."""
+    return sum(not row.closed for row in rows)

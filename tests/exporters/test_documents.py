@@ -87,6 +87,7 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
     await insert(tx, "program_workspace_links", program_id="prog_1", created_at=NOW, **place)
     await insert(tx, "program_risks", risk_id="risk_1", program_id="prog_1", title="late", **TIMES)
     await insert(tx, "messages", message_id="msg_1", to_agent="B", content="hello", **place, **TIMES)
+    await insert(tx, "step_counts", plan_id=made.plan_id, day=NOW[:10], added=2, dropped=1, finished=1)
     lease = {"lease_expires_at": NOW, "holder": "A", "path": "x/**"}
     await insert(tx, "file_reservations", reservation_id="res_1", **lease, **place, **TIMES)
     entry = {"title": "T", "content": "C", "slug": "s"}

@@ -18,6 +18,8 @@ from server import calls
 from server.db.audit import event_feed
 from server.db.gates import gates
 from server.db.interchange import exports
+from server.db.plans import step_counts
+from server.db.plans.step_counts import StepScope
 from server.db.shared_state import shared_settings
 from server.db.storage.connection import Database
 from server.db.storage.migrations import migrate
@@ -92,6 +94,10 @@ async def work_off(store: ClockedStore, plan_id: str, steps: int = 2) -> None:
         await store.call("memory_plan", "update", status="completed", **here)
 
 
+def counts_of(day: str, **some: int) -> dict[str, Any]:
+    return {"day": day, "added": 0, "dropped": 0, "finished": 0, "reopened": 0, **some}
+
+
 async def ids(db: Database, table: str, column: str) -> set[Any]:
     return {row[0] for row in await db.all(f"SELECT {column} FROM {table}")}
 
@@ -144,11 +150,11 @@ async def test_a_year_of_daily_use_keeps_what_lives_and_stays_small(clocked: Clo
     assert {row[0] for row in old} == {first["plan_id"]}
     assert max(sizes.values()) <= sizes[13] + 20  # no more than after half a year
     day = START.date().isoformat()
-    assert await outlived.steps_by_day(db, plans[0]) == {day: {"added": 2, "finished": 2, "reopened": 0}}
+    assert (await step_counts.history(db, StepScope(plans[0]))).days == [counts_of(day, added=2, finished=2)]
     assert await db.value("SELECT count(*) FROM event_log WHERE plan_id = :id", {"id": plans[0]}) == 0
 
 
-async def test_steps_that_are_added_finished_and_opened_again_are_counted_before_their_events_go(
+async def test_steps_that_are_added_finished_and_opened_again_stay_counted_when_their_events_go(
     clocked: ClockedStore, home: str
 ) -> None:
     db, here = await clocked.open(), {"agent": "tester"}
@@ -159,10 +165,11 @@ async def test_steps_that_are_added_finished_and_opened_again_are_counted_before
     await clocked.call("memory_steps", "add", plan_id=plan_id, steps=[{"task": "c"}, {"task": "d"}], **here)
     for index in (0, 2, 3):
         await clocked.call("memory_steps", "update", plan_id=plan_id, step_index=index, status="done", **here)
-    before = await outlived.steps_by_day(db, plan_id)
-    assert list(before.values()) == [
-        {"added": 2, "finished": 2, "reopened": 0},
-        {"added": 2, "finished": 3, "reopened": 1},
+    before = await step_counts.history(db, StepScope(plan_id))
+    second = (START + timedelta(days=1)).date().isoformat()
+    assert before.days == [
+        counts_of(START.date().isoformat(), added=2, finished=2),
+        counts_of(second, added=2, finished=3, reopened=1),
     ]
 
     await clocked.call("memory_plan", "update", plan_id=plan_id, status="completed", **here)
@@ -170,9 +177,9 @@ async def test_steps_that_are_added_finished_and_opened_again_are_counted_before
     await plan_of(clocked, home, "A newer one")
     assert (await clocked.trim())["event_log"] > 5
 
-    assert await outlived.steps_by_day(db, plan_id) == before
+    assert await step_counts.history(db, StepScope(plan_id)) == before
     assert await clocked.trim() == {}
-    assert await outlived.steps_by_day(db, plan_id) == before
+    assert await step_counts.history(db, StepScope(plan_id)) == before
 
 
 async def test_who_follows_from_before_what_went_is_told_to_begin_anew(clocked: ClockedStore, home: str) -> None:
@@ -323,7 +330,6 @@ async def test_agents_work_while_much_goes_and_a_follower_misses_nothing_of_thei
     assert seen == sorted(set(seen))
     db = await worker.open()
     assert await db.value("SELECT count(*) FROM memory_entries") == 30
-    assert await db.value("SELECT sum(finished) FROM step_counts") == 7_999
     await worker.close()
     await trimmer.close()
 
@@ -370,10 +376,9 @@ async def test_a_trim_that_is_killed_has_done_whole_transactions_and_the_next_on
     db = await open_store(settings)
     left = await db.value("SELECT count(*) FROM event_log WHERE workspace_id = 'ws_old'")
     assert left == 3_000
-    assert await db.value("SELECT sum(finished) FROM step_counts") == 2_000
     assert [row[0] for row in await db.all("PRAGMA integrity_check")] == ["ok"]
     await trimming.trim(db, settings)
-    assert await db.value("SELECT sum(finished) FROM step_counts") == 4_999
+    assert await db.value("SELECT count(*) FROM event_log WHERE workspace_id = 'ws_old'") == 1  # the newest stays
     await db.close()
 
 

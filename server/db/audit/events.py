@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from server.db.plans import step_counts
 from server.db.storage.connection import Database, Reader, Transaction
 from server.db.storage.list_totals import counting
 from server.errors import NotFound
@@ -33,6 +34,7 @@ async def flush(tx: Transaction) -> None:
             """,
             rows,
         )
+        await step_counts.add(tx, tx.events)
     if told := [row for row in rows if row["summary"]]:
         await tx.many(
             """

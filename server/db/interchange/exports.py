@@ -38,7 +38,6 @@ DERIVED = {
     "web_sessions",
     "trimmed_logs",
     "imported_logs",
-    "step_counts",
     "upkeep_turns",
     "terminal_allowlist",  # what a human allowed here, no import may allow
 }
@@ -61,6 +60,7 @@ PLAN = (
     ("context_items", OF_SESSIONS),
     ("research_documents", OF_SESSIONS),
     ("memory_entries", "scope = 'plan' AND scope_id = :plan_id"),
+    ("step_counts", OF_PLAN),
 )
 
 # What the page of one step shows; {0} stands for the archive, where the plan is in it.

@@ -15,10 +15,10 @@ from server.models.imports import FileEntry, Finding, ImportBatch, ImportedRow, 
 # Tables in an order in which rows can be inserted under the foreign keys.
 TABLES = (
     "workspaces", "workspace_aliases", "programs", "program_workspace_links", "program_risks", "plans",
-    "program_plans", "phases", "steps", "plan_notes", "confirmations", "step_workers", "approvals", "sessions",
-    "lineage", "context_items", "research_documents", "knowledge", "memory_entries", "step_file_edits", "checkpoints",
-    "messages", "build_scripts", "runs", "dependencies", "file_reservations", "trash", "agent_definitions",
-    "instruction_files", "skill_definitions", "event_log", "update_log",
+    "program_plans", "step_counts", "phases", "steps", "plan_notes", "confirmations", "step_workers", "approvals",
+    "sessions", "lineage", "context_items", "research_documents", "knowledge", "memory_entries", "step_file_edits",
+    "checkpoints", "messages", "build_scripts", "runs", "dependencies", "file_reservations", "trash",
+    "agent_definitions", "instruction_files", "skill_definitions", "event_log", "update_log",
 )  # fmt: skip
 LOGS = ("event_log", "update_log")
 # What the database works out by itself is no part of what was imported.

@@ -60,6 +60,7 @@ COMPANIONS = {
     "research_documents": f"(parent_type, parent_id) IN {SESSIONS}",
     "memory_entries": "scope = 'plan' AND scope_id = :plan_id",
     "program_plans": OF_PLAN,
+    "step_counts": OF_PLAN,
 }
 
 

@@ -29,29 +29,6 @@ CAME_BY_IMPORT = """coalesce((
     SELECT i.last_id FROM imported_logs i WHERE i.table_name = '{table}' AND i.first_id <= t.{key}
     ORDER BY i.first_id DESC LIMIT 1
 ), 0) >= t.{key}"""
-COUNTS = """
-    INSERT INTO step_counts (plan_id, day, added, finished, reopened)
-    SELECT t.plan_id, substr(t.timestamp, 1, 10), {sums} FROM event_log t
-    WHERE t.event_id IN (SELECT value FROM json_each(:keys)) AND {counted}
-    GROUP BY 1, 2
-    ON CONFLICT (plan_id, day) DO UPDATE SET added = added + excluded.added, finished = finished + excluded.finished,
-        reopened = reopened + excluded.reopened
-"""
-ADDED = """CASE t.type
-    WHEN 'steps_added' THEN json_array_length(t.data, '$.step_ids')
-    WHEN 'steps_replaced' THEN coalesce(json_array_length(t.data, '$.added'), 0)
-    WHEN 'plan_created' THEN coalesce(t.data ->> 'steps', 0)
-    WHEN 'plans_merged' THEN coalesce(t.data ->> 'steps', 0)
-    ELSE 0 END"""
-WAS_DONE, IS_DONE = (f"t.data ->> '{name}' IN ('done', 'cancelled')" for name in ("from", "to"))
-CHANGED = "t.type = 'step_updated' AND t.data ->> 'to' IS NOT NULL"
-SUMS = {
-    "added": f"sum({ADDED})",
-    "finished": f"sum(CASE WHEN {CHANGED} THEN t.data ->> 'to' = 'done' AND NOT {WAS_DONE} ELSE 0 END)",
-    "reopened": f"sum(CASE WHEN {CHANGED} THEN {WAS_DONE} AND NOT {IS_DONE} ELSE 0 END)",
-}
-COUNTED = """t.plan_id IS NOT NULL
-    AND t.type IN ('steps_added', 'steps_replaced', 'plan_created', 'plans_merged', 'step_updated')"""
 
 
 @dataclass(frozen=True)
@@ -155,12 +132,10 @@ async def remove(db: Database, rule: TrimRule, before: str, keys: Sequence[Seque
 
 
 async def _remove_entries(tx: Transaction, rule: TrimRule, among: str, params: Mapping[str, Any]) -> int:
-    """Remove entries of a log: counted by day before, and the newest of each workspace remembered."""
+    """Remove entries of a log; the newest of each workspace is remembered."""
     [key] = rule.keys
     rows = await tx.all(f"SELECT t.{key} FROM {rule.table} AS t WHERE {among} AND {rule.where}", params)
     gone = {"keys": encode([row[0] for row in rows]), "now": params["now"], "table": rule.table}
-    if rule.table == "event_log":
-        await tx.run(COUNTS.format(sums=", ".join(SUMS.values()), counted=COUNTED), gone)
     mine = f"FROM {rule.table} AS t WHERE t.{key} IN (SELECT value FROM json_each(:keys))"
     await tx.run(
         f"""
@@ -208,19 +183,3 @@ async def take_turn(db: Database, task: str, before: str) -> bool:
 
 async def last_turn(db: Reader, task: str) -> str | None:
     return await db.value("SELECT taken_at FROM upkeep_turns WHERE task = :task", {"task": task})
-
-
-async def steps_by_day(db: Reader, plan_id: str) -> dict[str, dict[str, int]]:
-    """Return what happened to the steps of a plan by day, of events that are there and of those that are gone."""
-    sums = ", ".join(f"{sql} AS {name}" for name, sql in SUMS.items())
-    rows = await db.all(
-        f"""
-        SELECT day, sum(added) AS added, sum(finished) AS finished, sum(reopened) AS reopened FROM (
-            SELECT day, added, finished, reopened FROM step_counts WHERE plan_id = :plan_id
-            UNION ALL SELECT substr(t.timestamp, 1, 10), {sums} FROM event_log t
-            WHERE t.plan_id = :plan_id AND {COUNTED} GROUP BY 1
-        ) AS counts GROUP BY day ORDER BY day
-        """,
-        {"plan_id": plan_id},
-    )
-    return {row["day"]: {name: row[name] for name in SUMS} for row in rows}

@@ -24,6 +24,7 @@ WORDS = {
     "checkpoints": "checkpoints",
     "file_reservations": "file reservations",
     "step_workers": "notes of who worked on a step",
+    "step_counts": "days of which it is known how many steps came and went",
     "approvals": "questions to a human",
     "step_file_edits": "file edits",
     "dependencies": "dependencies other than between steps of a plan and between plans",

@@ -2,6 +2,7 @@
 
 from server.tools.plan import (
     build_scripts,
+    burndown,
     copies,
     dependencies,
     export,
@@ -21,6 +22,7 @@ __all__ = ["ACTIONS", "TOOL"]
 # Each adds its actions to the tool when it is imported.
 ACTIONS = (
     build_scripts,
+    burndown,
     copies,
     dependencies,
     export,

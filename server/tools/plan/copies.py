@@ -8,6 +8,7 @@ from server.db.plans import phases, plan_archive, plan_copies, plan_overview, pl
 from server.db.steps import steps
 from server.db.storage.connection import Transaction
 from server.models.plans import Plan
+from server.models.steps import still_open
 from server.models.text import Id, Line
 from server.tools.common import Call
 from server.tools.plan import drafts
@@ -53,7 +54,7 @@ async def clone_plan(
         progress = await phases.progress(tx, plan.plan_id)
         await dependencies.refresh(tx, [("phase", phase.phase_id) for phase in progress])
         summary = f"Plan {plan.title!r} copied from {source.title!r}"
-        drafts.record(tx, plan, "plan_created", summary, cloned_from=plan_id, steps=len(rows))
+        drafts.record(tx, plan, "plan_created", summary, cloned_from=plan_id, steps=len(rows), opened=still_open(rows))
         together = source.program_id if link_to_same_program else None
         told = await program_rules.joined(call, tx, plan, together) if together else {}
         return await drafts.made(tx, draft, plan, rows, source_plan_id=plan_id, **told)

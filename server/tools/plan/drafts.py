@@ -21,7 +21,7 @@ from server.models.plans import (
     Plan,
     PlanBrief,
 )
-from server.models.steps import NewStep, StepRow, brief
+from server.models.steps import NewStep, StepRow, brief, still_open
 from server.text.names import folded
 from server.tools.common import Call
 from server.tools.plan_rules import note_growth, refuse_gated
@@ -74,7 +74,8 @@ async def make(tx: Transaction, workspace_id: str, draft: PlanDraft) -> tuple[Pl
     rows = await steps.insert_many(tx, plan.plan_id, new) if new else []
     if draft.depends_on_plans:
         await wait_for_plans(tx, plan.plan_id, draft.depends_on_plans)
-    record(tx, plan, "plan_created", f"Plan {plan.title!r} created with {len(rows)} steps", steps=len(rows))
+    summary = f"Plan {plan.title!r} created with {len(rows)} steps"
+    record(tx, plan, "plan_created", summary, steps=len(rows), opened=still_open(rows))
     return plan, rows
 
 

@@ -12,7 +12,7 @@ from server.db.steps import step_workers, steps
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.plans import Plan
-from server.models.steps import StepRow
+from server.models.steps import StepRow, still_open
 from server.models.text import Id, Index, Task, whole_text
 from server.tools import step_removal, step_rules
 from server.tools.common import Call
@@ -53,7 +53,8 @@ async def consolidate(
         trash_id, _ = await step_removal.remove(tx, plan, workspace_id, gone)
         after = await steps.update(tx, kept.step_id, _joined([kept, *gone], consolidated_task))
         free = await dependencies.refresh(tx, [("step", kept.step_id), ("phase", kept.phase_id)])
-        log(tx, plan_id, "steps_consolidated", f"{len(gone) + 1} steps became one", trash_id=trash_id)
+        told = {"trash_id": trash_id, "dropped": still_open([kept, *gone]) - still_open([after])}
+        log(tx, plan_id, "steps_consolidated", f"{len(gone) + 1} steps became one", **told)
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
@@ -112,14 +113,15 @@ async def merge_plans(
     async with call.write(is_quick=False) as tx:
         target, workspace_id = await edited(call, tx, target_plan_id)
         sources = await _sources(tx, target, source_plan_ids)
-        before = await steps.count(tx, target_plan_id)
+        before, open_before = await steps.count(tx, target_plan_id), await plans.open_steps(tx, target_plan_id)
         merged = [step_id for source in sources for step_id in await _merge(tx, source, target)]
         await plans.touch(tx, target_plan_id)
         archived = [source for source in sources if archive_sources and not source.archived_at]
         for source in archived:
             await put_away(call, tx, source)
         titles = ", ".join(repr(source.title) for source in sources)
-        told = {"sources": [source.plan_id for source in sources], "steps": len(merged)}
+        opened = await plans.open_steps(tx, target_plan_id) - open_before
+        told = {"sources": [source.plan_id for source in sources], "steps": len(merged), "opened": opened}
         drafts.record(
             tx, target, "plans_merged", f"{len(merged)} steps of {titles} merged into {target.title!r}", **told
         )

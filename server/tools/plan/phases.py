@@ -10,7 +10,7 @@ from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.events import Event
 from server.models.plans import NewPhase, Phase, Plan
-from server.models.steps import StepRow
+from server.models.steps import StepRow, still_open
 from server.models.text import Id, Index, Line, Lines, Text
 from server.tools.common import Call
 from server.tools.plan import drafts
@@ -202,7 +202,8 @@ async def delete_phase(
             rows=rows,
         )
         free = await _remove(tx, found, gone, heir, rows)
-        _record(tx, "phase_deleted", found, plan, f"Phase {found.name!r} of {plan.title!r} deleted", trash_id=trash_id)
+        told = {"trash_id": trash_id, "dropped": still_open(gone)}
+        _record(tx, "phase_deleted", found, plan, f"Phase {found.name!r} of {plan.title!r} deleted", **told)
         parts = {"phase_id": found.phase_id, "plan_id": plan_id, "workspace_id": workspace_id, "deleted": True}
         moved = {"steps_moved": len(held)} if heir else {"steps_deleted": len(held)}
         return {**parts, **moved, "trash_id": trash_id, "unblocked": await unblocked(tx, free)}

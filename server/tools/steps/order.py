@@ -11,7 +11,7 @@ from server.db.steps import steps
 from server.db.storage.connection import Transaction
 from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.plans import Plan
-from server.models.steps import NewStep, StepRow
+from server.models.steps import NewStep, StepRow, still_open
 from server.models.text import Id, Index, Lines
 from server.text.names import folded
 from server.tools import step_removal, step_rules
@@ -48,7 +48,8 @@ async def delete(
         if not confirm:
             return {"workspace_id": where.workspace_id, "preview": await step_removal.loss(tx, [where.step])}
         trash_id, free = await step_removal.remove(tx, where.plan, where.workspace_id, [where.step])
-        log(tx, where.plan.plan_id, "steps_deleted", f"step deleted: {where.step.task[:120]}", trash_id=trash_id)
+        told = {"trash_id": trash_id, "dropped": still_open([where.step])}
+        log(tx, where.plan.plan_id, "steps_deleted", f"step deleted: {where.step.task[:120]}", **told)
         return {
             "step_id": where.step.step_id,
             "workspace_id": where.workspace_id,
@@ -235,14 +236,15 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
         phases_before = await phases.count(tx, plan_id)
         after = await _rebuild(tx, plan_id, replacement_steps, kept)
         summary = f"steps replaced: {len(kept)} kept, {len(after) - len(kept)} new, {len(gone)} removed"
-        added = [step.step_id for step in after if step.step_id not in stays]
-        log(tx, plan_id, "steps_replaced", summary, trash_id=trash_id, added=added)
+        added = [step for step in after if step.step_id not in stays]
+        told = {"added": [step.step_id for step in added], "opened": still_open(added), "dropped": still_open(gone)}
+        log(tx, plan_id, "steps_replaced", summary, trash_id=trash_id, **told)
         return {
             "plan_id": plan_id,
             "workspace_id": workspace_id,
             "created_phase": await created_phase(tx, plan_id, phases_before),
             "kept": len(kept),
-            "added": [{"step_id": s.step_id, "index": s.order_index} for s in after if s.step_id not in stays],
+            "added": [{"step_id": step.step_id, "index": step.order_index} for step in added],
             "removed": len(gone),
             "trash_id": trash_id,
             "unblocked": free,

@@ -22,6 +22,7 @@ from server.models.steps import (
     StepStatus,
     StepType,
     StepUpdate,
+    still_open,
     view,
 )
 from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
@@ -87,7 +88,8 @@ async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], 
     phases_before = await phases.count(tx, plan_id)
     rows = await steps.insert_many(tx, plan_id, new, at=at)
     await plans.touch(tx, plan_id)
-    log(tx, plan_id, "steps_added", f"{len(rows)} steps added to {plan.title!r}", step_ids=[r.step_id for r in rows])
+    told = {"step_ids": [row.step_id for row in rows], "opened": still_open(rows)}
+    log(tx, plan_id, "steps_added", f"{len(rows)} steps added to {plan.title!r}", **told)
     added = [{"step_id": row.step_id, "index": row.order_index, "phase": row.phase} for row in rows]
     parts: dict[str, Any] = {"plan_id": plan_id, "workspace_id": workspace_id, "steps_total": total + len(rows)}
     parts |= {"created_phase": await created_phase(tx, plan_id, phases_before)}

@@ -175,10 +175,12 @@ async def restore_(call: Call, *, trash_id: Id) -> dict[str, Any]:
         workspace_id = await (call.workspace_id(tx, entry.workspace_id) if entry.workspace_id else call.told(tx))
         tx.workspace_id = workspace_id
         warnings = await (trashed_files.put_back(call, tx, file, entry) if file else restore.put_back(tx, entry.data))
+        data: dict[str, Any] = {"trash_id": trash_id}
         if entry.plan_id and entry.entity_type != "plan":
             await plans.touch(tx, entry.plan_id)
-            if any(step["status"] in OPEN for step in entry.data.get("steps", ())):
+            if opened := sum(step["status"] in OPEN for step in entry.data.get("steps", ())):
                 await plan_progress.reopen(tx, entry.plan_id)
+                data["opened"] = opened
         events.record(
             tx,
             Event(
@@ -188,7 +190,7 @@ async def restore_(call: Call, *, trash_id: Id) -> dict[str, Any]:
                 workspace_id=workspace_id,
                 plan_id=entry.plan_id,
                 summary=f"Restored {entry.entity_type} {entry.title}",
-                data={"trash_id": trash_id},
+                data=data,
             ),
         )
     return {
