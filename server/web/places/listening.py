@@ -39,7 +39,9 @@ def listen(address: str, port: int) -> list[socket.socket]:
 def _bound(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        opened = socket.socket(family, socket.SOCK_STREAM)
+        opened = socket.socket(
+            family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )  # asyncio looks for it to set TCP_NODELAY
     except OSError as error:
         raise InvalidArguments(f"{address} cannot be listened at: {error.strerror}.") from error
     try:
