@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from server.settings import Settings
 from server.store import open_store
 from server.tools.approvals import answers
 from tests.populated_store import PopulatedStore, allow_programs, populate
+from tests.served import held, mcp_client, serve
 
+HTTP, OLDER_HTTP = "http", "older-http"  # in the newer and the older era of the protocol
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 
 # How long an example takes says nothing about the code: other work runs on the machine.
@@ -130,24 +133,40 @@ async def db(settings: Settings) -> AsyncGenerator[Database]:
     await database.close()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "any_transport: tests of tools that run over HTTP as they do in memory")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a file that is marked `any_transport` over HTTP as well."""
+    if "transport" in metafunc.fixturenames and metafunc.definition.get_closest_marker("any_transport"):
+        metafunc.parametrize("transport", ["memory", HTTP], indirect=True)
+
+
+@pytest.fixture
+def transport(request: pytest.FixtureRequest) -> str:
+    """What carries the messages of `agent`: memory, or real HTTP."""
+    return getattr(request, "param", "memory")
+
+
 @pytest_asyncio.fixture
-async def agent(settings: Settings) -> AsyncGenerator[Agent]:
-    """A connected client. It is entered and left in one task, as anyio's cancel scopes demand."""
-    connected: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-    done = asyncio.Event()
+async def agent(settings: Settings, transport: str) -> AsyncGenerator[Agent]:
+    """A connected client."""
+    async with held(client_of(settings, transport)) as client:
+        yield Agent(client, settings)
 
-    async def hold() -> None:
+
+@asynccontextmanager
+async def client_of(settings: Settings, transport: str) -> AsyncGenerator[Client]:
+    """Connect a client to a server of its own."""
+    if transport == "memory":
         async with Client(build(settings), raise_exceptions=True) as client:
-            connected.set_result(client)
-            await done.wait()
-
-    task = asyncio.create_task(hold())
-    await asyncio.wait({task, connected}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        await task
-    yield Agent(await connected, settings)
-    done.set()
-    await task
+            yield client
+        return
+    async with serve(settings) as served:
+        mode = "legacy" if transport == OLDER_HTTP else "auto"
+        async with mcp_client(served.url, await served.token(transport), mode=mode) as client:
+            yield client
 
 
 @pytest_asyncio.fixture

@@ -11,6 +11,8 @@ from server.tools.agent.guidance import ROLE_OF_TYPE, ROLE_OF_WORDS, ROUTES
 from tests.conftest import Agent
 from tests.tools.plan.test_memory_plan import counts, make
 
+pytestmark = pytest.mark.any_transport
+
 
 @pytest_asyncio.fixture
 async def plan_id(agent: Agent, workspace_id: str) -> str:

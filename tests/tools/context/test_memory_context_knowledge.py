@@ -11,6 +11,8 @@ from server.settings import Settings
 from server.store import open_store
 from tests.conftest import Agent
 
+pytestmark = pytest.mark.any_transport
+
 TOOL = "memory_context"
 
 

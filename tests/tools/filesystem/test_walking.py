@@ -7,6 +7,8 @@ import pytest
 
 from tests.conftest import Agent
 
+pytestmark = pytest.mark.any_transport
+
 FILES = "memory_filesystem"
 VENDORED = ("node_modules", ".git", "dist", "build", "__pycache__", ".next")
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -11,6 +11,8 @@ from server.settings import Settings
 from server.text.front_matter import parsed
 from tests.conftest import Agent
 
+pytestmark = pytest.mark.any_transport
+
 TOOL = "memory_library"
 SKILL = """---
 name: release

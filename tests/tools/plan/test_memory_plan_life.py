@@ -9,6 +9,8 @@ from server.db.storage.connection import Database
 from tests.conftest import Agent
 from tests.tools.plan.test_memory_plan import counts, full, make
 
+pytestmark = pytest.mark.any_transport
+
 PHASES = [
     {"name": "One", "steps": [{"task": "a", "notes": "about a"}, {"task": "b", "depends_on": [0]}]},
     {"name": "Two", "approval_required": True, "steps": [{"task": "c", "depends_on": [1]}]},

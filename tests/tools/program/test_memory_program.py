@@ -8,6 +8,8 @@ from server.db.storage.connection import Database
 from tests.conftest import Agent
 from tests.tools.program.conftest import PROGRAM, MakePlan
 
+pytestmark = pytest.mark.any_transport
+
 Made = dict[str, Any]
 
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from server.db.storage.connection import Database
 from tests.conftest import Agent
+
+pytestmark = pytest.mark.any_transport
 
 TOOL = "memory_session"
 

@@ -9,6 +9,8 @@ import pytest_asyncio
 from server.db.storage.connection import Database
 from tests.conftest import Agent
 
+pytestmark = pytest.mark.any_transport
+
 Plan = dict[str, Any]
 
 

@@ -12,6 +12,8 @@ from server.settings import Settings
 from server.store import open_store
 from tests.conftest import Agent
 
+pytestmark = pytest.mark.any_transport
+
 
 @pytest_asyncio.fixture
 async def other_process(settings: Settings) -> AsyncGenerator[Database]:

@@ -11,6 +11,8 @@ from server.models.events import ENTITIES, TYPES, Event
 from server.tools.render import MAX_BYTES
 from tests.conftest import Agent
 
+pytestmark = pytest.mark.any_transport
+
 
 async def latest_id(agent: Agent, workspace_id: str) -> int:
     return (await agent("memory_workspace", "events", workspace_id=workspace_id, limit=1))["latest_id"]
