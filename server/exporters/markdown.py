@@ -279,6 +279,18 @@ def _others(parts: Rows) -> Lines:
         "Files changed": "step_file_edits",
         "Checkpoints": "checkpoints",
         "Build scripts": "build_scripts",
+        "Decisions": "decisions",
+        "Gates": "quality_gates",
+        "Runs": "runs",
+        "Tool calls": "tool_calls",
+        "Artifacts": "artifacts",
+        "Metrics": "metric_points",
+        "Progress": "task_progress",
+        "Terms": "plan_terms",
+        "Budgets": "budgets",
+        "Cached": "cache_entries",
+        "Changes": "field_changes",
+        "Agents at work": "agents",
         "Remembered": "memory_entries",
     }
     for name, table in rest.items():

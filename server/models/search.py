@@ -10,7 +10,8 @@ from server.models.steps import StepStatus
 from server.models.text import Id, Line
 
 Kind = Literal[
-    "program", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research", "knowledge",
+    "program", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research", "decision",
+    "knowledge",
     "memory", "agent", "instruction", "skill", "action",
 ]  # fmt: skip
 Query = Annotated[str, Field(max_length=20_000)]
@@ -30,6 +31,7 @@ ID_NAMES: dict[str, str] = {
     "message": "message_id",
     "context": "item_id",
     "research": "document_id",
+    "decision": "decision_id",
     "knowledge": "knowledge_id",
     "memory": "entry_id",
     "agent": "agent_name",
@@ -95,6 +97,7 @@ class Hit(Model):
     message_id: str | None = None
     item_id: str | None = None
     document_id: str | None = None
+    decision_id: str | None = None
     knowledge_id: str | None = None
     entry_id: str | None = None
     agent_name: str | None = None

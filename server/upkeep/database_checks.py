@@ -97,6 +97,7 @@ async def derived(db: Reader) -> AsyncIterator[Seen]:
 ORPHANS = (
     "orphaned-context",
     "orphaned-research",
+    "orphaned-evidence",
     "orphaned-facts",
     "orphaned-dependencies",
     "orphaned-members",

@@ -104,6 +104,7 @@ KINDS: dict[str, FindingKind] = {
     "search-index": FindingKind("warning", "It does not find that, or finds what is gone.", ("repair", "search-index")),
     "orphaned-context": FindingKind("warning", "No call can reach it.", ("repair", "orphaned-context")),
     "orphaned-research": FindingKind("warning", "No call can reach it.", ("repair", "orphaned-research")),
+    "orphaned-evidence": FindingKind("warning", "No call can reach it.", ("repair", "orphaned-evidence")),
     "orphaned-facts": FindingKind("warning", "No call can reach them.", ("repair", "orphaned-facts")),
     "orphaned-dependencies": FindingKind(
         "error", "What waits for something that is gone waits for ever.", ("repair", "orphaned-dependencies")

@@ -68,6 +68,7 @@ REPAIRS: dict[str, Repair] = {
         for name in (
             "orphaned-context",
             "orphaned-research",
+            "orphaned-evidence",
             "orphaned-facts",
             "orphaned-dependencies",
             "orphaned-members",

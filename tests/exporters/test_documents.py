@@ -18,7 +18,7 @@ from server.exporters.documents import file_name
 from server.exporters.folder import File
 from server.models import documents as form
 from server.models.documents import BYTES_COLUMNS, JSON_COLUMNS, digest, text_of, unpacked, wrap
-from tests.db.plans.test_plan_archive import NOW, TIMES, Store, insert, store
+from tests.db.plans.test_plan_archive import NOW, TIMES, Store, fill_ledger, insert, store
 
 __all__ = ["store"]
 
@@ -123,8 +123,9 @@ async def fill_the_rest(tx: Any, made: Store) -> None:
         "why": "w",
         "arguments": '{"b":[1.0,1]}',
     }
-    ran = {"kind": "terminal", "name": "make", "started_at": NOW, "arguments": '{"b":[1.0,1]}'}
-    await insert(tx, "runs", run_id="run_t", **ran, **place, **TIMES)
+    await fill_ledger(tx, place, None, None, [("workspace", made.workspace_id), ("agent", "A"), ("program", "prog_1")])
+    seen = {"registered_at": NOW, "last_activity_at": NOW}
+    await insert(tx, "agents", agent_id="agent_1", agent="A", **seen, **place, **TIMES)
     await insert(tx, "approvals", approval_id="appr_free", **asked, **place, **TIMES)
     for kind, parent_id in (
         ("workspace", made.workspace_id),

@@ -69,6 +69,11 @@ BROKEN: dict[str, tuple[str, ...]] = {
     "orphaned-context": ("UPDATE context_items SET parent_id = 'plan_gone' WHERE rowid = 1 AND parent_type = 'plan'",
                          "UPDATE context_items SET parent_type = 'plan', parent_id = 'plan_gone' WHERE rowid = 1"),
     "orphaned-research": ("UPDATE research_documents SET parent_type = 'step', parent_id = 'gone'",),
+    "orphaned-evidence": (
+        """INSERT INTO metric_points (point_id, workspace_id, parent_type, parent_id, name, bucket, recorded_at,
+        created_at)
+        SELECT 'point_x', workspace_id, 'step', 'gone', 'n', 'b', created_at, created_at FROM workspaces LIMIT 1""",
+    ),
     "orphaned-facts": ("UPDATE memory_entries SET scope = 'plan', scope_id = 'gone'",),
     "orphaned-dependencies": (
         """INSERT INTO dependencies (dependency_id, source_type, source_id, target_type, target_id,

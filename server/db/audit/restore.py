@@ -8,6 +8,7 @@ from server.db.audit import trash
 from server.db.audit.trash import Rows
 from server.db.context import knowledge
 from server.db.dependencies import dependencies
+from server.db.ledger import tables as ledger
 from server.db.plans import phases
 from server.db.programs import memberships
 from server.db.steps import steps
@@ -24,11 +25,14 @@ POLYMORPHIC = {
     "context_items": ("parent_type", "parent_id"),
     "research_documents": ("parent_type", "parent_id"),
     "memory_entries": ("scope", "scope_id"),
+    **dict.fromkeys(ledger.ON_PARENT, ("parent_type", "parent_id")),
+    "field_changes": ("entity_type", "entity_id"),
 }
 # What expired does not exist, so it is in nobody's place: where rows expire, and what names their place.
 EXPIRING = {
     "context_items": ("parent_type", "parent_id", "type"),
     "memory_entries": ("scope", "scope_id", "namespace", "key"),
+    "cache_entries": ("workspace_id", "parent_type", "parent_id", "key"),
 }
 # What ships under the name of a definition that comes back gives way to it.
 GIVES_WAY = ("agent_definitions", "instruction_files", "skill_definitions")

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from server.db.ledger import tables as work
 from server.db.plans.plan_archive import ARCHIVE, FAMILY, OF_PLAN
 from server.db.plans.plans import IS_SHOWN
 from server.db.storage.clock import Clock
@@ -77,6 +78,7 @@ STEP = {
     "context_items": ABOUT_STEP,
     "research_documents": ABOUT_STEP,
     "step_file_edits": OF_STEP,
+    **dict.fromkeys(("decisions", "quality_gates"), OF_STEP),
 }
 
 OF_PROGRAM = "program_id = :program_id"
@@ -88,6 +90,7 @@ PROGRAM = (
     ("dependencies", "source_type = 'program' AND source_id = :program_id"),
     ("context_items", "parent_type = 'program' AND parent_id = :program_id"),
     ("research_documents", "parent_type = 'program' AND parent_id = :program_id"),
+    *work.of("program", "(:program_id)").items(),
 )
 
 OF_WORKSPACE = "workspace_id = :workspace_id"
@@ -99,6 +102,8 @@ OWN = f"""workspace_id = :workspace_id AND (parent_type IN ('workspace', 'agent'
     )
 ))"""
 WITHOUT_PLAN = f"{OF_WORKSPACE} AND plan_id IS NULL"
+OF_A_PROGRAM = """(entity_type = 'program' OR (entity_type = 'artifact' AND entity_id IN (
+    SELECT artifact_id FROM artifacts WHERE parent_type = 'program')))"""
 WORKSPACE = (
     ("workspaces", OF_WORKSPACE),
     ("workspace_aliases", OF_WORKSPACE),
@@ -113,7 +118,10 @@ WORKSPACE = (
     ("memory_entries", f"{OF_WORKSPACE} AND scope NOT IN ('plan', 'global')"),
     ("build_scripts", WITHOUT_PLAN),
     ("approvals", WITHOUT_PLAN),
-    ("runs", OF_WORKSPACE),
+    *((table, WITHOUT_PLAN) for table in ("runs", "decisions", "tool_calls", "quality_gates")),
+    *((table, f"{WITHOUT_PLAN} AND parent_type <> 'program'") for table in work.ON_PARENT),
+    ("field_changes", f"{WITHOUT_PLAN} AND NOT {OF_A_PROGRAM}"),
+    ("agents", OF_WORKSPACE),
     ("workspace_instructions", OF_WORKSPACE),
     ("workspace_skills", OF_WORKSPACE),
     ("workspace_agents", OF_WORKSPACE),

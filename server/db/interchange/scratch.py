@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from server.db.ledger import tables as ledger
 from server.db.plans.plan_archive import FAMILY
 from server.db.storage.driver import Record, open_scratch
 from server.db.storage.rows import stored
@@ -17,8 +18,8 @@ TABLES = (
     "workspaces", "workspace_aliases", "programs", "program_workspace_links", "program_risks", "plans",
     "program_plans", "step_counts", "phases", "steps", "plan_notes", "confirmations", "step_workers", "approvals",
     "sessions", "lineage", "context_items", "research_documents", "knowledge", "memory_entries", "step_file_edits",
-    "checkpoints", "messages", "build_scripts", "runs", "dependencies", "file_reservations", "trash",
-    "agent_definitions", "instruction_files", "skill_definitions", "event_log", "update_log",
+    "checkpoints", "messages", "build_scripts", "dependencies", *ledger.OF_PLANS, "agents", "file_reservations",
+    "trash", "agent_definitions", "instruction_files", "skill_definitions", "event_log", "update_log",
 )  # fmt: skip
 LOGS = ("event_log", "update_log")
 # What the database works out by itself is no part of what was imported.

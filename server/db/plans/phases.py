@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from server.db.ledger import tables as ledger
 from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.rows import stored
@@ -19,6 +20,7 @@ BELONGS = {
     """,
     "context_items": "parent_type = 'phase' AND parent_id = :phase_id",
     "research_documents": "parent_type = 'phase' AND parent_id = :phase_id",
+    **ledger.of("phase", "(:phase_id)"),
 }
 
 PROGRESS = """

@@ -8,6 +8,7 @@ from typing import Any
 
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Node
+from server.db.ledger import tables as ledger
 from server.db.steps import claims
 from server.db.storage.connection import Reader, Transaction
 from server.models.base import as_dict
@@ -47,6 +48,7 @@ FAMILY = {
     "step_file_edits": OF_PLAN,
     "checkpoints": OF_PLAN,
     "build_scripts": OF_PLAN,
+    **dict.fromkeys(ledger.OF_PLANS, OF_PLAN),
 }
 
 # A session that is at work outlasts its plan.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from server.db.ledger import tables as ledger
 from server.db.plans.plans import IS_SHOWN, with_done
 from server.db.search.suggestions import not_found
 from server.db.storage import rows
@@ -48,6 +49,7 @@ FAMILY = {
     "dependencies_archive": "target_type = 'program' AND target_id = :program_id",
     "context_items": "parent_type = 'program' AND parent_id = :program_id",
     "research_documents": "parent_type = 'program' AND parent_id = :program_id",
+    **ledger.of("program", "(:program_id)"),
 }
 
 

@@ -24,6 +24,7 @@ class IdentifiedTable:
     label: str
     archives: bool = False
     hidden: str = "0"  # the condition that a row is not shown
+    from_elsewhere: bool = False  # may have an id of another program too
 
     @property
     def tables(self) -> Sequence[str]:
@@ -32,23 +33,29 @@ class IdentifiedTable:
 
 IDENTITIES = {
     "workspace": IdentifiedTable(
-        "workspaces", "workspace_id", "coalesce(display_name, name)", hidden="importing IS NOT NULL"
+        "workspaces",
+        "workspace_id",
+        "coalesce(display_name, name)",
+        hidden="importing IS NOT NULL",
+        from_elsewhere=True,
     ),
-    "plan": IdentifiedTable("plans", "plan_id", "title", archives=True),
-    "phase": IdentifiedTable("phases", "phase_id", "name", archives=True),
-    "step": IdentifiedTable("steps", "step_id", "task", archives=True),
-    "session": IdentifiedTable("sessions", "session_id", "agent", archives=True),
-    "program": IdentifiedTable("programs", "program_id", "title"),
+    "plan": IdentifiedTable("plans", "plan_id", "title", archives=True, from_elsewhere=True),
+    "phase": IdentifiedTable("phases", "phase_id", "name", archives=True, from_elsewhere=True),
+    "step": IdentifiedTable("steps", "step_id", "task", archives=True, from_elsewhere=True),
+    "session": IdentifiedTable("sessions", "session_id", "agent", archives=True, from_elsewhere=True),
+    "program": IdentifiedTable("programs", "program_id", "title", from_elsewhere=True),
     "risk": IdentifiedTable("program_risks", "risk_id", "title"),
     "approval": IdentifiedTable("approvals", "approval_id", "what", archives=True),
-    "message": IdentifiedTable("messages", "message_id", "content"),
+    "message": IdentifiedTable("messages", "message_id", "content", from_elsewhere=True),
     "note": IdentifiedTable("plan_notes", "note_id", "note", archives=True),
-    "lineage": IdentifiedTable("lineage", "lineage_id", "from_agent || ' to ' || to_agent", archives=True),
+    "lineage": IdentifiedTable(
+        "lineage", "lineage_id", "from_agent || ' to ' || to_agent", archives=True, from_elsewhere=True
+    ),
     "context_item": IdentifiedTable("context_items", "item_id", "type", archives=True),
     "research": IdentifiedTable("research_documents", "document_id", "filename", archives=True),
     "knowledge": IdentifiedTable("knowledge", "knowledge_id", "title"),
     "memory": IdentifiedTable("memory_entries", "entry_id", "key"),
-    "checkpoint": IdentifiedTable("checkpoints", "checkpoint_id", "name", archives=True),
+    "checkpoint": IdentifiedTable("checkpoints", "checkpoint_id", "name", archives=True, from_elsewhere=True),
     "file_edit": IdentifiedTable("step_file_edits", "edit_id", "file_path", archives=True),
     "reservation": IdentifiedTable("file_reservations", "reservation_id", "path"),
     "build_script": IdentifiedTable("build_scripts", "script_id", "name", archives=True),
@@ -56,7 +63,20 @@ IDENTITIES = {
     "dependency": IdentifiedTable(
         "dependencies", "dependency_id", "source_id || ' waits for ' || target_id", archives=True
     ),
-    "run": IdentifiedTable("runs", "run_id", "name"),
+    "run": IdentifiedTable("runs", "run_id", "name", archives=True, from_elsewhere=True),
+    "decision": IdentifiedTable("decisions", "decision_id", "decision", archives=True, from_elsewhere=True),
+    "tool_call": IdentifiedTable("tool_calls", "call_id", "tool", archives=True, from_elsewhere=True),
+    "gate": IdentifiedTable(
+        "quality_gates", "gate_id", "gate_name || ': ' || status", archives=True, from_elsewhere=True
+    ),
+    "artifact": IdentifiedTable("artifacts", "artifact_id", "name", archives=True, from_elsewhere=True),
+    "metric": IdentifiedTable("metric_points", "point_id", "name", archives=True, from_elsewhere=True),
+    "field_change": IdentifiedTable("field_changes", "change_id", "field", archives=True, from_elsewhere=True),
+    "progress": IdentifiedTable("task_progress", "progress_id", "task_name", archives=True, from_elsewhere=True),
+    "cache": IdentifiedTable("cache_entries", "entry_id", "key", archives=True, from_elsewhere=True),
+    "term": IdentifiedTable("plan_terms", "term_id", "term", archives=True, from_elsewhere=True),
+    "budget": IdentifiedTable("budgets", "budget_id", "unit", archives=True, from_elsewhere=True),
+    "agent": IdentifiedTable("agents", "agent_id", "agent", from_elsewhere=True),
     "allowlist": IdentifiedTable("terminal_allowlist", "rule_id", "program"),
     "trash": IdentifiedTable("trash", "trash_id", "title"),
     "import": IdentifiedTable("import_runs", "run_id", "source_path"),
@@ -78,8 +98,13 @@ class Thing:
 
 
 async def named(db: Reader, wanted: str, kinds: Iterable[str] = IDENTITIES) -> Thing:
-    """Return the thing that has an id, or is the only one whose id ends so; raise NotFound or Ambiguous."""
-    found = await _where(db, kinds, "{key} = :wanted", wanted)
+    """Return the thing that has an id, here or where it came from, or is the only one whose id ends so.
+
+    Raise NotFound, or Ambiguous.
+    """
+    found = await _where(db, kinds, "{key} = :wanted", wanted) or await _where(
+        db, [kind for kind in kinds if IDENTITIES[kind].from_elsewhere], "external_id = :wanted", wanted
+    )
     if not found and len(wanted) >= LEAST:
         found = await _where(db, kinds, "substr({key}, -length(:wanted)) = :wanted", wanted)
     if len(found) == 1:

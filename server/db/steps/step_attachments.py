@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from server.db.ledger import tables as ledger
 from server.db.storage.connection import Reader
 from server.models.base import as_dict, encode
 
@@ -15,6 +16,7 @@ BELONGS = {
     "dependencies": f"(source_type = 'step' AND source_id IN {IDS}) OR (target_type = 'step' AND target_id IN {IDS})",
     "context_items": f"parent_type = 'step' AND parent_id IN {IDS}",
     "research_documents": f"parent_type = 'step' AND parent_id IN {IDS}",
+    **ledger.of("step", IDS),
 }
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import IS_CLOSED, TARGET_EXISTS, Node, exists
+from server.db.ledger import tables as ledger
 from server.db.plans.plans import miscounted
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Params
@@ -62,6 +63,11 @@ RULES: dict[str, tuple[StrayRule, ...]] = {
     "orphaned-research": (
         StrayRule("research_documents", "document_id", _orphaned(archived=False)),
         StrayRule("research_documents_archive", "document_id", _orphaned(archived=True)),
+    ),
+    "orphaned-evidence": tuple(
+        StrayRule(f"{table}{suffix}", key, _orphaned(archived=bool(suffix)))
+        for table, key in ledger.ON_PARENT.items()
+        for suffix in ("", "_archive")
     ),
     "orphaned-facts": (
         StrayRule("memory_entries", "entry_id", f"t.scope = 'plan' AND {NO_PLAN.format('t.scope_id')}"),

@@ -57,7 +57,12 @@ def _imported(table: str, key: str) -> str:
 
 def _expiring() -> list[TrimRule]:
     """Return the rules of what expires by itself. The archive is left alone."""
-    keys = {"context_items": "item_id", "memory_entries": "entry_id", "file_reservations": "reservation_id"}
+    keys = {
+        "context_items": "item_id",
+        "memory_entries": "entry_id",
+        "cache_entries": "entry_id",
+        "file_reservations": "reservation_id",
+    }
     return [
         TrimRule(table, (keys[table],), EXPIRING[table], "expired", _imported(table, keys[table])) for table in keys
     ]

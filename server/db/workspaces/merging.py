@@ -11,8 +11,8 @@ from server.models.workspaces import Workspace
 
 APART = ("workspaces", "workspace_aliases")  # they say what a workspace is, and not what it has
 # Columns that name the workspace itself, where another column says that they do.
-NAMING = (("parent_type", "parent_id"), ("scope", "scope_id"))
-EXPIRING = ("context_items", "memory_entries")
+NAMING = (("parent_type", "parent_id"), ("scope", "scope_id"), ("entity_type", "entity_id"))
+EXPIRING = ("context_items", "memory_entries", "cache_entries")
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,15 @@ UNIQUE = (
     Unique("knowledge", "knowledge_id", "knowledge", ("slug",)),
     Unique("memory_entries", "entry_id", "memory", ("scope", "scope_id", "namespace", "key"), "scope_id"),
     Unique("build_scripts", "script_id", "build_script", ("plan_id", "name")),
+    Unique("artifacts", "artifact_id", "artifact", ("parent_type", "parent_id", "artifact_type", "name"), "parent_id"),
+    Unique("task_progress", "progress_id", "progress", ("parent_type", "parent_id", "task_name"), "parent_id"),
+    Unique("cache_entries", "entry_id", "cache", ("parent_type", "parent_id", "key"), "parent_id"),
 )
 # Links, and what is remembered of calls: where the target has the same, that of the source goes.
 LINKS = {
     "program_workspace_links": ("program_id",),
     "workspace_agents": ("name",),
+    "agents": ("agent",),
     "workspace_instructions": ("name",),
     "workspace_skills": ("name",),
     "requests": ("request_id", "agent", "tool", "action"),

@@ -18,6 +18,8 @@ EXPIRING = {
     "context_items": "expires_at",
     "context_items_archive": "expires_at",
     "memory_entries": "expires_at",
+    "cache_entries": "expires_at",
+    "cache_entries_archive": "expires_at",
     "file_reservations": "lease_expires_at",
 }
 PLANS = """(

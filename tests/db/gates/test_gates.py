@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from server.db.plans import phases, plans
 from server.db.steps import steps
 from server.db.storage.migrations import migrate
@@ -12,15 +14,19 @@ from server.models.steps import NewStep
 from server.settings import ASSETS, Settings
 from server.store import open_store
 from tests.db.plans.test_plan_archive import NOW, insert
+from tests.older_schema import search_what_is_there
 
 
-async def test_an_older_confirmation_says_that_nobody_knows_how_it_was_given(unused: Settings, tmp_path: Path) -> None:
+async def test_an_older_confirmation_says_that_nobody_knows_how_it_was_given(
+    unused: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = tmp_path / "old"
     old.mkdir()
     for path in (ASSETS / "migrations").glob("000[1-8]_*.sql"):
         shutil.copy(path, old)
     db = await open_database(unused.database)
     await migrate(db, old)
+    await search_what_is_there(monkeypatch, db)
     async with db.transaction() as tx:
         workspace = await workspaces.insert(tx, path="/srv/old", name="old")
         plan = await plans.insert(tx, workspace_id=workspace.workspace_id, title="Old")
@@ -30,6 +36,7 @@ async def test_an_older_confirmation_says_that_nobody_knows_how_it_was_given(unu
         await insert(tx, "confirmations", confirmation_id="conf_1", step_id=made.step_id, **given)
         await insert(tx, "confirmations", confirmation_id="conf_2", phase_id=made.phase_id, **given)
     await db.close()
+    monkeypatch.undo()
 
     db = await open_store(unused)
     rows = await db.all("SELECT confirmed_by, via FROM confirmations")

@@ -121,8 +121,42 @@ async def fill(tx: Transaction, made: Store, phase_id: str) -> None:
     await insert(tx, "step_file_edits", edit_id="edit_1", created_at=NOW, **place, **edit)
     await insert(tx, "checkpoints", checkpoint_id="check_1", name="before", created_at=NOW, **place)
     await insert(tx, "build_scripts", script_id="script_1", name="build", command="make", **place, **TIMES)
+    await fill_ledger(tx, place, step_id, phase_id, parents[:3])
     scope = {"scope": "plan", "scope_id": made.plan_id, "namespace": "default", "key": "k", "value": "1"}
     await insert(tx, "memory_entries", entry_id="mem_1", workspace_id=made.workspace_id, **scope, **TIMES)
+
+
+async def fill_ledger(
+    tx: Transaction, place: dict[str, Any], step_id: str | None, phase_id: str | None, parents: list[tuple[str, str]]
+) -> None:
+    """Put a row into every table of the ledger; those that hang on a parent have one for each kind of it."""
+    mark = f"{place.get('plan_id') or 'free'}_{parents[0][0]}"
+    on_step = {**place, **({"step_id": step_id} if step_id else {})}
+    await insert(
+        tx, "decisions", decision_id=f"dec_{mark}", decision="d", rationale="r", made_at=NOW, created_at=NOW, **on_step
+    )
+    called = {"tool": "t", "args": '{"b":[1.0,1]}', "started_at": NOW, "created_at": NOW}
+    await insert(tx, "tool_calls", call_id=f"call_{mark}", **called, **on_step)
+    ran = {"kind": "workflow", "name": "make", "started_at": NOW, "arguments": '{"b":[1.0,1]}'}
+    await insert(tx, "runs", run_id=f"run_{mark}", **ran, **on_step, **TIMES)
+    told = {"gate_name": "g", "status": "passed", "recorded_at": NOW, "created_at": NOW}
+    await insert(tx, "quality_gates", gate_id=f"gate_{mark}", **told, **on_step, phase_id=phase_id)
+    for kind, parent_id in parents:
+        on = {"parent_type": kind, "parent_id": parent_id, **place}
+        key = f"{mark}_{kind}"
+        await insert(tx, "artifacts", artifact_id=f"art_{key}", artifact_type="code", name="n", **on, **TIMES)
+        point = {"name": "n", "bucket": "2030-W01", "value": 0.5, "recorded_at": NOW, "created_at": NOW}
+        await insert(tx, "metric_points", point_id=f"point_{key}", **point, **on)
+        await insert(
+            tx, "task_progress", progress_id=f"prog_{key}", task_name="t", percent=5.0, started_at=NOW, **on, **TIMES
+        )
+        await insert(tx, "cache_entries", entry_id=f"cache_{key}", key="k", payload="1", **on, **TIMES)
+        for entity, entity_id in ((kind, parent_id), ("artifact", f"art_{key}")):
+            change = {"entity_type": entity, "entity_id": entity_id, "field": "f", "changed_at": NOW, "created_at": NOW}
+            await insert(tx, "field_changes", change_id=f"chg_{entity}_{key}", **change, **place)
+    if place.get("plan_id"):
+        await insert(tx, "plan_terms", term_id=f"term_{mark}", kind="concept", term="c", created_at=NOW, **place)
+        await insert(tx, "budgets", budget_id=f"bud_{mark}", unit="USD", max=1.0, **place, **TIMES)
 
 
 async def counts(db: Reader, tables: Iterable[str], plan_id: str) -> dict[str, int]:

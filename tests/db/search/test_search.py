@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from server.models.base import encode
 from server.models.steps import NewStep
 from server.settings import ASSETS, Settings
 from server.store import open_store
+from tests.older_schema import search_what_is_there
 
 TIMES = {"created_at": "2030-01-02T03:04:05.678Z", "updated_at": "2030-01-02T03:04:05.678Z"}
 ON_PLAN = {"parent_type": "plan", **TIMES}
@@ -33,7 +35,7 @@ async def insert(tx: Transaction, table: str, **row: Any) -> None:
     await tx.run(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
 
 
-async def fill(tx: Transaction, *titles: str) -> list[str]:
+async def fill(tx: Transaction, *titles: str, kinds: Collection[str] = ()) -> list[str]:
     """One workspace with a plan of each title, with everything in it that is searched."""
     home = (await workspaces.insert(tx, path="/srv/project", name="project")).workspace_id
     made: list[str] = []
@@ -60,6 +62,9 @@ async def fill(tx: Transaction, *titles: str) -> list[str]:
         session = {"session_id": f"sess_{title}", "agent": "a", "status": "completed", "summary": f"{title} went well"}
         moments = {"started_at": TIMES["created_at"], "last_seen_at": TIMES["created_at"]}
         await insert(tx, "sessions", **session, **of_plan, **moments, **TIMES)
+        if "decision" in kinds:
+            why = {"decision": f"{title} is best", "rationale": "r", "made_at": TIMES["created_at"]}
+            await insert(tx, "decisions", decision_id=f"dec_{title}", created_at=TIMES["created_at"], **why, **of_plan)
         made.append(plan_id)
     return made
 
@@ -340,6 +345,7 @@ async def test_the_migration_fills_the_index_from_what_is_there(
     db = await open_database(unused.database)
     await migrate(db, old)
     there = await columns_of_tables(db)
+    await search_what_is_there(monkeypatch, db)
     monkeypatch.setattr(
         plan_archive, "LIVE", {table: where for table, where in plan_archive.LIVE.items() if table in there}
     )
@@ -349,6 +355,7 @@ async def test_the_migration_fills_the_index_from_what_is_there(
         base = {"path": "x.json", "base": "{}", "updated_at": TIMES["updated_at"]}
         await insert(tx, "import_rows", table_name="plans", row_key=live, **base)
     await db.close()
+    monkeypatch.undo()
     db = await open_store(unused)
 
     assert await found(db, "maple") == OF_A_PLAN
@@ -360,18 +367,22 @@ async def test_the_migration_fills_the_index_from_what_is_there(
     await db.close()
 
 
-async def test_an_index_of_an_older_release_is_made_anew(unused: Settings, tmp_path: Path) -> None:
+async def test_an_index_of_an_older_release_is_made_anew(
+    unused: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = tmp_path / "old"
     old.mkdir()
     for path in (ASSETS / "migrations").glob("000[1-5]_*.sql"):
         shutil.copy(path, old)
     db = await open_database(unused.database)
     await migrate(db, old)
+    await search_what_is_there(monkeypatch, db)
     async with db.transaction() as tx:
         await fill(tx, "Walnut", "Maple")
     async with db.transaction() as tx:
         await tx.run("UPDATE search_documents SET facets = 'old', body = 'old'")
     await db.close()
+    monkeypatch.undo()
     db = await open_store(unused)
 
     assert await found(db, "walnut") == OF_A_PLAN
@@ -380,7 +391,7 @@ async def test_an_index_of_an_older_release_is_made_anew(unused: Settings, tmp_p
 
 
 async def test_what_documents_are_about_is_told_after_an_upgrade_and_all_is_found_meanwhile(
-    unused: Settings, tmp_path: Path
+    unused: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = tmp_path / "old"
     shutil.copytree(ASSETS / "migrations", old)
@@ -388,6 +399,7 @@ async def test_what_documents_are_about_is_told_after_an_upgrade_and_all_is_foun
         path.unlink()
     db = await open_database(unused.database)
     await migrate(db, old)
+    await search_what_is_there(monkeypatch, db)
     async with db.transaction() as tx:
         await fill(tx, "Walnut", "Maple")
     rows = await db.all("SELECT doc, facets FROM search_documents ORDER BY doc")
@@ -395,6 +407,7 @@ async def test_what_documents_are_about_is_told_after_an_upgrade_and_all_is_foun
     async with db.transaction() as tx:
         await tx.batch(*(("UPDATE search_documents SET facets = :facets WHERE doc = :doc", place) for place in places))
     assert not (await index_repair.check(db)).is_sound
+    monkeypatch.undo()
     await migrate(db, ASSETS / "migrations")
     assert await found(db, "walnut") == OF_A_PLAN
     await db.close()

@@ -17,14 +17,14 @@ from server.models.base import encode
 from tests.db.search.test_search import TIMES, fill, insert
 
 TABLES = [(kind, table) for kind, source in SOURCES.items() for table in source.tables]
-CHANGED = {"TEXT": "coalesce({0}, '[]') || ' '", "INTEGER": "coalesce({0}, 0) + 1"}
+CHANGED = {"TEXT": "coalesce({0}, '[]') || ' '", "INTEGER": "coalesce({0}, 0) + 1", "REAL": "coalesce({0}, 0) + 1"}
 
 
 @pytest_asyncio.fixture
 async def raw(db: Database) -> AsyncGenerator[sqlite3.Connection]:
     """A connection of another program to a store with rows in every table that is searched."""
     async with db.transaction() as tx:
-        _, put_away = await fill(tx, "Walnut", "Maple")
+        _, put_away = await fill(tx, "Walnut", "Maple", kinds=["decision"])
         home = await tx.value("SELECT workspace_id FROM workspaces")
         fact = {"entry_id": "e", "workspace_id": home, "scope": "global", "scope_id": "global", "namespace": "n"}
         await insert(tx, "memory_entries", **fact, key="k", value='"v"', **TIMES)

@@ -10,7 +10,7 @@ from server.db.search import indexing
 from server.db.storage.connection import Database
 from server.db.storage.table_shapes import columns_of_tables
 from server.db.workspaces import merging, workspaces
-from tests.db.plans.test_plan_archive import Store, insert, store
+from tests.db.plans.test_plan_archive import Store, fill_ledger, insert, store
 from tests.exporters.test_documents import fill_the_rest
 
 __all__ = ["store"]
@@ -35,6 +35,7 @@ async def filled(db: Database, store: Store, at: str) -> str:
             "created_at": NOW,
         }
         await insert(tx, "step_file_edits", edit_id="edit_new", **edit, **place)
+        await fill_ledger(tx, {**place, "plan_id": store.after_id}, None, None, [("plan", store.after_id)])
         run = {"layout": "l", "source_path": "s", "status": "done", "started_at": NOW}
         await insert(tx, "import_runs", run_id="run_new", **run, **place)
         sent = {"request_id": "r", "agent": "a", "tool": "t", "action": "x", "arguments_hash": "h", "answer": "{}"}

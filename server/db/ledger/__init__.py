@@ -1,0 +1,1 @@
+"""The ledger: evidence about work, and how much it cost."""
