@@ -84,7 +84,7 @@ THIRD_PARTY = {
         "__main__",
     },
     "platformdirs": {"settings"},
-    "ruamel": {"text/front_matter"},
+    "ruamel": {"text/editing/yaml"},
 }
 ANY_SQL = re.compile(
     r"\b(SELECT\s|INSERT\s+(OR\s+\w+\s+)?INTO\b|UPDATE\s+\w+\s+SET\b|DELETE\s+FROM\b|CREATE\s+(TABLE|INDEX)\b|PRAGMA\b"
@@ -92,7 +92,7 @@ ANY_SQL = re.compile(
 )
 A_TOOL = re.compile(r"\bmemory_[a-z]+\b")
 # What imports late besides the command line: a server answers first, and most never need the rest.
-LATE = ("jobs/background", "db/storage/migrations", "text/front_matter", "protocol/stdio", "protocol/loop")
+LATE = ("jobs/background", "db/storage/migrations", "text/editing/yaml", "protocol/stdio", "protocol/loop")
 PUT_OFF = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 LONGEST_FILE = 500
 LONGEST_FUNCTION = 60

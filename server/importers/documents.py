@@ -9,8 +9,8 @@ from typing import Any, cast
 from server.db.interchange.scratch import STORE, file_id
 from server.db.storage import migrations
 from server.errors import ProjectMemoryError
+from server.importers.answers import every, whole
 from server.importers.layout import Ask, Known, RecognisedSource, SourceFile, SourceWorkspace
-from server.importers.legacy.checking import every, whole
 from server.importers.reading import Content, Entry, UnreadableFile, absent, json_of, walk
 from server.importers.reading import read as read_file
 from server.models.documents import FORMAT, KINDS, MANIFEST, VERSION, Document, digest, unpacked

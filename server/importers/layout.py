@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from server.db.storage.table_shapes import StoredColumn
+from server.importers.values import derived
 from server.models.imports import Finding, ImportBatch
 
 # Calls a tool with arguments (`action` among them) and returns the parsed answer.
@@ -27,10 +29,13 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class SourceWorkspace:
-    """A workspace as the source knows it: its id, older ids that still have to resolve, and where the project is."""
+    """A workspace as the source knows it: its id, older ids that still have to resolve, and where the project is.
+
+    `path` is None for what belongs to no project: that workspace has no folder.
+    """
 
     workspace_id: str
-    path: str
+    path: str | None
     aliases: tuple[str, ...] = ()
 
 
@@ -42,6 +47,7 @@ class RecognisedSource:
     root: Path
     workspaces: tuple[SourceWorkspace, ...]
     detail: Any = None
+    by_rows: bool = False  # verify compares the tables too: its `check` is `checking.compared`
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Known:
     `targets`: the source's workspace id -> the id of the workspace that it becomes. `paths`: target id -> the path to
     use in place of the source's own. `times`: (target id or None, file's path) -> (sha256, modified_at) of earlier
     imports, so that a file that was merely copied keeps its time. `formers`: the source's workspace id -> the one that
-    it became once, and that was merged into its target.
+    it became once, and that was merged into its target. `there`: the targets that are registered, whose row stays as it
+    is. `columns`: the schema, for `rows.RowMaker`. `with_secrets`: whether secrets in files are kept.
     """
 
     targets: Mapping[str, str]
@@ -59,10 +66,34 @@ class Known:
     times: Mapping[tuple[str | None, str], tuple[str, str | None]]
     now: str = "9999"  # what a log dates later cannot have been then
     formers: Mapping[str, str] = field(default_factory=dict[str, str])
+    there: frozenset[str] = frozenset()
+    columns: Mapping[str, Mapping[str, StoredColumn]] = field(default_factory=dict[str, Mapping[str, StoredColumn]])
+    with_secrets: bool = False
+
+
+def project(layout: str, folder: Path, detail: Any) -> RecognisedSource:
+    """Return the source that a layout found in a project folder: it goes to the workspace of that folder."""
+    return _source(layout, folder, SourceWorkspace(derived("ws", "path", folder), str(folder)), detail)
+
+
+def placeless(layout: str, root: Path, name: object, detail: Any) -> RecognisedSource:
+    """Return a source that belongs to no project: its workspace has no folder, and always the id of its `name`."""
+    return _source(layout, root, SourceWorkspace(derived("ws", layout, name), None), detail)
+
+
+def _source(layout: str, root: Path, workspace: SourceWorkspace, detail: Any) -> RecognisedSource:
+    return RecognisedSource(layout, root, (workspace,), detail, by_rows=True)
 
 
 class Layout(Protocol):
-    """The interface of a layout module."""
+    """The interface of a layout module.
+
+    A layout is a package in this folder: it is found by its name, `my_store` for the layout `my-store`, and needs no
+    other change. Its functions stand in `__init__.py`. What layouts share: `layout.project` and `placeless` (what is
+    recognised), `taking.Taker` (files opened, each with its batch and its account), `values.Fields` (fields of an
+    object, each repair told), `vocabulary` (statuses, priorities, types), `rows.RowMaker` (rows), `edges.acyclic`
+    (links without circles), `checking.compared` (the usual `check`).
+    """
 
     NAME: str
 

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +19,14 @@ from server.models.imports import FileEntry, FileStatus, Severity
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 JSON_BYTES = 64 * 1024 * 1024
 STREAM_BYTES = 1024 * 1024 * 1024
+RAW_BYTES = 64 * 1024 * 1024  # of a streamed file, compressed
 CHUNK = 1024 * 1024
+ATTEMPTS = 3  # to read a file that others write to
 DEPTH = 300
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 MAY_HIDE_ONE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+NOT_KEPT = b""  # in place of the compressed bytes of a file, which are never empty
 UNWANTED = "�"
 
 Note = tuple[Severity, str]  # how bad it is, and what
@@ -103,9 +106,16 @@ def _link(entry: "os.DirEntry[str]", folder: Path) -> str:
 
 
 def fingerprint(location: Path, path: str, odd: str | None = None) -> tuple[str, int]:
-    """Return the SHA-256 and the size of a file; of one that cannot be read, the SHA-256 of its path and 0."""
+    """Return the SHA-256 and the size of a file; of one that cannot be read, the SHA-256 of its path and 0.
+
+    One that is larger than what is read is told apart by its size and its time.
+    """
     found, size = hashlib.sha256(), 0
     try:
+        about = location.lstat()
+        if odd is None and about.st_size > STREAM_BYTES:
+            told = f"{path} {about.st_size} {about.st_mtime_ns}"
+            return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest(), about.st_size
         for chunk in _chunks(location) if odd is None else ():
             found.update(chunk)
             size += len(chunk)
@@ -128,25 +138,55 @@ def absent(entry: Entry, status: FileStatus, reason: str) -> FileEntry:
     return FileEntry(entry.path, *fingerprint(entry.location, entry.path, entry.odd), status, reason)
 
 
-def read(entry: Entry, times: Callable[[str, str], str | None] = lambda path, sha256: None) -> Content:
+def read(
+    entry: Entry, times: Callable[[str, str], str | None] = lambda path, sha256: None, most: int = JSON_BYTES
+) -> Content:
     """Read a file whole. `times` tells the time that a file with these bytes had when it was imported before."""
-    size = entry.location.lstat().st_size
-    if size > JSON_BYTES:
-        raise UnreadableFile(f"{size} bytes are more than the {JSON_BYTES} that are read")
-    data = b"".join(_chunks(entry.location))
+    data = _whole(entry.location, most)
     sha256 = hashlib.sha256(data).hexdigest()
     modified_at = times(entry.path, sha256) or modified(entry.location)
     return Content(entry.path, sha256, len(data), zlib.compress(data, 6), modified_at, data)
+
+
+def _whole(location: Path, most: int) -> bytes:
+    """Return what a file holds; read it anew if somebody wrote to it meanwhile."""
+    for _ in range(ATTEMPTS):
+        before = state(location)
+        if before[0] > most:
+            raise UnreadableFile(f"{before[0]} bytes are more than the {most} that are read")
+        data = b"".join(_chunks(location))
+        if state(location) == before:
+            return data
+    raise UnreadableFile("it is being written to: import it again when nobody is")
+
+
+def state(location: Path) -> tuple[int, int, int]:
+    """Return what changes when somebody writes to a file, or puts another in its place: its size first."""
+    about = location.lstat()
+    return about.st_size, about.st_mtime_ns, about.st_ino
+
+
+def merge_marker(lines: Iterable[bytes]) -> int | None:
+    """Return the number of the first line that a merge left behind because two sides disagreed."""
+    begun = None
+    for number, line in enumerate(lines, 1):
+        if line.startswith(b"<<<<<<< "):
+            begun = begun or number
+        elif begun and line.startswith(b">>>>>>> "):
+            return begun
+    return None
 
 
 def stream(entry: Entry, content: Content) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file of any length with their numbers, and fill `content` by the end."""
     found, packer = hashlib.sha256(), zlib.compressobj(6)
     raw: list[bytes] = []
-    rest, number = b"", 0
+    rest, number, packed, before = b"", 0, 0, state(entry.location)
     for chunk in _chunks(entry.location):
         found.update(chunk)
-        raw.append(packer.compress(chunk))
+        if packed <= RAW_BYTES:
+            raw.append(packer.compress(chunk))
+            packed += len(raw[-1])
         content.size += len(chunk)
         if content.size > STREAM_BYTES:
             raise UnreadableFile(f"it has more than the {STREAM_BYTES} bytes that are read")
@@ -159,7 +199,12 @@ def stream(entry: Entry, content: Content) -> Iterator[tuple[int, bytes]]:
     if rest:
         yield number + 1, rest
     raw.append(packer.flush())
+    if state(entry.location) != before:
+        content.notes.append(("warning", "it was written to while it was read: import it again when nobody does"))
     content.sha256, content.raw = found.hexdigest(), b"".join(raw)
+    if packed > RAW_BYTES:
+        content.raw = NOT_KEPT
+        content.notes.append(("warning", f"its bytes are not kept: more than {RAW_BYTES} of them when compressed"))
 
 
 def modified(location: Path) -> str:

@@ -17,6 +17,7 @@ from server.db.interchange.import_runs import Run
 from server.db.interchange.imports import ImportOutcome, Key, KnownFile
 from server.db.interchange.scratch import STORE, Stage
 from server.db.storage.connection import Database, Reader
+from server.db.storage.table_shapes import defaults_of_tables
 from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import recognise, verify
@@ -40,10 +41,14 @@ DRAFTS = 8  # read in one go of the worker thread
 
 @dataclass(frozen=True)
 class Options:
-    """How to import. `workspace_path` stands for the path that the store has for its only workspace."""
+    """How to import. `workspace_path` stands for the path that the store has for its only workspace. `layout` is the
+    only one to look for. `with_secrets` keeps what is blanked out else.
+    """
 
     dry_run: bool = False
     workspace_path: str | None = None
+    layout: str | None = None
+    with_secrets: bool = False
 
 
 async def silent(what: str, done: int, total: int) -> None:
@@ -127,7 +132,8 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
     formers = await imports.merged(db, known)
     for found in sorted(source.workspaces, key=lambda one: known[one.workspace_id] != one.workspace_id):
         path = given or found.path
-        target = known[found.workspace_id] or await imports.workspace_at(db, path) or found.workspace_id
+        at_path = await imports.workspace_at(db, path) if path is not None else None
+        target = known[found.workspace_id] or at_path or found.workspace_id
         if target in targets.values() and found.workspace_id not in formers:  # by an import two never become one
             target = found.workspace_id
             paths[target] = f"unknown:{target}"
@@ -138,7 +144,9 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
         elif there and there.workspace_id == target:
             paths[target] = there.path
     times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
-    return Known(targets, paths, times, db.now(), formers)
+    there = frozenset([target for target in targets.values() if await workspaces.find(db, target)])
+    columns = await defaults_of_tables(db)
+    return Known(targets, paths, times, db.now(), formers, there, columns, options.with_secrets)
 
 
 async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, cast
 
+from server.text.editing import yaml
+
 FENCE = "---"
 LONGEST = 64 * 1024
 MOST_VALUES = 10_000  # a few aliases of aliases stand for more values than there are atoms
@@ -84,25 +86,14 @@ def parsed(text: str) -> tuple[dict[str, Any], str]:
 
 
 def _yaml(head: str) -> object:
-    # Only who writes a definition needs it, and it takes as long to import as half of what the server is made of.
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     first: BadFrontMatter | None = None
     for spelled in dict.fromkeys((head, BARE_GLOB.sub(_quoted_glob, head))):
         try:
-            return YAML(typ="safe", pure=True).load(spelled)  # pyright: ignore[reportUnknownMemberType]
-        except (YAMLError, ValueError, RecursionError) as error:
-            first = first or BadFrontMatter(_problem(error))
+            return yaml.loaded(spelled, first_line=2)
+        except yaml.BadYaml as error:
+            first = first or BadFrontMatter(f"the front matter is {error}")
     assert first
     raise first
-
-
-def _problem(error: Exception) -> str:
-    mark: Any = getattr(error, "problem_mark", None)
-    where = f" in line {mark.line + 2}" if mark else ""
-    what = getattr(error, "problem", None)
-    return f"the front matter is no YAML{where}{f': {what}' if what else ''}"
 
 
 def _quoted_glob(found: re.Match[str]) -> str:

@@ -25,6 +25,41 @@ class Shape:
     foreign: tuple[ForeignKey, ...]
 
 
+@dataclass(frozen=True)
+class StoredColumn:
+    """A column: whether it may be NULL, and what stands in it if nothing else is said."""
+
+    name: str
+    is_needed: bool
+    default: str | int | float | None
+
+
+async def defaults_of_tables(db: Reader) -> dict[str, dict[str, StoredColumn]]:
+    """Return the columns of every table that holds rows of ours, in their order: the first is a key, or part of one."""
+    rows = await db.all(
+        """
+        SELECT t.name AS "table", c.name, c."notnull" AS is_needed, c.dflt_value AS "default"
+        FROM pragma_table_list t JOIN pragma_table_info(t.name) c
+        WHERE t.schema = 'main' AND t.type = 'table' AND substr(t.name, 1, 7) NOT IN ('sqlite_', 'search_')
+        ORDER BY t.name, c.cid
+        """
+    )
+    found: dict[str, dict[str, StoredColumn]] = {}
+    for row in rows:
+        column = StoredColumn(row["name"], bool(row["is_needed"]), _literal(row["default"]))
+        found.setdefault(row["table"], {})[column.name] = column
+    return found
+
+
+def _literal(sql: str | None) -> str | int | float | None:
+    """Return the value of a default, which the migrations write as a literal."""
+    if sql is None or sql == "NULL":
+        return None
+    if sql.startswith("'"):
+        return sql[1:-1].replace("''", "'")
+    return float(sql) if "." in sql else int(sql)
+
+
 async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
     """Return the columns of every table that holds rows of ours, by its name."""
     rows = await db.all(

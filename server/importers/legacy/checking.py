@@ -6,13 +6,12 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from typing import Any, cast
 
 from server.errors import ProjectMemoryError
+from server.importers.answers import every, whole
 from server.importers.layout import Ask
 from server.importers.legacy.context import WRAPPING, kind_of
-from server.importers.legacy.plans import CATEGORY_NAMES, PRIORITY_NAMES, sequence
-from server.importers.legacy.steps import TYPE_NAMES
-from server.importers.legacy.survey import STEP_STATUS_NAMES, Header, Survey, waiting
+from server.importers.legacy.plans import sequence
+from server.importers.legacy.survey import Header, Survey, waiting
 from server.importers.legacy.tree import entries
-from server.importers.legacy.values import callable_as, moment, plain_word, whole_number
 from server.importers.reading import (
     Entry,
     UnreadableFile,
@@ -25,12 +24,11 @@ from server.importers.reading import (
     read,
     text_of,
 )
+from server.importers.values import callable_as, moment, plain_word, whole_number
+from server.importers.vocabulary import CATEGORY_NAMES, PRIORITY_NAMES, STEP_STATUS_NAMES, TYPE_NAMES
 from server.models.imports import Finding, of
 
 EMPTY: tuple[object, ...] = (None, "", [], {}, False)
-TEXTS = ("title", "description", "content", "summary", "notes", "task", "reason", "note")
-MAX_BYTES = 45_000
-LIMIT = 200
 CLIPPED = 1000  # as much as a list shows of a note that is too long for it
 
 Json = dict[str, Any]
@@ -60,34 +58,6 @@ async def plan(survey: Survey, ask: Ask, header: Header, files: Sequence[Entry])
     except ProjectMemoryError as error:
         compared.found.append(Finding("error", path, "$", f"the tools refuse to show it: {error}"))
     return compared.found
-
-
-async def whole(ask: Ask, tool: str, arguments: Mapping[str, object]) -> Json:
-    """Return an answer with its long value, which comes in pieces, put together."""
-    first = answer = await ask(tool, {**arguments, "max_bytes": MAX_BYTES})
-    if "next_offset" not in first:
-        return first
-    pieces = [str(answer["text"])]
-    while "next_offset" in answer:
-        answer = await ask(tool, {**arguments, "max_bytes": MAX_BYTES, "offset": answer["next_offset"]})
-        pieces.append(str(answer["text"]))
-    name, joined = first["field"], "".join(pieces)
-    if name == "result":
-        return json.loads(joined)
-    others = {key: value for key, value in first.items() if key not in ("field", "text", "length", "next_offset")}
-    return {**others, name: joined if name in TEXTS else json.loads(joined)}
-
-
-async def every(ask: Ask, tool: str, key: str, arguments: Mapping[str, object]) -> list[Json]:
-    """Return all rows of a list, page by page."""
-    rows: list[Json] = []
-    more: Json = {}
-    while True:
-        page = await ask(tool, {**arguments, "limit": LIMIT, "max_bytes": MAX_BYTES, **more})
-        rows += page[key]
-        if "next_cursor" not in page:
-            return rows
-        more = {"cursor": page["next_cursor"]}
 
 
 async def _state(survey: Survey, ask: Ask, header: Header, state: Json, compared: Comparison) -> None:

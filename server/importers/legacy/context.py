@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, moment
-from server.importers.legacy.values import text as as_text
 from server.importers.reading import Content, object_of
+from server.importers.values import Fields, Object, Teller, callable_as, derived, moment
+from server.importers.values import text as as_text
 from server.models.imports import Finding, ImportedRow
 
 TIMES = ("stored_at", "captured_at", "timestamp", "recovered_at", "updated_at", "created_at", "saved_at")

@@ -17,7 +17,6 @@ from server.importers.legacy.tree import (
     entries,
     root_entries,
 )
-from server.importers.legacy.values import Fields, Teller, callable_as
 from server.importers.reading import (
     Content,
     Entry,
@@ -31,6 +30,7 @@ from server.importers.reading import (
     stream,
     text_of,
 )
+from server.importers.values import Fields, Teller, callable_as
 from server.models.imports import Finding, ImportBatch, ImportedRow
 
 BATCH = 500  # log entries in one draft

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from server.importers.legacy.survey import NO_TIME, Survey
-from server.importers.legacy.values import Fields, Object, Teller, fields
 from server.importers.reading import Note, UnreadableFile, parse
+from server.importers.values import Fields, Object, Teller, fields
 from server.models.base import encode
 from server.models.imports import Finding, ImportedRow
 

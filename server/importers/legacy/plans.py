@@ -3,25 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
+from server.importers.edges import edge
 from server.importers.legacy import records, steps
-from server.importers.legacy.building import PlanBuilder, edge
+from server.importers.legacy.building import PlanBuilder
 from server.importers.legacy.survey import Header, Survey, standing, tie, waiting
-from server.importers.legacy.values import Fields, Object, derived, fields, whole_number
-from server.importers.legacy.values import text as as_text
+from server.importers.values import Fields, Object, derived, fields, whole_number
+from server.importers.values import text as as_text
+from server.importers.vocabulary import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
 from server.models.imports import ImportedRow
-from server.models.plans import Category, Priority, WorkflowMode
+from server.models.plans import WorkflowMode
 
-CATEGORIES = get_args(Category)
-CATEGORY_NAMES = {
-    "bug": "bugfix", "debug": "bugfix", "fix": "bugfix", "change": "feature", "enhancement": "feature",
-    "analysis": "advisory", "investigation": "advisory", "research": "advisory", "documentation": "quick_task",
-    "docs": "quick_task",
-}  # fmt: skip
-PRIORITIES = get_args(Priority)
-PRIORITY_NAMES = {
-    "p0": "critical", "urgent": "critical", "p1": "high", "p2": "medium", "normal": "medium", "p3": "low",
-    "0": "critical", "1": "high", "2": "medium", "3": "low",
-}  # fmt: skip
 MODES = get_args(WorkflowMode)
 UNPHASED = "Unphased"
 

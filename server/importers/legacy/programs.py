@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from server.db.dependencies.dependencies import Edge
-from server.importers.legacy.building import edge
-from server.importers.legacy.plans import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
+from server.importers.edges import edge
 from server.importers.legacy.survey import NO_TIME, Header, Survey, tie
-from server.importers.legacy.values import Fields, Object, Teller, callable_as, derived, fields, text
+from server.importers.values import Fields, Object, Teller, callable_as, derived, fields, text
+from server.importers.vocabulary import CATEGORIES, CATEGORY_NAMES, PRIORITIES, PRIORITY_NAMES
 from server.models.imports import Finding, ImportedRow
 
 STATUSES = ("active", "archived", "completed", "paused")

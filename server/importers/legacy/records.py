@@ -5,7 +5,7 @@ from typing import Any, cast, get_args
 
 from server.importers.legacy.building import PlanBuilder
 from server.importers.legacy.survey import Survey
-from server.importers.legacy.values import Fields, Object, callable_as, derived, fields
+from server.importers.values import Fields, Object, callable_as, derived, fields
 from server.models.plans import NoteType
 
 NOTE_TYPES = get_args(NoteType)

@@ -2,20 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from server.db.dependencies.dependencies import Edge
-from server.importers.legacy.building import PlanBuilder, edge
-from server.importers.legacy.survey import STEP_STATUS_NAMES, acyclic
-from server.importers.legacy.values import Fields, derived, fields, whole_number
-from server.models.steps import CLOSED, StepStatus, StepType
+from server.importers.edges import acyclic, edge
+from server.importers.legacy.building import PlanBuilder
+from server.importers.values import Fields, derived, fields, whole_number
+from server.importers.vocabulary import STEP_STATUS_NAMES, STEP_STATUSES, STEP_TYPES, TYPE_NAMES
+from server.models.steps import CLOSED
 
-STATUSES = get_args(StepStatus)
-TYPES = get_args(StepType)
-TYPE_NAMES = {
-    "bugfix": "fix", "bug": "fix", "testing": "test", "tests": "test", "docs": "documentation", "doc": "documentation",
-    "implementation": "code", "coding": "code", "review": "validation", "plan": "planning",
-}  # fmt: skip
 UNPHASED = "Unphased"
 NO_TASK = "(without a text)"
 
@@ -47,7 +42,7 @@ def taken(plan: Fields) -> list[PlacedStep]:
             step.defaulted("index", place)
             index = place
         phase = step.word("phase", UNPHASED)
-        status = step.choice("status", STATUSES, STEP_STATUS_NAMES, "pending")
+        status = step.choice("status", STEP_STATUSES, STEP_STATUS_NAMES, "pending")
         found.append(PlacedStep(step, index, phase, status))
     found.sort(key=lambda item: item.index or 0)
     seen: dict[int | None, int] = {}
@@ -92,7 +87,7 @@ def _add_one(plan: PlanBuilder, item: PlacedStep, order: int, at: str, waits_for
         "order_index": order,
         "section": None,
         "task": found.word("task", NO_TASK),
-        "type": found.choice("type", TYPES, TYPE_NAMES, "standard"),
+        "type": found.choice("type", STEP_TYPES, TYPE_NAMES, "standard"),
         "status": item.status,
         "assignee": found.text("assignee"),
         "notes": found.text("notes"),

@@ -1,32 +1,22 @@
 """What must be known of a whole store before a part of it can be mapped: its plans, its programs, and their ties."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from server.db.dependencies.dependencies import Edge, Node, find_cycle
+from server.importers.edges import acyclic, graph_of
 from server.importers.layout import Known
 from server.importers.legacy.tree import ARCHIVED, META, LegacyTree, LegacyWorkspace, entries, tolerant
-from server.importers.legacy.values import Fields, Object, Teller, callable_as, moment, plain_word, text
 from server.importers.reading import Entry, is_object, list_of, object_of, objects_of
+from server.importers.values import Fields, Object, Teller, callable_as, moment, plain_word, text
+from server.importers.vocabulary import PLAN_STATUS_NAMES, PLAN_STATUSES, STEP_STATUS_NAMES
 from server.models.imports import Finding
 from server.models.steps import CLOSED
 
 STUB = "_archived"
 NO_TIME = "1970-01-01T00:00:00.000Z"
-PLAN_STATUSES = ("active", "paused", "blocked", "completed", "failed", "archived")
-PLAN_STATUS_NAMES = {
-    "complete": "completed", "done": "completed", "finished": "completed", "closed": "completed",
-    "in_progress": "active", "pending": "active", "open": "active", "draft": "active",
-    "on_hold": "paused", "cancelled": "failed", "canceled": "failed", "abandoned": "failed",
-}  # fmt: skip
-STEP_STATUS_NAMES = {
-    "todo": "pending", "to_do": "pending", "open": "pending", "not_started": "pending", "queued": "pending",
-    "in_progress": "active", "working": "active", "assigned": "active", "started": "active",
-    "completed": "done", "complete": "done", "closed": "done", "finished": "done", "error": "failed",
-    "skipped": "cancelled", "canceled": "cancelled", "deferred": "cancelled",
-}  # fmt: skip
 
 
 @dataclass
@@ -315,25 +305,3 @@ def tie(survey: Survey, edge: Edge) -> str | None:
         del survey.edges[edge]
         return "it closes a cycle"
     return None
-
-
-def graph_of(edges: Iterable[Edge]) -> dict[Node, list[Node]]:
-    graph: dict[Node, list[Node]] = {}
-    for source, target in edges:
-        graph.setdefault(source, []).append(target)
-    return graph
-
-
-def acyclic(edges: Iterable[Edge]) -> Iterator[tuple[Edge, bool]]:
-    """Yield each edge, and whether it may stay: one that would close a cycle with those before it may not."""
-    kept: dict[Edge, None] = {}
-    every = list(dict.fromkeys(edges))
-    if not find_cycle(graph_of(every)):
-        yield from ((edge, True) for edge in every)
-        return
-    for edge in every:
-        kept[edge] = None
-        fine = find_cycle(graph_of(kept)) is None
-        if not fine:
-            del kept[edge]
-        yield edge, fine

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from server.importers.legacy.values import callable_as, derived, moment
 from server.importers.reading import Entry, UnreadableFile, json_of, list_of, object_of, read, walk
+from server.importers.values import callable_as, derived, moment
 from server.settings import is_ours
 
 META = "workspace.meta.json"

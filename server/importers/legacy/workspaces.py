@@ -7,8 +7,8 @@ from typing import Any
 from server.importers.legacy import context, logs, records
 from server.importers.legacy.survey import NO_TIME, Survey, parent_of
 from server.importers.legacy.tree import LegacyWorkspace
-from server.importers.legacy.values import Fields, Object, Teller, derived, fields
 from server.importers.reading import Content, list_of, object_of
+from server.importers.values import Fields, Object, Teller, derived, fields
 from server.models.context import WORKSPACE_SECTIONS
 from server.models.imports import Finding, ImportedRow
 

@@ -11,6 +11,7 @@ from server.models.imports import Finding, Severity
 from server.models.research import file_name
 
 OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+ZONE_NAME = re.compile(r" ?(?:UTC|GMT)$")
 LATEST = 253_402_300_799  # the last second of the year 9999
 ID_BYTES = 200
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0", "")
@@ -42,7 +43,7 @@ def moment(value: object) -> str | None:
 
 def _parsed(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text.strip())
+        found = datetime.fromisoformat(ZONE_NAME.sub("+00:00", text.strip()))
     except ValueError:
         return _since_epoch(float(text)) if re.fullmatch(r"\d{9,13}(\.\d+)?", text.strip()) else None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -243,9 +244,9 @@ class Fields:
     def defaulted(self, name: str, used: Any) -> None:
         self.teller.info(f"{self.at}.{name}", "missing", self.found.get(name), used)
 
-    def extra(self) -> Object:
-        """Return what goes to the column `extra`: all that found no other place, as it was."""
-        return {"legacy": self.left} if self.left else {}
+    def extra(self, under: str = "legacy") -> Object:
+        """Return the column `extra`: what found no other place, as it was, `under` the name of the system."""
+        return {under: self.left} if self.left else {}
 
 
 def fields(value: Any, at: str, teller: Teller) -> Fields | None:

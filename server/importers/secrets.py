@@ -1,0 +1,77 @@
+"""Secrets in the files of other programs: known by the name of their key or by their shape, and blanked out."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from server.importers.values import plain_word
+
+BLANK = "[secret left out]"
+NAMES = re.compile(
+    r"(?:^|_)(?:token|secret|password|passwd|passphrase|pwd|credentials?|api_?key|apikey|access_?key|private_?key"
+    r"|client_?secret|auth_?token|bearer|cookie|authorization)(?:$|_(?:value|hash|text|raw)$)"
+)
+HARMLESS = re.compile(r"(?:^|_)(?:max|min|count|total|num|usage|limit|per|used|budget|remaining)_")
+SHAPES = re.compile(
+    r"""
+    \b(?:sk|pk|rk)-[A-Za-z0-9_-]{20,}
+    | \bgh[pousr]_[A-Za-z0-9]{30,} | \bgithub_pat_[A-Za-z0-9_]{30,} | \bglpat-[A-Za-z0-9_-]{20,}
+    | \bxox[abprs]-[A-Za-z0-9-]{10,} | \bAKIA[0-9A-Z]{16}\b | \bAIza[0-9A-Za-z_-]{35}
+    | \bATATT[A-Za-z0-9_=-]{20,}
+    | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----(?:.|\n)*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
+    | (?<=://)[^\s/:@]+:[^\s/@]+(?=@)
+    """,
+    re.VERBOSE,
+)
+KEY = re.compile(r"[\w.-]+(?=[\"']?\s*[:=])")
+WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def is_name(key: str) -> bool:
+    """Return whether what stands under a key is a secret: `apiKey`, `JIRA_TOKEN`; `token_count` is none."""
+    plain = plain_word(WORDS.sub("_", key)).replace(".", "_")
+    return bool(NAMES.search(plain)) and not HARMLESS.search(plain)
+
+
+def blanked(value: Any, at: str = "$") -> tuple[Any, list[str]]:
+    """Return a value without its secrets, and the places where there were some."""
+    places: list[str] = []
+    return _blanked(value, at, places), places
+
+
+def _blanked(value: Any, at: str, places: list[str]) -> Any:
+    if isinstance(value, dict):
+        items = cast(dict[str, Any], value).items()
+        return {name: _of_key(name, item, f"{at}.{name}", places) for name, item in items}
+    if isinstance(value, list):
+        return [_blanked(item, f"{at}[{n}]", places) for n, item in enumerate(cast(list[Any], value))]
+    if isinstance(value, str) and SHAPES.search(value):
+        places.append(at)
+        return SHAPES.sub(BLANK, value)
+    return value
+
+
+def _of_key(name: str, value: Any, at: str, places: list[str]) -> Any:
+    if is_name(name) and any(_texts(value)):
+        places.append(at)
+        return BLANK
+    return _blanked(value, at, places)
+
+
+def _texts(value: Any) -> Iterator[bool]:
+    """Yield whether there is something to hide in a value: flags and empty fields tell nothing."""
+    if isinstance(value, dict):
+        for item in cast(dict[str, Any], value).values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in cast(list[Any], value):
+            yield from _texts(item)
+    else:
+        yield isinstance(value, str) and value not in ("", BLANK)
+
+
+def may_hide(data: bytes) -> bool:
+    """Return whether bytes that could not be read as what they should be may hold a secret."""
+    text = data.decode("utf-8", "replace")
+    return bool(SHAPES.search(text)) or any(is_name(word) for word in set(KEY.findall(text)))
