@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest_asyncio
 from chromium import executable, launch
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from server.settings import Settings
 from server.web.places.addresses import ServeOptions
@@ -21,7 +21,7 @@ from tests.e2e.processes import ServerProcess
 from tests.served import Served, held, serve
 
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
-PATIENCE = 60_000  # milliseconds until a page that does not change has failed
+PATIENCE = 30_000  # milliseconds until a page that does not change has failed
 WATCH = """document.addEventListener("securitypolicyviolation",
   (event) => tellTest(`${event.violatedDirective} ${event.blockedURI}`));"""
 
@@ -47,18 +47,24 @@ class Person:
 
     async def watch(self) -> None:
         """Note scripts that were refused or failed, errors, and dialogs, none of which may be."""
-        await self.context.expose_binding("tellTest", lambda _, told: self.wrong.append(told))
+        await self.context.expose_binding("tellTest", lambda source, told: self._note(source["page"], told))
         await self.context.add_init_script(WATCH)
         self.context.on("page", self._listen)
 
     def _listen(self, page: Page) -> None:
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("console", lambda told: self._hear(told.type, told.text))
+        page.on("pageerror", lambda error: self._note(page, str(error)))
+        page.on("console", lambda told: self._hear(page, told))
         page.on("dialog", self._refuse)
 
-    def _hear(self, kind: str, text: str) -> None:
-        if kind == "error" and not (self.may_lose and re.search(r"Failed to load resource|net::ERR_", text)):
-            self.wrong.append(text)
+    def _note(self, page: Page, what: str) -> None:
+        """Note what went wrong on a page of ours; what others may not do is told on theirs."""
+        if page.url.startswith(self.home):
+            self.wrong.append(what)
+
+    def _hear(self, page: Page, told: ConsoleMessage) -> None:
+        is_lost = re.search(r"Failed to load resource|net::ERR_", told.text)
+        if told.type == "error" and not (self.may_lose and is_lost):
+            self._note(page, told.text)
 
     async def _refuse(self, dialog: Any) -> None:
         self.wrong.append(f"a dialog: {dialog.message}")

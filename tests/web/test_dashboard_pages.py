@@ -2,26 +2,24 @@
 
 import html
 import re
-import shlex
 from collections.abc import AsyncGenerator
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 import pytest_asyncio
+import shown_stores
+from shown_stores import HOSTILE, LINE
 
 from server.settings import Settings
 from server.web import rendering
 from tests.populated_store import populate
 from tests.served import Served, held, serve
 
-HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)> {{ 7*7 }} [x](javascript:alert(4)) "
-    "![y](http://example.com/p.png) <!-- & &lt;b&gt; \u202eevil\u202c \x07 </textarea></title>"
-)
 OWN_SCRIPTS = {"/static/vendor/idiomorph.min.js", "/static/page.js"}
 
 
@@ -181,7 +179,7 @@ async def test_a_yes_in_the_inbox_opens_the_gate(served: Served, project: Path) 
 
     assert "Confirm phase" in inbox.text
     assert "<title>(2) Inbox" in inbox.text
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, urlsplit(answer.headers["location"]).path) == (303, "/")
     assert "Confirm phase" not in after.text
     [phase] = plan["phases"]
     assert (phase["confirmed_by"], phase["confirmed_via"]) == ("human", "dashboard")
@@ -228,7 +226,7 @@ async def test_what_destroys_is_shown_before_it_is_done(filled: tuple[Served, di
     assert "nothing is done yet" in preview.text
     assert still.status_code == 200
     assert done.status_code == 303, done.text
-    assert done.headers["location"] == "/board"
+    assert urlsplit(done.headers["location"]).path == "/board"
     assert gone.status_code == 404
 
 
@@ -266,7 +264,7 @@ async def test_a_page_leads_back_to_no_other_server(filled: tuple[Served, dict[s
     done = await browser.post("/do/memory_plan/add_note", data={"plan_id": known["plan_id"], "note": "n", "back": back})
     form = await browser.get("/do/memory_plan/create", params={"back": back})
 
-    assert done.headers["location"] == "/"
+    assert done.headers["location"] == "/?did=memory_plan.add_note"
     assert back not in form.text
 
 
@@ -305,33 +303,16 @@ async def test_hostile_texts_stay_texts_on_every_page(served: Served, project: P
             assert answer.status_code == 200, answer.text
             return answer.json()
 
-        home = {
-            "workspace_id": (await call("memory_workspace", "register", workspace_path=str(project)))["workspace_id"]
-        }
-        await call("memory_workspace", "set_display_name", display_name="<b>x</b><script>", **home)
-        line = HOSTILE.replace("\x07", "")
-        phases = [
-            {"name": line, "description": HOSTILE, "approval_required": True,
-             "steps": [{"task": HOSTILE, "notes": HOSTILE, "status": "blocked"},
-                       {"task": HOSTILE, "depends_on": [0], "notes": f"- {HOSTILE}\n\n| a |\n|:-:|\n| {HOSTILE} |"}]},
-        ]  # fmt: skip
-        texts = {"goals": [line], "success_criteria": [line], "description": HOSTILE}
-        plan = (await call("memory_plan", "create", title=line, phases=phases, **texts, **home))["plan_id"]
-        session = await call("memory_agent", "init", plan_id=plan, agent="Mallory")
-        me = {"session_id": session["session_id"]}
-        await call("memory_plan", "add_note", plan_id=plan, note=HOSTILE, **me)
-        await call("memory_session", "send_message", to_agent="human", content=HOSTILE, plan_id=plan, **me)
-        await call("memory_agent", "handoff", to_agent="Reviewer", reason=HOSTILE, plan_id=plan, **me)
-        await call("memory_context", "append_research", plan_id=plan, filename="a.md", content=HOSTILE, **me)
-        await call(
-            "memory_context", "store", plan_id=plan, type="notes", data={HOSTILE: [HOSTILE, {"a": HOSTILE}]}, **me
-        )
-        await call("memory_context", "knowledge_store", slug="evil", title=line, content=HOSTILE, **home)
-        await call("memory_plan", "add_build_script", script_name="evil", script_command=shlex.quote(line), **home)
-        await call("memory_program", "create", title=line, description=HOSTILE, **home)
+        known = await shown_stores.hostile(call, project)
         await http.post(
             "/api/tools/memory_plan/confirm",
-            json={"plan_id": plan, "confirmation_scope": "phase", "confirm_phase": line, "note": HOSTILE, **me},
+            json={
+                "plan_id": known["plan_id"],
+                "confirmation_scope": "phase",
+                "confirm_phase": LINE,
+                "note": HOSTILE,
+                "session_id": known["session_id"],
+            },
         )
     browser = await served.owner()
 
@@ -339,9 +320,10 @@ async def test_hostile_texts_stay_texts_on_every_page(served: Served, project: P
     searched = looked_at((await browser.get("/search", params={"q": "<script>alert(1)</script>"})).text)
     refused = await browser.post("/do/memory_plan/add_note", data={"plan_id": HOSTILE, "note": HOSTILE})
 
-    assert f"/p/{plan}" in pages
+    plan = f"/p/{known['plan_id']}"
+    assert plan in pages
     assert len(pages) > 40
-    assert "{{ 7*7 }}" in pages[f"/p/{plan}"]
+    assert "{{ 7*7 }}" in pages[plan]
     assert searched.links
     looked_at(refused.text)
 

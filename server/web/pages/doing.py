@@ -9,7 +9,7 @@ from starlette.responses import Response
 from server.errors import InvalidArguments, UnknownAction
 from server.registry import HELP, Action, Param
 from server.tools import TOOLS
-from server.web.pages.visit import HOME, Visit, back_to, local
+from server.web.pages.visit import HOME, Visit, local
 
 # What a call of a page does not say: who it is of is known, and how long an answer may be has no bound here.
 UNASKED = frozenset({"agent", "session_id", "max_bytes", "offset", "cursor", "confirm", "request_id", "workspace_path"})
@@ -33,15 +33,16 @@ async def run(visit: Visit) -> Response:
     """Run an action. One that wants to be confirmed is shown as a preview first."""
     action = _action(visit)
     sent = await visit.form()
-    back = local(sent.pop(HOME, "/"))
-    arguments = _arguments(action, sent)
+    back = local(sent.get(HOME, "/"))
+    told_of = {name: value for name, value in sent.items() if name != HOME}
+    arguments = _arguments(action, told_of)
     found = await visit.call(action.tool, action.name, **arguments)
     if "preview" in found and CONFIRM not in sent:
-        return visit.page("preview.html", action=action, found=found, sent=sent, back=back)
+        return visit.page("preview.html", action=action, found=found, sent=told_of, back=back)
     told = {name: value for name, value in found.items() if name == "warnings"}
     if not action.writes(arguments) or told:
         return visit.page("done.html", action=action, found=found, back=back)
-    return back_to(back)
+    return visit.done(sent, action.tool, action.name, found)
 
 
 def _action(visit: Visit) -> Action:

@@ -6,10 +6,11 @@ from starlette.responses import Response
 
 from server.db.audit import events
 from server.db.gates import approvals
-from server.models.approvals import HUMAN, Word
+from server.errors import Conflict
+from server.models.approvals import HUMAN, Approval, Word
 from server.models.events import Origin
 from server.tools.approvals import answers
-from server.web.pages.visit import HOME, MOST, Visit, back_to
+from server.web.pages.visit import MOST, Visit
 
 KINDS = ("approvals", "messages", "lost_leases", "stuck_steps", "silent_sessions")
 
@@ -42,6 +43,19 @@ async def needs(visit: Visit, workspace: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+async def reply(visit: Visit) -> Response:
+    """Send the person's answer to a message, which then waits no more; to its agent, if that session has ended."""
+    sent = await visit.form()
+    message = visit.path("message")
+    letter = {name: sent.get(name, "") for name in ("content", "workspace_id")} | {"thread_id": message}
+    try:
+        await visit.call("memory_session", "send_message", **letter, to_agent=sent.get("session") or sent.get("agent"))
+    except Conflict:
+        await visit.call("memory_session", "send_message", **letter, to_agent=sent.get("agent"))
+    await visit.call("memory_session", "acknowledge", message_ids=[message], workspace_id=sent.get("workspace_id"))
+    return visit.done(sent, "memory_session", "send_message")
+
+
 async def answer(visit: Visit) -> Response:
     """Give the person's word to an approval that waits: yes or no, with a note for whoever asked."""
     sent = await visit.form()
@@ -53,4 +67,13 @@ async def answer(visit: Visit) -> Response:
         row = await approvals.require(tx, visit.path("approval"))
         await (answers.approve if is_yes else answers.reject)(tx, row, word)
         await events.flush(tx)
-    return back_to(sent.get(HOME, "/"))
+    return visit.done({**sent, **(_gate(row) if is_yes else {})}, "memory_plan", "confirm" if is_yes else "reject")
+
+
+def _gate(row: Approval) -> dict[str, str]:
+    """Return what names the gate that an approval opens, for who takes it back."""
+    if row.kind == "step":
+        return {"confirmation_scope": "step", "step_id": row.entity_id}
+    if row.kind == "phase":
+        return {"confirmation_scope": "phase", "plan_id": row.plan_id or "", "confirm_phase": row.entity_id}
+    return {}

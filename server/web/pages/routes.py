@@ -12,6 +12,7 @@ def routes() -> list[BaseRoute]:
     return [
         route("/", inbox.show),
         route("/answer/{approval}", inbox.answer, "POST"),
+        route("/reply/{message}", inbox.reply, "POST"),
         route("/board", board.everywhere),
         route("/w/{workspace}", board.workspace),
         route("/w/{workspace}/timeline", lists.timeline),

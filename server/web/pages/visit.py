@@ -1,6 +1,6 @@
 """A request of the owner's browser: what it may ask for, and the page that answers it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +14,7 @@ from server.db.storage.connection import Database
 from server.errors import ProjectMemoryError
 from server.protocol import reading
 from server.web import rendering
+from server.web.pages import notices
 from server.web.site import Site, site_of, visitor_of
 from server.web.tool_calls import STATUS, OwnersWord
 
@@ -36,7 +37,7 @@ class Visit:
     def here(self) -> str:
         """The address of this page, with its filters."""
         query = self.request.url.query
-        return f"{self.request.url.path}?{query}" if query else self.request.url.path
+        return notices.without(f"{self.request.url.path}?{query}" if query else self.request.url.path)
 
     def path(self, name: str) -> str:
         return str(self.request.path_params[name])
@@ -60,13 +61,18 @@ class Visit:
 
     def page(self, template: str, /, status: int = 200, **values: Any) -> Response:
         """Return a page. An answer to something that was sent stays as it is: asked for anew, it is another page."""
-        told = {
+        told: dict[str, Any] = {
             "here": self.here,
             "version": __version__,
             "newest": self.newest,
             "is_still": self.request.method != "GET",
+            "notice": notices.of(self.request.query_params),
         }
-        return HTMLResponse(rendering.page(template, **told, **values), status)
+        return HTMLResponse(rendering.page(template, **told | values), status)
+
+    def done(self, sent: Mapping[str, str], tool: str, action: str, found: Mapping[str, Any] | None = None) -> Response:
+        """Lead back to the page that a form was on, which says what was done."""
+        return back_to(notices.added(local(sent.get(HOME, "/")), notices.told(tool, action, sent, found or {})))
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
