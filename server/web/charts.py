@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -136,3 +136,73 @@ def timeline(sessions: Sequence[Mapping[str, Any]], now: str) -> Timeline | None
 
 def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
+
+
+BURN_WIDE, BURN_HIGH = 360, 190
+LEFT, RIGHT, TOP, BOTTOM = 34, 10, 14, 26  # around the field of a burndown
+MOST_AHEAD = 1  # as much time is shown of what may come as of what was, at most
+
+
+@dataclass(frozen=True)
+class Burn:
+    """Open steps along the time: the line of what was, marks where the scope changed, and where it may end."""
+
+    line: str
+    marks: list[dict[str, Any]]
+    rays: list[dict[str, Any]]
+    days: list[dict[str, Any]]
+    levels: list[dict[str, Any]]
+    today: float
+    width: int = BURN_WIDE
+    height: int = BURN_HIGH
+
+
+@dataclass(frozen=True)
+class BurnField:
+    """Where days and numbers are in a drawing: `days` from the first one on, numbers up to `top`."""
+
+    first: date
+    days: int
+    top: int
+
+    def x(self, day: date) -> float:
+        return round(LEFT + (BURN_WIDE - LEFT - RIGHT) * (day - self.first).days / self.days, 1)
+
+    def y(self, number: float) -> float:
+        return round(TOP + (BURN_HIGH - TOP - BOTTOM) * (1 - number / self.top), 1)
+
+
+def burn(found: Mapping[str, Any], today: str) -> Burn | None:
+    """Draw what the action `burndown` answers; None if all of it happened on one day."""
+    days = list(reversed(found.get("days", ())))
+    if not days or days[0]["day"] >= today:
+        return None
+    first, now = date.fromisoformat(days[0]["day"]), date.fromisoformat(today)
+    ends = {
+        name: date.fromisoformat(found["forecast"][name])
+        for name in ("early", "likely", "late")
+        if name in found["forecast"]
+    }
+    ahead = min(max(((end - now).days for end in ends.values()), default=0), (now - first).days * MOST_AHEAD)
+    start = days[0]["open"] - days[0]["added"] - days[0]["reopened"] + days[0]["finished"] + days[0]["dropped"]
+    field = BurnField(first, (now - first).days + ahead, max(1, start, *(day["open"] for day in days)))
+    places = [{**day, "x": field.x(date.fromisoformat(day["day"])), "y": field.y(day["open"])} for day in days]
+    path = [f"M{LEFT},{field.y(start)}", *(f"H{one['x']}V{one['y']}" for one in places), f"H{field.x(now)}"]
+    ticks = [first + timedelta(days=field.days * part // 2) for part in range(3)]
+    return Burn(
+        "".join(path),
+        [one for one in places[1:] if one["added"] or one["dropped"]],
+        [{"name": name, **_ray(field, now, end, ahead, found["open"])} for name, end in ends.items()],
+        [{"x": field.x(day), "day": day.isoformat()} for day in dict.fromkeys(ticks)],
+        [{"y": field.y(number), "number": number} for number in dict.fromkeys((0, field.top // 2, field.top))],
+        field.x(now),
+    )
+
+
+def _ray(field: BurnField, now: date, end: date, ahead: int, still_open: int) -> dict[str, Any]:
+    """Return the line from now to an end, cut where the drawing is."""
+    days = (end - now).days
+    seen = min(ahead, days)
+    left = still_open * (1 - seen / max(1, days))
+    path = f"M{field.x(now)},{field.y(still_open)} L{field.x(now + timedelta(days=seen))},{field.y(left)}"
+    return {"d": path, "is_cut": seen < days}

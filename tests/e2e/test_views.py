@@ -5,7 +5,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import termios
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 import pytest_asyncio
 from rich.cells import cell_len
 
+from server.settings import DATABASE_NAME
 from tests.conftest import Agent
 from tests.e2e.processes import ServerProcess
 from tests.e2e.terminals import Terminal, piped
@@ -98,6 +102,20 @@ async def test_status_of_a_plan_says_what_its_steps_wait_for_and_how_to_see_the_
     whole = shown(agent, "status", filled["plan_id"][-6:], "--limit", cut[3])
     assert text.count("\tPart ") + int(cut[1]) == whole.count("\tPart ") == 30
     assert json.loads(shown(agent, "status", "vouchers [red]", "--json"))["steps"][1]["task"] == LONG
+
+
+async def test_status_of_a_plan_that_goes_on_says_when_it_may_be_done(agent: Agent, filled: Ids) -> None:
+    assert "expected" not in shown(agent, "status", filled["plan_id"])
+    first = datetime.now(UTC).date() - timedelta(days=14)
+    with closing(sqlite3.connect(root(agent) / DATABASE_NAME)) as db, db:
+        days = [(filled["plan_id"], (first + timedelta(days=n)).isoformat()) for n in range(14)]
+        db.executemany("INSERT INTO step_counts (plan_id, day, finished) VALUES (?, ?, 2)", days)
+
+    text = shown(agent, "status", filled["plan_id"])
+
+    end = (first + timedelta(days=14 + 16)).isoformat()  # 32 steps are open, and each day two were done
+    assert f"expected\taround {end} ({end} to {end}): 32 open, 14.0 done a week" in text
+    assert json.loads(shown(agent, "status", filled["plan_id"], "--json"))["forecast"]["likely"] == end
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

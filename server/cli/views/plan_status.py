@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from server.cli.screen import QUIET, Cell, Column, Screen, Styled
 from server.cli.views import standing
-from server.db.plans import plan_overview, plans
+from server.db.plans import plan_overview, plans, step_counts
 from server.db.plans.plan_overview import Overview
+from server.db.plans.step_counts import DAY, StepScope
 from server.db.search import identities, matching_names
 from server.db.steps import claims
 from server.db.storage.connection import Reader
@@ -22,6 +24,8 @@ from server.settings import Settings
 from server.text.names import folded
 from server.tools.commands import command
 from server.tools.render import lean
+from server.tools.rules import forecasts
+from server.tools.rules.forecasts import Burndown
 
 STEPS, NOTES = 25, 5
 BEFORE = 3  # steps above the first open one
@@ -54,6 +58,7 @@ class PlanView:
     overview: Overview
     attention: Attention
     reasons: Mapping[str, str]
+    burndown: Burndown
     limit: int | None = None
 
     def draw(self, screen: Screen, chosen: Settings) -> None:
@@ -66,6 +71,7 @@ class PlanView:
             [
                 ("status", status if status == "active" else Styled(status)),
                 ("done", f"{bar} {done}/{total}".strip()),
+                ("expected", _expected(self.burndown)),
                 ("workspace", f"{self.workspace.label} ({self.workspace.path})"),
                 ("priority", "" if plan.priority == "medium" else plan.priority),
                 ("waits for", Styled(", ".join(self.overview.waiting_for))),
@@ -118,6 +124,7 @@ class PlanView:
             ],
             "notes": found.parts["notes"],
             "attention": self.attention.totals,
+            "forecast": self.burndown.forecast,
         }
 
 
@@ -131,7 +138,9 @@ async def look(db: Reader, chosen: Settings, name: str, limit: int | None) -> Pl
     needs = await places.attention(db, home, chosen.session_timeout, limit=limit or standing.MOST, plan_id=plan_id)
     waiting = await claims.waiting(db, plan_id, first=limit or STEPS)
     reasons = {step.step_id: reason for step, reason in waiting.first}
-    return PlanView(await workspaces.require(db, home), found, needs, reasons, limit)
+    history = await step_counts.history(db, StepScope(plan_id))
+    burndown = forecasts.burndown(history, date.fromisoformat(db.now()[:DAY]), weeks=1, seed=plan_id)
+    return PlanView(await workspaces.require(db, home), found, needs, reasons, burndown, limit)
 
 
 async def plan_named(db: Reader, name: str) -> str:
@@ -149,6 +158,15 @@ async def plan_named(db: Reader, name: str) -> str:
     raise NotFound(
         f"No plan has the id or title {name[:80]!r}. `search` finds what there is, `status --all` lists plans."
     )
+
+
+def _expected(burndown: Burndown) -> str:
+    """Return when the last step may be done; nothing if that cannot be told."""
+    told = burndown.forecast
+    if "finished_a_week" not in told:
+        return ""
+    end = f"around {told['likely']} ({told['early']} to {told['late']})" if "likely" in told else told["unknown"]
+    return f"{end}: {burndown.open} open, {told['finished_a_week']} done a week"
 
 
 def _progress(phases: list[PhaseProgress]) -> tuple[int, int]:

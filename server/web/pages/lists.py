@@ -172,5 +172,17 @@ async def timeline(visit: Visit) -> Response:
 
 
 async def statistics(visit: Visit) -> Response:
-    """Show what the database holds."""
-    return visit.page("statistics.html", stats=await visit.call("memory_workspace", "stats"))
+    """Show what the database holds, and how the work of a workspace goes on: of the one named, else of the first."""
+    stats = await visit.call("memory_workspace", "stats")
+    homes = (await visit.call("memory_workspace", "list", limit=ROWS))["workspaces"]
+    chosen = visit.query("workspace") or (homes[0]["workspace_id"] if homes else "")
+    burndown = await visit.call("memory_plan", "burndown", workspace_id=chosen) if chosen else None
+    today = (await visit.database()).now()[:10]
+    return visit.page(
+        "statistics.html",
+        stats=stats,
+        homes=homes,
+        chosen=chosen,
+        burndown=burndown,
+        burn=charts.burn(burndown, today) if burndown else None,
+    )

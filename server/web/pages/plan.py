@@ -23,9 +23,12 @@ async def show(visit: Visit) -> Response:
     scripts = await visit.call("memory_plan", "list_build_scripts", plan_id=plan_id, limit=MOST)
     research = await visit.call("memory_context", "list_research", plan_id=plan_id, limit=MOST)
     history = await visit.call("memory_workspace", "history", plan_id=plan_id, limit=20)
+    burndown = await visit.call("memory_plan", "burndown", plan_id=plan_id)
     steps: list[dict[str, Any]] = found.get("steps", [])
     return visit.page(
         "plan.html",
+        burndown=burndown,
+        burn=charts.burn(burndown, (await visit.database()).now()[:10]),
         plan=found,
         names={step["step_id"]: step for step in steps},
         phases=_phases(found.get("phases", []), steps),
