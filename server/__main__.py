@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from server.completion.candidates import Candidate
     from server.settings import Settings
 
+# Imports make some hundred thousand objects, which stay: nothing is found by looking for garbage among them often.
+MANY = 50_000
+
 
 def main() -> None:
     """Entry point of the console script."""
@@ -24,6 +27,7 @@ def main() -> None:
             sys.exit(_complete(" ".join(sys.argv[2:])))
         flags, words = settings.split(sys.argv[1:])
         if words:
+            gc.set_threshold(MANY)
             from server.cli import run  # the command line's libraries would slow the start of the server
 
             run(words, flags)
@@ -46,7 +50,6 @@ def _complete(line: str) -> int:
 
 
 def _serve(chosen: "Settings") -> None:
-    # The imports make half a million objects that live until the end: not worth a look while they are made.
     gc.disable()
     from server.protocol.stdio import serve
     from server.settings import configure_logging

@@ -17,9 +17,8 @@ from server.errors import ProjectMemoryError
 from server.models.workspaces import LegacyStore, Workspace
 from server.store import Store
 from server.tools import older_stores
-from server.tools.common import cwd
 from server.tools.older_stores import OlderStore, Progress
-from server.tools.paths import normal_path
+from server.tools.paths import cwd, normal_path
 from server.tools.project_files import file_changes
 from server.waiting import Waits
 

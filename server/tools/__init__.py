@@ -1,12 +1,27 @@
-"""The tools this server offers, by name."""
+"""The tools this server offers, by name. They are imported when they are asked for: most commands need none of them."""
 
-from server.registry import Tool
-from server.tools import agent, context, filesystem, library, plan, program, session, steps, terminal, workspace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-CORE = (workspace.TOOL, plan.TOOL, steps.TOOL, context.TOOL, agent.TOOL, session.TOOL)
-FURTHER = (program.TOOL, library.TOOL, filesystem.TOOL, terminal.TOOL)
+if TYPE_CHECKING:
+    from server.registry import Tool
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (*CORE, *FURTHER)}
+    TOOLS: dict[str, Tool]
+    GROUPS: dict[str, tuple[str, ...]]  # what a setting may name instead of single tools
 
-# What a setting may name instead of single tools.
-GROUPS: dict[str, tuple[str, ...]] = {"core": tuple(tool.name for tool in CORE), "all": tuple(TOOLS)}
+CORE = ("workspace", "plan", "steps", "context", "agent", "session")
+FURTHER = ("program", "library", "filesystem", "terminal")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("TOOLS", "GROUPS"):
+        raise AttributeError(name)
+    core = dict(map(_named, CORE))
+    every = core | dict(map(_named, FURTHER))
+    globals().update(TOOLS=every, GROUPS={"core": tuple(core), "all": tuple(every)})
+    return globals()[name]
+
+
+def _named(package: str) -> tuple[str, "Tool"]:
+    tool: Tool = import_module(f"{__name__}.{package}").TOOL
+    return tool.name, tool

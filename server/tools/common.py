@@ -1,10 +1,8 @@
 """The parameter types and the call object that all tools share."""
 
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -26,7 +24,7 @@ from server.tools import plan_progress
 from server.tools.approvals import gate_rules
 from server.tools.approvals.callers import Caller
 from server.tools.older_stores import Older, Progress
-from server.tools.paths import absolute, checkout, expanded, normal_path
+from server.tools.paths import absolute, fallback, holding
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
 from server.tools.requests import NOWHERE, Request
 from server.waiting import Waits
@@ -235,19 +233,6 @@ class Call:
         )
 
 
-async def fallback(db: Reader, chosen: str) -> Workspace | None:
-    """Return the workspace of PM_WORKSPACE, which is `chosen`, else the deepest registered one that holds our cwd."""
-    path = expanded(chosen) if chosen else cwd()
-    by_id = await workspaces.find(db, chosen) if chosen else None
-    return by_id or (await holding(db, path) if path.is_absolute() else None)
-
-
-async def holding(db: Reader, path: Path) -> Workspace | None:
-    """Return the deepest registered workspace that holds `path`, a git worktree of it included."""
-    folder = normal_path(path)
-    return await workspaces.holding(db, folder, checkout(folder))
-
-
 def require_actor(tx: Transaction) -> str:
     """Return who acts, or refuse: a claim, a lease or a message has to say whose it is."""
     if actor := tx.origin.actor:
@@ -260,10 +245,3 @@ def nobody() -> InvalidArguments:
         "Say who you are: send session_id (from memory_agent action='init') or agent='your-name'.",
         missing=["session_id or agent"],
     )
-
-
-def cwd() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        return Path(os.sep)  # the folder was removed under the server; the root is never a workspace

@@ -6,6 +6,8 @@ import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
+from server.db.storage.connection import Reader
+from server.db.workspaces import workspaces
 from server.errors import InvalidArguments, NotAllowed
 from server.models.workspaces import Checkout, Workspace
 
@@ -157,3 +159,23 @@ def folder_in(workspace: Workspace, text: str, name: str) -> str:
     if os.path.normpath(Path(workspace.path, expanded(text))) == os.path.normpath(workspace.path):
         return "."
     return file_in(workspace, text, name)
+
+
+async def fallback(db: Reader, chosen: str) -> Workspace | None:
+    """Return the workspace of PM_WORKSPACE, which is `chosen`, else the deepest registered one that holds our cwd."""
+    path = expanded(chosen) if chosen else cwd()
+    by_id = await workspaces.find(db, chosen) if chosen else None
+    return by_id or (await holding(db, path) if path.is_absolute() else None)
+
+
+async def holding(db: Reader, path: Path) -> Workspace | None:
+    """Return the deepest registered workspace that holds `path`, a git worktree of it included."""
+    folder = normal_path(path)
+    return await workspaces.holding(db, folder, checkout(folder))
+
+
+def cwd() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.sep)  # the folder was removed under the server; the root is never a workspace

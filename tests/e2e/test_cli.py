@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,3 +128,14 @@ def test_to_serve_nothing_of_the_command_line_is_imported(tmp_path: object) -> N
     assert done.returncode == 0
     assert "server.protocol.loop" in imported
     assert {name for name in imported if name.split(".")[0] in ("typer", "rich") or name == "server.cli"} == set()
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["log"], ["check"], ["approvals"], ["messages"], ["setup"]], ids=" ".join
+)
+def test_what_only_looks_imports_no_tool(tmp_path: Path, words: list[str]) -> None:
+    done = run("-X", "importtime", "-m", "server", "--data-root", str(tmp_path / "data"), *words)
+
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "server.cli.app" in modules
+    assert modules & {"server.calls", "server.tools.plan", "mcp"} == set()

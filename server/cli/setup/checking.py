@@ -3,7 +3,6 @@
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -11,26 +10,13 @@ import anyio
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from server.cli.setup.editors import START_SECONDS, Editor
+from server.cli.setup.editors import START_SECONDS
 from server.cli.setup.launching import LaunchCommand, settings_in
-from server.cli.setup.looking import EditorLook, SetupJob, fresh_like, is_same, started_by
+from server.cli.setup.looking import Checked, EditorLook, SetupJob, fresh_like, is_same, started_by
 
 # What a server that is only tried must not touch: the store of its user, and what is kept like that store.
 OF_THE_STORE = ("data_root", "mirror", "auto_import", "workspace")
 SAID = 300
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What became of the entry of one client."""
-
-    editor: Editor
-    is_good: bool
-    state: str
-    told: str
-
-    def payload(self) -> dict[str, object]:
-        return {"client": self.editor.name, "ok": self.is_good, "state": self.state, "told": self.told}
 
 
 def check(findings: Sequence[EditorLook], job: SetupJob, *, is_named: bool) -> list[Checked]:

@@ -3,17 +3,16 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 
 from server import calls, library_files
-from server.cli.screen import ATTENTION, QUIET, TROUBLE, Column, Screen, Styled
 from server.cli.setup.editors import Editor
-from server.cli.setup.looking import SetupJob
+from server.cli.setup.looking import Instructed, SetupJob
 from server.errors import NotAllowed, ProjectMemoryError
 from server.settings import ASSETS, Settings
 from server.store import Store
@@ -45,33 +44,11 @@ class InstructionsWanted:
         return str(self.job.machine.project)
 
 
-@dataclass(frozen=True)
-class Instructed:
-    """What became of a file, or of the agents and skills for one client."""
-
-    name: str
-    state: str
-    told: str = ""
-    kept: Sequence[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
-
-    def payload(self) -> dict[str, object]:
-        return {"name": self.name, "state": self.state, "told": self.told, "kept": list(self.kept)}
-
-
 def instruct(editors: Sequence[Editor], wanted: InstructionsWanted) -> list[Instructed]:
     """Put the block and the library's files where these clients read them, or take them out again."""
     done = [_block(name, wanted) for name in _names(editors, wanted)]
     targets = list(dict.fromkeys(editor.library for editor in editors if editor.library))
     return done + anyio.run(_deployed, targets, wanted) if targets else done
-
-
-def show(screen: Screen, done: Sequence[Instructed]) -> None:
-    styles = {"kept": ATTENTION, "failed": TROUBLE, "up to date": QUIET}
-    columns = (Column("for agents"), Column("state"), Column("", is_wide=True))
-    screen.table(columns, [(one.name, Styled(one.state, styles.get(one.state, "")), one.told) for one in done])
-    for one in done:
-        for kept in one.kept:
-            screen.line(f"kept {kept['path']}: {kept['why']}", indent=2)
 
 
 def _names(editors: Sequence[Editor], wanted: InstructionsWanted) -> list[str]:

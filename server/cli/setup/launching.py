@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from server.calls import offered
 from server.errors import InvalidArguments
 from server.settings import PACKAGE, SETTINGS, YES, Flags, default_root, load, split
 from server.text.broken import broken_text
@@ -59,7 +58,10 @@ def launch() -> LaunchCommand:
 def arguments_of(flags: Flags) -> list[str]:
     """Return settings as arguments that mean the same in every folder, or refuse a value that they do not take."""
     chosen = load(flags, {})
-    offered(chosen)
+    if chosen.tools:
+        from server.calls import offered  # with all tools
+
+        offered(chosen)
     if broken_text(dict(flags)):
         raise InvalidArguments("A value holds bytes that are no Unicode text, which no editor's file can hold.")
     words = list[str]()

@@ -63,6 +63,32 @@ class EditorLook:
     backup: Path | None = None
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What became of the entry of one client, when it was tried."""
+
+    editor: Editor
+    is_good: bool
+    state: str
+    told: str
+
+    def payload(self) -> dict[str, object]:
+        return {"client": self.editor.name, "ok": self.is_good, "state": self.state, "told": self.told}
+
+
+@dataclass(frozen=True)
+class Instructed:
+    """What became of a file, or of the agents and skills for one client."""
+
+    name: str
+    state: str
+    told: str = ""
+    kept: Sequence[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
+
+    def payload(self) -> dict[str, object]:
+        return {"name": self.name, "state": self.state, "told": self.told, "kept": list(self.kept)}
+
+
 def look(editor: Editor, job: SetupJob, *, is_named: bool) -> EditorLook:
     """Return how it stands with an editor; one that is named counts as one that is there."""
     file = _file(editor, job)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.cli.screen import ATTENTION, QUIET, TROUBLE, Column, Screen, Styled
-from server.cli.setup import applying, checking, instructing
+from server.cli.setup import applying
 from server.cli.setup.editors import EDITORS, NAME, Editor, Machine, Scope, named
 from server.cli.setup.launching import arguments_of, launch
-from server.cli.setup.looking import EditorLook, SetupJob, look
+from server.cli.setup.looking import Checked, EditorLook, Instructed, SetupJob, look
 from server.cli.setup.manual import snippet
 from server.errors import InvalidArguments
 from server.settings import SETTINGS, Flags, default_root, load
@@ -48,8 +48,8 @@ class SetupOutcome:
     """What there is to tell."""
 
     findings: list[EditorLook] = field(default_factory=list[EditorLook])
-    checks: list[checking.Checked] = field(default_factory=list[checking.Checked])
-    instructed: list[instructing.Instructed] = field(default_factory=list[instructing.Instructed])
+    checks: list[Checked] = field(default_factory=list[Checked])
+    instructed: list[Instructed] = field(default_factory=list[Instructed])
 
     @property
     def exit_code(self) -> int:
@@ -70,8 +70,12 @@ def run(wish: Wish, flags: Flags, *, as_json: bool = False) -> int:
             applying.apply(finding, job, settings.data_root) if _is_meant(wish, finding) else finding
         )
     if wish.check:
+        from server.cli.setup import checking  # with a client of the SDK, which is slow to import
+
         outcome.checks = checking.check(outcome.findings, job, is_named=bool(wish.clients))
     if wish.instructions:
+        from server.cli.setup import instructing  # with all tools
+
         used = [one.editor for one in outcome.findings if one.state != "not there"]
         asked = instructing.InstructionsWanted(job, settings, changes=wish.changes)
         outcome.instructed = instructing.instruct(used, asked)
@@ -132,7 +136,7 @@ def _show(screen: Screen, wish: Wish, outcome: SetupOutcome, job: SetupJob) -> N
         screen.table(COLUMNS, rows)
     for finding in outcome.findings:
         _show_notes(screen, finding, job)
-    instructing.show(screen, outcome.instructed)
+    _show_instructed(screen, outcome.instructed)
     for line in _advice(wish, outcome, job):
         screen.unbroken(Styled(line, QUIET))
 
@@ -194,12 +198,21 @@ def _print_exactly(screen: Screen, line: str) -> None:
         screen.unbroken(Styled(told, styles.get(told[:1], "")))
 
 
-def _show_checks(screen: Screen, checks: Sequence[checking.Checked]) -> None:
+def _show_checks(screen: Screen, checks: Sequence[Checked]) -> None:
     columns = (Column("client"), Column("state"), Column("", is_wide=True))
     rows = [(one.editor.name, Styled(one.state, "" if one.is_good else TROUBLE), one.told) for one in checks]
     screen.table(columns, rows)
     if not checks:
         screen.line("No client on this machine has an entry. `setup --all` puts it in.")
+
+
+def _show_instructed(screen: Screen, done: Sequence[Instructed]) -> None:
+    styles = {"kept": ATTENTION, "failed": TROUBLE, "up to date": QUIET}
+    columns = (Column("for agents"), Column("state"), Column("", is_wide=True))
+    screen.table(columns, [(one.name, Styled(one.state, styles.get(one.state, "")), one.told) for one in done])
+    for one in done:
+        for kept in one.kept:
+            screen.line(f"kept {kept['path']}: {kept['why']}", indent=2)
 
 
 def _advice(wish: Wish, outcome: SetupOutcome, job: SetupJob) -> Iterator[str]:

@@ -23,7 +23,7 @@ from server.settings import Flags, Settings, load
 from server.store import Store, open_store
 from server.text.names import RESERVED
 from server.tools.commands import command
-from server.tools.common import fallback
+from server.tools.paths import fallback
 from server.tools.render import lean
 from server.tools.session import messages as letters
 
@@ -80,7 +80,9 @@ async def _send(chosen: Settings, letter: Letter, text: str, word: Word | None) 
         thread = {"thread_id": letter.reply_to} if letter.reply_to else {}
         named = {"to_agent": letter.agent, "content": text, **plan, **thread}
         if word is None:
-            return await store.ask(store_, "memory_session", "send_message", agent=CLI, **named)
+            from server.protocol.reading import ask  # with all tools
+
+            return await ask(store_, "memory_session", "send_message", agent=CLI, **named)
         home = await fallback(db, chosen.workspace)
         async with db.transaction() as tx:
             tx.origin = Origin(PROGRAM, "message", None, HUMAN)

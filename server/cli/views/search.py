@@ -9,8 +9,11 @@ from server.cli.screen import QUIET, Column, Screen, Styled
 from server.cli.views import store
 from server.cli.views.plan_status import plan_named
 from server.models.search import ID_NAMES
+from server.protocol.reading import ask
 from server.settings import Flags, Settings, load
+from server.store import Store
 from server.tools.commands import command, joined
+from server.tools.common import MAX_LIMIT
 
 NAMED = ("agent", "instruction", "skill", "action")  # kinds whose things have a name, and no id
 COLUMNS = (Column("KIND"), Column("ID"), Column("WHEN"), Column("TITLE"), Column("TEXT"))
@@ -53,8 +56,19 @@ async def _found(chosen: Settings, wanted: SearchRequest) -> dict[str, Any]:
             where = {"scope": "plan", "plan_id": await plan_named(db, wanted.plan)}
         more = {"types": list(wanted.kinds)} if wanted.kinds else {}
         asked = {"query": wanted.query, "include_archived": wanted.archived, **where, **more}
-        found = await store.pages(opened, "memory_context", "search", "hits", wanted.limit, **asked)
+        found = await _hits(opened, wanted.limit, **asked)
         return {**found, "scope": where["scope"]}
+
+
+async def _hits(opened: Store, limit: int, **asked: Any) -> dict[str, Any]:
+    """Return what the search answers, with the hits of as many pages as it takes to have `limit` of them."""
+    found = await ask(opened, "memory_context", "search", limit=min(limit, MAX_LIMIT), **asked)
+    hits: list[Any] = found["hits"]
+    while (cursor := found.get("next_cursor")) and len(hits) < limit:
+        most = min(limit - len(hits), MAX_LIMIT)
+        found = await ask(opened, "memory_context", "search", limit=most, cursor=cursor, **asked)
+        hits = [*hits, *found["hits"]]
+    return {**found, "hits": hits}
 
 
 def _draw(screen: Screen, chosen: Settings, wanted: SearchRequest, found: dict[str, Any]) -> None:

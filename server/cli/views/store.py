@@ -3,16 +3,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import NotFound, Storage
 from server.models.workspaces import Workspace
-from server.protocol.reading import ask
 from server.settings import Settings
 from server.store import Store
-from server.tools.common import MAX_LIMIT, fallback
+from server.tools.paths import fallback
 
 
 @asynccontextmanager
@@ -30,16 +28,6 @@ async def reading(chosen: Settings) -> AsyncGenerator[Store]:
         yield store
     finally:
         await store.close()
-
-
-async def pages(store: Store, tool: str, action: str, key: str, limit: int, **arguments: Any) -> dict[str, Any]:
-    """Return what a list answers, with the rows of as many pages as it takes to have `limit` of them."""
-    found = await ask(store, tool, action, limit=min(limit, MAX_LIMIT), **arguments)
-    rows: list[Any] = found[key]
-    while (cursor := found.get("next_cursor")) and len(rows) < limit:
-        found = await ask(store, tool, action, limit=min(limit - len(rows), MAX_LIMIT), cursor=cursor, **arguments)
-        rows = [*rows, *found[key]]
-    return {**found, key: rows}
 
 
 async def scope(db: Reader, chosen: Settings, *, everywhere: bool) -> list[Workspace]:

@@ -3,7 +3,7 @@
 from server.cli.screen import Screen
 from server.settings import Settings
 from server.tools.commands import command
-from server.tools.common import cwd
+from server.tools.paths import cwd
 
 
 def draw(screen: Screen, chosen: Settings) -> None:
