@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Any
 
 WIDE, HIGH = 190, 44  # of a box
@@ -14,6 +15,7 @@ MOST_BOXES = 400
 LANE, SPAN, NAMES = 26, 900, 150  # of a timeline: height of a session, width of the time, width of the names
 
 Edges = Sequence[tuple[str, str]]
+Nodes = Sequence[Mapping[str, Any]]  # id, index, name, status, is_over, weight (how much there is to do), href
 
 
 @dataclass(frozen=True)
@@ -27,30 +29,31 @@ class Drawing:
     left_out: int = 0
 
 
-def graph(steps: Sequence[Mapping[str, Any]], edges: Edges) -> Drawing:
-    """Lay steps out in columns, each to the right of what it waits for; those with no line are left out."""
+def graph(nodes: Nodes, edges: Edges) -> Drawing:
+    """Lay nodes out in columns, each to the right of what it waits for; those with no line are left out."""
     linked = {end for edge in edges for end in edge}
-    all_shown = [step for step in steps if step["step_id"] in linked]
+    all_shown = [node for node in nodes if node["id"] in linked]
     shown = all_shown[:MOST_BOXES]
-    ids = {step["step_id"] for step in shown}
+    ids = {node["id"] for node in shown}
     drawn = [edge for edge in edges if edge[0] in ids and edge[1] in ids]
     depth = _depths(sorted(ids), drawn)
-    path = critical(steps, edges)
+    path = critical(nodes, edges)
     columns: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for step in shown:
-        columns[depth[step["step_id"]]].append(step)
+    for node in shown:
+        columns[depth[node["id"]]].append(node)
     places = _placed(columns, drawn)
     boxes = [
-        {**step, "x": places[step["step_id"]][0], "y": places[step["step_id"]][1], "critical": step["step_id"] in path}
-        for step in shown
+        {**node, "x": places[node["id"]][0], "y": places[node["id"]][1], "critical": node["id"] in path}
+        for node in shown
     ]
-    lines = [_line(places[a], places[b], a in path and b in path) for a, b in drawn]
+    steps = set(pairwise(path))
+    lines = [_line(places[a], places[b], (a, b) in steps) for a, b in drawn]
     width = 2 * MARGIN + (max(columns, default=0) + 1) * (WIDE + APART) - APART
     height = 2 * MARGIN + max(map(len, columns.values()), default=0) * (HIGH + BELOW)
     return Drawing(width, height, boxes, lines, len(all_shown) - len(shown))
 
 
-def _placed(columns: Mapping[int, Sequence[Mapping[str, Any]]], edges: Edges) -> dict[str, tuple[int, int]]:
+def _placed(columns: Mapping[int, Nodes], edges: Edges) -> dict[str, tuple[int, int]]:
     """Return the place of each box: in its column at the mean height of what it waits for, as far as there is room."""
     before: dict[str, list[str]] = defaultdict(list)
     for first, then in edges:
@@ -58,13 +61,13 @@ def _placed(columns: Mapping[int, Sequence[Mapping[str, Any]]], edges: Edges) ->
     places: dict[str, tuple[int, int]] = {}
     for column in sorted(columns):
         heights = {
-            step["step_id"]: sum(places[one][1] for one in before[step["step_id"]]) / len(before[step["step_id"]])
-            for step in columns[column]
-            if before[step["step_id"]]
+            node["id"]: sum(places[one][1] for one in before[node["id"]] if one in places) / len(before[node["id"]])
+            for node in columns[column]
+            if before[node["id"]]
         }
-        ordered = sorted(columns[column], key=lambda step: (heights.get(step["step_id"], 0.0), step["index"]))
-        for row, step in enumerate(ordered):
-            places[step["step_id"]] = (MARGIN + column * (WIDE + APART), MARGIN + row * (HIGH + BELOW))
+        ordered = sorted(columns[column], key=lambda node: (heights.get(node["id"], 0.0), node["index"]))
+        for row, node in enumerate(ordered):
+            places[node["id"]] = (MARGIN + column * (WIDE + APART), MARGIN + row * (HIGH + BELOW))
     return places
 
 
@@ -90,17 +93,26 @@ def _depths(ids: Sequence[str], edges: Edges) -> dict[str, int]:
     return depth
 
 
-def critical(steps: Sequence[Mapping[str, Any]], edges: Edges) -> list[str]:
-    """Return the longest chain of steps that are still to be done, each waiting for the one before."""
-    still = {step["step_id"] for step in steps if step["status"] not in ("done", "cancelled")}
-    open_edges = [edge for edge in edges if edge[0] in still and edge[1] in still]
-    linked = sorted({end for edge in open_edges for end in edge})
-    depth = _depths(linked, open_edges)
-    if not depth or not any(depth.values()):
+def critical(nodes: Nodes, edges: Edges) -> list[str]:
+    """Return the chain of nodes that are still to be done with the most to do, each waiting for the one before."""
+    weight = {node["id"]: node["weight"] for node in nodes if not node["is_over"]}
+    before: dict[str, list[str]] = {}
+    for first, then in edges:
+        if first in weight and then in weight:
+            before.setdefault(first, [])
+            before.setdefault(then, []).append(first)
+    try:
+        order = list(TopologicalSorter(before).static_order())
+    except CycleError:
         return []
-    chain = [max(linked, key=lambda one: depth[one])]
-    while depth[chain[-1]]:
-        chain.append(next(a for a, b in open_edges if b == chain[-1] and depth[a] == depth[chain[-1]] - 1))
+    most: dict[str, int] = {}
+    for one in order:
+        most[one] = weight[one] + max((most[first] for first in before[one]), default=0)
+    if not most:
+        return []
+    chain = [max(sorted(most), key=lambda one: most[one])]
+    while before[chain[-1]]:
+        chain.append(max(before[chain[-1]], key=lambda one: most[one]))
     return chain[::-1]
 
 

@@ -115,3 +115,101 @@ def test_a_burndown_goes_down_in_steps_and_fans_out_to_its_ends() -> None:
 def test_what_happened_on_one_day_is_no_drawing() -> None:
     assert charts.burn({"days": [day(0, 3, added=3)], "open": 3, "forecast": {}}, TODAY.isoformat()) is None
     assert charts.burn({"days": [], "open": 3, "forecast": {}}, TODAY.isoformat()) is None
+
+
+async def a_program(http: httpx2.AsyncClient, project: Path) -> dict[str, Any]:
+    """A program of four plans: the ship waits for hull and sails, the hull (6 steps) for wood; a survey is outside."""
+    home = (await call(http, "memory_workspace", "register", workspace_path=str(project)))["workspace_id"]
+    program = (await call(http, "memory_program", "create", workspace_id=home, title="A fleet"))["program_id"]
+    known = {"program": program, "home": home}
+    for title, steps in (("wood", 2), ("hull", 6), ("sails", 3), ("ship", 1), ("survey", 1)):
+        phases = [{"name": "Cut", "steps": [{"task": f"{title} {n}"} for n in range(steps)]}]
+        made = await call(http, "memory_plan", "create", workspace_id=home, title=title.title(), phases=phases)
+        known[title] = made["plan_id"]
+        if title != "survey":
+            await call(http, "memory_program", "add_plan", program_id=program, plan_id=made["plan_id"])
+    for source, target, more in (
+        ("ship", "hull", {}), ("ship", "sails", {"target_phase": "Cut"}), ("hull", "wood", {}), ("wood", "survey", {}),
+    ):  # fmt: skip
+        await call(
+            http, "memory_program", "set_dependency", program_id=program,
+            source_plan_id=known[source], target_plan_id=known[target], **more,
+        )  # fmt: skip
+    await call(http, "memory_program", "add_risk", program_id=program, risk_title="Storm", severity="high")
+    return known
+
+
+async def test_a_program_shows_what_its_plans_wait_for_and_which_way_is_the_longest(
+    served: Served, project: Path
+) -> None:
+    async with served.http(await served.token("Builder")) as http:
+        known = await a_program(http, project)
+    browser = await served.owner()
+
+    page = (await browser.get(f"/g/{known['program']}")).text
+    moved = await browser.get(f"/e/{known['program']}")
+
+    assert moved.headers["location"] == f"/g/{known['program']}"
+    assert page.count('<rect class="box') == 5
+    assert page.count('class="line') - page.count('class="lines"') == 4
+    ways = re.findall(r'<rect class="box [^"]* critical" x="(\d+)" y="\d+"[^>]*/><svg[^>]*><text y="19">(\w+)', page)
+    assert [name for _, name in sorted(ways, key=lambda way: int(way[0]))] == ["Survey", "Wood", "Hull", "Ship"]
+    listed = re.sub(r"<[^>]+>|\s+", " ", page[page.index("As a list") :])
+    listed = re.sub(r" +", " ", listed)
+    assert "Ship waiting critical path waits for Hull waits for Sails (done with the phase Cut )" in listed.replace(
+        "Cut)", "Cut )"
+    )
+    assert "Hull waiting critical path waits for Wood unblocks Ship" in listed
+    assert f'href="/p/{known["hull"]}"' in page
+    assert "Storm" in page
+
+
+async def test_a_program_that_waits_as_a_whole_waits_with_its_first_plans(served: Served, project: Path) -> None:
+    async with served.http(await served.token("Builder")) as http:
+        known = await a_program(http, project)
+        other = (
+            await call(http, "memory_program", "create", workspace_id=known["home"], title="A harbour")
+        )["program_id"]  # fmt: skip
+        await call(
+            http, "memory_program", "set_dependency", program_id=known["program"], target_program_id=other
+        )  # fmt: skip
+        last = await call(http, "memory_program", "create", workspace_id=known["home"], title="A voyage")
+        await call(
+            http, "memory_program", "set_dependency",
+            program_id=last["program_id"], target_program_id=known["program"],
+        )  # fmt: skip
+    browser = await served.owner()
+
+    page = re.sub(r"<[^>]+>", " ", (await browser.get(f"/g/{known['program']}")).text)
+    page = re.sub(r"\s+", " ", page[page.index("As a list") :])
+
+    assert "Sails waiting waits for A harbour unblocks Ship" in page
+    assert "unblocks A voyage" in page
+
+
+async def test_a_program_without_plans_says_so(served: Served, project: Path) -> None:
+    async with served.http(await served.token("Builder")) as http:
+        home = (await call(http, "memory_workspace", "register", workspace_path=str(project)))["workspace_id"]
+        made = await call(http, "memory_program", "create", workspace_id=home, title="Empty")
+    browser = await served.owner()
+
+    page = (await browser.get(f"/g/{made['program_id']}")).text
+
+    assert "No plan waits for another" in page
+    assert "No plan is in it yet" in page
+
+
+def node(name: str, weight: int = 1, *, is_over: bool = False) -> dict[str, Any]:
+    return {
+        "id": name, "index": 0, "name": name, "status": "", "is_over": is_over, "weight": weight, "href": "",
+    }  # fmt: skip
+
+
+def test_the_critical_path_is_the_one_with_the_most_to_do() -> None:
+    nodes = [node("a"), node("b", 9), node("c"), node("d"), node("e", 50, is_over=True)]
+    edges = [("a", "c"), ("c", "d"), ("b", "d"), ("e", "d")]
+
+    assert charts.critical(nodes, edges) == ["b", "d"]
+    assert charts.critical(nodes, [("a", "c"), ("c", "a")]) == []
+    assert charts.critical(nodes, []) == []
+    assert [box["critical"] for box in charts.graph(nodes, edges).boxes] == [False, True, False, True, False]

@@ -15,7 +15,7 @@ KINDS = (
     "memory", "agent", "instruction", "skill",
 )  # fmt: skip
 LIBRARY = ("agent", "instruction", "skill")
-PAGES = {"plan": "p", "workspace": "w"}  # what has a page of its own
+PAGES = {"plan": "p", "workspace": "w", "program": "g"}  # what has a page of its own
 IDS = {
     "program": "program_id", "phase": "phase_id", "step": "step_id", "note": "note_id", "session": "session_id",
     "handoff": "lineage_id", "message": "message_id", "context": "item_id", "research": "document_id",

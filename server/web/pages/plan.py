@@ -1,7 +1,7 @@
 """One plan: what is to do and why, who has it, what is known, what happened; and everything that can be done to it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -42,39 +42,11 @@ async def show(visit: Visit) -> Response:
     )
 
 
-async def graph(visit: Visit) -> Response:
-    """Show what waits for what in a plan, as a drawing and as a list."""
-    plan_id = visit.path("plan")
-    found = await visit.call("memory_plan", "get", plan_id=plan_id, detail="full")
-    steps: list[dict[str, Any]] = found.get("steps", [])
-    edges = edges_of(steps)
-    unblocks: dict[str, list[str]] = defaultdict(list)
-    for before, after in edges:
-        unblocks[before].append(after)
-    names = {step["step_id"]: step for step in steps}
-    return visit.page(
-        "graph.html",
-        plan=found,
-        steps=steps,
-        names=names,
-        unblocks=unblocks,
-        edges=edges,
-        drawing=charts.graph(steps, edges),
-        critical=charts.critical(steps, edges),
-    )
-
-
 async def research(visit: Visit) -> Response:
     """Show a research document of a plan."""
     plan_id, filename = visit.path("plan"), visit.path("file")
     found = await visit.call("memory_context", "get_research", plan_id=plan_id, filename=filename)
     return visit.page("research.html", plan_id=plan_id, filename=filename, found=found)
-
-
-def edges_of(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Return which step has to be done before which, of the steps of one plan."""
-    known = {step["step_id"] for step in steps}
-    return [(before, step["step_id"]) for step in steps for before in step.get("depends_on", ()) if before in known]
 
 
 def _phases(phases: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from server.web.pages import board, doing, finding, inbox, lists, plan
+from server.web.pages import board, doing, finding, graphs, inbox, lists, plan
 from server.web.pages.visit import route
 from server.web.rendering import STATIC
 
@@ -18,8 +18,9 @@ def routes() -> list[BaseRoute]:
         route("/w/{workspace}/timeline", lists.timeline),
         route("/w/{workspace}/{list}", lists.of_workspace),
         route("/p/{plan}", plan.show),
-        route("/p/{plan}/graph", plan.graph),
+        route("/p/{plan}/graph", graphs.of_plan),
         route("/p/{plan}/research/{file:path}", plan.research),
+        route("/g/{program}", graphs.of_program),
         route("/search", finding.search),
         route("/e/{id}", finding.entity),
         route("/library/{kind}", lists.library),
