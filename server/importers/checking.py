@@ -10,7 +10,7 @@ from server.models.imports import Finding, ImportBatch, ImportedRow
 
 EMPTY: tuple[object, ...] = (None, "", [], {}, False, 0)
 PLAN = ("title", "description", "category", "priority", "goals", "success_criteria", "workspace_id", "created_at")
-STEP = ("task", "status", "type", "assignee", "notes", "priority", "completed_at")
+STEP = ("task", "status", "type", "assignee", "notes", "completed_at")
 Read = Callable[[RecognisedSource, Known], Iterator[ImportBatch]]
 
 

@@ -10,6 +10,8 @@ from server.models.imports import Finding
 from server.text.display import shown
 
 CLEAN, NOTHING, PROBLEMS = 0, 2, 3
+RESULTS = {CLEAN: "clean", PROBLEMS: "problems", NOTHING: "nothing"}
+STANDINGS = ("GREEN", "YELLOW", "RED")  # each is an exit code
 ACTIONS = {
     "insert": "new", "update": "updated", "same": "unchanged", "rebase": "kept", "foreign": "left_out",
     "delete": "deleted",
@@ -45,6 +47,7 @@ class ImportReport:
     differences: list[Finding] = field(default_factory=list[Finding])
     verified: int | None = None
     seconds: float = 0.0
+    each: list["ImportReport"] = field(default_factory=list["ImportReport"])  # of several layouts: theirs
 
     @property
     def files(self) -> dict[str, int]:
@@ -71,11 +74,20 @@ class ImportReport:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 3 with problems, 2 when there was nothing to import."""
+        """0 clean, 3 with problems, 2 when there was nothing to import; of a comparison: 0 green, 1 yellow, 2 red."""
+        if self.compared:
+            return STANDINGS.index(self.standing)
         files = self.files
         if self.layout is None or not (files.get("imported") or files.get("unchanged")):
             return NOTHING
         return PROBLEMS if self.problems else CLEAN
+
+    @property
+    def standing(self) -> str:
+        """Return how a comparison ended: green, all equal; yellow, changed since on either side; red, not as it was."""
+        if self.layout is None or any(one.severity == "error" for one in self.differences):
+            return "RED"
+        return "YELLOW" if self.differences else "GREEN"
 
     def payload(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -83,7 +95,7 @@ class ImportReport:
             "source": self.source,
             "layout": self.layout,
             "dry_run": self.dry_run,
-            "result": {CLEAN: "clean", PROBLEMS: "problems", NOTHING: "nothing"}[self.exit_code],
+            "result": self.standing if self.compared else RESULTS[self.exit_code],
             "files": self.files,
             "rows": self.rows,
             "workspaces": [part.workspace_id for part in self.parts if part.workspace_id],
@@ -92,7 +104,26 @@ class ImportReport:
             "lines": [line(finding) for finding in self.findings],
             "longest_lock_seconds": round(self.longest_lock, 3),
             "seconds": round(self.seconds, 3),
-        }
+        } | ({"layouts": [one.payload() for one in self.each]} if self.each else {})
+
+
+def together(reports: list[ImportReport]) -> ImportReport:
+    """Return the one report of all layouts of a source."""
+    if len(reports) == 1:
+        return reports[0]
+    verified = [one.verified for one in reports if one.verified is not None]
+    return ImportReport(
+        reports[0].source,
+        ", ".join(one.layout or "" for one in reports),
+        reports[0].dry_run,
+        reports[0].compared,
+        [part for one in reports for part in one.parts],
+        [finding for one in reports for finding in one.findings],
+        [finding for one in reports for finding in one.differences],
+        sum(verified) if verified else None,
+        sum(one.seconds for one in reports),
+        reports,
+    )
 
 
 def line(finding: Finding) -> dict[str, Any]:
@@ -109,6 +140,11 @@ def line(finding: Finding) -> dict[str, Any]:
 
 def text(report: ImportReport) -> Iterator[str]:
     """Yield the report line by line, problems first; harmless lines, and those beyond MOST_LINES, are only counted."""
+    if report.each:
+        for number, one in enumerate(report.each):
+            yield from [""] if number else []
+            yield from text(one)
+        return
     if report.layout is None:
         yield "Nothing was compared." if report.compared else "Nothing was imported."
         yield from map(sentence, report.findings)
@@ -128,7 +164,8 @@ def text(report: ImportReport) -> Iterator[str]:
     for finding in report.differences:
         yield f"difference: {sentence(finding, several)}"
     if report.verified is not None:
-        yield f"Verified {report.verified} plans: {len(report.differences) or 'no'} differences."
+        standing = f" {report.standing}" if report.compared else ""
+        yield f"Verified {report.verified} plans: {len(report.differences) or 'no'} differences.{standing}"
     if not report.dry_run and not report.compared:
         yield f"Took {report.seconds:.2f} s; the longest lock was {report.longest_lock * 1000:.0f} ms."
 

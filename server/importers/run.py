@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from server.db.storage.connection import Database, Reader
 from server.db.storage.table_shapes import defaults_of_tables
 from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
-from server.importers import recognise, verify
+from server.importers import Recognised, names, recognise_all, verify
 from server.importers.layout import Ask, Known, Layout, RecognisedSource, SourceFile
 from server.importers.merged import MergedWorkspaces
 from server.importers.reading import fingerprint
-from server.importers.report import ImportReport, WorkspaceOutcome
+from server.importers.report import ImportReport, WorkspaceOutcome, together
 from server.importers.verify import Job, Progress
 from server.models.imports import Finding, ImportBatch, of
 
@@ -63,23 +63,58 @@ async def import_path(
 
     Raises InvalidArguments for options that do not fit the source. Everything else is in the report.
     """
+    reports: list[ImportReport] = []
+    made: frozenset[str] = frozenset()  # workspaces, by the layouts before
+    for recognised in await _recognised(path, options):
+        report = await _import_one(db, path, options, recognised, made, ask=ask, progress=progress)
+        made |= {part.workspace_id for part in report.parts if part.workspace_id}
+        reports.append(report)
+    return together(reports) if reports else await _nothing(path, options)
+
+
+async def _recognised(path: Path, options: Options) -> list[Recognised]:
+    if options.layout is not None and options.layout not in names():
+        known = ", ".join(names())
+        raise InvalidArguments(f"--as {options.layout!r} is no layout that is known. Use one of: {known}.")
+    return await anyio.to_thread.run_sync(recognise_all, path, options.layout)
+
+
+async def _nothing(path: Path, options: Options, *, compared: bool = False) -> ImportReport:
+    why = await anyio.to_thread.run_sync(nothing_at, path, options.layout)
+    found = [why] if why else []
+    return ImportReport(str(path), dry_run=options.dry_run, compared=compared, findings=found)
+
+
+async def _import_one(
+    db: Database,
+    path: Path,
+    options: Options,
+    recognised: Recognised,
+    made: frozenset[str],
+    *,
+    ask: Ask | None,
+    progress: Progress,
+) -> ImportReport:
     begun = time.perf_counter()
-    report = ImportReport(str(path), dry_run=options.dry_run)
-    if found := await _found(db, path, options, report, ask=ask, progress=progress):
-        job, earlier, listed = found
-        same = all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items())
-        if same and listed and not await import_runs.is_open(db, [*job.known.targets.values(), STORE]):
-            _tell_unchanged(report, listed, earlier)
-        else:
-            await _import(job, earlier, len(listed))
+    report = ImportReport(str(path), recognised[0].NAME, dry_run=options.dry_run)
+    job, earlier, listed = await _found(db, options, recognised, report, made, ask=ask, progress=progress)
+    same = all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items())
+    if same and listed and not await import_runs.is_open(db, [*job.known.targets.values(), STORE]):
+        _tell_unchanged(report, listed, earlier)
+    else:
+        await _import(job, earlier, len(listed))
     report.seconds = time.perf_counter() - begun
     return report
 
 
-def nothing_at(path: Path) -> Finding | None:
+def nothing_at(path: Path, layout: str | None = None) -> Finding | None:
     """Return why there is nothing to import at a path, and what else may be meant; None if there is something."""
-    if recognise(path):
+    if layout is not None and layout not in names():
+        return None  # which is refused with the names of those that are known
+    if recognise_all(path, layout):
         return None
+    if layout is not None and os.path.lexists(path):
+        return Finding("error", str(path), "$", f"no store of the layout {layout!r}")
     around = next((folder for folder in path.parents[:NEAR] if any((folder / mark).is_file() for mark in MARKS)), None)
     return Finding("error", str(path), "$", _why(path) + (f". Did you mean {around}?" if around else ""))
 
@@ -102,16 +137,19 @@ def _why(path: Path) -> str:
 
 
 async def _found(
-    db: Database, path: Path, options: Options, report: ImportReport, *, ask: Ask | None, progress: Progress
-) -> tuple[Job, Mapping[Key, KnownFile], Mapping[Key, str]] | None:
-    """Return the source at `path` with its files as they were imported and as they are, or report that none is."""
-    recognised = await anyio.to_thread.run_sync(recognise, path)
-    if recognised is None:
-        report.findings += filter(None, [await anyio.to_thread.run_sync(nothing_at, path)])
-        return None
+    db: Database,
+    options: Options,
+    recognised: Recognised,
+    report: ImportReport,
+    made: frozenset[str] = frozenset(),
+    *,
+    ask: Ask | None,
+    progress: Progress,
+) -> tuple[Job, Mapping[Key, KnownFile], Mapping[Key, str]]:
+    """Return a source with its files as they were imported and as they are."""
     layout, source = recognised
-    report.layout = layout.NAME
     known = await known_to(db, source, options)
+    known = replace(known, there=known.there | made)
     earlier = await imports.known_files(db, {*known.targets.values(), None})
     merged = MergedWorkspaces.of(known, earlier.keys())
     listed = await anyio.to_thread.run_sync(_listed, layout, source, merged.former(known), merged)
@@ -265,15 +303,34 @@ async def verify_path(
     db: Database, path: Path, options: Options, ask: Ask, progress: Progress = silent
 ) -> ImportReport:
     """Compare a source with the database, long after its import; what was changed on purpose shows as well."""
-    begun = time.perf_counter()
-    report = ImportReport(str(path), compared=True)
-    if found := await _found(db, path, options, report, ask=ask, progress=progress):
-        job, earlier, listed = found
+    reports: list[ImportReport] = []
+    for recognised in await _recognised(path, options):
+        begun = time.perf_counter()
+        report = ImportReport(str(path), recognised[0].NAME, compared=True)
+        job, earlier, listed = await _found(db, options, recognised, report, ask=ask, progress=progress)
         _compare_files(report, listed, earlier)
         await verify.compare(job, lambda plan_id: True, 0)
+        if job.source.by_rows:
+            await _compare_rows(job)
         report.differences += await imports.broken_references(db)
-    report.seconds = time.perf_counter() - begun
-    return report
+        report.seconds = time.perf_counter() - begun
+        reports.append(report)
+    return together(reports) if reports else await _nothing(path, options, compared=True)
+
+
+async def _compare_rows(job: Job) -> None:
+    """Compare the tables with the source, too: what was edited here is told as that, and once."""
+    with tempfile.TemporaryDirectory(prefix="project-memory-verify-", ignore_cleanup_errors=True) as folder:
+        stage = Stage(Path(folder) / "stage.db")
+        try:
+            read = job.layout.read(job.source, job.merged.former(job.known))
+            await _stage(stage, job.merged.batches(read), job.progress, 0)
+            found = await imports.differing(job.db, stage)
+        finally:
+            stage.close()
+    told = {(one.path, one.json_path) for one in found}
+    kept = [one for one in job.report.differences if (one.path, one.json_path) not in told]
+    job.report.differences = [*kept, *found]
 
 
 def _compare_files(report: ImportReport, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
@@ -281,7 +338,7 @@ def _compare_files(report: ImportReport, listed: Mapping[Key, str], earlier: Map
     same = {key for key, sha256 in listed.items() if key in earlier and earlier[key].sha256 == sha256}
     for key in listed.keys() - same:
         what = "changed since it was imported" if key in earlier else "not imported"
-        report.differences.append(Finding("error", key[1], "$", what, workspace_id=key[0]))
+        report.differences.append(Finding("warning", key[1], "$", what, workspace_id=key[0]))
     for workspace_id in dict.fromkeys(key[0] for key in listed):
         unchanged = sum(key[0] == workspace_id for key in same)
         changed = sum(key[0] == workspace_id for key in listed) - unchanged

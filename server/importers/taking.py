@@ -65,6 +65,22 @@ class Taken:
         self.batch.files[:] = [self.content.entry(status, reason, kind, key)]
 
 
+class Sink:
+    """Where what a long file becomes goes to, batch by batch: `batch` is the present one."""
+
+    def __init__(self, workspace_id: str | None) -> None:
+        self.workspace_id = workspace_id
+        self.batch = ImportBatch(workspace_id)
+
+    def add(self, *rows: ImportedRow) -> None:
+        self.batch.rows.extend(rows)
+
+    def taken(self) -> ImportBatch:
+        """Return the present batch, and begin another one."""
+        found, self.batch = self.batch, ImportBatch(self.workspace_id)
+        return found
+
+
 @dataclass(frozen=True)
 class Taker:
     """Opens files for one workspace of a source. `owner` is the source's own id of it, `system` the layout's name."""
@@ -104,28 +120,29 @@ class Taker:
             taken.mark("skipped", reason)
         return batch
 
-    def lines(self, entry: Entry, batch: ImportBatch) -> Iterator[Line]:
+    def lines(self, entry: Entry, sink: Sink) -> Iterator[Line]:
         """Yield the values of a file of JSON lines, of any length, with their numbers; a bad line costs one finding.
 
-        `batch` gets the account of the file when the last line was read.
+        The account of the file goes to `sink` when the last line was read: whoever asks for lines yields
+        `sink.taken()` now and then, and once more at the end.
         """
         if entry.odd:
-            self._refuse(batch, entry, entry.odd, "skipped")
+            self._refuse(sink.batch, entry, entry.odd, "skipped")
             return
         content = Content(entry.path, "", 0, b"", "")
         try:
             content.modified_at = modified(entry.location)
             if marker := merge_marker(line for _, line in stream(entry, Content(entry.path, "", 0, b"", ""))):
                 raise UnreadableFile(f"marks of a merge from line {marker} on: resolve it first")
-            yield from self._values(entry, content, batch)
+            yield from self._values(entry, content, sink)
         except (OSError, UnreadableFile) as error:
-            self._refuse(batch, entry, _why(error))
+            self._refuse(sink.batch, entry, _why(error))
             return
         content.modified_at = self._time(entry.path, content.sha256) or content.modified_at
-        batch.findings += [Finding(severity, entry.path, "$", what) for severity, what in content.notes]
-        batch.files.append(content.entry("imported"))
+        sink.batch.findings += [Finding(severity, entry.path, "$", what) for severity, what in content.notes]
+        sink.batch.files.append(content.entry("imported"))
 
-    def _values(self, entry: Entry, content: Content, batch: ImportBatch) -> Iterator[Line]:
+    def _values(self, entry: Entry, content: Content, sink: Sink) -> Iterator[Line]:
         hidden = False
         for number, line in stream(entry, content):
             where = f"line {number}"
@@ -134,33 +151,37 @@ class Taker:
                 text = text_of(Content(entry.path, "", 0, b"", "", line, notes)).strip()
                 value = parse(text, notes) if text else None
             except UnreadableFile as error:
-                batch.findings.append(Finding("error", entry.path, where, f"not imported: {error}"))
+                sink.batch.findings.append(Finding("error", entry.path, where, f"not imported: {error}"))
                 continue
-            batch.findings += [Finding(severity, entry.path, where, what) for severity, what in notes]
+            sink.batch.findings += [Finding(severity, entry.path, where, what) for severity, what in notes]
             if text:
                 value, places = (value, []) if self.known.with_secrets else secrets.blanked(value, where)
-                hidden = self._tell(batch, entry.path, places) or hidden
+                hidden = self._tell(sink.batch, entry.path, places) or hidden
                 yield number, value
         if hidden:
             content.raw = NOT_KEPT
 
     @contextmanager
-    def database(self, entry: Entry, batch: ImportBatch) -> Generator[ForeignDatabase | None]:
+    def database(self, entry: Entry, sink: Sink) -> Generator[ForeignDatabase | None]:
         """Read a SQLite file, from a copy of it; None if it is none. Errors of what is read later are told, too.
 
         Its bytes are not kept. Rows go through `clean`.
         """
+        is_open = False
         try:
             if entry.odd:
                 raise BadDatabase(entry.odd)
             with foreign.opened(entry.location) as db:
+                is_open = True
                 yield db
         except (OSError, BadDatabase) as error:
-            self._refuse(batch, entry, _why(error), "skipped" if entry.odd else "failed")
+            self._refuse(sink.batch, entry, _why(error), "skipped" if entry.odd else "failed")
+            if not is_open:
+                yield None
             return
         sha256, size = fingerprint(entry.location, entry.path)
         content = Content(entry.path, sha256, size, NOT_KEPT, modified(entry.location))
-        batch.files.append(content.entry("imported"))
+        sink.batch.files.append(content.entry("imported"))
 
     def clean(self, value: Any, batch: ImportBatch, path: str, where: str) -> Any:
         """Return a value without its secrets, which are told."""

@@ -1,5 +1,6 @@
 """An older store imported by the server itself: copied aside, imported, verified, and left as it is."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -46,6 +47,7 @@ async def _adopt(store: Store, folder: str, told: Told, options: Options) -> Leg
     found = await run_sync(recognise, Path(folder))
     if found is None:
         return LegacyStore(path=folder, status="failed", reason="no store of a layout that is known")
+    options = dataclasses.replace(options, layout=found[0].NAME)
     await told("Copying", 0, 1)
     copy = await run_sync(_copy_aside, *found, store.settings)
     logger.warning("copied the older store of %s to %s before importing it", folder, copy)

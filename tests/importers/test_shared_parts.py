@@ -33,7 +33,7 @@ async def test_a_row_has_every_column_that_its_table_has(db: Database) -> None:
     assert (row.table, row.key, row.plan_id, row.path) == ("plans", "plan_1", "plan_1", "file")
     assert row.values["plan_id"] == "plan_1"
     assert (row.values["workspace_id"], row.values["created_at"], row.values["updated_at"]) == ("ws_1", AT, AT)
-    assert (row.values["goals"], row.values["success_criteria"], row.values["version"]) == (["g"], "[]", 1)
+    assert (row.values["goals"], row.values["success_criteria"], row.values["version"]) == (["g"], [], 1)
     assert row.values["completed_at"] is None
     columns = {row["name"] for row in await db.all("SELECT name FROM pragma_table_info('plans')")}
     assert columns - row.values.keys() == {"open_steps"}

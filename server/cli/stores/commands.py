@@ -9,6 +9,7 @@ from server.cli.app import FILES, KEEP, AsJson, app
 from server.settings import Flags
 
 ExportFormat = Literal["json", "legacy", "markdown"]
+AsLayout = Annotated[str | None, typer.Option("--as", help="the only layout to look for, such as beads")]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for every line of the report, as JSON")]
 
 
@@ -16,32 +17,45 @@ ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for ev
 def import_store(
     context: typer.Context,
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="a data root, one folder of it, or a project that has one")
+        Path,
+        typer.Argument(metavar="PATH", help="a project, a data root, a folder of it, or a file of another program"),
     ],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
     workspace_path: Annotated[str | None, typer.Option(help="where the project is now, if it moved")] = None,
+    layout: AsLayout = None,
+    with_secrets: Annotated[
+        bool, typer.Option("--with-secrets", help="keep tokens and passwords that are blanked out else")
+    ] = False,
     report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over an older store. Exit code: 0 clean, 3 imported with problems, 2 nothing imported."""
+    """Take over an older store, or that of another program. Exit code: 0 clean, 3 with problems, 2 nothing imported."""
     from server.cli.stores import import_
     from server.importers.run import Options
 
-    raise typer.Exit(import_.run(path, Options(dry_run, workspace_path), report, as_json, context.obj))
+    options = Options(dry_run, workspace_path, layout, with_secrets)
+    raise typer.Exit(import_.run(path, options, report, as_json, context.obj))
 
 
 @app.command("verify", rich_help_panel=FILES)
 def verify_store(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="the store that was imported")],
+    *,
+    layout: AsLayout = None,
+    with_secrets: Annotated[bool, typer.Option("--with-secrets", help="if it was imported so")] = False,
     report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare an imported store with what the tools return now. Exit code: 0 equal, 3 different, 2 no store."""
+    """Compare an imported store, field by field, with what is there now. Exit code: 0 GREEN, all equal; 1 YELLOW,
+    changed since on either side; 2 RED, not as it was, or no store.
+    """
     from server.cli.stores import verify
+    from server.importers.run import Options
 
-    raise typer.Exit(verify.run(path, report, as_json, context.obj))
+    options = Options(layout=layout, with_secrets=with_secrets)
+    raise typer.Exit(verify.run(path, options, report, as_json, context.obj))
 
 
 @app.command("export", rich_help_panel=FILES)

@@ -50,7 +50,7 @@ def take_over(path: Path, options: Options, report_to: Path | None, as_json: boo
 def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> ImportReport:
     """Import, unless there is nothing: then no database is made. A dry run leaves the one that there is as it is."""
     try:
-        if why := nothing_at(source):
+        if why := nothing_at(source, options.layout):
             return ImportReport(str(source), dry_run=options.dry_run, findings=[why])
         if not options.dry_run and chosen.read_only:
             raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what an import would do.")

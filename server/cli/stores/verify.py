@@ -13,11 +13,11 @@ from server.importers.run import Options, verify_path
 from server.settings import Flags
 
 
-def run(path: Path, report_to: Path | None, as_json: bool, flags: Flags) -> int:
-    """Verify and return the exit code: 0 all equal, 3 with differences, 2 when there is nothing to compare."""
+def run(path: Path, options: Options, report_to: Path | None, as_json: bool, flags: Flags) -> int:
+    """Verify and return the exit code: 0 green, 1 yellow, 2 red or nothing to compare."""
 
     async def work(db: Database, ask: Ask, told: Told) -> ImportReport:
-        return await verify_path(db, meant(path), Options(), ask, told)
+        return await verify_path(db, meant(path), options, ask, told)
 
     chosen = settings.load(flags)
     chosen.require_database()

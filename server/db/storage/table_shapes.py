@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from server.db.storage.connection import Reader
 
@@ -31,7 +32,7 @@ class StoredColumn:
 
     name: str
     is_needed: bool
-    default: str | int | float | None
+    default: Any
 
 
 async def defaults_of_tables(db: Reader) -> dict[str, dict[str, StoredColumn]]:
@@ -51,12 +52,13 @@ async def defaults_of_tables(db: Reader) -> dict[str, dict[str, StoredColumn]]:
     return found
 
 
-def _literal(sql: str | None) -> str | int | float | None:
-    """Return the value of a default, which the migrations write as a literal."""
+def _literal(sql: str | None) -> Any:
+    """Return the value of a default, which the migrations write as a literal; JSON as what it stands for."""
     if sql is None or sql == "NULL":
         return None
     if sql.startswith("'"):
-        return sql[1:-1].replace("''", "'")
+        text = sql[1:-1].replace("''", "'")
+        return json.loads(text) if text in ("[]", "{}") else text
     return float(sql) if "." in sql else int(sql)
 
 
