@@ -41,6 +41,10 @@ content = json.loads(file.read_text()) if file.exists() else {{"numStartups": 3}
 servers = content.setdefault("mcpServers", {{}})
 if words[1] == "remove":
     del servers[words[words.index("user") + 1]]
+elif "--transport" in words:
+    name, url = words[words.index("user") + 1 :][:2]
+    key, _, value = words[words.index("--header") + 1].partition(": ")
+    servers[name] = {{"type": "http", "url": url, "headers": {{key: value}}}}
 else:
     place = words.index("--")
     name, command, *args = words[place - 1], *words[place + 1 :]

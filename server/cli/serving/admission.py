@@ -1,8 +1,10 @@
 """Who is let in: tokens for programs, links for browsers."""
 
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import TypeVar, get_args
 
 import anyio
@@ -42,6 +44,41 @@ def add(flags: Flags, name: str, role: str) -> int:
     secret = _in(chosen, lambda db: add_token(db, name, wanted, word))
     print("The token, shown this once:", secret, sep="\n")
     return 0
+
+
+@dataclass(frozen=True)
+class MadeToken:
+    """A token that was made for a client, under a name that was free."""
+
+    name: str
+    secret: str
+
+
+def add_for(chosen: Settings, clients: Sequence[str]) -> dict[str, MadeToken]:
+    """Make a token for each client, once a person has typed the code."""
+    lines = [f"Let {', '.join(clients)} use {chosen.database}, each with a token of its own that its file holds."]
+    word = person.ask([*lines, f"They may call {MEANS['agent']}."], "add them")
+
+    async def work(db: Database) -> dict[str, MadeToken]:
+        taken = {token.name for token in await tokens.all_(db) if not token.revoked_at}
+        made: dict[str, MadeToken] = {}
+        for client in clients:
+            names = (f"{client}-{n}" if n > 1 else client for n in count(1))
+            name = next(name for name in names if name not in taken)
+            made[client] = MadeToken(name, await add_token(db, name, "agent", word))
+        return made
+
+    return _in(chosen, work)
+
+
+def take_back(chosen: Settings, name: str) -> None:
+    """Refuse a token that reached nobody."""
+
+    async def work(db: Database) -> None:
+        async with db.transaction() as tx:
+            await tokens.revoke(tx, name)
+
+    _in(chosen, work)
 
 
 def _role(told: str) -> TokenRole:

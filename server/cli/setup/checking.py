@@ -1,8 +1,9 @@
-"""`setup --check`: start the server as each client would, on a store of its own, and list its tools."""
+"""`setup --check`: start the server as each client would, on a store of its own, or reach it, and list its tools."""
 
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -10,9 +11,11 @@ import anyio
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from server.cli.setup.editors import START_SECONDS
+from server.cli.setup.asking import NotReached, tools_at
+from server.cli.setup.editors import START_SECONDS, Editor
 from server.cli.setup.launching import LaunchCommand, settings_in
-from server.cli.setup.looking import Checked, EditorLook, SetupJob, fresh_like, is_same, started_by
+from server.cli.setup.looking import Checked, EditorLook, SetupJob, fresh_like, is_same, reach_in, started_by
+from server.cli.setup.reaching import Reach
 
 # What a server that is only tried must not touch: the store of its user, and what is kept like that store.
 OF_THE_STORE = ("data_root", "mirror", "auto_import", "workspace")
@@ -31,11 +34,27 @@ def _checked(findings: Sequence[EditorLook], job: SetupJob, *, is_named: bool) -
         elif one.found is None:
             if is_named:
                 yield Checked(one.editor, False, "no entry", str(one.file))
-        elif not is_same(one.editor, one.found, fresh_like(one.editor, one.found, job)):
+        elif not is_same(one.editor, one.found, fresh_like(one.editor, one.found, replace(job, reach=None))):
             words = " ".join(started_by(one.found)) or "no command"
             yield Checked(one.editor, False, "not started", f"it is not what setup writes: {words}")
+        elif reach := reach_in(one.editor, one.found):
+            yield _reached(one.editor, reach, job)
         else:
             yield _tried(one, job)
+
+
+def _reached(editor: Editor, reach: Reach, job: SetupJob) -> Checked:
+    begun = time.perf_counter()
+    try:
+        tools = tools_at(reach, job.machine.environ)
+    except NotReached as failure:
+        return Checked(editor, False, "failed", str(failure))
+    return _works(editor, tools, begun)
+
+
+def _works(editor: Editor, tools: Sequence[str], begun: float) -> Checked:
+    took = (time.perf_counter() - begun) * 1000
+    return Checked(editor, True, "works", f"{len(tools)} tools after {took:.0f} ms: {', '.join(tools)}")
 
 
 def _tried(finding: EditorLook, job: SetupJob) -> Checked:
@@ -53,8 +72,7 @@ def _tried(finding: EditorLook, job: SetupJob) -> Checked:
             log.seek(0)
             said = " ".join(log.read().split())[-SAID:] or str(_first(failure)) or type(_first(failure)).__name__
             return Checked(finding.editor, False, "failed", said)
-    took = (time.perf_counter() - begun) * 1000
-    return Checked(finding.editor, True, "works", f"{len(tools)} tools after {took:.0f} ms: {', '.join(tools)}")
+    return _works(finding.editor, tools, begun)
 
 
 async def _tools(start: LaunchCommand, folder: str, log: TextIO) -> list[str]:

@@ -24,6 +24,10 @@ def set_up(
     instructions: Annotated[
         bool, typer.Option("--instructions", help="also put AGENTS.md, agents and skills into this folder")
     ] = False,
+    http: Annotated[bool, typer.Option("--http", help="reach the server of `serve`, do not start one")] = False,
+    url: Annotated[str | None, typer.Option(help="with --http: where it is, if it is not the one here")] = None,
+    token: Annotated[str | None, typer.Option(help="with --http: what lets in; without it, one is made")] = None,
+    token_env: Annotated[str | None, typer.Option(help="with --http: the variable that the client has it in")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the server into your editors, or see how each stands.
@@ -35,8 +39,9 @@ def set_up(
     from server.cli.setup import setup
 
     wanted = setup.Wish(
-        clients or [], all_, scope, name, remove, dry_run=dry_run, check=check, instructions=instructions
-    )
+        clients or [], all_, scope, name, remove, dry_run=dry_run, check=check, instructions=instructions,
+        http=http, url=url, token=token, token_env=token_env,
+    )  # fmt: skip
     raise typer.Exit(setup.run(wanted, context.obj, as_json=as_json))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from server.cli.setup.editors import Editor, Entry, Machine, Scope
 from server.cli.setup.launching import LaunchCommand, settings_in
+from server.cli.setup.reaching import Reach, reach_of
 from server.confined.folder import place_of
 from server.errors import ProjectMemoryError
 from server.settings import Flags
@@ -44,6 +45,7 @@ class SetupJob:
     start: LaunchCommand
     flags: Flags
     removes: bool = False
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class EditorLook:
     commands: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
     backup: Path | None = None
+
+    @property
+    def reach(self) -> Reach | None:
+        """How the entry that is wanted reaches a server that is elsewhere."""
+        return reach_in(self.editor, self.wanted)
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Instructed:
 def look(editor: Editor, job: SetupJob, *, is_named: bool) -> EditorLook:
     """Return how it stands with an editor; one that is named counts as one that is there."""
     file = _file(editor, job)
-    fresh = editor.entry(job.start.with_settings(job.flags))
+    fresh = fresh_like(editor, None, job)
     try:
         old = text_of(file, job)
         found = _entry(editor, job, old)
@@ -102,14 +109,14 @@ def look(editor: Editor, job: SetupJob, *, is_named: bool) -> EditorLook:
         elif found is None:
             state = "would add" if is_named or is_there(editor, job) else "not there"
         else:
-            state = "up to date" if is_same(editor, found, wanted) else "differs"
+            state = "up to date" if is_same(editor, found, wanted) and not _lacks_token(editor, wanted) else "differs"
         is_done = state in ("up to date", "nothing to remove")
         commands = _commands(editor, job, found, wanted) if _has_command(editor, job) and not is_done else ()
         new = old if is_done or _has_command(editor, job) else _edited(editor, job, old or "", wanted)
     except (OSError, ValueError, ProjectMemoryError) as error:
         why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         return EditorLook(editor, file, "cannot be read", why, wanted=fresh)
-    why = _why(found) if state == "differs" else ""
+    why = _why(editor, found) if state == "differs" else ""
     return EditorLook(editor, file, state, why, old, new, found, wanted, commands, _notes(editor, job))
 
 
@@ -164,6 +171,9 @@ def started_by(found: object) -> list[str]:
 
 def fresh_like(editor: Editor, found: object, job: SetupJob) -> Entry:
     """Return what setup writes where nothing is yet, with the settings that an entry of ours has."""
+    if reach := _wanted_reach(reach_in(editor, found), job.reach):
+        assert editor.reached
+        return editor.reached(reach)
     kept = settings_in(started_by(found)) or {}
     return editor.entry(job.start.with_settings({**kept, **job.flags}))
 
@@ -171,12 +181,35 @@ def fresh_like(editor: Editor, found: object, job: SetupJob) -> Entry:
 def merged(editor: Editor, found: object, job: SetupJob) -> Entry:
     """Return the entry that is to stand there: with what a person set in one of ours, and nothing of another's."""
     fresh = fresh_like(editor, found, job)
-    if settings_in(started_by(found)) is None:
+    if not _is_ours(editor, found):
         return fresh
     old = cast(Entry, found)
     kept = {key: value for key, value in old.items() if key not in HOW and key not in VARIABLES}
+    if reach_in(editor, fresh):
+        return {**fresh, **kept}
     variables = {key: _variables(old.get(key), fresh.get(key)) for key in VARIABLES if key in fresh or key in old}
     return {**fresh, **kept, **{key: value for key, value in variables.items() if value or key in fresh}}
+
+
+def reach_in(editor: Editor, entry: object) -> Reach | None:
+    """Return how an entry of ours reaches a server that is elsewhere; None for one that starts it, or another's."""
+    return reach_of(entry, editor.reference) if editor.reached else None
+
+
+def _lacks_token(editor: Editor, entry: Entry) -> bool:
+    reach = reach_in(editor, entry)
+    return reach is not None and reach.lacks_token
+
+
+def _wanted_reach(known: Reach | None, wanted: Reach | None) -> Reach | None:
+    """Return what an entry is to say: what it says already, if nothing else is asked for."""
+    if known and wanted and wanted.lacks_token and not known.lacks_token and wanted.url == known.url:
+        return known
+    return wanted or known
+
+
+def _is_ours(editor: Editor, found: object) -> bool:
+    return settings_in(started_by(found)) is not None or reach_in(editor, found) is not None
 
 
 def _variables(old: object, new: object) -> dict[str, object]:
@@ -244,19 +277,25 @@ def _commands(editor: Editor, job: SetupJob, found: object, wanted: Entry) -> li
 
 def adding(editor: Editor, name: str, wanted: Entry) -> list[str]:
     """Return a client's own command for a new entry."""
+    if reach := reach_in(editor, wanted):
+        header = f"Authorization: {reach.headers(editor.reference)['Authorization']}"
+        words = ["--transport", "http", "--scope", "user", name, reach.url, "--header", header]
+        return [editor.command, "mcp", "add", *words]
     variables = cast(dict[str, str], wanted.get("env", {}))
     told = [word for variable, value in variables.items() for word in ("--env", f"{variable}={value}")]
     return [editor.command, "mcp", "add", *told, "--scope", "user", name, "--", *started_by(wanted)]
 
 
-def _why(found: object) -> str:
-    if settings_in(started_by(found)) is not None:
+def _why(editor: Editor, found: object) -> str:
+    if _is_ours(editor, found):
         return "an entry of another version or with other settings"
     words = " ".join(started_by(found))
     return f"it starts something else: {words}" if words else "it is no command"
 
 
 def _notes(editor: Editor, job: SetupJob) -> tuple[str, ...]:
-    if job.scope == "project" and not job.removes:
+    if job.scope == "project" and not job.removes and not job.reach:
         return ("The path in it is this machine's: who shares the project runs setup for theirs.",)
+    if job.reach and job.reach.variable:
+        return (f"Set {job.reach.variable} to a token (`serve token add`) where the client starts.",)
     return ()

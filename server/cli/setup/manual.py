@@ -5,6 +5,7 @@ import json
 from server.cli.setup.editors import EDITORS, MAC, NAME, WINDOWS, Editor, Entry
 from server.cli.setup.launching import LaunchCommand
 from server.cli.setup.looking import adding
+from server.cli.setup.reaching import Reach
 from server.text.editing import toml_tables
 from server.tools.commands import joined
 
@@ -41,6 +42,27 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def reached() -> str:
+    """Return the table of those clients that take an address, as Markdown."""
+    lines = ["| client | with a token | with a variable |", "|---|---|---|"]
+    for editor in (one for one in EDITORS if one.reached):
+        told = [_code(_by_url(editor, reach)) if reach else "" for reach in _reaches(editor)]
+        lines.append(f"| {editor.title} (`{editor.name}`) | {told[0]} | {told[1]} |")
+    return "\n".join(lines)
+
+
+def _reaches(editor: Editor) -> tuple[Reach, Reach | None]:
+    url = "http://127.0.0.1:7437/mcp"
+    return Reach(url), Reach(url, variable="MEMORY_TOKEN") if editor.reference else None
+
+
+def _by_url(editor: Editor, reach: Reach) -> str:
+    assert editor.reached
+    if editor.command and not reach.variable:
+        return joined(*adding(editor, NAME, editor.reached(reach)))
+    return snippet(editor, NAME, editor.reached(reach))
+
+
 def pitfalls() -> str:
     """Return what to know of each client, as Markdown."""
     return "\n".join(f"- **{editor.title}**: {editor.pitfall}" for editor in EDITORS)
@@ -48,7 +70,7 @@ def pitfalls() -> str:
 
 def page(text: str) -> str:
     """Return a document with the table, and with what to know where it has a place for that, as they are now."""
-    for kind, made in (("entries", table()), ("pitfalls", pitfalls())):
+    for kind, made in (("entries", table()), ("addresses", reached()), ("pitfalls", pitfalls())):
         begin, end = f"<!-- {kind}: made by scripts/catalog.py -->", f"<!-- /{kind} -->"
         before, _, rest = text.partition(begin)
         _, closed, after = rest.partition(end)

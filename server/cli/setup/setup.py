@@ -5,15 +5,16 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from server.cli.screen import ATTENTION, QUIET, TROUBLE, Column, Screen, Styled
-from server.cli.setup import applying
+from server.cli.setup import admitting
 from server.cli.setup.editors import EDITORS, NAME, Editor, Machine, Scope, named
 from server.cli.setup.launching import arguments_of, launch
-from server.cli.setup.looking import Checked, EditorLook, Instructed, SetupJob, look
+from server.cli.setup.looking import Checked, EditorLook, Instructed, SetupJob, look, reach_in
 from server.cli.setup.manual import snippet
+from server.cli.setup.reaching import hidden
 from server.errors import InvalidArguments
 from server.settings import SETTINGS, Flags, default_root, load
 from server.text.display import shown
@@ -37,6 +38,10 @@ class Wish:
     dry_run: bool = False
     check: bool = False
     instructions: bool = False
+    http: bool = False
+    url: str | None = None
+    token: str | None = None
+    token_env: str | None = None
 
     @property
     def changes(self) -> bool:
@@ -63,12 +68,14 @@ def run(wish: Wish, flags: Flags, *, as_json: bool = False) -> int:
     editors = _chosen(wish)
     settings = load(flags)
     job = job_of(wish, flags)
+    if wish.http:
+        wanted = admitting.ReachWish(wish.url, wish.token, wish.token_env)
+        job = replace(job, reach=admitting.reach_for(wanted, wish.scope, settings, flags))
     outcome, screen = SetupOutcome(), Screen()
-    for editor in editors:
-        finding = look(editor, job, is_named=bool(wish.clients))
-        outcome.findings.append(
-            applying.apply(finding, job, settings.data_root) if _is_meant(wish, finding) else finding
-        )
+    found = [look(editor, job, is_named=bool(wish.clients)) for editor in editors]
+    meant = [one for one in found if _is_meant(wish, one)]
+    done = {one.editor: one for one in admitting.applied(meant, job, settings)}
+    outcome.findings = [done.get(one.editor, one) for one in found]
     if wish.check:
         from server.cli.setup import checking  # with a client of the SDK, which is slow to import
 
@@ -98,12 +105,26 @@ def _chosen(wish: Wish) -> list[Editor]:
         raise InvalidArguments(
             "--check starts no entry of a project's files, which others write, too; leave --scope project out."
         )
+    if not wish.http and (wish.url or wish.token or wish.token_env):
+        raise InvalidArguments("--url, --token and --token-env say how --http reaches a server: add it.")
+    if wish.http and (wish.check or wish.remove):
+        raise InvalidArguments("--check and --remove take an entry as it is; leave --http out.")
     editors = list(dict.fromkeys(map(named, wish.clients))) or list(EDITORS)
     sides = {editor.name: editor.project if wish.scope == "project" else editor.user for editor in editors}
     if wish.clients and (without := [editor for editor in editors if not sides[editor.name]]):
         other = "user" if wish.scope == "project" else "project"
         raise InvalidArguments(f"{without[0].name} has no file of that scope; it takes --scope {other}.")
-    return [editor for editor in editors if sides[editor.name]]
+    fitting = [editor for editor in editors if sides[editor.name]]
+    return _reachable(wish, fitting) if wish.http else fitting
+
+
+def _reachable(wish: Wish, editors: Sequence[Editor]) -> list[Editor]:
+    """Return the editors whose entries may say where a server is; one that is named has to be among them."""
+    found = [one for one in editors if one.reached and (one.reference or not wish.token_env)]
+    if wish.clients and (without := [one for one in editors if one not in found]):
+        what = "takes its token from no variable: give --token" if without[0].reached else "only starts servers"
+        raise InvalidArguments(f"{without[0].name} {what}; leave it out, or --http.")
+    return found
 
 
 def job_of(wish: Wish, flags: Flags) -> SetupJob:
@@ -132,7 +153,7 @@ def _show(screen: Screen, wish: Wish, outcome: SetupOutcome, job: SetupJob) -> N
             _show_change(screen, finding)
     if not wish.dry_run or not any(one.state in OPEN for one in outcome.findings):
         home = "" if screen.is_plain else str(job.machine.home)
-        rows = [(one.editor.name, _state(one), _short(one.file, home), one.why) for one in outcome.findings]
+        rows = [(one.editor.name, _state(one), _short(one.file, home), hidden(one.why)) for one in outcome.findings]
         screen.table(COLUMNS, rows)
     for finding in outcome.findings:
         _show_notes(screen, finding, job)
@@ -154,8 +175,9 @@ def _short(file: Path, home: str) -> str:
 def _show_notes(screen: Screen, finding: EditorLook, job: SetupJob) -> None:
     """Say what a person has to know or do now; of a file that setup cannot edit, what to put there by hand."""
     if finding.state in TROUBLED and not job.removes:
-        screen.line(f"{finding.editor.title}: {finding.why}. It was left alone. By hand, put this into {finding.file}:")
-        for line in snippet(finding.editor, job.name, finding.wanted).splitlines():
+        told = f"{finding.editor.title}: {hidden(finding.why)}. It was left alone."
+        screen.line(f"{told} By hand, put this into {finding.file}:")
+        for line in hidden(snippet(finding.editor, job.name, finding.wanted)).splitlines():
             screen.unbroken(line, indent=2)
     for note in dict.fromkeys(finding.notes if finding.state in ("added", "updated") else ()):
         screen.line(f"{finding.editor.title}: {note}")
@@ -168,7 +190,7 @@ def _show_notes(screen: Screen, finding: EditorLook, job: SetupJob) -> None:
 def _show_change(screen: Screen, finding: EditorLook) -> None:
     if finding.commands and finding.state in OPEN:
         for words in finding.commands:
-            screen.unbroken(joined(*words))
+            screen.unbroken(hidden(joined(*words)))
     elif finding.state in OPEN:
         for line in difference(finding):
             _print_exactly(screen, line)
@@ -182,7 +204,7 @@ def difference(finding: EditorLook) -> Iterator[str]:
     names = [str(finding.file) if text is not None else os.devnull for text in (finding.old, finding.new)]
     old, new = ((text or "").splitlines(keepends=True) for text in (finding.old, finding.new))
     for line in difflib.unified_diff(old, new, names[0], names[1], n=0):
-        yield line.removesuffix("\n")
+        yield hidden(line.removesuffix("\n"))
         if not line.endswith("\n"):
             yield "\\ No newline at end of file"
 
@@ -221,6 +243,8 @@ def _advice(wish: Wish, outcome: SetupOutcome, job: SetupJob) -> Iterator[str]:
     given = ["--scope", wish.scope] if wish.scope != "user" else []
     given += ["--name", wish.name] if wish.name != NAME else []
     given += [flag for flag, wanted in (("--remove", wish.remove), ("--instructions", wish.instructions)) if wanted]
+    told = (("--url", wish.url), ("--token", wish.token), ("--token-env", wish.token_env))
+    given += ["--http", *(word for flag, value in told if value for word in (flag, hidden(value)))] if wish.http else []
     who = [*(wish.clients or ["--all"]), *given, *arguments_of(job.flags)]
     is_open = states & set(OPEN) or any(one.state.startswith("would") for one in outcome.instructed)
     if not wish.changes and is_open:
@@ -228,6 +252,8 @@ def _advice(wish: Wish, outcome: SetupOutcome, job: SetupJob) -> Iterator[str]:
     if states & {"added", "updated"}:
         check = on(Path(default_root()), "setup", "--check", *(["--name", wish.name] if wish.name != NAME else []))
         yield f"Restart the client, or reload its servers. To try the entries: {check}"
+    if any(one.state == "removed" and reach_in(one.editor, one.found) for one in outcome.findings):
+        yield "A token that was in it stays good until it is revoked: `serve token list` shows which there are."
     passed = [setting.env for setting in SETTINGS if job.machine.environ.get(setting.env)]
     if passed and not wish.remove:
         yield (
@@ -248,9 +274,9 @@ def _payload(wish: Wish, outcome: SetupOutcome) -> dict[str, object]:
 
 def _told(one: EditorLook) -> dict[str, object]:
     more = {
-        "why": one.why,
+        "why": hidden(one.why),
         "diff": "\n".join(difference(one)) if one.state in OPEN and not one.commands else "",
-        "commands": [joined(*words) for words in one.commands] if one.state in OPEN else [],
+        "commands": [hidden(joined(*words)) for words in one.commands] if one.state in OPEN else [],
         "notes": list(one.notes) if one.state in ("added", "updated") else [],
         "backup": str(one.backup) if one.backup else "",
     }

@@ -31,13 +31,20 @@ def folder(settings: Settings) -> Path:
 
 def load(settings: Settings) -> ServeIdentity:
     """Return what is kept; make it if there is nothing yet. Who calls this has the data root's lock of `serve`."""
+    if found := kept(settings):
+        return found
+    made = ServeIdentity(f"pm-{secrets.token_hex(4)}.localhost", PORT, secrets.token_hex(32))
+    _write(folder(settings) / IDENTITY, made)
+    return made
+
+
+def kept(settings: Settings) -> ServeIdentity | None:
+    """Return what is kept, None if this data root was never served."""
     path = folder(settings) / IDENTITY
     try:
         return ServeIdentity(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        made = ServeIdentity(f"pm-{secrets.token_hex(4)}.localhost", PORT, secrets.token_hex(32))
-        _write(path, made)
-        return made
+        return None
     except (ValueError, TypeError) as error:
         raise Storage(
             f"{str(path)!r} cannot be read. Remove it: a new one is made, and browsers log in anew."
