@@ -33,14 +33,18 @@ class RowMaker:
     def teller(self, findings: list[Finding]) -> Teller:
         return Teller(self.path, findings)
 
-    def row(self, table: str, key: str, where: str = "$", *, plan_id: str | None = None, **named: Any) -> ImportedRow:
+    def row(
+        self, table: str, key: str, where: str = "$", /, *, plan_id: str | None = None, **named: Any
+    ) -> ImportedRow:
         """Return a row: the columns that are `named`, and for the others what the schema has for them.
 
-        `key` is the value of the primary key, and `plan_id` the plan that the row belongs to (that of a plan is its
-        own). `external_id` is the id in the other system. `extra` is an object; `{system: Fields.left}` is usual.
+        `key` is the value of the primary key; in a log, which has none, it is what tells equal entries apart. `plan_id`
+        is the plan that the row belongs to (that of a plan is its own). `external_id` is the id in the other system.
+        `extra` is an object; `{system: Fields.left}` is usual.
         """
         known = self.columns[table]
-        given: Object = {next(iter(known)): key, **named}
+        first = next(iter(known))
+        given: Object = dict(named) if first in LEFT_TO_THE_DATABASE else {first: key, **named}
         if plan_id is not None and table not in OF_ITS_OWN and "plan_id" in known:
             given.setdefault("plan_id", plan_id)
         if given.get("external_id") is not None:
@@ -73,4 +77,6 @@ class RowMaker:
         if column.name == "workspace_id" and column.is_needed:
             return self.workspace_id
         is_time = column.name in ("timestamp", "since") or column.name.endswith("_at")
-        return at if column.is_needed and column.default is None and is_time else column.default
+        if column.is_needed and column.default is None and is_time:
+            return at
+        return column.default

@@ -123,6 +123,7 @@ class Step(Model):
     status: str
     type: str | None = None
     section: str | None = None
+    priority: str | None = None
     assignee: str | None = None
     notes: str | None = None
     depends_on: Strings

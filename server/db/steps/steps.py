@@ -25,7 +25,8 @@ BRIEF = f"""
 """
 # The columns of a step that is shown whole.
 WHOLE = f"""
-    {BRIEF}, nullif(s.section, '') AS section, s.notes, s.completed_at, s.completed_by, s.version,
+    {BRIEF}, nullif(s.section, '') AS section, nullif(s.priority, '') AS priority, s.notes, s.completed_at,
+    s.completed_by, s.version,
     nullif(s.requires_validation, 0) AS requires_validation,
     nullif(s.requires_confirmation, 0) AS requires_confirmation,
     (
