@@ -8,7 +8,7 @@ import typer
 from server.cli.app import FILES, KEEP, AsJson, app
 from server.settings import Flags
 
-ExportFormat = Literal["json", "legacy", "markdown"]
+ExportFormat = Literal["json", "legacy", "markdown", "vibe-agency"]
 AsLayout = Annotated[str | None, typer.Option("--as", help="the only layout to look for, such as beads")]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for every line of the report, as JSON")]
 
@@ -63,7 +63,7 @@ def export_all(
     context: typer.Context,
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="a new or empty folder")],
     *,
-    format: Annotated[ExportFormat, typer.Option(help="lossless documents, the old files, or pages")] = "json",
+    format: Annotated[ExportFormat, typer.Option(help="documents, files of another store, or pages")] = "json",
     plan: Annotated[str | None, typer.Option(help="the id of the only plan to export")] = None,
     force: Annotated[bool, typer.Option("--force", help="write into a folder that is not empty")] = False,
     as_json: AsJson = False,

@@ -11,13 +11,13 @@ from server.db.interchange import exports
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import NotFound
-from server.exporters import documents, folder, legacy, markdown
+from server.exporters import documents, folder, legacy, markdown, vibe_agency
 from server.exporters.folder import ExportOutcome, File
 from server.settings import Flags, Settings, load
 from server.store import open_store
 
 SHOWN = 10
-LAYOUTS = {"legacy": legacy, "json": documents, "markdown": markdown}
+LAYOUTS = {"legacy": legacy, "json": documents, "markdown": markdown, "vibe-agency": vibe_agency}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ KEYS = {
     "confirmations": "confirmation_id", "dependencies": "dependency_id", "lineage": "lineage_id",
     "context_items": "item_id", "research_documents": "document_id", "build_scripts": "script_id",
     "knowledge": "knowledge_id", "programs": "program_id", "program_risks": "risk_id", "workspaces": "workspace_id",
-    "workspace_aliases": "alias",
+    "workspace_aliases": "alias", "artifacts": "artifact_id", "budgets": "budget_id", "quality_gates": "gate_id",
+    "plan_terms": "term_id", "decisions": "decision_id", "tool_calls": "call_id", "runs": "run_id",
+    "memory_entries": "entry_id", "checkpoints": "checkpoint_id", "messages": "message_id",
 }  # fmt: skip
 PLACE = re.compile(r"\$\.(\w+)\[(\d+)\]|\$\[(\d+)\]")
 
@@ -171,9 +173,16 @@ def as_object(value: Any) -> Entry:
 def decoded(row: Row) -> dict[str, Any]:
     """Return a row with its JSON columns as what they are."""
     return {
-        name: json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
-        for name, value in row.items()
+        name: _value(value) if name in JSON_COLUMNS and isinstance(value, str) else value for name, value in row.items()
     }
+
+
+def _value(text: str) -> Any:
+    """Return the value of JSON; text of a column that is called like one of JSON in another table stays text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def fresh(table: str, row: Row) -> Entry:

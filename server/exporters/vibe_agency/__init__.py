@@ -1,0 +1,158 @@
+"""Format `vibe-agency`: the files that its programs left, with what has changed since; new plans as roadmaps.
+
+A file of which nothing has changed is given back byte for byte. A changed one is the old file with the changes in it:
+unknown fields, the order of keys and the byte form stay. Databases are given back as they came.
+"""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from copy import deepcopy
+from typing import Any
+
+from server.db.interchange import exports
+from server.db.interchange.exports import Rows
+from server.db.storage.connection import Reader
+from server.exporters.documents import file_name
+from server.exporters.folder import File
+from server.exporters.legacy import entries, style
+from server.exporters.legacy.entries import Change
+from server.exporters.vibe_agency import papers, plans
+from server.exporters.vibe_agency.patching import ChangedFile
+from server.importers.reading import Content, UnreadableFile, json_of, text_of
+from server.importers.vibe_agency.places import kind_of
+from server.text.editing import yaml
+
+CHANGERS: dict[str, Callable[[ChangedFile], None]] = {
+    "manifest": plans.manifest, "backup": plans.manifest, "mission": plans.mission, "roadmap": plans.roadmap,
+    "debt": plans.roadmap, "memory": plans.memory, "paper": papers.paper, "index": papers.paper,
+}  # fmt: skip
+NEW = "docs/roadmap"
+AS_IT_CAME = "its tables have changed here: a database is given back as it came"
+
+Imported = dict[str, Any]  # a row of import_files
+
+
+async def store(db: Reader) -> AsyncGenerator[File]:
+    """Yield the files of every workspace that has some of this layout, each in a folder of its own."""
+    for workspace_id in await exports.workspaces(db):
+        if await _imported(db, workspace_id):
+            root = f"{file_name(workspace_id)}/"
+            async for file in _files(db, workspace_id, root):
+                yield file
+
+
+async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
+    """Yield the files of one workspace, as they lie in its project."""
+    async for file in _files(db, workspace_id, ""):
+        yield file
+
+
+async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
+    """Yield the file that a plan came from, or the one that it would be."""
+    workspace_id = await exports.workspace_of(db, plan_id) or ""
+    known = await _known(db, workspace_id)
+    path = known.paths.get(("plans", plan_id), ("", ""))[0]
+    there = [one for one in await _imported(db, workspace_id) if one["path"] == path]
+    for one in there:
+        if file := await _given_back(db, one, known, ""):
+            yield file
+    if not there:
+        yield _new(known.now["plans"][plan_id], known, "")
+
+
+async def _imported(db: Reader, workspace_id: str) -> list[Imported]:
+    return [one for one in await exports.imported(db, workspace_id) if kind_of(one["path"])]
+
+
+async def _known(db: Reader, workspace_id: str) -> Change:
+    """Return what an import made of the files of a workspace, and what it is now."""
+    rows: Rows = await exports.workspace(db, workspace_id)
+    for plan_id in await exports.plans(db, workspace_id):
+        for table, more in (await exports.plan(db, plan_id)).items():
+            rows.setdefault(table, []).extend(more)
+    return entries.change(await exports.origins(db, workspace_id), rows)
+
+
+async def _files(db: Reader, workspace_id: str, root: str) -> AsyncGenerator[File]:
+    known = await _known(db, workspace_id)
+    listed = await _imported(db, workspace_id)
+    handed = papers.handoff(known)
+    for one in listed:
+        if handed and one["path"] == papers.HANDOFF:
+            data = await _bytes(db, one)
+            yield File(f"{root}{papers.HANDOFF}", style.written(handed, style.of(data)))
+        elif file := await _given_back(db, one, known, root):
+            yield file
+    if handed and papers.HANDOFF not in {one["path"] for one in listed}:
+        yield File(f"{root}{papers.HANDOFF}", style.written(handed, style.Style()))
+    for plan_id, row in sorted(known.now.get("plans", {}).items()):
+        if plan_id not in known.before.get("plans", {}):
+            yield _new(row, known, root)
+
+
+def _new(row: entries.Row, known: Change, root: str) -> File:
+    """Return the file of a plan that no file made."""
+    path = f"{root}{NEW}/{file_name(row['plan_id'])}.json"
+    return File(path, style.written(papers.roadmap(row, known), style.Style()), is_plan=True)
+
+
+async def _bytes(db: Reader, one: Imported) -> bytes:
+    return zlib.decompress(await exports.raw(db, one["file_id"]) or zlib.compress(b""))
+
+
+async def _given_back(db: Reader, one: Imported, known: Change, root: str) -> File | None:
+    """Return a file as it is now; None if its bytes were not kept, or the plan that it was is gone."""
+    raw = await exports.raw(db, one["file_id"])
+    if not raw:
+        return None
+    data, path, kind = zlib.decompress(raw), one["path"], kind_of(one["path"])
+    made = known.of_file(path, "plans")
+    if made and not any(key in known.now.get("plans", {}) for _, key in made):
+        return None
+    is_plan = bool(made)
+    as_it_came = File(f"{root}{path}", data, is_plan, None, one["modified_at"])
+    if kind in CHANGERS:
+        changed = _changed(path, data, known, CHANGERS[kind])
+        return as_it_came if changed is None else File(f"{root}{path}", changed, is_plan)
+    if (text := papers.text(known, path)) is not None:
+        return File(f"{root}{path}", text.encode())
+    if kind == "database" and _has_changed(known, path):
+        return File(f"{root}{path}", data, is_plan, AS_IT_CAME, one["modified_at"])
+    return as_it_came
+
+
+def _changed(path: str, data: bytes, known: Change, changer: Callable[[ChangedFile], None]) -> bytes | None:
+    """Return a file with its changes, or None if there are none; one that cannot be read has none."""
+    content = Content(path, "", len(data), b"", "", data)
+    is_yaml = path.endswith((".yaml", ".yml"))
+    try:
+        value = yaml.parsed(text_of(content)) if is_yaml else json_of(content)
+    except (UnreadableFile, yaml.BadYaml):
+        return None
+    if not isinstance(value, dict):
+        return None
+    now = deepcopy(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    changer(ChangedFile(path, now, known))  # pyright: ignore[reportUnknownArgumentType]
+    if json.dumps(now) == json.dumps(value):
+        return None
+    if not is_yaml:
+        return style.written(now, style.of(data))
+    return yaml.changed(text_of(content), lambda found: changer(ChangedFile(path, found, known))).encode()
+
+
+def _has_changed(known: Change, path: str) -> bool:
+    rows = [at for at, (own, _) in known.paths.items() if own == path]
+    return any(
+        known.before[table][key]
+        != {name: known.now.get(table, {}).get(key, {}).get(name) for name in known.before[table][key]}
+        for table, key in rows
+        if table in known.now
+    )
+
+
+async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None) -> dict[str, int]:
+    """Return how many rows have no place in these files."""
+    del workspace_id, plan_id, db
+    return dict(Counter[str]())

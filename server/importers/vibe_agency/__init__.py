@@ -1,0 +1,39 @@
+"""The files and databases of vibe-agency in a project: missions, manifests, roadmaps, hand-offs, its `.vibe` folder."""
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
+
+from server.importers import layout
+from server.importers.checking import compared
+from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers.vibe_agency import places, project
+from server.importers.vibe_agency.reader import StoreReader
+from server.models.imports import Finding, ImportBatch
+
+NAME: str = project.NAME
+
+
+def recognise(path: Path) -> RecognisedSource | None:
+    """Return the store that a project folder holds; its `.vibe` may stand for it, or a folder in that."""
+    place = places.find(path)
+    return layout.project(NAME, place.folder, place) if place else None
+
+
+def files(source: RecognisedSource) -> Iterator[SourceFile]:
+    """Yield every file of the store."""
+    owner = source.workspaces[0].workspace_id
+    for entry in places.entries(source.detail):
+        yield SourceFile(owner, entry.path, entry.location, entry.odd)
+
+
+def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
+    """Yield what the store becomes, file by file."""
+    yield from StoreReader(source, known).all()
+
+
+async def check(
+    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
+) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
+    """Yield each wanted plan with what differs from the files."""
+    async for told in compared(read, source, known, ask, wanted):
+        yield told
