@@ -35,7 +35,11 @@ def link(name: str, *parts: str | int) -> str:
 async def all_workspaces(db: Reader) -> str:
     found, total = await workspaces.page(db, under=None, roots=False, after=None, limit=MOST)
     rows = (
-        (link(one.name, "workspaces", one.workspace_id), md.code(one.path), sum((one.plan_counts or {}).values()))
+        (
+            link(one.name, "workspaces", one.workspace_id),
+            md.code(one.path) if one.path else "",
+            sum((one.plan_counts or {}).values()),
+        )
         for one in found
     )
     lines = (*_table(("workspace", "folder", "plans"), rows), *_more(len(found), total))

@@ -179,7 +179,7 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
         there = await workspaces.find(db, target)
         if given and there is None:
             paths[target] = given
-        elif there and there.workspace_id == target:
+        elif there and there.workspace_id == target and there.path is not None:
             paths[target] = there.path
     times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
     there = frozenset([target for target in targets.values() if await workspaces.find(db, target)])

@@ -78,7 +78,7 @@ async def _elsewhere(db: Reader, report: ImportReport, folder: str) -> list[Rela
     return [
         Relative(workspace_id=one.workspace_id, name=one.label, path=one.path)
         for one in there
-        if one and one.path != folder
+        if one and one.path not in (None, folder)
     ]
 
 

@@ -65,9 +65,10 @@ class Background:
 
     async def seen(self, db: Reader, workspace: Workspace) -> LegacyStore | None:
         """Return the store of a workspace's folder that is not imported. It may run on a connection's thread."""
-        found = None if workspace.path in self._settled else older_stores.find(workspace.path)
+        folder = workspace.path
+        found = None if folder is None or folder in self._settled else older_stores.find(folder)
         if found is None or await import_notices.is_imported(db, found.workspaces):
-            self._settled.add(workspace.path)
+            self._settled.add(folder or workspace.workspace_id)
             return None
         return self._told(found)
 
@@ -77,7 +78,7 @@ class Background:
             return None
         db = await self._store.open()
         workspace = await workspaces.find(db, workspace_id)
-        found = await run_sync(older_stores.find, workspace.path) if workspace else None
+        found = await run_sync(older_stores.find, workspace.path) if workspace and workspace.path else None
         running = self._wanted.get(found.folder) if found else None
         if running is None and (found is None or await import_notices.is_imported(db, found.workspaces)):
             self._greeted.add(workspace_id)

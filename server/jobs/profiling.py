@@ -15,7 +15,7 @@ async def index(store: Store, workspace_id: str) -> None:
     """Look at the folder of a workspace and keep its profile, unless it has one by now. An empty folder has none."""
     db = await store.open()
     workspace = await workspaces.find(db, workspace_id)
-    if workspace is None or workspace.profile is not None:
+    if workspace is None or workspace.path is None or workspace.profile is not None:
         return
     try:
         found = await indexing.look(workspace.path, db.now())

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from server.errors import NotAllowed
 from server.models.base import Flag, Json, JsonObject, Model, Row, Strings
 from server.models.events import LoggedEvent
 
@@ -37,12 +38,12 @@ class Checkout:
         """Return where in this repository a workspace lies, or None if it does not."""
         if workspace.git_common_dir == self.common_dir:
             return workspace.meta.get(GIT_PREFIX, "")
-        return self.twins.get(workspace.path)
+        return self.twins.get(workspace.path) if workspace.path else None
 
 
 class Workspace(Row):
     workspace_id: str
-    path: str
+    path: str | None
     name: str
     display_name: str | None = None
     git_common_dir: str | None = None
@@ -57,13 +58,20 @@ class Workspace(Row):
         """What people call it."""
         return self.display_name or self.name
 
+    @property
+    def folder(self) -> str:
+        """Where its project is. Raises NotAllowed for one that has none: it was imported from what knew of none."""
+        if self.path is None:
+            raise NotAllowed(f"The workspace {self.workspace_id} ({self.label}) has no folder: no project is in it.")
+        return self.path
+
 
 class WorkspaceBrief(Row):
     """A workspace in a list, with the number of its plans by status, and with those linked below it if asked for."""
 
     workspace_id: str
     name: str
-    path: str
+    path: str | None
     parent_workspace_id: str | None = None
     plan_counts: JsonObject
     children: "list[WorkspaceBrief]" = Field(default_factory=list["WorkspaceBrief"])
@@ -85,7 +93,7 @@ class Relative(Row):
 
     workspace_id: str
     name: str
-    path: str
+    path: str | None = None
 
 
 class HeldStep(Row):
@@ -206,7 +214,7 @@ class WorkspaceInfo(Model):
     workspace_id: str
     name: str
     display_name: str | None = None
-    path: str
+    path: str | None
     aliases: list[str]
     former_paths: list[str]
     created_at: str

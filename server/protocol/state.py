@@ -160,7 +160,7 @@ async def resource_list(state: State, cursor: str | None = None) -> dict[str, An
     )
     first = [] if after else [_resource(WORKSPACES, "workspaces", "All workspaces")]
     shown = found[:MOST_LISTED]
-    listed = [_resource(f"{WORKSPACES}/{one.workspace_id}", one.name, one.path) for one in shown]
+    listed = [_resource(f"{WORKSPACES}/{one.workspace_id}", one.name, one.path or "") for one in shown]
     more = (
         {"nextCursor": encode_cursor("resources", [shown[-1].name, shown[-1].workspace_id])}
         if found[MOST_LISTED:]

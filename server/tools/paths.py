@@ -120,6 +120,8 @@ def _common_dir(entry: Path) -> str | None:
 
 def inside(workspace: Workspace, folder: str) -> str | None:
     """Return where in a workspace a path lies, git worktrees of it included, or None if it does not."""
+    if workspace.path is None:
+        return None
     if PurePath(folder).is_relative_to(workspace.path):
         return PurePath(folder).relative_to(workspace.path).as_posix()
     tree = checkout(folder)
@@ -141,7 +143,7 @@ def file_in(workspace: Workspace, text: str, name: str) -> str:
 
     A directory that is a link out of the workspace is outside; the file itself may be a link, or gone.
     """
-    base = Path(workspace.path)
+    base = Path(workspace.folder)
     wanted = Path(os.path.normpath(base / expanded(text)))
     place = PurePosixPath(wanted.relative_to(base)) if wanted.is_relative_to(base) else None
     if place == PurePosixPath("."):
@@ -156,7 +158,7 @@ def file_in(workspace: Workspace, text: str, name: str) -> str:
 
 def folder_in(workspace: Workspace, text: str, name: str) -> str:
     """Return a folder's path relative to the workspace, which is `.`; one that a link leads out of it is refused."""
-    if os.path.normpath(Path(workspace.path, expanded(text))) == os.path.normpath(workspace.path):
+    if os.path.normpath(Path(workspace.folder, expanded(text))) == os.path.normpath(workspace.folder):
         return "."
     return file_in(workspace, text, name)
 

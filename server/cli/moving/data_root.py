@@ -219,11 +219,11 @@ async def _told_folders(chosen: Settings, old: Path) -> list[str]:
     told: list[str] = []
     db = await open_store(chosen)
     try:
-        for workspace in await workspaces.all_(db):
-            known = await run_sync(identity.read, workspace.path)
+        for workspace in await workspaces.with_folders(db):
+            known = await run_sync(identity.read, workspace.folder)
             if known.workspace_id == workspace.workspace_id and known.fields.get("data_root") == str(old):
                 root = str(chosen.data_root)
-                told += await moved_folders.identify(db, workspace.path, workspace, root, force=False)
+                told += await moved_folders.identify(db, workspace.folder, workspace, root, force=False)
     finally:
         await db.close()
     return told

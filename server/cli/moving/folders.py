@@ -53,7 +53,7 @@ async def _planned(chosen: Settings, old: str, new: str) -> list[Move]:
         db = await store.open()
         found, base = await _named(db, old)
         folder = paths.project_folder(str(paths.expanded(new).absolute()))
-        moves = [Move(one, str(Path(folder) / PurePath(one.path).relative_to(base))) for one in found]
+        moves = [Move(one, str(Path(folder) / PurePath(one.folder).relative_to(base))) for one in found]
         for move in moves:
             await _check(db, move, folder)
         return moves
@@ -64,7 +64,7 @@ async def _planned(chosen: Settings, old: str, new: str) -> list[Move]:
 async def _named(db: Reader, old: str) -> tuple[list[Workspace], str]:
     """Return the workspaces that lay in a folder, the outer ones first, and that folder as they know it."""
     if by_id := await workspaces.find(db, old):
-        return [by_id, *await workspaces.below(db, by_id.path)], by_id.path
+        return [by_id, *await workspaces.below(db, by_id.folder)], by_id.folder
     written = str(paths.expanded(old).absolute())
     for base in dict.fromkeys((os.path.normpath(written), os.path.realpath(written))):
         at = await workspaces.at(db, base)
@@ -79,7 +79,7 @@ async def _named(db: Reader, old: str) -> tuple[list[Workspace], str]:
 
 async def _check(db: Reader, move: Move, folder: str) -> None:
     """Refuse what was not moved, or not to there."""
-    old, now = move.workspace.path, move.folder
+    old, now = move.workspace.folder, move.folder
     where = paths.whereabouts(old, now)
     if old == now:
         raise Conflict(f"{now!r} is the folder of {move.workspace.workspace_id} already. Nothing is to be done.")

@@ -72,7 +72,7 @@ class PlanView:
                 ("status", status if status == "active" else Styled(status)),
                 ("done", f"{bar} {done}/{total}".strip()),
                 ("expected", _expected(self.burndown)),
-                ("workspace", f"{self.workspace.label} ({self.workspace.path})"),
+                ("workspace", f"{self.workspace.label} ({self.workspace.path or 'no folder'})"),
                 ("priority", "" if plan.priority == "medium" else plan.priority),
                 ("waits for", Styled(", ".join(self.overview.waiting_for))),
             ]

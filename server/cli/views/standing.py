@@ -98,7 +98,7 @@ def draw_elsewhere(screen: Screen, chosen: Settings, number: int) -> None:
 def draw_workspace(screen: Screen, chosen: Settings, stands: Standing) -> None:
     """Print the plans of a workspace, who holds what until when, and what is free."""
     home = stands.workspace
-    screen.heading(home.label, Styled(f"  {home.path}  {home.workspace_id}", QUIET))
+    screen.heading(home.label, Styled(f"  {home.path or 'no folder'}  {home.workspace_id}", QUIET))
     if not stands.plans:
         screen.line("No plan is under way.", indent=2)
         return

@@ -378,4 +378,6 @@ async def plan_places(db: Reader, workspace_id: str) -> dict[str, bool]:
 
 
 async def workspace_paths(db: Reader) -> dict[str, str]:
-    return {row["workspace_id"]: row["path"] for row in await db.all("SELECT workspace_id, path FROM workspaces")}
+    """Return the folders of the workspaces that have one."""
+    found = await db.all("SELECT workspace_id, path FROM workspaces WHERE path IS NOT NULL")
+    return {row["workspace_id"]: row["path"] for row in found}

@@ -120,7 +120,8 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
         "INSERT INTO workspace_aliases (alias, workspace_id, kind, created_at) VALUES (:source, :target, 'id', :now)",
         ids,
     )
-    await workspaces.remember_path(tx, target.workspace_id, source.path, new=target.path)
+    if source.path is not None:
+        await workspaces.remember_path(tx, target.workspace_id, source.path, new=target.path)
 
 
 async def _tables(db: Reader) -> dict[str, set[str]]:

@@ -112,6 +112,11 @@ async def all_(db: Reader) -> list[Workspace]:
     ]
 
 
+async def with_folders(db: Reader) -> list[Workspace]:
+    """Return the workspaces of projects, but not those that were imported from what knew of none."""
+    return [workspace for workspace in await all_(db) if workspace.path is not None]
+
+
 async def at(db: Reader, path: str) -> Workspace | None:
     """Return the workspace whose folder this is."""
     row = await db.one("SELECT * FROM workspaces WHERE path = :path AND importing IS NULL", {"path": path})
@@ -254,9 +259,10 @@ async def _aliases(db: Reader, workspace_id: str, kind: str) -> list[str]:
     return [row["alias"] for row in rows]
 
 
-async def remember_path(tx: Transaction, workspace_id: str, path: str, *, new: str) -> None:
+async def remember_path(tx: Transaction, workspace_id: str, path: str, *, new: str | None) -> None:
     """Let the folder that a workspace leaves stand for it, until another takes it; the `new` one stands for itself."""
-    await forget_path(tx, new)
+    if new is not None:
+        await forget_path(tx, new)
     await tx.run(
         """
         INSERT INTO workspace_aliases (alias, workspace_id, kind, created_at)

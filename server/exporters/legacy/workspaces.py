@@ -98,7 +98,8 @@ async def registry(db: Reader, old: File | None = None) -> File | None:
     """Return the list of workspaces by path: the imported one with those that came since, or a new one of those."""
     paths = await exports.workspace_paths(db)
     ours = [one for one in await exports.workspaces(db) if not await exports.imported(db, one)]
-    wanted = {_normal(paths[workspace_id]): await folder(db, workspace_id) for workspace_id in ours}
+    placed = [one for one in ours if one in paths]
+    wanted = {_normal(paths[workspace_id]): await folder(db, workspace_id) for workspace_id in placed}
     if not wanted:
         return old
     if old is None:

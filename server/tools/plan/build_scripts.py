@@ -98,9 +98,9 @@ def _shown(workspace: Workspace, script: BuildScript) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _directory(workspace: Workspace, script: BuildScript) -> str:
+def _directory(workspace: Workspace, script: BuildScript) -> str | None:
     """Return the folder on this machine that a script runs in."""
-    return os.path.normpath(Path(workspace.path, script.script_directory))
+    return os.path.normpath(Path(workspace.path, script.script_directory)) if workspace.path else None
 
 
 def _record(tx: Transaction, kind: str, script: BuildScript, summary: str, **data: Any) -> None:
@@ -192,7 +192,7 @@ def _vector(script: BuildScript, args: list[str], file: str | None) -> list[str]
 def _file(workspace: Workspace, script: BuildScript, word: str) -> str | None:
     """Return the file of the project that a command begins with, if it is one."""
     is_file = PurePath(word).is_absolute() or "/" in word or "\\" in word or word.endswith(FILES)
-    return os.path.normpath(Path(_directory(workspace, script), word)) if is_file else None
+    return os.path.normpath(Path(workspace.folder, script.script_directory, word)) if is_file else None
 
 
 @TOOL.action(destructive=True)

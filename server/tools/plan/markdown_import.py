@@ -53,7 +53,7 @@ async def import_(
     workspace = await call.workspace(call.db)
     source = None
     if plan_file_path:
-        source, content = await anyio.to_thread.run_sync(_read, workspace.path, plan_file_path)
+        source, content = await anyio.to_thread.run_sync(_read, workspace.folder, plan_file_path)
     parsed = markdown.parse(content or "")
     _refuse_empty(parsed)
     named = title or _line(parsed.title or (Path(source).stem if source else "")) or UNTITLED

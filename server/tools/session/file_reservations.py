@@ -218,8 +218,8 @@ def _located(workspace: Workspace, text: str) -> str:
         return globs.normal(text)
     path = absolute(text, "paths")
     slash = "/" if text.endswith(("/", os.sep)) else ""
-    if path.is_relative_to(workspace.path):
-        return globs.normal(path.relative_to(workspace.path).as_posix() + slash)
+    if path.is_relative_to(workspace.folder):
+        return globs.normal(path.relative_to(workspace.folder).as_posix() + slash)
     names = path.parts
     fixed = next((at for at, name in enumerate(names) if globs.SPECIAL.search(name) or name == ".."), len(names))
     home = inside(workspace, normal_path(Path(*names[:fixed])))

@@ -100,7 +100,7 @@ async def deploy_and_prep(
         if role is None:
             raise await definitions.missing(tx, "agent", agent_name, ahead.workspace_id)
         launch = await _launch(call, tx, order, ahead)
-        agent_files.refuse_links(launch.workspace.path, role.name)
+        agent_files.refuse_links(launch.workspace.folder, role.name)
         parts = _parts(launch, compose(launch))
         files = {
             "workspace_path": launch.workspace.path,

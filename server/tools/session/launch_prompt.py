@@ -75,7 +75,7 @@ def _role(launch: LaunchFacts) -> list[str]:
 
 
 def _context(launch: LaunchFacts) -> list[str]:
-    path = launch.workspace.path
+    path = launch.workspace.folder
     lines = [
         f"- Workspace: {path if path.isprintable() else encode(path)} (workspace_id {launch.workspace.workspace_id})"
     ]

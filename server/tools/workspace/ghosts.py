@@ -37,7 +37,8 @@ async def scan_ghosts(call: Call) -> Page:
 
 
 def strange(known: Sequence[Workspace], aliases: Mapping[str, str]) -> list[Ghost]:
-    by_path = {workspace.path: workspace for workspace in known}
+    known = [workspace for workspace in known if workspace.path is not None]  # a folder that is none is not gone
+    by_path = {workspace.folder: workspace for workspace in known}
     by_id = {workspace.workspace_id: workspace for workspace in known}
     found: list[Ghost] = []
     for workspace in sorted(known, key=lambda one: one.workspace_id):
@@ -50,14 +51,14 @@ def strange(known: Sequence[Workspace], aliases: Mapping[str, str]) -> list[Ghos
 
 def _missing(workspace: Workspace) -> Ghost | None:
     """Return what is wrong with the place of a folder. A path of another platform is out of reach here."""
-    is_ours = Path(workspace.path).is_absolute()
-    where = paths.whereabouts(workspace.path, workspace.path) if is_ours else "unreachable"
+    is_ours = Path(workspace.folder).is_absolute()
+    where = paths.whereabouts(workspace.folder, workspace.folder) if is_ours else "unreachable"
     return {"kind": where, "problem": WHERE[where]} if where in WHERE else None
 
 
 def _disagreeing(workspace: Workspace, aliases: Mapping[str, str]) -> Ghost | None:
     """Return what an identity file says other than the database. None is no word against it."""
-    known = identity.read(workspace.path)
+    known = identity.read(workspace.folder)
     if known.problem:
         return {"kind": "identity", "problem": f"its identity file is of no use: {known.problem}"}
     if known.workspace_id and aliases.get(known.workspace_id, known.workspace_id) != workspace.workspace_id:
@@ -72,7 +73,7 @@ def _disagreeing(workspace: Workspace, aliases: Mapping[str, str]) -> Ghost | No
 
 def _unlinked(workspace: Workspace, by_path: dict[str, Workspace], by_id: dict[str, Workspace]) -> Ghost | None:
     """Return the nearest workspace around one that is linked below nothing around it."""
-    around = [by_path[path] for path in map(str, PurePath(workspace.path).parents) if path in by_path]
+    around = [by_path[path] for path in map(str, PurePath(workspace.folder).parents) if path in by_path]
     if not around or _is_below(workspace, {one.workspace_id for one in around}, by_id):
         return None
     problem = "it lies in the folder of another workspace and is not linked below it"

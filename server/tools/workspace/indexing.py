@@ -36,7 +36,7 @@ async def reindex(call: Call) -> dict[str, Any]:
     Example: {"action":"reindex"}
     """
     workspace = await call.workspace(call.db)
-    found = await look(workspace.path, call.db.now())
+    found = await look(workspace.folder, call.db.now())
     async with call.write() as tx:
         now = await call.workspace(tx)
         if now.path != workspace.path:

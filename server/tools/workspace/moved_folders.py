@@ -58,11 +58,11 @@ async def look(db: Reader, folder: str, data_root: str, *, workspace_id: str | N
     owner = await workspaces.find(db, named) if named else None
     if owner is None:
         return ProjectFolder(folder, checkout, known, main=await _moved_main(db, folder, checkout, data_root))
-    old = await anyio.to_thread.run_sync(paths.whereabouts, owner.path, folder)
-    former = [owner.path, *await workspaces.former_paths(db, owner.workspace_id)]
+    old = await anyio.to_thread.run_sync(paths.whereabouts, owner.folder, folder)
+    former = [owner.folder, *await workspaces.former_paths(db, owner.workspace_id)]
     nature = _nature(owner, old, fits=_fits(known, former, data_root), folder=folder)
-    below = await workspaces.below(db, owner.path) if old != "there" and owner.path != folder else []
-    inner = await anyio.to_thread.run_sync(_came_along, owner.path, folder, below)
+    below = await workspaces.below(db, owner.folder) if old != "there" and owner.path != folder else []
+    inner = await anyio.to_thread.run_sync(_came_along, owner.folder, folder, below)
     return ProjectFolder(folder, checkout, known, owner, nature, old, inner)
 
 
@@ -99,8 +99,8 @@ def _came_along(old: str, new: str, below: Sequence[Workspace]) -> list[Inner]:
     """Return those of the workspaces below the old folder that are below the new one now, by their own files."""
     found: list[Inner] = []
     for workspace in below:
-        folder = str(Path(new) / PurePath(workspace.path).relative_to(old))
-        is_gone = paths.whereabouts(workspace.path, folder) != "there"
+        folder = str(Path(new) / PurePath(workspace.folder).relative_to(old))
+        is_gone = paths.whereabouts(workspace.folder, folder) != "there"
         if is_gone and identity.read(folder).workspace_id == workspace.workspace_id:
             found.append((workspace, folder, paths.checkout(folder)))
     return found
@@ -147,9 +147,9 @@ async def _moved(tx: Transaction, seen: Workspace, folder: str, checkout: Checko
         raise Conflict(
             f"The workspace {now.workspace_id} was moved to {now.path!r} at this moment. Send the same call again."
         )
-    name = {"name": Path(folder).name} if now.name == PurePath(now.path).name else {}
+    name = {"name": Path(folder).name} if now.name == PurePath(now.folder).name else {}
     changes = {"path": folder, **name, **git_columns(checkout, now.meta)}
-    await workspaces.remember_path(tx, now.workspace_id, now.path, new=folder)
+    await workspaces.remember_path(tx, now.workspace_id, now.folder, new=folder)
     moved = await workspaces.update(tx, now.workspace_id, changes)
     summary = f"Moved workspace {moved.label} from {now.path} to {folder}"
     data = {"from": now.path, "to": folder}

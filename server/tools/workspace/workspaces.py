@@ -32,14 +32,14 @@ async def _settled(call: Call, made: dict[str, Any]) -> Registered:
     warnings: list[str] = [*made["warnings"]]
     for one in [*([] if is_worktree else [workspace]), *moved]:
         data_root = str(call.settings.data_root)
-        warnings += await moved_folders.identify(call.db, one.path, one, data_root, force=call.shared.force)
+        warnings += await moved_folders.identify(call.db, one.folder, one, data_root, force=call.shared.force)
     legacy = await call.greeting(workspace.workspace_id)
     if made["unindexed"] and call.older:
         call.older.index_later(workspace.workspace_id)
     return Registered(
         workspace_id=workspace.workspace_id,
         name=workspace.label,
-        path=workspace.path,
+        path=workspace.folder,
         plan_counts=await workspaces.plan_counts(call.db, workspace.workspace_id),
         first_time=made["first_time"],
         worktree_of=workspace.path if is_worktree else None,
