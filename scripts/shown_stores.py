@@ -61,3 +61,83 @@ async def unwieldy(call: Call, project: Path) -> dict[str, Any]:
     await call("memory_context", "store", plan_id=plan, type=GERMAN, data={UNBROKEN: JAPANESE}, **me)
     await call("memory_context", "knowledge_store", slug="long", title=LONG, content=UNBROKEN, **home)
     return {**home, "plan_id": plan, **me}
+
+
+async def small(call: Call, project: Path) -> dict[str, Any]:
+    """Store what a team of agents leaves in a day: work done, under way, stuck, and what waits for a person."""
+    home = {"workspace_id": (await call("memory_workspace", "register", workspace_path=str(project)))["workspace_id"]}
+    await call("memory_plan", "create", title="Rechnungen als PDF verschicken", priority="low", **home, steps=[
+        {"task": "Vorlage mit der Buchhaltung abstimmen", "status": "done"}, {"task": "Schriften einbetten"},
+        {"task": "Versand nachts anstoßen"}])  # fmt: skip
+    search = await call("memory_plan", "create", title="検索結果を一秒以内に表示する", **home, steps=[
+        {"task": "遅い問い合わせを測る"}, {"task": "索引を追加する"}, {"task": "結果を確かめる"}])  # fmt: skip
+    old = await call("memory_plan", "create", title="Faster checkout", steps=[{"task": "Cache the basket"}], **home)
+    told: dict[str, Any] = {
+        "description": "Customers redeem **one voucher a purchase**, at the till and in the web shop.",
+        "goals": ["A voucher is redeemed in under two seconds", "No voucher can be used twice"],
+        "success_criteria": ["A week in the shop at the harbour without a complaint"],
+        "priority": "high",
+    }
+    plan = await call("memory_plan", "create", title="Vouchers at the till", phases=VOUCHERS, **told, **home)
+    plan_id = plan["plan_id"]
+    for title in ("Offer sheet for wholesalers", "Stock alerts by mail"):
+        await call(
+            "memory_plan", "create", title=title, steps=[{"task": "Ask two customers"}, {"task": "Build it"}], **home
+        )
+    await call("memory_program", "create", title="Spring release", **home)
+    for name, about in (("planner", "Vouchers at the till"), ("executor", "the till")):
+        me = {"session_id": (await call("memory_agent", "init", plan_id=plan_id, agent=name))["session_id"]}
+        if name == "planner":
+            await call(
+                "memory_context", "append_research", plan_id=plan_id, filename="till-protocol.md", content=TILL, **me
+            )
+            await call(
+                "memory_agent", "handoff", to_agent="executor", reason="The plan is ready", plan_id=plan_id, **me
+            )
+            await call("memory_agent", "complete", summary=f"Planned {about}", **me)
+    for _ in range(4):
+        step = (await call("memory_steps", "next", plan_id=plan_id, **me))["next"]
+        await call(
+            "memory_steps", "update", step_id=step["step_id"], status="done", append_notes="Tests are green.", **me
+        )
+    step = (await call("memory_steps", "next", plan_id=plan_id, **me))["next"]
+    await call("memory_steps", "update", plan_id=plan_id, step_index=7, status="blocked", append_notes=STUCK, **me)
+    await call(
+        "memory_plan", "add_note", plan_id=plan_id, note="Codes have 10 signs, so that a cashier can type them.", **me
+    )
+    await call("memory_context", "knowledge_store", slug="till", title="How the till talks to us", content=TILL, **home)
+    await call("memory_context", "store", plan_id=plan_id, type="decision", data={"codes": "10 signs"}, **me)
+    question = "May a voucher be **split** over two purchases? The till could keep the rest."
+    await call("memory_session", "send_message", to_agent="human", content=question, plan_id=plan_id, **me)
+    tester = {
+        "session_id": (await call("memory_agent", "init", plan_id=search["plan_id"], agent="tester"))["session_id"]
+    }
+    await call("memory_steps", "next", plan_id=search["plan_id"], **tester)
+    await call("memory_steps", "update", plan_id=old["plan_id"], step_index=0, status="done", **tester)
+    await call("memory_plan", "update", plan_id=old["plan_id"], status="completed", **tester)
+    return {**home, "plan_id": plan_id, "session_id": me["session_id"], "phase": "Try it in one shop"}
+
+
+VOUCHERS: list[dict[str, Any]] = [
+    {"name": "Understand", "steps": [
+        {"task": "Read how the till talks to the server"}, {"task": "Measure how long a redemption may take"}]},
+    {"name": "Build", "steps": [
+        {"task": "Table of vouchers, with the purchase that used each"},
+        {"task": "Redeem a voucher once", "depends_on": [2]},
+        {"task": "Show what a voucher is worth before it is used", "depends_on": [2]},
+        {"task": "Redeem in the web shop", "depends_on": [3]},
+        {"task": "Print vouchers at the till", "depends_on": [4]},
+        {"task": "Send vouchers by mail", "depends_on": [3]}]},
+    {"name": "Try it in one shop", "approval_required": True, "steps": [
+        {"task": "Switch it on at the harbour", "depends_on": [5, 6, 7]},
+        {"task": "Ask the cashiers after a week", "depends_on": [8]}]},
+]  # fmt: skip
+TILL = """## What it sends
+A redemption is one `POST`, repeated until it is answered, so it has to be safe to repeat.
+
+| field | is |
+|---|---|
+| `code` | ten signs, no 0 or O |
+| `till` | the number of the till |
+"""
+STUCK = "The mail account of the shop is locked; somebody has to call the provider."

@@ -1,5 +1,6 @@
 """Templates, and how values look in them. Everything is escaped; what an agent wrote is never markup."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -36,7 +37,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_visible,
     )
-    made.filters.update(ago=ago, md=markdown, label=label, query=query, cell=cell, json=encode)
+    cast(dict[str, Any], made.filters).update(
+        ago=ago, md=markdown, label=label, heading=heading, fit=fit, query=query, cell=cell, json=encode
+    )
     cast(dict[str, Any], made.globals)["url"] = path_of
     return made
 
@@ -101,6 +104,21 @@ def markdown(text: object) -> Markup:
 def label(name: object) -> str:
     """Return the name of a field, a type or a status as words."""
     return str(name).strip("_").replace("_", " ")
+
+
+def heading(name: str) -> str:
+    """Return the name of a column as words: what an id leads to is shown there by its title."""
+    return label(name if name in ("event_id", "entity_id") else name.removesuffix("_id"))
+
+
+def fit(text: object, width: int) -> str:
+    """Return as much of a text as has room in a drawing, in which letters of East Asia are twice as wide as others."""
+    taken, written = 0, str(text)
+    for place, sign in enumerate(written):
+        taken += 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        if taken > width:
+            return f"{written[: max(0, place - 1)].rstrip()}…"
+    return written
 
 
 def path_of(*parts: object) -> str:

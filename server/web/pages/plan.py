@@ -31,6 +31,8 @@ async def show(visit: Visit) -> Response:
         burn=charts.burn(burndown, (await visit.database()).now()[:10]),
         plan=found,
         names={step["step_id"]: step for step in steps},
+        agents={one["session_id"]: one["agent"] for one in found.get("sessions", ())},
+        now=(await visit.database()).now(),
         phases=_phases(found.get("phases", []), steps),
         waits=waits,
         scripts=scripts["scripts"],
