@@ -88,5 +88,5 @@ def inside(folder: Path, path: str) -> Path:
 
 
 def _plan_files(folder: Path, format: str) -> set[str]:
-    found = (path for pattern in PLAN_FILES[format] for path in folder.glob(pattern))
+    found = (path for pattern in PLAN_FILES.get(format, ()) for path in folder.glob(pattern))
     return {path.relative_to(folder).as_posix() for path in found if path.parent.name != "_archived"}

@@ -34,7 +34,8 @@ def recognise_all(path: Path, only: str | None = None) -> list[Recognised]:
         layout = layout_of(name)
         if source := layout.recognise(path):
             found.append((layout, source))
-    return found
+    stores = [one for one in found if not one[1].is_mark]
+    return stores or found
 
 
 def recognise(path: Path) -> Recognised | None:

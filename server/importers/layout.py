@@ -47,6 +47,7 @@ class RecognisedSource:
     root: Path
     workspaces: tuple[SourceWorkspace, ...]
     detail: Any = None
+    is_mark: bool = False  # it only says whose the folder is: of no account beside a store
     by_rows: bool = False  # verify compares the tables too: its `check` is `checking.compared`
 
 

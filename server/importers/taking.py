@@ -11,6 +11,7 @@ from server.importers import secrets
 from server.importers.layout import Known
 from server.importers.reading import (
     NOT_KEPT,
+    STREAM_BYTES,
     Content,
     Entry,
     Note,
@@ -22,6 +23,7 @@ from server.importers.reading import (
     modified,
     parse,
     read,
+    state,
     stream,
     text_of,
 )
@@ -132,6 +134,8 @@ class Taker:
         content = Content(entry.path, "", 0, b"", "")
         try:
             content.modified_at = modified(entry.location)
+            if (size := state(entry.location)[0]) > STREAM_BYTES:
+                raise UnreadableFile(f"{size} bytes are more than the {STREAM_BYTES} that are read")
             if marker := merge_marker(line for _, line in stream(entry, Content(entry.path, "", 0, b"", ""))):
                 raise UnreadableFile(f"marks of a merge from line {marker} on: resolve it first")
             yield from self._values(entry, content, sink)

@@ -1,14 +1,13 @@
 """How these commands are called."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from server.cli.app import FILES, KEEP, AsJson, app
 from server.settings import Flags
 
-ExportFormat = Literal["json", "legacy", "markdown", "vibe-agency"]
 AsLayout = Annotated[str | None, typer.Option("--as", help="the only layout to look for, such as beads")]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="a file for every line of the report, as JSON")]
 
@@ -63,14 +62,16 @@ def export_all(
     context: typer.Context,
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="a new or empty folder")],
     *,
-    format: Annotated[ExportFormat, typer.Option(help="documents, files of another store, or pages")] = "json",
+    format: Annotated[
+        str, typer.Option(help="json (lossless documents), markdown (pages), or the files of a store: legacy, ...")
+    ] = "json",
     plan: Annotated[str | None, typer.Option(help="the id of the only plan to export")] = None,
     force: Annotated[bool, typer.Option("--force", help="write into a folder that is not empty")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write everything, or --workspace, or --plan, as files.
 
-    JSON documents, the files of the older store, or Markdown pages.
+    JSON documents, Markdown pages, or the files of the store that was imported.
     """
     from server.cli.stores import export
 

@@ -3,21 +3,46 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol, cast
 
 import anyio
 
+from server import exporters
 from server.db.interchange import exports
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
-from server.errors import NotFound
-from server.exporters import documents, folder, legacy, markdown, vibe_agency
+from server.errors import InvalidArguments, NotFound
+from server.exporters import documents, folder, markdown
 from server.exporters.folder import ExportOutcome, File
 from server.settings import Flags, Settings, load
 from server.store import open_store
 
 SHOWN = 10
-LAYOUTS = {"legacy": legacy, "json": documents, "markdown": markdown, "vibe-agency": vibe_agency}
+OURS = {"json": documents, "markdown": markdown}  # of each other format there is a package of that name
+
+
+class Exporter(Protocol):
+    """What a package of exporters has."""
+
+    def store(self, db: Reader) -> AsyncIterator[File]: ...
+    def workspace(self, db: Reader, workspace_id: str) -> AsyncIterator[File]: ...
+    def one_plan(self, db: Reader, plan_id: str) -> AsyncIterator[File]: ...
+
+
+def formats() -> list[str]:
+    """Return what `--format` takes."""
+    packages = (one.name for one in iter_modules(exporters.__path__) if one.ispkg)
+    return [*OURS, *sorted(name.replace("_", "-") for name in packages)]
+
+
+def exporter_of(name: str) -> Exporter:
+    if name not in formats():
+        raise InvalidArguments(f"--format {name!r} is none that is known. Use one of: {', '.join(formats())}.")
+    module = OURS.get(name) or import_module(f"server.exporters.{name.replace('-', '_')}")
+    return cast(Exporter, module)
 
 
 @dataclass(frozen=True)
@@ -38,6 +63,7 @@ def run(wanted: ExportRequest, flags: Flags, *, as_json: bool = False) -> int:
 
 def give_back(wanted: ExportRequest, settings: Settings, *, as_json: bool = False) -> int:
     """Export from the database of `settings`, as `run` does."""
+    exporter_of(wanted.format)
     settings.require_database()
     folder.check(wanted.destination, force=wanted.force)
     done = anyio.run(_export, settings, wanted)
@@ -55,8 +81,8 @@ async def _export(settings: Settings, wanted: ExportRequest) -> ExportOutcome:
             workspace_id = await _workspace(reader, wanted.workspace) if wanted.workspace else None
             files = await _files(reader, wanted, workspace_id)
             done = await folder.write(wanted.destination, files, format=wanted.format, force=wanted.force)
-            if wanted.format == "legacy":
-                done.left_out = await legacy.left_out(reader, workspace_id, wanted.plan_id)
+            if left_out := getattr(exporter_of(wanted.format), "left_out", None):
+                done.left_out = await left_out(reader, workspace_id, wanted.plan_id)
             return done
     finally:
         await db.close()
@@ -64,7 +90,7 @@ async def _export(settings: Settings, wanted: ExportRequest) -> ExportOutcome:
 
 async def _files(reader: Reader, wanted: ExportRequest, workspace_id: str | None) -> AsyncIterator[File]:
     """Return the files that are wanted: of a plan, of a workspace, or of everything."""
-    layout = LAYOUTS[wanted.format]
+    layout = exporter_of(wanted.format)
     if wanted.plan_id is None:
         return layout.workspace(reader, workspace_id) if workspace_id else layout.store(reader)
     found = await exports.workspace_of(reader, wanted.plan_id)

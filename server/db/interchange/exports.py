@@ -309,6 +309,19 @@ async def imported(db: Reader, workspace_id: str | None) -> list[dict[str, Any]]
     return [as_dict(row) for row in rows]
 
 
+async def imported_by(db: Reader, workspace_id: str, layout: str) -> list[dict[str, Any]]:
+    """Return the files of a workspace that imports of a layout read, in the order of their paths."""
+    rows = await db.all(
+        """
+        SELECT f.file_id, f.path, f.modified_at, coalesce(length(f.raw), 0) > 0 AS is_kept
+        FROM import_files f JOIN import_runs r ON r.run_id = f.run_id
+        WHERE f.workspace_id = :workspace_id AND r.layout = :layout ORDER BY f.path
+        """,
+        {"workspace_id": workspace_id, "layout": layout},
+    )
+    return [as_dict(row) for row in rows]
+
+
 async def raw(db: Reader, file_id: str) -> bytes | None:
     """Return the compressed bytes of an imported file."""
     return await db.value("SELECT raw FROM import_files WHERE file_id = :file_id", {"file_id": file_id})

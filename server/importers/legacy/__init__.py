@@ -18,7 +18,8 @@ def recognise(path: Path) -> RecognisedSource | None:
     if found is None:
         return None
     known = tuple(SourceWorkspace(place.workspace_id, place.path, place.aliases) for place in found.places)
-    return RecognisedSource(NAME, path, known, found)
+    is_mark = all(place.plans == () for place in found.places) and found.data is None
+    return RecognisedSource(NAME, path, known, found, is_mark)
 
 
 def files(source: RecognisedSource) -> Iterator[SourceFile]:

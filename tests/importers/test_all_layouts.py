@@ -1,0 +1,229 @@
+"""What holds for every layout: nothing lost, again changes nothing, bad files cost a line, nothing else is touched."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server import importers
+from server.db.storage.connection import Database
+from server.importers.report import ImportReport
+from server.importers.run import Options, import_path
+from server.settings import Settings
+from server.store import open_store
+from tests import legacy_store
+from tests.importers import layouts
+from tests.importers.conftest import Taker, everything
+from tests.importers.layouts import Expected
+
+GENERATORS = layouts.generators()
+DYING = Path(__file__).with_name("dying_import.py")
+REPOSITORY = Path(__file__).resolve().parents[2]
+OF_A_RUN = ("import_runs", "import_files", "import_rows", "event_log", "update_log", "imported_logs")
+
+
+@pytest.fixture(params=sorted(GENERATORS))
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Expected:
+    folder = tmp_path / "their project"
+    folder.mkdir()
+    return GENERATORS[request.param](folder, 1)
+
+
+def state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path): (path.lstat().st_mtime_ns, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def new_rows(report: ImportReport) -> dict[str, int]:
+    return {table: counts.get("new", 0) for table, counts in report.rows.items()}
+
+
+def content(path: Path) -> dict[str, list[str]]:
+    return {table: rows for table, rows in everything(path).items() if table not in OF_A_RUN and "search" not in table}
+
+
+def test_every_layout_has_a_generator() -> None:
+    missing = {name.replace("_", "-") for name in layouts.packages()} - GENERATORS.keys()
+    assert missing <= {"vibe-agency", "agent-hive"}  # these come with tests of their own first
+
+
+def test_every_layout_is_called_as_its_package() -> None:
+    assert importers.names()[:2] == ["legacy", "documents"]
+    assert {name: importers.layout_of(name).NAME for name in importers.names()} == {
+        name: name for name in importers.names()
+    }
+
+
+async def test_everything_comes_in_and_the_source_stays(take: Taker, made: Expected) -> None:
+    before = state(made.source)
+    report = await take(made.source)
+
+    assert report.layout == made.layout
+    assert report.differences == []
+    assert {table: number for table, number in new_rows(report).items() if table in made.rows} == made.rows
+    assert sum(report.files.values()) == made.files
+    assert state(made.source) == before
+    whole = "\n".join(row for rows in content(take.db.path).values() for row in rows)
+    assert [text for text in made.texts if text not in whole] == []
+    raw = take.db.path.read_bytes() + take.db.path.with_name(take.db.path.name + "-wal").read_bytes()
+    assert [secret for secret in made.secrets if secret in whole or secret.encode() in raw] == []
+    assert await take.db.value("PRAGMA integrity_check") == "ok"
+
+
+async def test_nobody_holds_what_arrives(take: Taker, made: Expected) -> None:
+    await take(made.source)
+    assert await take.db.value("SELECT count(*) FROM steps WHERE claimed_by IS NOT NULL OR claim_token <> 0") == 0
+    assert await take.db.value("SELECT count(*) FROM sessions WHERE status = 'active'") == 0
+
+
+async def test_a_dry_run_has_the_very_counts_and_writes_nothing(take: Taker, made: Expected) -> None:
+    before = everything(take.db.path)
+    dry = await take(made.source, dry_run=True)
+    assert everything(take.db.path) == before
+    real = await take(made.source)
+
+    assert (dry.files, dry.rows) == (real.files, real.rows)
+    assert [(one.path, one.what) for one in dry.findings] == [(one.path, one.what) for one in real.findings]
+
+
+async def test_again_changes_nothing_and_verify_is_green(take: Taker, made: Expected) -> None:
+    first = await take(made.source)
+    before = everything(take.db.path)
+    second = await take(made.source)
+
+    assert set(second.files) == {"unchanged"}
+    assert sum(second.files.values()) == sum(first.files.values())
+    assert everything(take.db.path) == before
+    verified = await take.verify(made.source)
+    assert (verified.standing, verified.exit_code, verified.differences) == ("GREEN", 0, [])
+
+
+async def test_each_file_is_in_exactly_one_state(take: Taker, made: Expected) -> None:
+    await take(made.source)
+    assert await take.db.value("SELECT count(*) FROM import_files") == made.files
+    assert await take.db.value("SELECT count(DISTINCT path) FROM import_files") == made.files
+
+
+async def test_a_changed_source_updates_what_nobody_changed_here(take: Taker, made: Expected) -> None:
+    await take(made.source)
+    plan_id = await take.db.value("SELECT plan_id FROM plans WHERE description IS NOT NULL ORDER BY plan_id LIMIT 1")
+    await take.ask("memory_plan", {"action": "update", "plan_id": plan_id, "description": "Ours", "agent": "me"})
+    yellow = await take.verify(made.source)
+    assert (yellow.standing, yellow.exit_code) == ("YELLOW", 1)
+    assert made.edit
+    title = made.edit()
+    report = await take(made.source)
+
+    titles = await take.db.value("SELECT json_group_array(title) FROM plans")
+    assert title in json.loads(titles)
+    assert await take.db.value("SELECT description FROM plans WHERE plan_id = :id", {"id": plan_id}) == "Ours"
+    assert report.files.get("imported", 0) >= 1
+    assert "new" not in {name for counts in report.rows.values() for name, number in counts.items() if number}
+
+
+async def test_a_bad_part_costs_a_line_and_the_rest_comes_in(take: Taker, made: Expected) -> None:
+    assert made.broken
+    made.broken()
+    report = await take(made.source)
+
+    assert report.exit_code == 3
+    assert any(finding.severity == "error" for finding in report.findings)
+    assert {table: number for table, number in new_rows(report).items() if table in made.rows} == made.rows
+    assert report.differences == []
+
+
+async def test_another_copy_is_another_workspace(take: Taker, made: Expected, tmp_path: Path) -> None:
+    await take(made.source)
+    shutil.copytree(made.source, tmp_path / "copy")
+    report = await take(tmp_path / "copy")
+
+    assert (report.differences, new_rows(report)["steps"]) == ([], made.rows["steps"])
+    assert await take.db.value("SELECT count(*) FROM workspaces") == 2
+
+
+async def test_it_goes_to_the_workspace_that_is_registered_there(take: Taker, made: Expected) -> None:
+    registered = await take.ask("memory_workspace", {"action": "register", "workspace_path": str(made.source)})
+    report = await take(made.source)
+
+    assert [part.workspace_id for part in report.parts] == [registered["workspace_id"]]
+    assert new_rows(report).get("workspaces", 0) == 0
+    assert set((await take(made.source)).files) == {"unchanged"}
+
+
+async def test_links_and_odd_names_in_the_folder_stop_nothing(take: Taker, made: Expected, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.jsonl"
+    outside.write_text('{"id": "bd-outside", "title": "Secret plans", "status": "open", "priority": 1}\n')
+    home = next((path for path in sorted(made.source.iterdir()) if path.name.startswith(".")), made.source)
+    (home / "link.jsonl").symlink_to(outside)
+    (home / "circle").symlink_to(home)
+    os.close(os.open(os.fsencode(home) + b"/n\xff\xe9me.txt", os.O_CREAT | os.O_WRONLY))
+    report = await take(made.source)
+
+    assert {table: number for table, number in new_rows(report).items() if table in made.rows} == made.rows
+    assert "Secret plans" not in str(everything(take.db.path))
+    assert set((await take(made.source)).files) == {"unchanged"}
+
+
+async def test_deep_nesting_costs_a_line(take: Taker, made: Expected) -> None:
+    home = next((path for path in sorted(made.source.iterdir()) if path.name.startswith(".")), made.source)
+    (home / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
+    (home / "deep.yaml").write_text("[" * 5_000 + "]" * 5_000)
+    report = await take(made.source)
+    assert {table: number for table, number in new_rows(report).items() if table in made.rows} == made.rows
+
+
+@pytest.mark.parametrize("commit", [1, 3])
+async def test_an_import_that_is_killed_leaves_nothing_to_see_and_the_next_completes_it(
+    settings: Settings, made: Expected, commit: int
+) -> None:
+    words = [str(DYING), str(settings.data_root), str(made.source), str(commit), "after"]
+    killed = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, *words],
+        timeout=60,
+        check=False,
+        cwd=REPOSITORY,
+        env={"PYTHONPATH": str(REPOSITORY)},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    db = await open_store(settings)
+    taker = Taker(settings, db)
+    try:
+        listed = await taker.ask("memory_workspace", {"action": "list"})
+        assert listed["workspaces"] == []
+        report = await taker(made.source)
+        assert report.differences == []
+        counts = {table: await db.value(f"SELECT count(*) FROM {table}") for table in made.rows}
+        assert counts == made.rows
+    finally:
+        await taker.store.close()
+        await db.close()
+
+
+async def test_two_layouts_in_one_folder_are_one_report(take: Taker, tmp_path: Path, db: Database) -> None:
+    chosen = sorted(GENERATORS)[:2]
+    folder = tmp_path / "both"
+    folder.mkdir()
+    expected = [GENERATORS[chosen[0]](folder, 1)]
+    if len(chosen) == 1:
+        legacy_store.write(folder / "data", plans=1)
+    else:
+        expected.append(GENERATORS[chosen[1]](folder, 2))
+    dry = await take(folder, dry_run=True)
+    report = await take(folder)
+
+    assert len(report.each) == 2
+    assert len(report.payload()["layouts"]) == 2
+    assert (dry.files, dry.rows) == (report.files, report.rows)
+    assert (await take.verify(folder)).standing == "GREEN"
+    only = await import_path(db, folder, Options(layout=expected[0].layout))
+    assert (only.each, only.layout) == ([], expected[0].layout)
