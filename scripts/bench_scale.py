@@ -217,6 +217,7 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("context list in workspace", "memory_context", "list", {}),
     ("context list of steps", "memory_context", "list", {"parent_type": "step"}),
     ("context recall", "memory_context", "recall", {}),
+    ("session timeline", "memory_session", "timeline", {}),
     ("session list", "memory_session", "list_sessions", {}),
     ("session list active", "memory_session", "list_sessions", {"status_filter": "active"}),
     ("session inbox", "memory_session", "inbox", {"agent": "executor"}),
@@ -249,6 +250,7 @@ OF_A_PLAN: tuple[tuple[str, str, str, Json], ...] = (
     ("steps get by index", "memory_steps", "get", {"step_index": STEPS}),
     ("context list of plan", "memory_context", "list", {}),
     ("context get", "memory_context", "get", {"type": "findings-1"}),
+    ("session timeline of plan", "memory_session", "timeline", {}),
     ("session list of plan", "memory_session", "list_sessions", {}),
     ("agent get_lineage", "memory_agent", "get_lineage", {}),
 )

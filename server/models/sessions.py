@@ -63,3 +63,48 @@ class LineageBrief(Row):
     data: JsonObject
     cut: Strings
     created_at: str
+
+
+class SessionSpan(Row):
+    """A session along the time: to its end, to when it was last heard of, or open to now."""
+
+    session_id: str
+    agent: str
+    status: str
+    plan_id: str | None = None
+    started_at: str
+    until: str | None = None
+
+
+class ClaimSpan(Row):
+    """Who held a step, until when, and why that ended; without `until` it is held now."""
+
+    step_id: str
+    plan_id: str | None = None
+    index: int | None = None
+    task: str | None = None
+    holder: str
+    agent: str | None = None
+    since: str
+    until: str | None = None
+    ended: str | None = None
+
+
+class HandOffMoment(Row):
+    """When work went from one agent to another; the reason is cut."""
+
+    lineage_id: str
+    plan_id: str | None = None
+    session_id: str | None = None
+    from_agent: str
+    to_agent: str
+    reason: str
+    created_at: str
+
+
+class Recovery(Row):
+    """When a session went on after a crash."""
+
+    session_id: str
+    agent: str | None = None
+    at: str

@@ -118,32 +118,84 @@ def critical(nodes: Nodes, edges: Edges) -> list[str]:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Sessions as bars, an agent's together, and the hours below."""
+    """Sessions as bars, an agent's together, what they held in them, hand-offs between them, and the hours below."""
 
     height: int
+    names: list[dict[str, Any]]
     bars: list[dict[str, Any]]
+    held: list[dict[str, Any]]
+    handoffs: list[dict[str, Any]]
+    crashes: list[dict[str, Any]]
     ticks: list[dict[str, Any]]
 
 
-def timeline(sessions: Sequence[Mapping[str, Any]], now: str) -> Timeline | None:
-    """Lay sessions out along the time, from the first start to now."""
+@dataclass(frozen=True)
+class Hours:
+    """Where moments are in a timeline."""
+
+    first: float
+    last: float
+
+    def x(self, moment: str) -> float:
+        return round(NAMES + (_seconds(moment) - self.first) * SPAN / max(1.0, self.last - self.first), 1)
+
+    def bar(self, since: str, until: str) -> dict[str, float]:
+        start = max(float(NAMES), self.x(since))
+        return {"x": start, "w": max(3.0, round(min(self.x(until), NAMES + SPAN) - start, 1))}
+
+
+def timeline(found: Mapping[str, Any]) -> Timeline | None:
+    """Lay out what the action `timeline` answers, from the first start to now; None if nobody worked."""
+    sessions = sorted(found.get("sessions", ()), key=lambda one: (one["agent"], one["started_at"]))
+    held: Sequence[Mapping[str, Any]] = found.get("held", ())
     if not sessions:
         return None
-    first, last = min(_seconds(one["started_at"]) for one in sessions), _seconds(now)
-    scale = SPAN / max(1.0, last - first)
-    ordered = sorted(sessions, key=lambda one: (one["agent"], one["started_at"]))
-    bars: list[dict[str, Any]] = []
-    for row, one in enumerate(ordered):
-        until = one.get("ended_at") or one.get("completed_at")
-        until = until or (now if one["status"] == "active" else one.get("last_seen_at") or one["started_at"])
-        x = NAMES + (_seconds(one["started_at"]) - first) * scale
-        width = max(3.0, (_seconds(until) - _seconds(one["started_at"])) * scale)
-        bars.append({**one, "x": round(x, 1), "y": row * LANE + 4, "w": round(min(width, NAMES + SPAN - x + 3), 1)})
-    ticks = [
-        {"x": NAMES + SPAN * part // 4, "at": datetime.fromtimestamp(first + (last - first) * part / 4).astimezone()}
-        for part in range(5)
+    now = found["now"]
+    hours = Hours(min(_seconds(one["started_at"]) for one in sessions), _seconds(now))
+    others = sorted({one["agent"] for one in held} - {one["agent"] for one in sessions})
+    lanes = {agent: len(sessions) + row for row, agent in enumerate(others)}
+    lanes |= {one[name]: row for name in ("agent", "session_id") for row, one in enumerate(sessions)}
+    bars = [
+        {**one, **hours.bar(one["started_at"], one.get("until") or now), "y": row * LANE + 4}
+        for row, one in enumerate(sessions)
     ]
-    return Timeline(len(bars) * LANE + 30, bars, ticks)
+    claims = [
+        {**one, **hours.bar(one["since"], one.get("until") or now), "y": _lane(lanes, one) * LANE + 14} for one in held
+    ]
+    return Timeline(
+        (len(sessions) + len(others)) * LANE + 30,
+        _names([*(one["agent"] for one in sessions), *others]),
+        bars,
+        claims,
+        [_arrow(one, sessions, hours) for one in found.get("handoffs", ())],
+        [{"x": bar["x"] + bar["w"], "y": bar["y"] + 13} for bar in bars if bar["status"] == "orphaned"],
+        _hours(hours),
+    )
+
+
+def _names(rows: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what stands before rows: the name of an agent once, before its first session."""
+    return [{"y": row * LANE + 18, "name": name} for row, name in enumerate(rows) if row == 0 or rows[row - 1] != name]
+
+
+def _hours(hours: Hours) -> list[dict[str, Any]]:
+    parts = [(part, hours.first + (hours.last - hours.first) * part / 4) for part in range(5)]
+    return [{"x": NAMES + SPAN * part // 4, "at": datetime.fromtimestamp(at).astimezone()} for part, at in parts]
+
+
+def _lane(lanes: Mapping[str, int], one: Mapping[str, Any]) -> int:
+    return lanes[one["holder"] if one["holder"] in lanes else one["agent"]]
+
+
+def _arrow(one: Mapping[str, Any], sessions: Sequence[Mapping[str, Any]], hours: Hours) -> dict[str, Any]:
+    """Return the line of a hand-off: from the last session of one agent by then to the first of the other from then."""
+    at = one["created_at"]
+    given = [row for row, s in enumerate(sessions) if s["agent"] == one["from_agent"] and s["started_at"] <= at]
+    taken = [row for row, s in enumerate(sessions) if s["agent"] == one["to_agent"]]
+    later = [row for row in taken if (sessions[row].get("until") or at) >= at]
+    start, end = (given or taken or [0])[-1], (later or taken or given or [0])[0]
+    y1, y2 = start * LANE + 13, end * LANE + 13
+    return {**one, "x": hours.x(at), "d": f"M{hours.x(at)},{y1} V{y2}", "y": y2, "is_alone": y1 == y2}
 
 
 def _seconds(moment: str) -> float:

@@ -213,3 +213,50 @@ def test_the_critical_path_is_the_one_with_the_most_to_do() -> None:
     assert charts.critical(nodes, [("a", "c"), ("c", "a")]) == []
     assert charts.critical(nodes, []) == []
     assert [box["critical"] for box in charts.graph(nodes, edges).boxes] == [False, True, False, True, False]
+
+
+async def test_timelines_show_who_had_the_ball(served: Served, project: Path) -> None:
+    async with served.http(await served.token("Builder")) as http:
+        known = await a_plan(http, project)
+        here = {"plan_id": known["plan_id"]}
+        ada = {"session_id": (await call(http, "memory_agent", "init", agent="ada", **here))["session_id"]}
+        await call(http, "memory_agent", "init", agent="bob", **here)
+        for index in (0, 1):
+            await call(http, "memory_steps", "claim", step_index=index, **here, **ada)
+        await call(http, "memory_steps", "update", step_index=0, status="done", **here, **ada)
+        told = {"to_agent": "bob", "reason": "a <b>saw</b> is needed", "pass_claims": True}
+        await call(http, "memory_agent", "handoff", **told, **here, **ada)
+    async with (await served.site.state.store.open()).transaction() as tx:
+        await tx.run(
+            "UPDATE sessions SET last_seen_at = started_at, status = 'orphaned' WHERE session_id = :session_id", ada
+        )
+    browser = await served.owner()
+
+    plan = (await browser.get(f"/p/{known['plan_id']}")).text
+    for path in (f"/p/{known['plan_id']}/timeline", f"/w/{known['workspace_id']}/timeline"):
+        page = (await browser.get(path)).text
+
+        assert page.count('<rect class="bar') == 2
+        assert page.count('<rect class="held"') == 3
+        assert page.count('<path class="given"') == 1
+        assert page.count('class="crash"') == 1
+        text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+        assert "ada → bob hand-off : a &lt;b&gt;saw&lt;/b&gt; is needed" in text
+        assert "bob held plank 1 now" in text
+        assert ": done" in text
+        assert "fell silent" in text
+    assert f'href="/p/{known["plan_id"]}/timeline"' in plan
+
+
+async def test_a_plan_shows_the_risks_of_its_program_and_the_plans_around_it_by_name(
+    served: Served, project: Path
+) -> None:
+    async with served.http(await served.token("Builder")) as http:
+        known = await a_program(http, project)
+    browser = await served.owner()
+
+    page = (await browser.get(f"/p/{known['hull']}")).text
+
+    assert "Storm" in page
+    assert f'Waits for <a href="/p/{known["wood"]}">Wood</a>' in page
+    assert f'Waited for by <a href="/p/{known["ship"]}">Ship</a>' in page

@@ -1,6 +1,6 @@
 """memory_session: what agents do for each other."""
 
-from server.tools.session import checkpoints, file_reservations, launch, messages, sessions
+from server.tools.session import checkpoints, file_reservations, launch, messages, sessions, timeline
 from server.tools.session.tool import TOOL
 
 __all__ = ["ACTIONS", "TOOL"]
@@ -12,4 +12,5 @@ ACTIONS = (
     launch,
     messages,
     sessions,
+    timeline,
 )

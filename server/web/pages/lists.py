@@ -157,20 +157,6 @@ async def _links(visit: Visit, rows: Sequence[Mapping[str, Any]]) -> dict[str, s
     return {one: label for (_, one), label in found.items()}
 
 
-async def timeline(visit: Visit) -> Response:
-    """Show the last sessions of a workspace as bars."""
-    home = visit.path("workspace")
-    found = await visit.call("memory_session", "list_sessions", workspace_id=home, limit=ROWS)
-    db = await visit.database()
-    return visit.page(
-        "timeline.html",
-        home=home,
-        sessions=found["sessions"],
-        total=found["total"],
-        drawing=charts.timeline(found["sessions"], db.now()),
-    )
-
-
 async def statistics(visit: Visit) -> Response:
     """Show what the database holds, and how the work of a workspace goes on: of the one named, else of the first."""
     stats = await visit.call("memory_workspace", "stats")

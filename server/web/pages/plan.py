@@ -1,7 +1,7 @@
 """One plan: what is to do and why, who has it, what is known, what happened; and everything that can be done to it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -35,6 +35,8 @@ async def show(visit: Visit) -> Response:
         now=(await visit.database()).now(),
         phases=_phases(found.get("phases", []), steps),
         waits=waits,
+        titles={one["plan_id"]: one["title"] for one in waits.get("plans", ())},
+        risks=await _risks(visit, found),
         scripts=scripts["scripts"],
         research=research["research"],
         history=history["history"],
@@ -49,6 +51,15 @@ async def research(visit: Visit) -> Response:
     plan_id, filename = visit.path("plan"), visit.path("file")
     found = await visit.call("memory_context", "get_research", plan_id=plan_id, filename=filename)
     return visit.page("research.html", plan_id=plan_id, filename=filename, found=found)
+
+
+async def _risks(visit: Visit, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the open risks of the program of a plan; those that are about the plan itself come first."""
+    if not plan.get("program_id"):
+        return []
+    found = await visit.call("memory_program", "list_risks", program_id=plan["program_id"], limit=MOST)
+    still = [one for one in found["risks"] if one["status"] not in ("resolved", "mitigated")]
+    return sorted(still, key=lambda one: one.get("plan_id") != plan["plan_id"])
 
 
 def _phases(phases: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

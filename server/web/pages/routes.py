@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from server.web.pages import board, doing, finding, graphs, inbox, lists, plan
+from server.web.pages import board, doing, finding, graphs, inbox, lists, plan, timelines
 from server.web.pages.visit import route
 from server.web.rendering import STATIC
 
@@ -15,10 +15,11 @@ def routes() -> list[BaseRoute]:
         route("/reply/{message}", inbox.reply, "POST"),
         route("/board", board.everywhere),
         route("/w/{workspace}", board.workspace),
-        route("/w/{workspace}/timeline", lists.timeline),
+        route("/w/{workspace}/timeline", timelines.of_workspace),
         route("/w/{workspace}/{list}", lists.of_workspace),
         route("/p/{plan}", plan.show),
         route("/p/{plan}/graph", graphs.of_plan),
+        route("/p/{plan}/timeline", timelines.of_plan),
         route("/p/{plan}/research/{file:path}", plan.research),
         route("/g/{program}", graphs.of_program),
         route("/search", finding.search),
