@@ -55,6 +55,7 @@ async def test_a_source_of_many_gigabytes_is_refused_without_memory(take: Taker,
     assert grown * (1 if sys.platform == "darwin" else 1024) < 250 * 1024**2
 
 
+@pytest.mark.soak
 async def test_a_long_file_is_streamed(take: Taker, beads: Path) -> None:
     path = beads / ".beads" / "issues.jsonl"
     filler = json.dumps(generator.issue(5000, description="x" * 1_000_000))
