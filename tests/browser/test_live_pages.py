@@ -129,8 +129,9 @@ async def test_what_a_person_types_stays_as_it_is_while_agents_write(
     await expect(page).to_have_title("(13) Inbox · Project Memory")
     await expect(card(page, "At once!")).to_be_visible()
 
-    assert before[:5] == [True, "Half an answer", 5, 7, True]
-    assert await half.evaluate(STATE) == before
+    *after, top = await half.evaluate(STATE)
+    assert after == before[:-1] == [True, "Half an answer", 5, 7, True]
+    assert abs(top - before[-1]) <= 2
     await expect(note).to_have_value("Not yet sent")
     await half.press("End")
     await page.keyboard.type(", and its end")

@@ -1,22 +1,24 @@
 """Any action as a form, made of its signature; what it would do is shown before it destroys something."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from server.errors import InvalidArguments, UnknownAction
-from server.registry import HELP, Action, Param
+from server.registry import HELP, Action
 from server.tools import TOOLS
-from server.web.pages.visit import HOME, Visit, local
+from server.web.pages import editing, fields
+from server.web.pages.visit import HOME, WAS, Visit, back_to, local
+from server.web.rendering import path_of
 
 # What a call of a page does not say: who it is of is known, and how long an answer may be has no bound here.
-UNASKED = frozenset({"agent", "session_id", "max_bytes", "offset", "cursor", "confirm", "request_id", "workspace_path"})
-LONG = frozenset(
-    {"description", "notes", "append_notes", "note", "content", "reason", "task", "pause_user_notes", "summary", "plan"}
-)
+UNASKED = frozenset(
+    {"agent", "session_id", "max_bytes", "offset", "cursor", "confirm", "request_id", "workspace_path",
+     "expected_version", "claim_token"}
+)  # fmt: skip
 CONFIRM = "confirm"
+MAKES = frozenset({"create", "create_from_template", "import", "clone_plan"})
 
 
 async def ask(visit: Visit) -> Response:
@@ -25,8 +27,22 @@ async def ask(visit: Visit) -> Response:
     known = dict(visit.request.query_params)
     back = local(known.pop(HOME, "/"))
     _refuse_strange(action, known)
-    fields = [_field(param, known) for name, param in action.params.items() if name not in UNASKED]
-    return visit.page("form.html", action=action, fields=fields, back=back)
+    filled = await editing.present(visit, action, known)
+    shown = [
+        fields.field(param, known.get(name, filled.get(name, "")), is_fixed=name in known and _names(name, filled))
+        for name, param in action.params.items()
+        if name in known or not _is_unasked(name, known)
+    ]
+    return visit.page("form.html", action=action, fields=shown, filled=filled, back=back, is_still=True)
+
+
+def _names(name: str, filled: Mapping[str, str]) -> bool:
+    """Whether a field says what a form is about, so that it is shown and not asked for."""
+    return name.endswith("_id") or bool(filled)
+
+
+def _is_unasked(name: str, known: Mapping[str, str]) -> bool:
+    return name in UNASKED or (name == "workspace_id" and any(one.endswith("_id") for one in known))
 
 
 async def run(visit: Visit) -> Response:
@@ -34,15 +50,30 @@ async def run(visit: Visit) -> Response:
     action = _action(visit)
     sent = await visit.form()
     back = local(sent.get(HOME, "/"))
-    told_of = {name: value for name, value in sent.items() if name != HOME}
-    arguments = _arguments(action, told_of)
-    found = await visit.call(action.tool, action.name, **arguments)
+    said, before = editing.changed({name: text for name, text in sent.items() if name != HOME})
+    arguments = _arguments(action, said, before)
+    if _is_edit(sent) and not before:
+        return back_to(back)
+    await editing.refuse_overtaken(visit, action, sent, before)
+    found = await visit.send(action.tool, action.name, arguments)
+    back = _made(action, found) or back
     if "preview" in found and CONFIRM not in sent:
-        return visit.page("preview.html", action=action, found=found, sent=told_of, back=back)
+        return visit.page("preview.html", action=action, found=found, sent=said, back=back)
     told = {name: value for name, value in found.items() if name == "warnings"}
     if not action.writes(arguments) or told:
         return visit.page("done.html", action=action, found=found, back=back)
-    return visit.done(sent, action.tool, action.name, found)
+    return visit.done({**sent, HOME: back}, action.tool, action.name, found)
+
+
+def _made(action: Action, found: Mapping[str, Any]) -> str | None:
+    """Return the page of a plan or program that was made."""
+    if action.name not in MAKES or not isinstance(made := found.get(f"{action.tool.removeprefix('memory_')}_id"), str):
+        return None
+    return path_of("p" if action.tool == "memory_plan" else "e", made)
+
+
+def _is_edit(sent: Mapping[str, str]) -> bool:
+    return any(name.startswith(WAS) for name in sent)
 
 
 def _action(visit: Visit) -> Action:
@@ -55,46 +86,22 @@ def _action(visit: Visit) -> Action:
     return action
 
 
-def _field(param: Param, known: Mapping[str, str]) -> dict[str, Any]:
-    """Return how a parameter is asked for."""
-    said = param.describe()
-    options = said.get("enum", ())
-    kind = (
-        "select" if options else {"boolean": "check", "integer": "number", "array": "lines"}.get(said["type"], "text")
-    )
-    if kind == "text" and (param.name in LONG or said["type"] == "object"):
-        kind = "area"
-    return {
-        "name": param.name,
-        "kind": kind,
-        "options": options,
-        "required": param.required,
-        "hint": said.get("description", ""),
-        "value": known.get(param.name, ""),
-        "is_fixed": param.name.endswith("_id") and param.name in known,
-        "default": "" if param.required or param.default in (None, (), False) else str(param.default),
-    }
-
-
 def _refuse_strange(action: Action, sent: Mapping[str, str]) -> None:
     unknown = sorted(sent.keys() - action.params.keys())
     if unknown:
         raise InvalidArguments(f"{action.tool} {action.name} has no parameter {unknown[0][:80]!r}.")
 
 
-def _arguments(action: Action, sent: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments that a form means: a field that is left empty says nothing."""
+def _arguments(action: Action, sent: Mapping[str, str], before: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments that a form means: a field that is empty says nothing, unless it was filled before."""
     _refuse_strange(action, sent)
-    return {name: _value(action.params[name], text) for name, text in sent.items() if text.strip()}
+    given = {name: fields.value_of(action.params[name], text) for name, text in sent.items() if text.strip()}
+    return given | {name: _nothing(action, name) for name in before if not sent[name].strip()}
 
 
-def _value(param: Param, text: str) -> object:
-    kind = param.schema["type"]
-    if kind == "array" and not text.lstrip().startswith("["):
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    if kind in ("array", "object", "boolean", "integer", "number"):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text.replace("\r\n", "\n")
+def _nothing(action: Action, name: str) -> object:
+    """Return what empties a field: those of other kinds than texts and lists cannot be empty."""
+    kind = action.params[name].schema
+    if kind["type"] == "array":
+        return []
+    return "" if kind["type"] == "string" and "enum" not in kind else None

@@ -21,6 +21,27 @@ IDS = {
     "handoff": "lineage_id", "message": "message_id", "context": "item_id", "research": "document_id",
     "knowledge": "knowledge_id", "memory": "entry_id",
 }  # fmt: skip
+# What a person may do to a thing: the action, what it is called, and its arguments with the columns they are in.
+DOES: dict[str, list[tuple[str, str, str, dict[str, str]]]] = {
+    "step": [
+        ("memory_steps", "update", "Change", {"step_id": "step_id"}),
+        ("memory_steps", "set_dependencies", "Set what it waits for", {"step_id": "step_id"}),
+    ],
+    "context_item": [
+        ("memory_context", "store", "Change",
+         {name: name for name in ("type", "parent_type", "parent_id", "workspace_id")}),
+    ],
+    "knowledge": [
+        ("memory_context", "knowledge_store", "Change", {"slug": "slug", "workspace_id": "workspace_id"}),
+    ],
+    "message": [
+        ("memory_session", "send_message", "Write back",
+         {"to_agent": "from_agent", "thread_id": "message_id", "workspace_id": "workspace_id"}),
+    ],
+    "session": [
+        ("memory_session", "send_message", "Write to it", {"to_agent": "session_id", "workspace_id": "workspace_id"}),
+    ],
+}  # fmt: skip
 
 
 async def search(visit: Visit) -> Response:
@@ -61,6 +82,10 @@ async def entity(visit: Visit) -> Response:
         "entity.html",
         thing=one,
         found=_inner(found, one.kind),
+        does=[
+            (tool, action, name, {param: row[column] for param, column in takes.items() if row.get(column)})
+            for tool, action, name, takes in DOES.get(one.kind, ())
+        ],
         plan_id=row.get("plan_id"),
         workspace_id=row.get("workspace_id"),
     )

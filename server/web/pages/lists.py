@@ -29,7 +29,7 @@ class Listing:
     sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     does: tuple[tuple[str, str, str], ...] = ()  # with a row: an action, and the name of its id
     makes: tuple[tuple[str, str], ...] = ()
-    pages: bool = True
+    edits: str = ""  # with a row: an action whose form is filled with it
 
 
 OF_WORKSPACE: Mapping[str, Listing] = {
@@ -97,7 +97,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
 LIBRARY = Listing(
     "memory_library", "list", "",
     ("name", "description", "source", "category", "edited", "updated_at"), "Library",
-    "There is none of this kind.", {"query": ()},
+    "There is none of this kind.", {"query": ()}, edits="update",
 )  # fmt: skip
 KIND_OF = {of.key: kind for kind, of in identities.IDENTITIES.items()}
 

@@ -19,6 +19,7 @@ from server.web.site import Site, site_of, visitor_of
 from server.web.tool_calls import STATUS, OwnersWord
 
 HOME = "back"  # the field of a form with the page that it was on
+WAS = "was-"  # before the name of a hidden field: what stood in that field
 MOST = 200  # rows of a page
 
 
@@ -50,9 +51,12 @@ class Visit:
 
     async def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
         """Run an action in the name of the person before the screen; what needs a human's word has it."""
+        return await self.send(tool, action, {name: value for name, value in arguments.items() if value != ""})
+
+    async def send(self, tool: str, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Run an action with exactly these arguments: an empty one empties what it is about."""
         caller = self.request.scope["state"]["caller"]
-        given = {name: value for name, value in arguments.items() if value not in (None, "")}
-        sent = {"action": action, **given}
+        sent = {"action": action, **{name: value for name, value in arguments.items() if value is not None}}
         return await reading.answered(self.site.state.store, tool, sent, caller=caller, asker=OwnersWord())
 
     async def form(self) -> dict[str, str]:
@@ -90,7 +94,7 @@ def route(path: str, handler: Handler, *methods: str) -> Route:
             return await handler(visit)
         except ProjectMemoryError as error:
             sent = await visit.form() if request.method == "POST" else {}
-            kept = {name: value for name, value in sent.items() if name != HOME}
+            kept = {name: value for name, value in sent.items() if name != HOME and not name.startswith(WAS)}
             status = STATUS.get(error.code, 500)
             return visit.page("failed.html", status, message=str(error), kept=kept, back=local(sent.get(HOME, "/")))
 

@@ -1,0 +1,221 @@
+"""Forms of actions: filled with what is there, typed as people type, and sent without what was left alone."""
+
+import html
+import re
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from server.settings import Settings
+from server.tools import TOOLS
+from server.web.pages import fields
+from server.web.pages.editing import PRESENT
+from tests.populated_store import populate
+from tests.served import Served, held, serve
+
+
+class Form(HTMLParser):
+    """The fields of the form of an action, with what a browser would send of them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self._in = self._select = ""
+        self._is_form = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._is_form = told.get("action", "").startswith("/do/")
+        if not self._is_form:
+            return
+        if tag == "input":
+            self.values[told["name"]] = told.get("value", "")
+        elif tag == "textarea":
+            self._in = told["name"]
+            self.values[self._in] = ""
+        elif tag == "select":
+            self._select = told["name"]
+        elif tag == "option" and ("selected" in told or self._select not in self.values):
+            self.values[self._select] = told.get("value", "")
+            self._in = self._select if "value" not in told else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = "" if tag in ("textarea", "option") else self._in
+
+    def handle_data(self, data: str) -> None:
+        if self._in:
+            self.values[self._in] += data
+
+    def shown(self) -> dict[str, str]:
+        return {name: text.removeprefix("\n") for name, text in self.values.items()}
+
+
+@dataclass
+class Filled:
+    """A store with something of everything, before the owner's browser."""
+
+    browser: httpx2.AsyncClient
+    served: Served
+    known: dict[str, Any]
+    token: str
+
+    async def form(self, action: str, **known: object) -> dict[str, str]:
+        page = await self.browser.get(f"/do/{action}", params={name: str(value) for name, value in known.items()})
+        assert page.status_code == 200, page.text
+        return Form(page.text).shown()
+
+    async def send(self, action: str, shown: Mapping[str, str], **typed: str) -> httpx2.Response:
+        sent = {name: text.replace("\n", "\r\n") for name, text in {**shown, **typed}.items()}
+        return await self.browser.post(f"/do/{action}", data=sent)
+
+    async def reads(self, action: str, **arguments: Any) -> dict[str, Any]:
+        async with self.served.http(self.token) as http:
+            return (await http.post(f"/api/tools/{action}", json=arguments)).json()
+
+
+@pytest_asyncio.fixture
+async def filled(settings: Settings, project: Path) -> AsyncGenerator[Filled]:
+    known = await populate(settings.data_root, project)
+    async with held(serve(settings)) as served:
+        yield Filled(await served.owner(), served, known, await served.token())
+
+
+@pytest.fixture
+def plan(filled: Filled) -> dict[str, str]:
+    return {"plan_id": filled.known["plan_id"]}
+
+
+async def test_a_form_shows_how_a_plan_is_and_sends_what_was_changed_alone(
+    filled: Filled, plan: dict[str, str]
+) -> None:
+    await filled.reads("memory_plan/update", **plan, goals=["Sail", "Return"], description="Two\nlines")
+    shown = await filled.form("memory_plan/update", **plan)
+    await filled.reads("memory_plan/update", **plan, priority="critical")
+
+    sent = await filled.send("memory_plan/update", shown, title="A longer plan", goals="Sail\nReturn\nRest")
+    found = await filled.reads("memory_plan/get", **plan, detail="full")
+
+    assert (shown["title"], shown["goals"], shown["description"]) == ("A plan", "Sail\nReturn", "Two\nlines")
+    assert shown["status"] == "active"
+    assert sent.status_code in (200, 303), sent.text
+    assert (found["title"], found["goals"]) == ("A longer plan", ["Sail", "Return", "Rest"])
+    assert (found["priority"], found["description"]) == ("critical", "Two\nlines")
+
+
+async def test_what_is_emptied_is_empty_then(filled: Filled, plan: dict[str, str]) -> None:
+    await filled.reads("memory_plan/update", **plan, goals=["Sail"], description="Words", owner="Ada")
+    shown = await filled.form("memory_plan/update", **plan)
+
+    sent = await filled.send("memory_plan/update", shown, goals="", description=" ", owner="")
+    found = await filled.reads("memory_plan/get", **plan, detail="full")
+
+    assert sent.status_code in (200, 303), sent.text
+    assert not {"goals", "description", "owner"} & {name for name, value in found.items() if value}
+
+
+async def test_a_form_that_was_left_as_it_was_changes_nothing(filled: Filled, plan: dict[str, str]) -> None:
+    before = await filled.reads("memory_plan/get", **plan, detail="full")
+
+    sent = await filled.send("memory_plan/update", await filled.form("memory_plan/update", **plan))
+
+    assert sent.status_code == 303, sent.text
+    assert await filled.reads("memory_plan/get", **plan, detail="full") == before
+
+
+async def test_a_field_that_another_changed_meanwhile_is_not_overwritten(filled: Filled, plan: dict[str, str]) -> None:
+    shown = await filled.form("memory_plan/update", **plan)
+    await filled.reads("memory_plan/update", **plan, title="Theirs")
+
+    sent = await filled.send("memory_plan/update", shown, title="Mine")
+
+    assert sent.status_code == 409
+    assert "Theirs" in html.unescape(sent.text)
+    assert "Mine" in sent.text
+    assert "was-title" not in sent.text
+    assert (await filled.reads("memory_plan/get", **plan))["title"] == "Theirs"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A form of something else than a plan, what is typed in one of its fields, and what shows it then."""
+
+    action: str
+    takes: tuple[str, ...]
+    name: str
+    reads: str
+
+
+CHANGES = [
+    Change("memory_steps/update", ("step_id",), "task", "memory_steps/get"),
+    Change("memory_program/update", ("program_id",), "title", "memory_program/get"),
+    Change("memory_plan/update_phase", ("plan_id", "phase"), "name", "memory_plan/get"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda one: one.action)
+async def test_other_things_are_changed_the_same_way(filled: Filled, change: Change) -> None:
+    steps = (await filled.reads("memory_steps/list", plan_id=filled.known["plan_id"]))["steps"]
+    known = {**filled.known, "phase": "One", "step_id": steps[1]["step_id"]}
+    given = {one: known[one] for one in change.takes}
+    shown = await filled.form(change.action, **given)
+
+    sent = await filled.send(change.action, shown, **{change.name: "A new name"})
+    first = change.takes[0]
+
+    assert shown[change.name]
+    assert sent.status_code in (200, 303), sent.text
+    assert "A new name" in str(await filled.reads(change.reads, **{first: given[first]}))
+
+
+async def test_an_object_is_typed_as_lines_and_comes_back_in_the_form(filled: Filled) -> None:
+    item = await filled.reads("memory_context/get", item_id=filled.known["item_id"])
+    page = await filled.browser.get(f"/e/{filled.known['item_id']}")
+    [link] = re.findall(r'href="(/do/memory_context/store\?[^"]+)"', page.text)
+
+    shown = Form((await filled.browser.get(html.unescape(link))).text).shown()
+    sent = await filled.send("memory_context/store", shown, data="wood: oak\nnails: copper: long")
+    found = await filled.reads("memory_context/get", item_id=filled.known["item_id"])
+
+    assert shown["data"] == '{\n  "a": "b"\n}'
+    assert sent.status_code in (200, 303), sent.text
+    assert (item["data"], found["data"]) == ({"a": "b"}, {"wood": "oak", "nails": "copper: long"})
+
+
+async def test_steps_and_phases_are_typed_one_a_line(filled: Filled) -> None:
+    home = {"workspace_id": filled.known["workspace_id"]}
+    made = await filled.send(
+        "memory_plan/create", home, title="A boat", phases="# Build\nLay the keel\nPlank it\n\n# Sail\nGo out"
+    )
+    [plan] = (await filled.reads("memory_plan/list", **home, query="A boat"))["plans"]
+    where = {"plan_id": plan["plan_id"]}
+    await filled.send("memory_steps/add", where, steps="Rest\n# Home\nCome back")
+    await filled.send("memory_steps/insert", where, step="Buy wood", at_index="0")
+    steps = (await filled.reads("memory_steps/list", **where))["steps"]
+
+    assert made.status_code in (200, 303), made.text
+    assert [(one["phase"], one["task"]) for one in steps] == [
+        ("Build", "Buy wood"), ("Build", "Lay the keel"), ("Build", "Plank it"), ("Sail", "Go out"), ("Sail", "Rest"),
+        ("Home", "Come back"),
+    ]  # fmt: skip
+
+
+def test_what_fills_a_form_is_an_action_that_takes_what_it_is_given() -> None:
+    for (tool, action), read in PRESENT.items():
+        assert set(read.takes) <= TOOLS[tool].actions[action].params.keys() | {"workspace_id"}
+        assert set(read.takes) | read.also.keys() <= TOOLS[read.tool].actions[read.action].params.keys()
+
+
+@pytest.mark.parametrize("value", ["text", "two\nlines", ["a", "b"], True, False, 3, {"a": [1, None]}, [{"a": 1}]])
+def test_a_value_that_is_shown_and_sent_again_stays_the_same(value: object) -> None:
+    params = {**TOOLS["memory_plan"].actions["update"].params, **TOOLS["memory_context"].actions["store"].params}
+    kinds = {"str": "description", "list": "goals", "bool": "phase_gates", "dict": "data", "int": "expires_in"}
+
+    assert fields.value_of(params[kinds[type(value).__name__]], fields.text_of(value)) == value
