@@ -22,7 +22,7 @@ from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
 from server.tools.approvals import answers
-from tests.populated_store import PopulatedStore, allow_programs, populate
+from tests.populated_store import PopulatedStore, allow_programs, know_tools, populate, started_once
 from tests.served import held, mcp_client, serve
 
 HTTP, OLDER_HTTP = "http", "older-http"  # in the newer and the older era of the protocol
@@ -93,21 +93,15 @@ class Agent:
 
 
 @pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a database as the first start of a server leaves it: made once, since that takes a while."""
-
-    async def first_start(settings: Settings) -> None:
-        await (await open_store(settings)).close()
-
-    chosen = Settings(data_root=tmp_path_factory.mktemp("seeded"))
-    asyncio.run(first_start(chosen))
-    return chosen.database
+def seeded() -> Path:
+    """The file of a database as the first start of a server leaves it."""
+    return started_once()
 
 
 @pytest.fixture
 def unused(tmp_path: Path) -> Settings:
     """Settings with a data root that is not there yet."""
-    return Settings(data_root=tmp_path / "data")
+    return Settings(data_root=tmp_path / "data", synchronous="off")
 
 
 @pytest.fixture
@@ -161,6 +155,7 @@ async def client_of(settings: Settings, transport: str) -> AsyncGenerator[Client
     """Connect a client to a server of its own."""
     if transport == "memory":
         async with Client(build(settings), raise_exceptions=True) as client:
+            know_tools(client)
             yield client
         return
     async with serve(settings) as served:

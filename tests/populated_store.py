@@ -1,13 +1,18 @@
 """A store with something of everything in it, and plausible calls on what is there."""
 
+import asyncio
+import atexit
 import json
 import shlex
+import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from mcp import Client
@@ -52,8 +57,28 @@ async def answer(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[
 
 @asynccontextmanager
 async def connected(data_root: Path, **more: Any) -> AsyncGenerator[Client]:
-    async with Client(build(Settings(data_root=data_root, **more)), raise_exceptions=True) as client:
+    async with Client(build(Settings(data_root=data_root, synchronous="off", **more)), raise_exceptions=True) as client:
+        know_tools(client)
         yield client
+
+
+def know_tools(client: Client) -> None:
+    """Spare a client to list the tools before its first call: it looks whether they promise structured results."""
+    client.session._tool_output_schemas.update(dict.fromkeys(TOOLS))
+
+
+@cache
+def started_once() -> Path:
+    """Return a database as the first start of a server leaves it: made once, since that takes a while."""
+
+    async def first_start(settings: Settings) -> None:
+        await (await open_store(settings)).close()
+
+    folder = mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    chosen = Settings(data_root=Path(folder), synchronous="off")
+    asyncio.run(first_start(chosen))
+    return chosen.database
 
 
 async def populate(data_root: Path, project: Path) -> dict[str, Any]:
@@ -171,7 +196,7 @@ def _write_files(project: Path) -> None:
 
 
 async def _run(call: Callable[..., Any], data_root: Path, here: dict[str, str]) -> dict[str, Any]:
-    await allow_programs(Settings(data_root=data_root), here["workspace_id"], shlex.join(VERSION))
+    await allow_programs(Settings(data_root=data_root, synchronous="off"), here["workspace_id"], shlex.join(VERSION))
     return await call("memory_terminal", "run", command=VERSION[0], args=list(VERSION[1:]), **here)
 
 
@@ -186,7 +211,7 @@ async def allow_programs(settings: Settings, workspace_id: str, *patterns: str) 
 
 async def _let_agents_relay(data_root: Path) -> None:
     """Set what only a person may set, so that a call can confirm."""
-    db = await open_store(Settings(data_root=data_root))
+    db = await open_store(Settings(data_root=data_root, synchronous="off"))
     async with db.transaction() as tx:
         await shared_settings.put(tx, "gates", "relayed", Word("terminal"))
     await db.close()

@@ -139,7 +139,7 @@ async def test_help_on_an_old_name_is_help_on_the_new_one(agent: Agent) -> None:
 
 
 async def test_an_old_name_works_where_the_new_tool_is_not_offered(settings: Settings, tmp_path: Any) -> None:
-    chosen = Settings(data_root=settings.data_root, tools=("core",))
+    chosen = Settings(data_root=settings.data_root, tools=("core",), synchronous="off")
     tools, store = offered(chosen), Store(chosen)
     (tmp_path / "code").mkdir()
     try:

@@ -146,7 +146,7 @@ async def test_what_only_has_a_name_of_ours_keeps_its_mode(settings: Settings) -
 
 async def test_a_read_only_server_changes_no_mode(settings: Settings) -> None:
     settings.database.chmod(0o644)
-    await (await open_store(Settings(data_root=settings.data_root, read_only=True))).close()
+    await (await open_store(Settings(data_root=settings.data_root, read_only=True, synchronous="off"))).close()
 
     assert modes(settings.database) == {".": "644"}
 

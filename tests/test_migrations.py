@@ -228,7 +228,7 @@ async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> No
     before = path.read_bytes()
 
     with pytest.raises(Storage, match="another program"):
-        await open_store(Settings(data_root=tmp_path))
+        await open_store(Settings(data_root=tmp_path, synchronous="off"))
     assert path.read_bytes() == before
     assert not list(tmp_path.glob("project-memory.db-*"))
 

@@ -16,7 +16,7 @@ from server.store import open_store
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     async def make() -> Path:
-        db = await open_store(Settings(data_root=tmp_path))
+        db = await open_store(Settings(data_root=tmp_path, synchronous="off"))
         await db.close()
         return db.path
 

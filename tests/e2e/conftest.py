@@ -15,6 +15,8 @@ import pytest_asyncio
 from mcp import Client, StdioServerParameters
 from mcp.types import PROTOCOL_VERSION_META_KEY
 
+from tests.e2e.processes import QUICK
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINE_LIMIT = 64 * 1024 * 1024
 PATIENCE = 60  # seconds until a test that waits for a process gives up
@@ -98,7 +100,7 @@ Connect = Callable[..., Awaitable[Client]]
 
 def environment(**more: str) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PM_")}
-    return {**ours, "PYTHONPATH": str(ROOT), **more}
+    return {**ours, **QUICK, "PYTHONPATH": str(ROOT), **more}
 
 
 @pytest_asyncio.fixture
@@ -151,7 +153,7 @@ async def connect(tmp_path: Path) -> AsyncGenerator[Connect]:
                 mode, flags, answer = wish
                 arguments = ["-m", "server", "--data-root", str(tmp_path / "data"), *flags]
                 server = StdioServerParameters(
-                    command=sys.executable, args=arguments, env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path
+                    command=sys.executable, args=arguments, env={**QUICK, "PYTHONPATH": str(ROOT)}, cwd=tmp_path
                 )
                 answer.set_result(await stack.enter_async_context(Client(server, mode=mode)))
 

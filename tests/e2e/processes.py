@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.conftest import ToolError
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 COMMAND = (sys.executable, "-m", "server")
 LINE_LIMIT = 16 * 1024 * 1024
+# What a test writes has to survive a kill, but not the loss of power.
+QUICK = {"PM_SYNCHRONOUS": "normal"}
 
 
 class Died(Exception):
@@ -48,6 +51,7 @@ class ServerProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE if hears_errors else asyncio.subprocess.DEVNULL,
             limit=LINE_LIMIT,
+            env={**os.environ, **QUICK},
         )
         return cls(process)
 

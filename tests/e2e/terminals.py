@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from server.cli import person
+from tests.e2e.processes import QUICK
 
 SECONDS = 60
 COMMAND = [sys.executable, "-I", "-m", "server"]
@@ -33,7 +34,7 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in LOOKS and not person.sign_of_an_agent({name: "1"})
     }
-    return {**own, "TERM": "xterm-256color", **more}
+    return {**own, **QUICK, "TERM": "xterm-256color", **more}
 
 
 class Terminal:

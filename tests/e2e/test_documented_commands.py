@@ -33,6 +33,7 @@ import pytest
 
 from server.cli import person
 from server.settings import ASSETS
+from tests.e2e.processes import QUICK
 
 SECONDS = 300
 FOUND = re.compile(
@@ -68,7 +69,13 @@ def play(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", script(text)],
         cwd=project,
-        env={**own, "HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"},
+        env={
+            **own,
+            **QUICK,
+            "HOME": str(home),
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "COLUMNS": "120",
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -38,7 +38,7 @@ async def round_trip(root: Path, files: Files) -> Files:
     """Import a store into a new database, and return what its export gives."""
     shutil.rmtree(root, ignore_errors=True)
     source = legacy_store.put(root / "source", files)
-    db = await open_store(Settings(data_root=root / "data", synchronous="normal"))
+    db = await open_store(Settings(data_root=root / "data", synchronous="off"))
     try:
         await import_path(db, source, Options())
         await exported(db, root / "out")
@@ -281,7 +281,7 @@ async def test_phases_keep_their_order_where_the_list_of_them_has_gaps(
     expected = await seen(agent, plan_id)
     await db.close()
 
-    again = Settings(data_root=tmp_path / "again")
+    again = Settings(data_root=tmp_path / "again", synchronous="off")
     db = await open_store(again)
     await import_path(db, tmp_path / "out", Options())
     await db.close()
@@ -329,7 +329,7 @@ async def test_a_changed_plan_that_is_exported_and_imported_again_is_the_same_pl
     before = await seen(agent, plan_id)
     await store.exported()
 
-    again = Settings(data_root=tmp_path / "again")
+    again = Settings(data_root=tmp_path / "again", synchronous="off")
     db = await open_store(again)
     await import_path(db, tmp_path / "out", Options())
     await db.close()

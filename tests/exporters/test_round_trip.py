@@ -38,7 +38,7 @@ Tables = dict[str, list[dict[str, Any]]]
 @pytest_asyncio.fixture
 async def other(tmp_path: Path) -> AsyncGenerator[Database]:
     """An empty database."""
-    database = await open_store(Settings(data_root=tmp_path / "other"))
+    database = await open_store(Settings(data_root=tmp_path / "other", synchronous="off"))
     yield database
     await database.close()
 

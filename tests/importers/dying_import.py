@@ -18,7 +18,7 @@ from server.store import Store
 
 async def main(data_root: Path, source: Path, left: int, when: str) -> None:
     import_writing.HELD_SECONDS = 0.0
-    store = Store(Settings(data_root=data_root))
+    store = Store(Settings(data_root=data_root, synchronous="off"))
     db = await store.open()
     _count_down(left, before=when == "before")
     await import_path(db, source, Options())

@@ -19,7 +19,7 @@ WORKSPACE = legacy_store.WORKSPACE
 @pytest.fixture
 def bare(tmp_path: Path) -> Settings:
     """A data root without a database."""
-    return Settings(data_root=tmp_path / "new")
+    return Settings(data_root=tmp_path / "new", synchronous="off")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ STEPS = "memory_steps"
 @pytest_asyncio.fixture
 async def elsewhere(tmp_path: Path) -> AsyncGenerator[Taker]:
     """Another, empty store."""
-    chosen = Settings(data_root=tmp_path / "elsewhere")
+    chosen = Settings(data_root=tmp_path / "elsewhere", synchronous="off")
     db = await open_store(chosen)
     taker = Taker(chosen, db)
     yield taker

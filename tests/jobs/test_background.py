@@ -15,7 +15,7 @@ from tests.conftest import Agent
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_root=tmp_path / "data", auto_import=True)
+    return Settings(data_root=tmp_path / "data", auto_import=True, synchronous="off")
 
 
 async def test_an_agent_does_not_wait_for_a_long_import(

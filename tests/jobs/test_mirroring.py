@@ -176,7 +176,7 @@ async def test_an_empty_database_does_not_wipe_a_full_mirror(
     await planned(agent, project)
     await follow()
     kept = texts(folder)
-    empty = await open_store(Settings(data_root=tmp_path / "other"))
+    empty = await open_store(Settings(data_root=tmp_path / "other", synchronous="off"))
     try:
         with pytest.raises(Conflict, match="another database"):
             await mirroring.follow(empty, folder, None, lambda: False)

@@ -84,7 +84,7 @@ async def test_both_eras_list_the_same_tools(settings: Settings) -> None:
 
 @every_era
 async def test_only_the_tools_that_are_wanted_are_offered(settings: Settings, mode: str) -> None:
-    chosen = Settings(data_root=settings.data_root, tools=("memory_steps",))
+    chosen = Settings(data_root=settings.data_root, tools=("memory_steps",), synchronous="off")
     async with connected(chosen, mode) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["memory_steps"]
         failed, answer = await call(client, "memory_plan", "list")

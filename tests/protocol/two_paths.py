@@ -101,7 +101,7 @@ class Session:
 
 @asynccontextmanager
 async def session(data_root: Path, kind: type[Front] = Front, **more: Any) -> AsyncGenerator[Session]:
-    settings, heard = Settings(data_root=data_root, **more), Heard()
+    settings, heard = Settings(data_root=data_root, synchronous="off", **more), Heard()
     front = kind(Answers(settings.tools, read_only=settings.read_only), heard)
     front.on_settled = heard.moved.set
     async with running(settings) as state, anyio.create_task_group() as tasks:

@@ -36,7 +36,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = Store(Settings(data_root=folder / "data"))
+        self.store = Store(Settings(data_root=folder / "data", synchronous="off"))
         self.owed: dict[str, set[str]] = {}
         self.said: set[str] = set()
         self.trash: list[str] = []
@@ -247,8 +247,8 @@ async def play(folder: Path, moves: list[tuple[int, int, int, int]]) -> None:
     world = World(folder)
     try:
         await world.begin()
+        before = await world.rows()
         for which, a, b, who in moves:
-            before = await world.rows()
             if who == 4:
                 ids = [*before["steps"], *before["phases"]]
                 await world.confirm(ids[(a * 7 + b) % len(ids)] if ids else "")  # nothing is live while all is archived
@@ -261,6 +261,7 @@ async def play(folder: Path, moves: list[tuple[int, int, int, int]]) -> None:
             world.check(before, after)
             assert await plans.miscounted(await world.store.open()) == []
             world.note(after)
+            before = after
     finally:
         await world.store.close()
 

@@ -29,7 +29,7 @@ def name_of(action: Action) -> str:
 async def answers(data_root: Path, transport: str, store: PopulatedStore, *, writing: bool) -> list[Answer]:
     """Return what all actions that read, or that write, answer one behind the other."""
     found: list[Answer] = []
-    async with client_of(Settings(data_root=data_root), transport) as client:
+    async with client_of(Settings(data_root=data_root, synchronous="off"), transport) as client:
         for action in ACTIONS:
             sent = store.plausible(action)
             if action.writes(sent) == writing:
@@ -79,7 +79,7 @@ async def test_what_reaches_files_and_programs_is_off_on_a_public_server_and_not
     public = ServeOptions(port=0, behind_proxy=True, public_url="https://memory.example.com")
     refused: list[str] = []
     async with (
-        serve(Settings(data_root=copy.data_root), public) as served,
+        serve(Settings(data_root=copy.data_root, synchronous="off"), public) as served,
         held(mcp_client(served.url, await served.token())) as client,
     ):
         for action in ACTIONS:

@@ -26,7 +26,7 @@ FAR = "2999-01-01T00:00:00.000Z"
 
 
 def look(root: Path, **how: object) -> list[CheckFinding]:
-    return anyio.run(lambda: checking.check(Settings(data_root=root), **how))  # pyright: ignore[reportArgumentType]
+    return anyio.run(lambda: checking.check(Settings(data_root=root, synchronous="off"), **how))  # pyright: ignore[reportArgumentType]
 
 
 def names(root: Path, **how: object) -> set[str]:
@@ -123,7 +123,7 @@ BROKEN: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_wrong_in_the_rows_is_found_and_mended_by_what_it_says(copy: PopulatedStore, name: str) -> None:
     change(copy.data_root, *BROKEN[name])
-    settings = Settings(data_root=copy.data_root)
+    settings = Settings(data_root=copy.data_root, synchronous="off")
 
     [found] = [one for one in look(copy.data_root, only=name) if one.name == name]
     assert found.what

@@ -115,7 +115,7 @@ async def test_a_dry_run_says_what_would_be_lost_while_others_use_the_database_a
 
 async def test_a_database_with_another_past_loses_all_its_events(settings: Settings, tmp_path: Path) -> None:
     file = await backed_up(settings, more=2)
-    other = Settings(data_root=tmp_path / "other")
+    other = Settings(data_root=tmp_path / "other", synchronous="off")
     await backed_up(other, more=4)
     found = await compared(other.database, file)
 
@@ -169,7 +169,7 @@ async def test_a_damaged_database_is_kept_with_its_log_and_another_takes_its_pla
 
 async def test_a_data_root_without_a_database_gets_one(settings: Settings, tmp_path: Path) -> None:
     file = await backed_up(settings)
-    new = Settings(data_root=tmp_path / "new" / "data")
+    new = Settings(data_root=tmp_path / "new" / "data", synchronous="off")
     comparison, done = await restored(new.database, file)
 
     assert everything(new.database) == everything(file)

@@ -53,7 +53,7 @@ def setting(key: str, value: str) -> str:
 
 
 def test_a_store_without_a_backup_for_days_and_one_with_an_old_one_are_told(copy: PopulatedStore) -> None:
-    settings = Settings(data_root=copy.data_root)
+    settings = Settings(data_root=copy.data_root, synchronous="off")
     change(copy.data_root, f"UPDATE event_log SET timestamp = '{OLD}' WHERE event_id = 1")
     assert names(settings) == {"backup-missing"}
 
@@ -65,7 +65,7 @@ def test_a_store_without_a_backup_for_days_and_one_with_an_old_one_are_told(copy
 
 
 def test_what_is_too_large_and_what_soon_will_be_is_told(copy: PopulatedStore) -> None:
-    settings = Settings(data_root=copy.data_root)
+    settings = Settings(data_root=copy.data_root, synchronous="off")
     size = settings.database.stat().st_size
     backed_up(settings, 10)
     change(
@@ -82,7 +82,7 @@ def test_what_is_too_large_and_what_soon_will_be_is_told(copy: PopulatedStore) -
 
 
 def test_what_should_have_gone_long_ago_is_told(copy: PopulatedStore) -> None:
-    settings = Settings(data_root=copy.data_root)
+    settings = Settings(data_root=copy.data_root, synchronous="off")
     settings.trash.mkdir(exist_ok=True, mode=0o700)
     change(copy.data_root, f"UPDATE trash SET created_at = '{OLD}', expires_at = '{OLD}'")
     (settings.trash / "trash_of_nothing").touch(mode=0o600)
@@ -91,7 +91,7 @@ def test_what_should_have_gone_long_ago_is_told(copy: PopulatedStore) -> None:
 
 
 async def test_a_mirror_that_is_behind_or_of_another_database_is_told(copy: PopulatedStore, tmp_path: Path) -> None:
-    settings = Settings(data_root=copy.data_root, mirror=tmp_path / "mirror")
+    settings = Settings(data_root=copy.data_root, mirror=tmp_path / "mirror", synchronous="off")
     assert "never written" in (await told(settings))["mirror"]
 
     db = await open_store(settings)
@@ -112,7 +112,7 @@ def test_a_document_of_the_mirror_that_was_edited_is_found_by_a_deep_check(
     copy: PopulatedStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = {"data_root": str(copy.data_root), "mirror": str(tmp_path / "mirror")}
-    settings = Settings(data_root=copy.data_root, mirror=tmp_path / "mirror")
+    settings = Settings(data_root=copy.data_root, mirror=tmp_path / "mirror", synchronous="off")
 
     async def write() -> None:
         db = await open_store(settings)

@@ -50,7 +50,7 @@ class ClockedStore(Store):
 
     async def open(self) -> Database:
         if self._db is None:
-            self._db = await open_database(self.settings.database, synchronous="normal", clock=lambda: self.now)
+            self._db = await open_database(self.settings.database, synchronous="off", clock=lambda: self.now)
             await migrate(self._db, ASSETS / "migrations")
             await gates.watch(self._db)
         return self._db
@@ -235,7 +235,7 @@ async def test_what_came_with_an_import_stays_as_long_as_if_it_had_been_written_
     )
     async with exports.snapshot(await clocked.open()) as reader:
         await folder.write(tmp_path / "out", documents.store(reader), format="json")
-    other = ClockedStore(Settings(data_root=tmp_path / "other"))
+    other = ClockedStore(Settings(data_root=tmp_path / "other", synchronous="off"))
     other.now = START + timedelta(days=1000)
     db = await other.open()
     await import_path(db, tmp_path / "out", Options())
@@ -358,7 +358,7 @@ async def dying(*args):
     return rows
 
 async def main():
-    settings = Settings(data_root=Path(sys.argv[1]))
+    settings = Settings(data_root=Path(sys.argv[1]), synchronous="off")
     db = await open_store(settings)
     outlived._remove_entries = dying
     await trimming.trim(db, settings)

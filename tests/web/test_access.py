@@ -265,7 +265,7 @@ async def test_a_name_is_free_again_once_its_token_is_revoked(db: Database) -> N
     async with db.transaction() as tx:
         await tokens.revoke(tx, "ci")
     second = await access.add_token(db, "ci", "reader", Word("terminal"))
-    again = await open_store(Settings(data_root=db.path.parent))
+    again = await open_store(Settings(data_root=db.path.parent, synchronous="off"))
     found = [(one.name, one.role, one.revoked_at is None) for one in await tokens.all_(again)]
     await again.close()
 

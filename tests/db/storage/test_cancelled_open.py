@@ -27,12 +27,12 @@ def left_alive(before: set[threading.Thread]) -> list[threading.Thread]:
 @pytest.mark.parametrize("first", [True, False], ids=["a new database", "a current one"])
 async def test_an_opening_that_is_cancelled_at_any_moment_leaves_no_thread(tmp_path: Path, *, first: bool) -> None:
     if not first:
-        await open_and_close(Settings(data_root=tmp_path))
+        await open_and_close(Settings(data_root=tmp_path, synchronous="off"))
     before = set(threading.enumerate())
     wait, finished = 0, False
 
     while not finished:
-        settings = Settings(data_root=tmp_path / str(wait) if first else tmp_path)
+        settings = Settings(data_root=tmp_path / str(wait) if first else tmp_path, synchronous="off")
         with anyio.CancelScope() as scope:
             finished = await cancelled(open_and_close(settings), scope, wait) <= wait
 
@@ -43,7 +43,7 @@ async def test_an_opening_that_is_cancelled_at_any_moment_leaves_no_thread(tmp_p
 
 
 async def test_an_opening_that_fails_leaves_no_thread(tmp_path: Path) -> None:
-    settings = Settings(data_root=tmp_path)
+    settings = Settings(data_root=tmp_path, synchronous="off")
     settings.database.write_text("no database, but long enough for a header of one" * 4, encoding="utf-8")
     before = set(threading.enumerate())
 

@@ -25,7 +25,7 @@ class Answers:
     """The projects, what was asked about them, and the ids that were found for each query, the best first."""
 
     def __init__(self, folder: Path, projects: list[Project]) -> None:
-        self.settings = Settings(data_root=folder / "data")
+        self.settings = Settings(data_root=folder / "data", synchronous="off")
         self.projects = projects
         self.questions = search_set.questions(projects)
         self.named = [one for project in projects for one in names(project)]
@@ -51,7 +51,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     folder = tmp_path_factory.mktemp("projects")
 
     async def fill_and_ask() -> Answers:
-        async with Client(build(Settings(data_root=folder / "data")), raise_exceptions=True) as client:
+        async with Client(
+            build(Settings(data_root=folder / "data", synchronous="off")), raise_exceptions=True
+        ) as client:
             agent = Agent(client)
             told = Answers(folder, await search_set.load(agent, folder))
             told.found = [await search_set.ask(agent, question) for question in told.questions]
@@ -221,7 +223,9 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     folder = tmp_path_factory.mktemp("mentioned")
 
     async def fill_and_ask() -> dict[str, int]:
-        async with Client(build(Settings(data_root=folder / "data")), raise_exceptions=True) as client:
+        async with Client(
+            build(Settings(data_root=folder / "data", synchronous="off")), raise_exceptions=True
+        ) as client:
             agent = Agent(client)
             home = (await agent("memory_workspace", "register", workspace_path=str(folder)))["workspace_id"]
             wanted = await tell(agent, home)

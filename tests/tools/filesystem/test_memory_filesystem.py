@@ -471,7 +471,7 @@ async def test_a_server_that_only_reads_writes_no_file(settings: Settings, files
 
 
 async def test_the_data_root_in_a_project_is_out_of_reach(tmp_path: Path, project: Path) -> None:
-    chosen = Settings(data_root=project / "memory")
+    chosen = Settings(data_root=project / "memory", synchronous="off")
     async with Client(build(chosen), raise_exceptions=True) as client:
         here = Agent(client)
         await here("memory_workspace", "register", workspace_path=str(project))

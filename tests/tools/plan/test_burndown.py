@@ -38,7 +38,7 @@ class Calendar(Store):
     """A store whose day a test sets."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(Settings(data_root=folder / "data"))
+        super().__init__(Settings(data_root=folder / "data", synchronous="off"))
         self.folder = folder
         self.now = MONDAY
         self.home = ""

@@ -18,6 +18,7 @@ from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
 from tests.conftest import Agent
+from tests.populated_store import started_once
 from tests.tools.plan.test_memory_plan import make
 
 OPEN = ("pending", "active", "blocked", "failed")
@@ -141,8 +142,10 @@ class Plans(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
+        (self.folder / "data").mkdir(mode=0o700)
+        shutil.copy(started_once(), self.folder / "data")
         self.loop = asyncio.new_event_loop()
-        self.store = Store(Settings(data_root=self.folder / "data"))
+        self.store = Store(Settings(data_root=self.folder / "data", synchronous="off"))
         self.trash: list[str] = []
 
     def teardown(self) -> None:

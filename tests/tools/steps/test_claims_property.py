@@ -23,6 +23,7 @@ from server.settings import ASSETS, Settings
 from server.store import Store
 from server.tools import TOOLS
 from server.tools.approvals import answers
+from tests.populated_store import started_once
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LEASE = 100
@@ -57,12 +58,12 @@ class VirtualStore(Store):
     """A store whose database goes by the test's clock."""
 
     def __init__(self, folder: Path, clock: Any) -> None:
-        super().__init__(Settings(data_root=folder))
+        super().__init__(Settings(data_root=folder, synchronous="off"))
         self._clock = clock
 
     async def open(self) -> Any:
         if self._db is None:
-            self._db = await open_database(self.settings.database, synchronous="normal", clock=self._clock)
+            self._db = await open_database(self.settings.database, synchronous="off", clock=self._clock)
             await migrate(self._db, ASSETS / "migrations")
             await gates.watch(self._db)
         return self._db
@@ -73,6 +74,8 @@ class Claims(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.folder = Path(tempfile.mkdtemp())
+        (self.folder / "data").mkdir(mode=0o700)
+        shutil.copy(started_once(), self.folder / "data")
         self.loop = asyncio.new_event_loop()
         self.store = VirtualStore(self.folder / "data", lambda: START + timedelta(seconds=self.now))
         self.order: list[Step] = []

@@ -289,7 +289,7 @@ async def test_a_file_of_an_unknown_workspace_is_replaced_only_by_force(
 async def test_a_file_of_another_database_that_is_there_is_replaced_only_by_force(
     agent: Agent, project: Path, tmp_path: Path, settings: Settings
 ) -> None:
-    other = Settings(data_root=tmp_path / "other-root")
+    other = Settings(data_root=tmp_path / "other-root", synchronous="off")
     other.data_root.mkdir()
     other.database.touch()
     fields = {"workspace_id": "ws_1rqewqexykb7", "workspace_path": str(project), "data_root": str(other.data_root)}
