@@ -13,6 +13,7 @@ from server.protocol.elicitation import KEY
 from server.settings import DATABASE_NAME
 from tests.e2e.conftest import ENVELOPE, HELLO
 from tests.e2e.processes import Died, ServerProcess
+from tests.thoroughness import often
 
 Era = Literal["older", "newer"]
 eras = pytest.mark.parametrize("era", ["older", "newer"])
@@ -21,6 +22,7 @@ META = {**ENVELOPE, "io.modelcontextprotocol/clientCapabilities": CAPABILITIES}
 WORKER = str(Path(__file__).with_name("dying_server.py"))
 YES = {"action": "accept", "content": {"answer": "yes"}}
 MOST_COMMITS = 12
+DEATHS = (("older", "before"), ("newer", "after"), ("older", "after"), ("newer", "before"))
 
 
 class Asking(ServerProcess):
@@ -117,8 +119,7 @@ async def test_a_server_that_is_killed_while_the_user_is_asked_records_nothing(
     assert recorded(root) == ([("human", "elicitation")], [("approved", "elicitation")], "done")
 
 
-@eras
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("era", "moment"), DEATHS[: often(4, usual=2)])
 async def test_a_server_that_is_killed_after_the_yes_keeps_it_or_asks_again(
     tmp_path: Path, project: Path, era: Era, moment: str
 ) -> None:

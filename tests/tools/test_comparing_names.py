@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server.text.names import composed, folded
 from tests.conftest import Agent
+from tests.thoroughness import often
 
 CAFE, CAFE_APART = unicodedata.normalize("NFC", "Café"), unicodedata.normalize("NFD", "Café")
 LETTERS = st.characters(categories=("Lu", "Ll", "Lo", "Mn", "Nd"), exclude_characters="\u212a")
@@ -158,7 +159,9 @@ async def test_tags_are_found_in_every_composition(agent: Agent, plan_id: str) -
     assert (await agent("memory_context", "list", plan_id=plan_id, tags=[CAFE]))["total"] == 1
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=often(25, usual=8), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(name=NAMES, first=SPELLINGS, second=SPELLINGS)
 async def test_two_spellings_of_a_name_never_make_two_phases(
     agent: Agent, workspace_id: str, name: str, first: Any, second: Any

@@ -22,6 +22,7 @@ from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
 from server.tools.approvals import answers
+from tests.thoroughness import often
 
 Rows = dict[str, dict[str, Any]]
 GATES = ("confirmation", "user_validation", "critical")
@@ -290,14 +291,14 @@ def throw(seeded: Path, thrown: list[Any]) -> None:
         shutil.rmtree(folder)
 
 
-@settings(max_examples=40)
+@settings(max_examples=often(40, usual=12))
 @given(thrown=moves(st.integers(0, KINDS - 1)))
 @example(thrown=[(1, 0, 6, 0), (25, 0, 0, 0), *[(0, 0, 0, 0)] * 7, (1, 0, 20, 0), (26, 0, 0, 0)])  # asked again
 def test_nothing_behind_an_unconfirmed_gate_is_ever_begun_or_done(seeded: Path, thrown: list[Any]) -> None:
     throw(seeded, thrown)
 
 
-@settings(max_examples=30)
+@settings(max_examples=often(30, usual=10))
 @given(thrown=moves(st.sampled_from(AWAY_AND_BACK)))
 @example(thrown=[(10, 6, 0, 0), (19, 1, 0, 0), (32, 0, 0, 0)])  # a step goes, its phase moves past the gate, it is back
 @example(thrown=[(10, 3, 0, 0), (10, 1, 0, 0), (32, 0, 0, 0)])  # back without what led to its gate
@@ -305,7 +306,7 @@ def test_nothing_that_comes_back_comes_back_in_front_of_its_gate(seeded: Path, t
     throw(seeded, thrown)
 
 
-@settings(max_examples=40)
+@settings(max_examples=often(40, usual=12))
 @given(thrown=moves(st.sampled_from(TOGETHER)))
 @example(thrown=[(35, 0, 0, 0), (1, 0, 5, 0)])  # the plan with the gates leaves the program that is waited for
 @example(thrown=[(35, 0, 2, 0), (1, 0, 5, 0)])  # the plan that waits leaves its program

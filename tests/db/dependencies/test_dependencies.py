@@ -20,6 +20,7 @@ from server.db.workspaces import workspaces
 from server.errors import Conflict
 from server.models.base import new_id
 from server.models.steps import NewStep
+from tests.thoroughness import often
 
 CLOSED = ("done", "cancelled")
 STEP_STATUS = ("pending", "active", "done", "blocked", "failed", "cancelled")
@@ -209,7 +210,7 @@ async def apply(db: Database, world: World, operation: tuple[str, Any, Any]) -> 
         assert set(free) == free_after(before, world)
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(operations=st.lists(OPERATION, max_size=25))
 async def test_whatever_happens_the_state_is_what_the_model_says(
     db: Database, operations: list[tuple[str, Any, Any]]

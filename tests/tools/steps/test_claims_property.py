@@ -24,6 +24,7 @@ from server.store import Store
 from server.tools import TOOLS
 from server.tools.approvals import answers
 from tests.populated_store import started_once
+from tests.thoroughness import often
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LEASE = 100
@@ -409,7 +410,7 @@ def test_a_cancelled_step_keeps_what_it_waits_for_until_the_gate_behind_that_ope
 
 TestClaims = Claims.TestCase
 TestClaims.settings = settings(
-    max_examples=60,
+    max_examples=often(60, usual=20),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
