@@ -207,6 +207,7 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("workspace events of type", "memory_workspace", "events", {"types": ["plan_created"]}),
     ("workspace trash", "memory_workspace", "trash", {}),
     ("workspace attention", "memory_workspace", "attention", {}),
+    ("workspace attention everywhere", "memory_workspace", "attention", {"everywhere": True}),
     ("plan burndown of workspace", "memory_plan", "burndown", {}),
     ("plan list", "memory_plan", "list", {}),
     ("plan list 200", "memory_plan", "list", {"limit": WIDE, "max_bytes": 45_000}),

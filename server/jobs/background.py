@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 BACKUP_AFTER_SECONDS = 30.0  # behind the first answers
 TRIM_AFTER_SECONDS = 60.0
+CHECK_AFTER_SECONDS = 90.0
 PATIENCE_SECONDS = 20.0  # that an agent waits for an import before it is told that it goes on
 STAGES = ("Copying", "Reading", "Writing", "Verifying")
 Job = Callable[[], Awaitable[None]]
@@ -57,6 +58,7 @@ class Background:
             yield "the daily backup", self._back_up
             yield "what was left undone", self._catch_up
             yield "the trim of what outlived its time", self._trim
+            yield "the daily check", self._check
             yield "the profiles of new workspaces", self._index_all
 
     @property
@@ -121,6 +123,12 @@ class Background:
         from server.jobs import trimming
 
         await trimming.run(self._store)
+
+    async def _check(self) -> None:
+        await anyio.sleep(CHECK_AFTER_SECONDS * random.uniform(1, 2))
+        from server.jobs import checking
+
+        await checking.run(self._store)
 
     async def _back_up(self) -> None:
         await anyio.sleep(

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 
+from server.db.upkeep import last_findings
 from server.web import charts
 from tests.served import Served
 
@@ -260,3 +261,42 @@ async def test_a_plan_shows_the_risks_of_its_program_and_the_plans_around_it_by_
     assert "Storm" in page
     assert f'Waits for <a href="/p/{known["wood"]}">Wood</a>' in page
     assert f'Waited for by <a href="/p/{known["ship"]}">Ship</a>' in page
+
+
+async def test_the_inbox_shows_what_the_daily_look_at_the_store_found(served: Served, project: Path) -> None:
+    async with served.http(await served.token("Builder")) as http:
+        await a_plan(http, project)
+    found = {"name": "backup-old", "what": "The last is <b>old</b>.", "severity": "warning", "why": "It would be lost."}
+    await last_findings.store(
+        await served.site.state.store.open(), [{**found, "command": "project-memory backup", "advice": None}]
+    )
+    browser = await served.owner()
+
+    page = (await browser.get("/")).text
+
+    assert "<title>(1) Inbox" in page
+    assert "The last is &lt;b&gt;old&lt;/b&gt;." in page
+    assert "<pre>project-memory backup</pre>" in page
+
+
+async def test_the_inbox_shows_each_workspace_that_needs_somebody(served: Served, tmp_path: Path) -> None:
+    async with served.http(await served.token("Builder")) as http:
+        for name in ("one", "two", "calm"):
+            (tmp_path / name).mkdir()
+            known = await a_plan(http, tmp_path / name)
+            if name != "calm":
+                step = {
+                    "plan_id": known["plan_id"],
+                    "step_index": 0,
+                    "status": "blocked",
+                    "append_notes": f"{name} key",
+                }
+                await call(http, "memory_steps", "update", **step)
+    browser = await served.owner()
+
+    page = (await browser.get("/")).text
+
+    assert "<title>(2) Inbox" in page
+    assert page.count('<section class="home"') == 2
+    assert "one key" in page
+    assert "two key" in page

@@ -11,7 +11,6 @@ from server.cli.screen import Screen, View
 from server.cli.views import plan_status, standing, store, welcome
 from server.db.storage.connection import Reader
 from server.db.workspaces import standing as places
-from server.db.workspaces import workspaces
 from server.db.workspaces.standing import Attention, Standing
 from server.errors import InvalidArguments
 from server.models.workspaces import Workspace
@@ -19,7 +18,7 @@ from server.settings import Flags, Settings, load
 from server.tools.render import lean
 
 PLANS, STEPS = 10, 5  # of each kind in a workspace, unless a limit is given
-OTHERS = 200  # workspaces besides, of which it is said whether something in them needs somebody
+OTHERS = 200  # workspaces besides in which something needs somebody, of which it is told how much
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ async def look(db: Reader, chosen: Settings, wanted: StatusRequest) -> View:
     shown = await store.scope(db, chosen, everywhere=wanted.everywhere)
     found = [await _place(db, chosen, workspace, wanted.limit) for workspace in shown]
     known = {one.workspace_id for one in shown}
-    others = [one for one in await workspaces.all_(db) if one.workspace_id not in known] if len(shown) == 1 else []
-    elsewhere = sum([await _needs(db, chosen, one.workspace_id) for one in others[:OTHERS]])
+    others, _ = await places.in_need(db, chosen.session_timeout, limit=OTHERS) if len(shown) == 1 else ((), 0)
+    elsewhere = sum([await _needs(db, chosen, one.workspace_id) for one in others if one.workspace_id not in known])
     return StatusView(found, elsewhere, wanted.limit)
 
 

@@ -49,6 +49,7 @@ CURRENT = f"""
 """
 # A question about a plan in the archive is in no live plan: it names that by its entity.
 OF_PLAN = "(a.plan_id = :plan_id OR (a.plan_id IS NULL AND a.entity_id = :plan_id))"
+IS_OPEN = f"a.workspace_id = :workspace_id AND a.status = 'open' AND {CURRENT}"
 SCOPE = f"a.workspace_id = :workspace_id AND (:plan_id IS NULL OR {OF_PLAN})"
 
 # Gates of active plans that work has reached: a step that could be done but for its confirmation, and the first phase

@@ -40,6 +40,7 @@ DERIVED = {
     "trimmed_logs",
     "imported_logs",
     "upkeep_turns",
+    "check_findings",
     "terminal_allowlist",  # what a human allowed here, no import may allow
 }
 DERIVED_PREFIX = "search_"

@@ -11,6 +11,7 @@ from server.db.storage.connection import Reader
 from server.db.storage.list_totals import COUNTED, counting
 from server.db.workspaces import workspaces
 from server.models.approvals import Approval, ReachedGate
+from server.models.base import encode
 from server.models.messages import Message
 from server.models.plans import PlanBrief
 from server.models.steps import StepRow
@@ -82,6 +83,26 @@ class Standing:
     free: Sequence[StepRow]
     free_total: int
     titles: Mapping[str, str]  # of the plans of these steps, by id
+
+
+async def in_need(db: Reader, silence: int, *, limit: int) -> tuple[list[Workspace], int]:
+    """Return the workspaces in which something needs somebody, last changed first, and how many these are."""
+    sources = [
+        *COUNTS.values(),
+        f"FROM messages WHERE {messages.waiting_for(RESERVED)}",
+        f"FROM approvals a WHERE {approvals.IS_OPEN}",
+        f"FROM ({approvals.REACHED_STEPS})",
+        f"FROM ({approvals.REACHED_PHASES})",
+    ]
+    some = " OR ".join(f"EXISTS (SELECT 1 {source})" for source in sources).replace(":workspace_id", "w.workspace_id")
+    rows = await db.all(
+        f"""
+        SELECT w.*, count(*) OVER () AS total FROM workspaces w WHERE w.importing IS NULL AND ({some})
+        ORDER BY w.updated_at DESC, w.workspace_id LIMIT :limit
+        """,
+        {"plan_id": None, "limit": limit, "names": encode(list(RESERVED)), **sessions.moments(db, silence)},
+    )
+    return [Workspace.of(row) for row in rows], rows[0]["total"] if rows else 0
 
 
 async def attention(

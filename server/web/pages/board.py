@@ -41,7 +41,7 @@ async def workspace(visit: Visit) -> Response:
         total=plans["total"],
         next_cursor=plans.get("next_cursor"),
         claims=found.get("open_claims", []),
-        needs=(await needs(visit, found))["number"],
+        needs=await needs(visit, home),
     )
 
 

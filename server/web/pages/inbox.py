@@ -10,37 +10,41 @@ from server.errors import Conflict
 from server.models.approvals import HUMAN, Approval, Word
 from server.models.events import Origin
 from server.tools.approvals import answers
-from server.web.pages.visit import MOST, Visit
+from server.web.pages.visit import Visit
 
 KINDS = ("approvals", "messages", "lost_leases", "stuck_steps", "silent_sessions")
 
 
 async def show(visit: Visit) -> Response:
     """Show what needs the person, a workspace after the other; those with nothing to do are left out."""
-    listed = await visit.call("memory_workspace", "list", limit=MOST)
-    found = [await needs(visit, one) for one in listed["workspaces"]]
-    some = [one for one in found if one["number"]]
+    found = await visit.call("memory_workspace", "attention", everywhere=True)
+    homes: list[dict[str, Any]] = found.get("workspaces", [])
+    known = len(homes) or (await visit.call("memory_workspace", "list", limit=1))["total"]
+    some = [_of_home(found, home) for home in homes]
+    number = sum(found["totals"].values())
+    checks = found.get("check", [])
+    shown = sum(one["number"] for one in some) + len(checks)
     return visit.page(
         "inbox.html",
         workspaces=some,
-        number=sum(one["number"] for one in some),
-        known=listed["total"],
-        looked_at=len(found),
+        checks=checks,
+        number=number,
+        known=known,
+        places=found["workspaces_total"],
+        left_out=number - shown,
     )
 
 
-async def needs(visit: Visit, workspace: dict[str, Any]) -> dict[str, Any]:
-    """Return what needs a person in one workspace, and how much that is."""
-    found = await visit.call("memory_workspace", "attention", workspace_id=workspace["workspace_id"])
-    totals: dict[str, int | str] = found["totals"]
-    number = sum(int(str(totals[kind]).rstrip("+")) for kind in KINDS)
-    return {
-        **workspace,
-        "totals": totals,
-        "number": number,
-        "shown": sum(len(found.get(kind, ())) for kind in KINDS),
-        **{kind: found.get(kind, []) for kind in KINDS},
-    }
+def _of_home(found: dict[str, Any], home: dict[str, Any]) -> dict[str, Any]:
+    """Return what needs a person in one workspace."""
+    its = {kind: [one for one in found.get(kind, ()) if one["workspace_id"] == home["workspace_id"]] for kind in KINDS}
+    return {**home, **its, "number": sum(map(len, its.values()))}
+
+
+async def needs(visit: Visit, workspace_id: str) -> int:
+    """Return how much needs a person in one workspace."""
+    found = await visit.call("memory_workspace", "attention", workspace_id=workspace_id)
+    return sum(int(str(found["totals"][kind]).rstrip("+")) for kind in KINDS)
 
 
 async def reply(visit: Visit) -> Response:
