@@ -61,11 +61,16 @@ async def workspace(db: Reader, workspace_id: str, way: Way, root: str = "") -> 
     """Yield the files of one workspace, as they lay in its project."""
     known = await known_of(db, workspace_id)
     for one in await exports.imported_by(db, workspace_id, way.system):
-        raw = await exports.raw(db, one["file_id"])
-        if raw:
-            yield given_back(one, zlib.decompress(raw), known, way, root)
+        if data := await bytes_of(db, one):
+            yield given_back(one, data, known, way, root)
     for file in way.new_files(known):
         yield file
+
+
+async def bytes_of(db: Reader, one: Mapping[str, Any]) -> bytes | None:
+    """Return the bytes of an imported file, if they were kept."""
+    raw = await exports.raw(db, one["file_id"])
+    return zlib.decompress(raw) if raw else None
 
 
 async def left_out(db: Reader, workspace_id: str | None, way: Way) -> dict[str, int]:
@@ -198,11 +203,14 @@ def _at(value: Any, place: Place) -> Any:
 
 
 def _patch(entry: Any, fields: tuple[Field, ...], before: entries.Row, now: entries.Row) -> None:
+    """Set what changed. A field may stand deeper: `fields.summary`."""
     for one in fields:
         if not _differs(one, before, now):
             continue
+        *around, name = one.name.split(".")
+        inner = _at(entry, tuple(around))
         value = one.shown(now.get(one.column))
         if value is None and not one.always:
-            entry.pop(one.name, None)
+            inner.pop(name, None)
         else:
-            entry[one.name] = json.loads(json.dumps(value))
+            inner[name] = json.loads(json.dumps(value))

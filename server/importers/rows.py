@@ -12,7 +12,8 @@ from server.models.base import encode
 from server.models.imports import Finding, ImportedRow
 
 LEFT_TO_THE_DATABASE = ("open_steps", "importing", "event_id", "log_id", "claimed_by", "lease_expires_at")
-JSON_TEXT = ("value", "payload", "result")  # columns whose JSON may be a mere text or number
+# Columns whose JSON may be a mere text or number.
+JSON_TEXT = {"memory_entries": "value", "cache_entries": "payload", "tool_calls": "result", "steps": "result"}
 OF_ITS_OWN = ("programs", "plans", "workspaces")  # whose rows belong to no plan but themselves
 
 
@@ -57,9 +58,9 @@ class RowMaker:
             for name, column in known.items()
             if name in given or name not in LEFT_TO_THE_DATABASE
         }
-        for name in JSON_TEXT:
-            if name in known and values[name] is not None:
-                values[name] = encode(values[name])
+        name = JSON_TEXT.get(table)
+        if name and values[name] is not None:
+            values[name] = encode(values[name])
         return ImportedRow(table, key, values, self.path, where, key if table == "plans" else plan_id)
 
     def edge(

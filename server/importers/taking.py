@@ -115,6 +115,10 @@ class Taker:
         """Open a text."""
         return self._taken(entry, text_of)
 
+    def read_by(self, entry: Entry, how: Callable[[Content], Any]) -> tuple[ImportBatch, Taken | None]:
+        """Open a file that `how` makes a value of; it raises UnreadableFile if it cannot."""
+        return self._taken(entry, how)
+
     def skipped(self, entry: Entry, reason: str, *, keep: bool = True) -> ImportBatch:
         """Account for a file that means nothing to the layout: its bytes are kept, but for those of a secret."""
         batch, taken = self._taken(entry, _any_text if keep else _nothing)

@@ -27,6 +27,7 @@ class Expected:
     texts: list[str] = field(default_factory=list[str])
     secrets: list[str] = field(default_factory=list[str])
     problems: int = 0
+    is_placeless: bool = False  # it belongs to no project: a copy of it is the same store
     edit: Callable[[], str] | None = None
     broken: Callable[[], None] | None = None
 

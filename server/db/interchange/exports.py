@@ -310,13 +310,14 @@ async def imported(db: Reader, workspace_id: str | None) -> list[dict[str, Any]]
     return [as_dict(row) for row in rows]
 
 
-async def imported_by(db: Reader, workspace_id: str, layout: str) -> list[dict[str, Any]]:
-    """Return the files of a workspace that imports of a layout read, in the order of their paths."""
+async def imported_by(db: Reader, workspace_id: str | None, layout: str) -> list[dict[str, Any]]:
+    """Return the files of a workspace, or of none, that imports of a layout read, in the order of their paths."""
+    where = "f.workspace_id = :workspace_id" if workspace_id else "f.workspace_id IS NULL"
     rows = await db.all(
-        """
+        f"""
         SELECT f.file_id, f.path, f.modified_at, coalesce(length(f.raw), 0) > 0 AS is_kept
         FROM import_files f JOIN import_runs r ON r.run_id = f.run_id
-        WHERE f.workspace_id = :workspace_id AND r.layout = :layout ORDER BY f.path
+        WHERE {where} AND r.layout = :layout ORDER BY f.path
         """,
         {"workspace_id": workspace_id, "layout": layout},
     )

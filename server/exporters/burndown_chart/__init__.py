@@ -1,0 +1,155 @@
+"""Format `burndown-chart`: the folder `profiles/` with what has changed since; what came otherwise, written anew.
+
+A file of which nothing has changed is given back byte for byte, a changed one is the old file with the changes in it.
+Credentials were left out when a profile came in: its file is written anew without them. A query of a database or of a
+package, and a plan that was made here, becomes the files that the program keeps of a query.
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from server.db.interchange import exports
+from server.db.storage.connection import Reader
+from server.exporters import given_back
+from server.exporters.burndown_chart import rebuilding
+from server.exporters.burndown_chart.rebuilding import NAME, ProfileFiles
+from server.exporters.folder import File
+from server.exporters.given_back import Way
+from server.exporters.legacy import style
+from server.exporters.legacy.entries import Change, Field, as_list, as_object
+from server.importers.burndown_chart.places import DEFAULT, OLDER
+
+__all__ = ["left_out", "one_plan", "profile_of", "store", "workspace"]
+
+ROOT = "profiles/"
+
+
+def _added(path: str, value: Any, known: Change) -> Any:
+    """Return the cache of a query's issues with those steps that were made here."""
+    if path.rpartition("/")[2] != "jira_cache.json" or not isinstance(as_object(value).get("issues"), list):
+        return value
+    plan_id = _plan_at(path.rpartition("/")[0], known)
+    fresh = [row for row in known.new("steps").values() if row["plan_id"] == plan_id]
+    if fresh:
+        issues = as_list(value["issues"])
+        issues += [rebuilding.issue(row) for row in sorted(fresh, key=lambda row: row["order_index"])]
+        if "total_issues" in value:
+            value["total_issues"] = len(issues)
+    return value
+
+
+def _plan_at(folder: str, known: Change) -> str | None:
+    return next(
+        (key for key in known.before.get("plans", {}) if known.paths["plans", key][0].startswith(f"{folder}/")), None
+    )
+
+
+WAY = Way(
+    NAME,
+    {
+        "workspaces": (Field("name", "name"),),
+        "plans": (Field("title", "name"), Field("description", "description")),
+        "steps": (
+            Field("task", "fields.summary"),
+            Field("status", "fields.status", rebuilding.status),
+            Field("assignee", "fields.assignee", rebuilding.person, always=True),
+            Field("priority", "fields.priority", rebuilding.priority),
+            Field("completed_at", "fields.resolutiondate", always=True),
+        ),
+    },
+    _added,
+)
+
+
+async def store(db: Reader) -> AsyncGenerator[File]:
+    """Yield every profile, and the list of them."""
+    names: dict[str, Any] = {}
+    for workspace_id in await exports.workspaces(db):
+        profile = await profile_of(db, workspace_id)
+        if profile is not None:
+            names[profile.name] = profile.summary()
+            async for file in _files(db, profile):
+                yield file
+    listed = False
+    for one in await exports.imported_by(db, None, NAME):
+        if one["path"].endswith("profiles.json") and (raw := await given_back.bytes_of(db, one)):
+            listed = True
+            yield _with_profiles(one["path"], raw, names)
+    if names and not listed:
+        first = next(iter(names))
+        yield _json(f"{ROOT}profiles.json", {"version": "3.0", "active_profile_id": first, "profiles": names})
+
+
+async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
+    """Yield the files of one profile. A workspace of a project becomes one."""
+    profile = await profile_of(db, workspace_id, any_=True)
+    assert profile is not None
+    async for file in _files(db, profile):
+        yield file
+
+
+async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
+    """Yield the files of one query, and its profile."""
+    profile = await profile_of(db, await exports.workspace_of(db, plan_id) or "", any_=True)
+    assert profile is not None
+    folder = f"{ROOT}{profile.name}/queries/{profile.query_of(plan_id)}/"
+    async for file in _files(db, profile):
+        if file.path.startswith(folder) or file.path.endswith("/profile.json"):
+            yield file
+
+
+async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None) -> dict[str, int]:
+    """Return what is not in the files: credentials, and what the program has no file for."""
+    del plan_id
+    listed = [workspace_id] if workspace_id else await exports.workspaces(db)
+    found = [one for each in listed for one in await exports.imported_by(db, each, NAME)]
+    lost = sum(not one["is_kept"] for one in found)
+    return {"files that held credentials: they are written anew, without them": lost} if lost else {}
+
+
+async def profile_of(db: Reader, workspace_id: str, *, any_: bool = False) -> ProfileFiles | None:
+    """Return a workspace as a profile; one that never was one only if `any_` is."""
+    rows = await exports.workspace(db, workspace_id)
+    head = next(iter(rows.get("workspaces", [])), None)
+    if head is None or not (any_ or head.get("source_system") == NAME):
+        return None
+    plans = {plan_id: await exports.plan(db, plan_id) for plan_id in await exports.plans(db, workspace_id)}
+    return rebuilding.profile(head, rows, plans)
+
+
+async def _files(db: Reader, profile: ProfileFiles) -> AsyncGenerator[File]:
+    there: set[str] = set()
+    async for file in given_back.workspace(db, profile.workspace_id, WAY):
+        if file.path.startswith(ROOT) or file.path in OLDER:
+            there.add(file.path)
+            yield file
+    if not any(path == f"{ROOT}{profile.name}/profile.json" for path in there):
+        yield _json(f"{ROOT}{profile.name}/profile.json", profile.value())
+    for query in profile.queries:
+        folder = f"{ROOT}{profile.name}/queries/{query.name}/"
+        if f"{folder}query.json" in there or _is_older(profile, there):
+            continue
+        for name, value in query.files().items():
+            yield _json(folder + name, value)
+
+
+def _is_older(profile: ProfileFiles, there: set[str]) -> bool:
+    """Whether the queries stand in a file from before there were profiles."""
+    return profile.name == DEFAULT and "jira_query_profiles.json" in there
+
+
+def _with_profiles(path: str, data: bytes, names: dict[str, Any]) -> File:
+    """Return the list of profiles with those that came since."""
+    value = as_object(json.loads(data))
+    by_id, listed = as_object(value.get("profiles")), as_list(value.get("profiles"))
+    known = {*by_id, *(as_object(one).get("id") for one in listed)}
+    fresh = {name: one for name, one in names.items() if name not in known}
+    if not fresh:
+        return File(path, data)
+    value["profiles"] = [*listed, *fresh.values()] if listed else {**by_id, **fresh}
+    return File(path, style.written(value, style.of(data)))
+
+
+def _json(path: str, value: Any) -> File:
+    return File(path, style.written(value, style.Style()), is_plan=path.endswith("query.json"))
