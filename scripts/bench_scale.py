@@ -204,6 +204,7 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("workspace history", "memory_workspace", "history", {}),
     ("workspace history of agent", "memory_workspace", "history", {"agent": "executor"}),
     ("workspace events", "memory_workspace", "events", {}),
+    ("workspace events newest first", "memory_workspace", "events", {"newest": True}),
     ("workspace events of type", "memory_workspace", "events", {"types": ["plan_created"]}),
     ("workspace trash", "memory_workspace", "trash", {}),
     ("workspace attention", "memory_workspace", "attention", {}),

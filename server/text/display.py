@@ -14,3 +14,8 @@ def shown(text: str) -> str:
 
 def _escape(char: str) -> str:
     return ESCAPES.get(char) or f"\\u{{{ord(char):x}}}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{count / 1_000_000:.1f} MB" if count >= 100_000 else f"{count} bytes"

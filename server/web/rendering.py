@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from server.models.base import encode
-from server.text.display import shown
+from server.text.display import shown, size
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
@@ -131,6 +131,12 @@ def query(fields: Mapping[str, object]) -> str:
     return urlencode({name: str(value) for name, value in fields.items() if value})
 
 
+def _number(value: int, name: str) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return size(value) if name.endswith("bytes") else value
+
+
 def cell(value: object, name: str = "") -> object:
     """Return a value of a row by what its name says that it is: a time, a thing with an id, or plain text."""
     if value is None or value == "":
@@ -139,8 +145,8 @@ def cell(value: object, name: str = "") -> object:
         return ago(value)
     if isinstance(value, str) and name.endswith("_id") and name != GONE:
         return Markup('<a class="id" href="{}">{}</a>').format(path_of("e", value), visible(value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if isinstance(value, int):
+        return _number(value, name)
     if isinstance(value, list | Mapping):
         return encode(cast(object, value))
     return value

@@ -10,6 +10,7 @@ import anyio
 from server.db.backups import backup_files
 from server.settings import Flags, Settings, load
 from server.store import open_store
+from server.text.display import size
 from server.tools.commands import command
 from server.upkeep import backups
 from server.upkeep.backups import BackupFile, BackupOutcome
@@ -68,8 +69,3 @@ def _as_json(done: BackupOutcome) -> dict[str, Any]:
 def _listed(file: BackupFile) -> dict[str, Any]:
     manifest = backup_files.manifest_of(file.path)
     return {"path": str(file.path), **(asdict(manifest) if manifest else {"made_at": file.made_at.isoformat()})}
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as people read it."""
-    return f"{count / 1_000_000:.1f} MB" if count >= 100_000 else f"{count} bytes"

@@ -89,10 +89,14 @@ class EventFilter:
         }
 
 
-async def page(db: Reader, wanted: EventFilter, *, after_id: int, limit: int) -> tuple[list[LoggedEvent], int]:
-    """Return events, oldest first, from behind `after_id` on, and how many match in all, up to COUNTED + 1."""
+async def page(
+    db: Reader, wanted: EventFilter, *, after_id: int, limit: int, newest: bool = False
+) -> tuple[list[LoggedEvent], int]:
+    """Return events from behind `after_id` on, and how many match in all, up to COUNTED + 1. The oldest come first,
+    or the newest, those with lower ids then being behind."""
+    behind = "event_id < :after_id ORDER BY event_id DESC" if newest else "event_id > :after_id ORDER BY event_id"
     rows = await db.all(
-        f"SELECT * FROM event_log WHERE {wanted.where} AND event_id > :after_id ORDER BY event_id LIMIT :limit",
+        f"SELECT * FROM event_log WHERE {wanted.where} AND {behind} LIMIT :limit",
         wanted.params(after_id=after_id, limit=limit),
     )
     total = await db.value(counting(f"FROM event_log WHERE {wanted.where}"), wanted.params())

@@ -78,6 +78,7 @@ async def events_(
     plan_id: Id | None = None,
     wait_seconds: Wait = 0,
     event_id: Index | None = None,
+    newest: bool = False,
 ) -> Page | LoggedEvent:
     """Every change after an event id, oldest first.
 
@@ -86,7 +87,7 @@ async def events_(
     wait_seconds (at most 25) it answers as soon as any process has written something that matches. types are those of
     event_types (help lists them with their meaning) or entities, each for all types about it: ["step"] is every change
     of steps. event_id gives one event whole, in pieces if need be (`next_offset`). Old events go with time: `reset`
-    tells that some after since_id are gone.
+    tells that some after since_id are gone. newest=true begins with the newest, for who looks back.
 
     Example: {"action":"events","since_id":1234,"types":["step"],"wait_seconds":20}
     """
@@ -94,24 +95,32 @@ async def events_(
     workspace_id = await _workspace_of(call, plan_id)
     if event_id is not None:
         return await events.require(call.db, workspace_id, event_id)
-    after = call.after("events", 1)
+    after = call.after(_listing(newest), 1)
     after_id = int(after[0]) if after else since_id
     wanted_types = await _known_types(call.db, workspace_id, types or [])
     gone = await outlived.newest_trimmed(call.db, workspace_id)
-    is_behind = 0 < after_id < gone
+    is_behind = 0 < (since_id if newest else after_id) < gone
     if wait_seconds and not is_behind:
         with call.waits.at_most(wait_seconds):
-            await events.wait_for(call.db, EventFilter(workspace_id, after_id, wanted_types, plan_id))
+            await events.wait_for(
+                call.db, EventFilter(workspace_id, since_id if newest else after_id, wanted_types, plan_id)
+            )
     latest = await events.latest(call.db, workspace_id, limit=1)  # first, so that nothing can slip between
     wanted = EventFilter(workspace_id, since_id, wanted_types, plan_id)
-    rows, total = await events.page(call.db, wanted, after_id=after_id, limit=limit + 1)
+    begin = after_id if after or not newest else (latest[0].event_id if latest else 0) + 1
+    rows, total = await events.page(call.db, wanted, after_id=begin, limit=limit + 1, newest=newest)
     if not rows and plan_id and not since_id:
         await _require_known(call.db, plan_id)
     rows = [row.model_copy(update={"workspace_id": None}) for row in rows]
     extra: dict[str, Any] = {"workspace_id": workspace_id, "latest_id": latest[0].event_id if latest else 0}
     extra |= {"reset": RESET.format(gone)} if is_behind else {}
     whole = reading("memory_workspace events", "event_id", workspace_id=workspace_id)
-    return Page("events", rows, total, limit, lambda row: [row.event_id], "events", extra, COUNTED, whole)
+    return Page("events", rows, total, limit, lambda row: [row.event_id], _listing(newest), extra, COUNTED, whole)
+
+
+def _listing(newest: bool) -> str:
+    """Return the name of the list that a cursor is of: one of the other order would lead elsewhere."""
+    return "events, newest first" if newest else "events"
 
 
 async def _known_types(db: Reader, workspace_id: str, named: list[str]) -> list[str]:

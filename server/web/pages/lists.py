@@ -87,7 +87,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
         "memory_workspace", "events", "events",
         ("event_id", "timestamp", "type", "entity_id", "plan_id", "agent", "data"),
         "Events", "Nothing has happened yet.",
-        {"since_id": ()},
+        {"since_id": ()}, {"newest": True},
     ),
     "allowlist": Listing(
         "memory_terminal", "get_allowlist", "patterns", ("pattern", "allowed_by", "via", "since"), "Allowed programs",

@@ -149,3 +149,35 @@ async def test_an_edit_of_a_step_says_what_changed(agent: Agent, workspace_id: s
     await agent("memory_steps", "update", plan_id=plan["plan_id"], step_index=0, status="done", notes="m")
     found = await agent("memory_workspace", "events", plan_id=plan["plan_id"], types=["step_updated"])
     assert [event["data"]["changed"] for event in found["events"]] == [["assignee", "notes"], ["notes", "status"]]
+
+
+async def test_who_looks_back_begins_with_the_newest_and_goes_on_page_by_page(agent: Agent, workspace_id: str) -> None:
+    for n in range(5):
+        await agent("memory_plan", "create", workspace_id=workspace_id, title=f"Plan {n}", steps=[{"task": "a"}])
+    oldest = await agent("memory_workspace", "events", workspace_id=workspace_id, limit=100)
+    wanted = [event["event_id"] for event in oldest["events"]]
+    asked: dict[str, Any] = {"workspace_id": workspace_id, "newest": True, "limit": 2}
+    found: list[int] = []
+    page = await agent("memory_workspace", "events", **asked)
+    cursor = page["next_cursor"]
+    while True:
+        found += [event["event_id"] for event in page["events"]]
+        if "next_cursor" not in page:
+            break
+        page = await agent("memory_workspace", "events", **asked, cursor=page["next_cursor"])
+    some = await agent("memory_workspace", "events", **{**asked, "limit": 100}, since_id=wanted[2])
+    refused = await agent.fails("memory_workspace", "events", workspace_id=workspace_id, cursor=cursor)
+
+    assert len(wanted) >= 6
+    assert found == wanted[::-1]
+    assert page["total"] == len(wanted)
+    assert [event["event_id"] for event in some["events"]] == wanted[:2:-1]
+    assert refused["code"] == "invalid_arguments"
+
+
+async def test_an_empty_log_has_no_newest_event(agent: Agent, workspace_id: str) -> None:
+    latest = await latest_id(agent, workspace_id)
+
+    found = await agent("memory_workspace", "events", workspace_id=workspace_id, newest=True, since_id=latest)
+
+    assert (found["events"], found["latest_id"]) == ([], latest)
