@@ -34,6 +34,7 @@ import bench_scale
 import bench_search
 import bench_tokens
 import bench_upkeep
+import bench_web
 from bench_figures import HEAD, Figure, bytes_of, line_of, sized, timed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,6 +143,8 @@ class Place:
 
     root: Path
     sizes: Sequence[str] = tuple(bench_scale.SHAPES)
+    followers: int = 200
+    seconds: int = 60
 
     @property
     def project(self) -> Path:
@@ -427,6 +430,11 @@ def upkeep(place: Place) -> Iterator[Figure]:
     yield from bench_upkeep.figures(place.root)
 
 
+def web(place: Place) -> Iterator[Figure]:
+    """Pages, calls and the stream of events over HTTP, on 50,000 steps; the start of `serve`, and its end."""
+    yield from bench_web.figures(place.root, followers=place.followers, seconds=place.seconds)
+
+
 def tokens(place: Place) -> Iterator[Figure]:
     """What a model reads: before its first call, in the commonest answers, and in a whole session."""
     yield from size(place)
@@ -445,6 +453,7 @@ BENCHES: dict[str, Callable[[Place], Iterator[Figure]]] = {
     "import": import_,
     "people": people,
     "upkeep": upkeep,
+    "web": web,
 }
 
 
@@ -455,13 +464,16 @@ def main() -> int:
         "--size", choices=[*bench_scale.SHAPES, "both"], default="both", help="of scale (default: both)"
     )
     parser.add_argument("--plans", action="store_true", help="of scale: print the query plans, too")
+    parser.add_argument("--followers", type=int, default=200, help="of web (default: 200)")
+    parser.add_argument("--seconds", type=int, default=60, help="of web: that it is under load (default: 60)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     chosen = parser.parse_args()
     names = list(BENCHES) if "all" in chosen.benches else chosen.benches or ["stdio"]
     if unknown := [name for name in names if name not in BENCHES]:
         parser.error(f"there is no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
     sizes = [chosen.size] if chosen.size in bench_scale.SHAPES else list(bench_scale.SHAPES)
-    results = {name: list(_run(name, sizes, quiet=chosen.json, detailed=chosen.plans)) for name in names}
+    load = (chosen.followers, chosen.seconds)
+    results = {name: list(_run(name, sizes, load, quiet=chosen.json, detailed=chosen.plans)) for name in names}
     if chosen.json:
         machine = {"python": platform.python_version(), "platform": platform.platform(), "cpus": os.cpu_count()}
         told = {name: [{**asdict(figure), "met": figure.met} for figure in found] for name, found in results.items()}
@@ -469,9 +481,9 @@ def main() -> int:
     return 0
 
 
-def _run(name: str, sizes: Sequence[str], *, quiet: bool, detailed: bool) -> Iterator[Figure]:
+def _run(name: str, sizes: Sequence[str], load: tuple[int, int], *, quiet: bool, detailed: bool) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="project-memory-bench-", ignore_cleanup_errors=True) as folder:
-        place = Place(Path(folder).resolve(), sizes)
+        place = Place(Path(folder).resolve(), sizes, *load)
         place.project.mkdir()
         if not quiet:
             print(f"{name}\n{HEAD}", flush=True)

@@ -23,6 +23,7 @@ PAGE = 1000
 MOST_WAITING = 10_000  # events that one follower has not taken
 QUIET_SECONDS = 60.0
 RETRY_SECONDS = 1.0
+PAUSE_SECONDS = 0.1  # in which events gather, so that each follower is woken ten times a second at most
 EVERYTHING = Feed()
 
 
@@ -112,6 +113,7 @@ class Hub:
                 mark = await db.version()
                 while found := await events.after(db, EVERYTHING, self.position, limit=PAGE):
                     self._hand_out(found)
+                await anyio.sleep(PAUSE_SECONDS)
                 await db.wait_for_change(mark, QUIET_SECONDS)
             except ProjectMemoryError as error:
                 logger.warning("followers wait: %s", error)
