@@ -50,8 +50,7 @@ class ProcessLock:
         self._handles = [] if handle is None else [handle]
         try:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._handles.append(lockable(self._path))
-            locked(self._handles[-1], exclusive=True)
+            self._handles.append(_own(self._path))
             os.write(self._handles[-1], work.encode())
         except OSError as error:  # a disk that is full or read-only: others see the lock, but not whose it is
             logger.info("no file in %s: %s", self._path.parent, error)
@@ -128,6 +127,26 @@ def is_in_use(database: Path, name: str) -> bool:
     return bool(NAME.fullmatch(name)) and _user(database.parent / PROCESSES / name) is not None
 
 
+def _own(path: Path) -> int:
+    """Make a file and lock it. Who looks for users may remove it before it is locked: then it is made anew."""
+    while True:
+        handle = lockable(path)
+        try:
+            if locked(handle, exclusive=True) and _is_at(handle, path):
+                return handle
+        except OSError as error:
+            logger.info("the file system has no locks: %s", error)
+            return handle
+        os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _user(path: Path) -> User | None:
     pid = path.name.partition("-")[0]
     try:
@@ -137,11 +156,15 @@ def _user(path: Path) -> User | None:
     try:
         if not locked(handle, exclusive=True):
             return User(int(pid), os.read(handle, 100).decode("utf-8", "replace")) if pid.isdigit() else None
+        if os.name == "posix":
+            path.unlink(missing_ok=True)  # while it is locked: afterwards another process may have made it its own
     except OSError:  # a file system without locks
         return User(int(pid)) if pid.isdigit() else None
     finally:
         os.close(handle)
-    path.unlink(missing_ok=True)
+    if os.name != "posix":  # where no file is removed that somebody has open
+        with suppress(OSError):
+            path.unlink()
     return None
 
 

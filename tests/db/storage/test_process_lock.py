@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from server.db.storage import process_lock
 from server.db.storage.opening import open_database
-from server.db.storage.process_lock import alone, is_in_use, users
+from server.db.storage.process_lock import ProcessLock, alone, is_in_use, users
 from server.errors import Busy
 from server.settings import ASSETS
 
@@ -39,6 +40,30 @@ def tell():
 
 asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """
+
+
+def test_a_use_that_others_look_for_meanwhile_is_seen_for_as_long_as_it_lasts(tmp_path: Path) -> None:
+    """Whoever looks removes files that nobody holds: one must not vanish between its making and its lock."""
+    database, is_over = tmp_path / "m.db", threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            users(database)
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for one in lookers:
+        one.start()
+    lost = 0
+    for _ in range(300):
+        lock = ProcessLock(database, None)
+        lost += not is_in_use(database, lock.name)
+        lock.release()
+    is_over.set()
+    for one in lookers:
+        one.join()
+
+    assert lost == 0
+    assert list((tmp_path / "processes").iterdir()) == []
 
 
 class Holder:
