@@ -1,7 +1,8 @@
-"""Write a database as JSON files: `export_sqlite_to_json.py --db FILE --output DIR [--format legacy|json]`.
+"""Write a database as JSON files: `export_sqlite_to_json.py --db FILE --output DIR [--format legacy|json|vibe-agency]`.
 
 By default the files of the old store, and a count of what they have no place for; with `--format json` the lossless
-documents of `python -m server export`.
+documents of `python -m server export`. With `--mission-uuid ID`, or an `--output` that ends in `.json`, the file of one
+mission of vibe-agency: the one with that id, or the active one.
 """
 
 import argparse
@@ -10,19 +11,22 @@ from pathlib import Path
 
 from database_file import settings_of
 
-from server.cli.stores.export import ExportRequest, give_back
+from server.cli.stores.export import ExportRequest, give_back, give_mission_back
 from server.errors import ProjectMemoryError
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--db", type=Path, required=True, help="the database")
-    parser.add_argument("--output", type=Path, required=True, help="a new or empty folder")
-    parser.add_argument("--format", choices=("legacy", "json"), default="legacy", help="default: legacy")
+    parser.add_argument("--output", type=Path, required=True, help="a new or empty folder; of a mission, a new file")
+    parser.add_argument("--format", choices=("legacy", "json", "vibe-agency"), default="legacy", help="default: legacy")
+    parser.add_argument("--mission-uuid", help="the only mission to write, by its own id")
     chosen = parser.parse_args()
     if not chosen.db.is_file():
         parser.error(f"there is no database {str(chosen.db)!r}")
     try:
+        if chosen.mission_uuid is not None or chosen.output.suffix == ".json":
+            return give_mission_back(chosen.mission_uuid, chosen.output, settings_of(chosen.db))
         return give_back(ExportRequest(chosen.output, chosen.format), settings_of(chosen.db))
     except ProjectMemoryError as error:
         print(error, file=sys.stderr)

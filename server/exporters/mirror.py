@@ -6,13 +6,14 @@ far it got, and in `removed/` the documents of what the database no longer has. 
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 from server.errors import Conflict
 from server.exporters.folder import File, inside
+from server.exporters.formats import JSON
 from server.file_locks import lockable, locked
 from server.files import make_folder, replace
 from server.models.documents import MANIFEST
@@ -50,12 +51,44 @@ class Folder:
         self.aside = self.own / "removed"
         self.has_lock = True
 
+    @property
+    def format(self) -> str:
+        """Return what it is written as: documents, unless the folder was begun otherwise."""
+        try:
+            return (self.own / "format").read_text(encoding="utf-8").strip() or JSON
+        except OSError:
+            return JSON
+
+    def begin(self, format: str) -> None:
+        """Make it a mirror of a format: one that has begun stays what it is."""
+        if format == self.format:
+            return
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise Conflict(
+                f"{str(self.path)!r} is a mirror of the format {self.format}, or holds something else. Name a new or "
+                f"empty folder for one of the format {format}."
+            )
+        replace(self.own / "format", f"{format}\n")
+
+    def listed(self) -> set[str]:
+        """Return the paths of what was written in another format than ours."""
+        try:
+            return set(json.loads((self.own / "files.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return set()
+
+    def note(self, names: Collection[str]) -> None:
+        """Remember what was written."""
+        if set(names) != self.listed():
+            replace(self.own / "files.json", json.dumps(sorted(names), ensure_ascii=False))
+
     def check(self) -> None:
         """Refuse a folder that has other things in it."""
         if self.path.is_file():
             raise Conflict(f"{str(self.path)!r} is a file. Name a folder for the mirror.")
         names = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
-        if MANIFEST not in names and (strange := [name for name in names if not name.startswith(".")]):
+        strange = [name for name in names if not name.startswith(".")]
+        if strange and MANIFEST not in names and self.format == JSON:
             raise Conflict(
                 f"{str(self.path)!r} holds something else ({', '.join(strange[:3])}). Name a new or empty folder for "
                 "the mirror."

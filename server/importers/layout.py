@@ -60,6 +60,8 @@ class Known:
     imports, so that a file that was merely copied keeps its time. `formers`: the source's workspace id -> the one that
     it became once, and that was merged into its target. `there`: the targets that are registered, whose row stays as it
     is. `columns`: the schema, for `rows.RowMaker`. `with_secrets`: whether secrets in files are kept.
+    `taken`: ids of plans of other workspaces that came from elsewhere, so that a plan with one of them needs another.
+    `born`: ids of what was made here in the targets: it is in a file because an export wrote it there.
     """
 
     targets: Mapping[str, str]
@@ -70,6 +72,8 @@ class Known:
     there: frozenset[str] = frozenset()
     columns: Mapping[str, Mapping[str, StoredColumn]] = field(default_factory=dict[str, Mapping[str, StoredColumn]])
     with_secrets: bool = False
+    taken: frozenset[str] = frozenset()
+    born: frozenset[str] = frozenset()
 
 
 def project(layout: str, folder: Path, detail: Any) -> RecognisedSource:

@@ -184,7 +184,9 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
     times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
     there = frozenset([target for target in targets.values() if await workspaces.find(db, target)])
     columns = await defaults_of_tables(db)
-    return Known(targets, paths, times, db.now(), formers, there, columns, options.with_secrets)
+    taken = await imports.plans_elsewhere(db, targets.values())
+    born = await imports.born_here(db, targets.values())
+    return Known(targets, paths, times, db.now(), formers, there, columns, options.with_secrets, taken, born)
 
 
 async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]:

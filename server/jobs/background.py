@@ -69,7 +69,7 @@ class Background:
         """Return the store of a workspace's folder that is not imported. It may run on a connection's thread."""
         folder = workspace.path
         found = None if folder is None or folder in self._settled else older_stores.find(folder)
-        if found is None or await import_notices.is_imported(db, found.workspaces):
+        if found is None or await _is_imported(db, found):
             self._settled.add(folder or workspace.workspace_id)
             return None
         return self._told(found)
@@ -82,7 +82,7 @@ class Background:
         workspace = await workspaces.find(db, workspace_id)
         found = await run_sync(older_stores.find, workspace.path) if workspace and workspace.path else None
         running = self._wanted.get(found.folder) if found else None
-        if running is None and (found is None or await import_notices.is_imported(db, found.workspaces)):
+        if running is None and (found is None or await _is_imported(db, found)):
             self._greeted.add(workspace_id)
             return None
         assert found is not None  # else nothing runs
@@ -150,13 +150,13 @@ class Background:
             db = await self._store.open()
             for folder in dict.fromkeys((normal_path(cwd()), normal_path(self._store.settings.data_root))):
                 found = await run_sync(older_stores.find, folder)
-                if found is None or await import_notices.is_imported(db, found.workspaces):
+                if found is None or await _is_imported(db, found):
                     continue
                 if self._imports_by_itself:
                     self._want(found)
                 elif not await import_notices.is_noticed(db, folder, None):
                     command = found.command(self._store.settings)
-                    logger.warning("%s has an older store of Project Memory. To import it: %s", folder, command)
+                    logger.warning("%s has %s. To import it: %s", folder, found.what, command)
                     if not self._store.settings.read_only:
                         await import_notices.note(db, folder, None)
         except ProjectMemoryError as error:
@@ -182,6 +182,10 @@ class Background:
                 await index(self._store, workspace_id)
             await self._has_new.wait()
             self._has_new = anyio.Event()
+
+
+async def _is_imported(db: Reader, found: OlderStore) -> bool:
+    return await import_notices.is_imported(db, found.workspaces, found.folder, found.mark)
 
 
 class Import:

@@ -27,6 +27,7 @@ from server.db.storage.table_shapes import shape_of
 from server.errors import Busy, Conflict, ProjectMemoryError, Storage
 from server.exporters import documents
 from server.exporters.folder import File
+from server.exporters.formats import JSON, exporter_of
 from server.exporters.mirror import Cursor, Done, Folder
 from server.store import Store
 from server.tools.commands import on
@@ -182,6 +183,9 @@ async def _follow(db: Reader, folder: Folder, cursor: Cursor | None, is_over: Is
             f"{str(folder.path)!r} mirrors another database. Name another folder, or make it a mirror of this database "
             f"with: {on(data_root, 'mirror', '--mirror', str(folder.path))}"
         )
+    if folder.format != JSON and not (cursor and await event_feed.is_unchanged(db, cursor.event_id, cursor.at)):
+        await _other_format(Pass(db, folder, is_over, data_root))
+        return _reached(folder, now)
     known = cursor if cursor and now.trimmed <= cursor.event_id <= now.newest else None
     work = Pass(db, folder, is_over, data_root)
     if known is None:
@@ -220,6 +224,17 @@ async def _everything(work: Pass, now: Moment) -> None:
     strange = folder.roots() - {documents.file_name(unit) for unit in units}
     for root in sorted(strange) if work.is_whole else ():
         work.remove(folder.present(root))
+
+
+async def _other_format(work: Pass) -> None:
+    """Make the files of another program's layout be like the database; what is as it should be is not touched."""
+    names: set[str] = set()
+    async for file in exporter_of(work.folder.format).store(work.db):
+        names.add(file.path)
+        work.put(file)
+    gone = work.folder.listed() - names
+    work.remove([name for name in gone if work.folder.read(name) is not None])
+    work.folder.note(names)
 
 
 async def _keep(work: Pass, unit: str | None, plans: Collection[str] | None) -> None:
@@ -276,7 +291,7 @@ async def _write(db: Database, folder: Folder) -> Done:
         async with exports.snapshot(db) as reader:
             now = await event_feed.moment(reader)
             work = Pass(reader, folder, lambda: False, db.path.parent)
-            await _everything(work, now)
+            await (_everything(work, now) if folder.format == JSON else _other_format(work))
             _reached(folder, now)
             return work.done
 
@@ -291,6 +306,10 @@ async def compare(db: Database, folder: Folder) -> AsyncGenerator[str]:
 async def compare_with(reader: Reader, folder: Folder) -> AsyncGenerator[str]:
     """Yield every difference between the folder and what a reader sees, in a transaction of its own."""
     try:
+        if folder.format != JSON:
+            async for line in _other_differences(reader, folder):
+                yield line
+            return
         names: set[str] = set()
         units = await exports.workspaces(reader)
         for unit in (NOWHERE, *units):
@@ -304,6 +323,17 @@ async def compare_with(reader: Reader, folder: Folder) -> AsyncGenerator[str]:
             yield f"{name}: only in the mirror"
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+async def _other_differences(db: Reader, folder: Folder) -> AsyncGenerator[str]:
+    names: set[str] = set()
+    async for file in exporter_of(folder.format).store(db):
+        names.add(file.path)
+        content = folder.read(file.path)
+        if content != file.content:
+            yield f"{file.path}: {'not in the mirror' if content is None else 'another one than the database gives'}"
+    for name in sorted(folder.listed() - names):
+        yield f"{name}: only in the mirror"
 
 
 async def _differences(db: Reader, folder: Folder, file: File) -> AsyncGenerator[str]:

@@ -190,6 +190,9 @@ class Stats(Model):
     warnings: list[str] = Field(default_factory=list[str])
 
 
+MISSION = ".vibe/state/active_mission.json"  # what tells a project of vibe-agency at once
+
+
 class LegacyStore(Model):
     """A store of the file-based Project Memory in a project folder: the command that imports it, or what became of it.
 

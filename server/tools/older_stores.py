@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from server.db.storage.connection import Reader
-from server.models.workspaces import LegacyStore, Workspace
+from server.models.workspaces import MISSION, LegacyStore, Workspace
 from server.settings import Settings
 from server.tools import identity
 from server.tools.commands import command
@@ -24,12 +24,19 @@ Progress = Callable[[float, float, str], Awaitable[None]]  # how much is done, o
 class OlderStore:
     """A folder that has, or leads to, an older store, and the workspaces of that store.
 
-    `has_moved`: its only workspace says that it is in a folder that is not there, so it can be this one only.
+    `has_moved`: its only workspace says that it is in a folder that is not there, so it can be this one only. `mark` is
+    the file that tells a store of another program, which belongs to the folder's own workspace.
     """
 
     folder: str
     workspaces: tuple[str, ...]
     has_moved: bool = False
+    mark: str | None = None
+
+    @property
+    def what(self) -> str:
+        """Return whose store it is."""
+        return "a store of vibe-agency" if self.mark else "an older store of Project Memory"
 
     def command(self, settings: Settings) -> str:
         """Return what imports it into the database of this server."""
@@ -54,7 +61,9 @@ class Older(Protocol):
 
 
 def find(folder: str) -> OlderStore | None:
-    """Return the store that a project folder has: where its identity file leads, below `data`, or right there."""
+    """Return the store that a project folder has: where its identity file leads, below `data`, or right there; else
+    that of vibe-agency, whose mission is in a folder of the project.
+    """
     known = identity.read(folder)
     if known.is_here and is_led_away(known):
         meta = Path(known.fields["data_root"]) / str(known.workspace_id) / META
@@ -62,7 +71,7 @@ def find(folder: str) -> OlderStore | None:
     for place in (Path(folder) / "data", Path(folder)):
         if ids := _workspaces(place):
             return OlderStore(folder, ids, has_moved=len(ids) == 1 and _is_gone(place / ids[0] / META, folder))
-    return None
+    return OlderStore(folder, (), mark=MISSION) if _is_file(Path(folder) / MISSION) else None
 
 
 def _is_gone(meta: Path, folder: str) -> bool:

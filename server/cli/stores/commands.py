@@ -87,11 +87,14 @@ def write_mirror(
     check: Annotated[
         bool, typer.Option("--check", help="compare it with the database, and print what differs")
     ] = False,
+    format: Annotated[
+        str | None, typer.Option(help="begin one in the files of another program, such as vibe-agency")
+    ] = None,
 ) -> None:
     """Write the mirror (--mirror DIR) now. Exit code: 0 like the database, 1 different or refused."""
     from server.cli.stores import mirror
 
-    raise typer.Exit(mirror.run(context.obj, check=check))
+    raise typer.Exit(mirror.run(context.obj, check=check, format=format))
 
 
 @app.command("search-index", rich_help_panel=KEEP)

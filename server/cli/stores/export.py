@@ -3,46 +3,22 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from typing import Protocol, cast
 
 import anyio
 
-from server import exporters
+from server import files
 from server.db.interchange import exports
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import InvalidArguments, NotFound
-from server.exporters import documents, folder, markdown
+from server.exporters import folder
 from server.exporters.folder import ExportOutcome, File
+from server.exporters.formats import exporter_of
 from server.settings import Flags, Settings, load
 from server.store import open_store
 
 SHOWN = 10
-OURS = {"json": documents, "markdown": markdown}  # of each other format there is a package of that name
-
-
-class Exporter(Protocol):
-    """What a package of exporters has."""
-
-    def store(self, db: Reader) -> AsyncIterator[File]: ...
-    def workspace(self, db: Reader, workspace_id: str) -> AsyncIterator[File]: ...
-    def one_plan(self, db: Reader, plan_id: str) -> AsyncIterator[File]: ...
-
-
-def formats() -> list[str]:
-    """Return what `--format` takes."""
-    packages = (one.name for one in iter_modules(exporters.__path__) if one.ispkg)
-    return [*OURS, *sorted(name.replace("_", "-") for name in packages)]
-
-
-def exporter_of(name: str) -> Exporter:
-    if name not in formats():
-        raise InvalidArguments(f"--format {name!r} is none that is known. Use one of: {', '.join(formats())}.")
-    module = OURS.get(name) or import_module(f"server.exporters.{name.replace('-', '_')}")
-    return cast(Exporter, module)
 
 
 @dataclass(frozen=True)
@@ -74,13 +50,35 @@ def give_back(wanted: ExportRequest, settings: Settings, *, as_json: bool = Fals
     return 0
 
 
+def give_mission_back(mission: str | None, target: Path, settings: Settings) -> int:
+    """Write the file of one mission of vibe-agency: the one with that id, or the active one."""
+    settings.require_database()
+    if target.exists():
+        raise InvalidArguments(f"{str(target)!r} is there already; nothing was written. Name a file that is not there.")
+    print(f"Wrote {anyio.run(_mission, settings, mission, target)} to {target}")
+    return 0
+
+
+async def _mission(settings: Settings, mission: str | None, target: Path) -> str:
+    from server.exporters import vibe_agency
+
+    db = await open_store(settings)
+    try:
+        async with exports.snapshot(db) as reader:
+            file = await vibe_agency.mission(reader, mission)
+            files.replace(target, file.content.decode())
+            return file.path
+    finally:
+        await db.close()
+
+
 async def _export(settings: Settings, wanted: ExportRequest) -> ExportOutcome:
     db = await open_store(settings)
     try:
         async with exports.snapshot(db) as reader:
             workspace_id = await _workspace(reader, wanted.workspace) if wanted.workspace else None
-            files = await _files(reader, wanted, workspace_id)
-            done = await folder.write(wanted.destination, files, format=wanted.format, force=wanted.force)
+            written = await _files(reader, wanted, workspace_id)
+            done = await folder.write(wanted.destination, written, format=wanted.format, force=wanted.force)
             if left_out := getattr(exporter_of(wanted.format), "left_out", None):
                 done.left_out = await left_out(reader, workspace_id, wanted.plan_id)
             return done

@@ -6,6 +6,7 @@ import anyio
 
 from server import settings
 from server.errors import InvalidArguments
+from server.exporters.formats import exporter_of
 from server.exporters.mirror import Folder
 from server.jobs import mirroring
 from server.settings import Flags, Settings
@@ -14,15 +15,18 @@ from server.store import open_store
 EQUAL, DIFFERENT = 0, 1
 
 
-def run(flags: Flags, *, check: bool) -> int:
-    """Write or compare, and return the exit code: 0 equal, 1 different."""
+def run(flags: Flags, *, check: bool, format: str | None = None) -> int:
+    """Write or compare, and return the exit code: 0 equal, 1 different. `format` begins a mirror of another one."""
     chosen = settings.load(flags)
     settings.configure_logging(chosen)
     if chosen.mirror is None:
         raise InvalidArguments("There is no mirror: name its folder with --mirror or PM_MIRROR.")
     chosen.require_database()
-    work = _check if check else _write
-    return anyio.run(work, chosen, Folder(chosen.mirror))
+    folder = Folder(chosen.mirror)
+    if format is not None:
+        exporter_of(format)
+        folder.begin(format)
+    return anyio.run(_check if check else _write, chosen, folder)
 
 
 async def _write(chosen: Settings, folder: Folder) -> int:
@@ -31,7 +35,7 @@ async def _write(chosen: Settings, folder: Folder) -> int:
         done = await mirroring.write(db, folder)
     finally:
         await db.close()
-    print(f"{folder.path} is like the database; {len(done.written)} documents were written.")
+    print(f"{folder.path} is like the database; {len(done.written)} files were written.")
     if done.removed:
         print(f"{len(done.removed)} that the database no longer has are in {folder.aside} now:")
         print("\n".join(f"  {name}" for name in done.removed))

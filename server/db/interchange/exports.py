@@ -374,6 +374,22 @@ async def plan_folders(db: Reader, workspace_id: str) -> dict[str, str]:
     return {row["row_key"]: row["path"] for row in await db.all(query, {"workspace_id": workspace_id})}
 
 
+async def foreign_plans(db: Reader, system: str, mark: str) -> list[dict[str, Any]]:
+    """Return the plans that came from a system, each with its id there and whether the file `mark` made it."""
+    rows = await db.all(
+        """
+        SELECT p.*, EXISTS (
+            SELECT 1 FROM import_rows r WHERE r.table_name = 'plans' AND r.row_key = p.plan_id AND r.path = :mark
+        ) AS is_marked
+        FROM (SELECT plan_id, external_id, source_system FROM plans
+              UNION ALL SELECT plan_id, external_id, source_system FROM plans_archive) AS p
+        WHERE p.source_system = :system OR is_marked ORDER BY p.plan_id
+        """,
+        {"system": system, "mark": mark},
+    )
+    return [as_dict(row) for row in rows]
+
+
 async def plan_bases(db: Reader, workspace_id: str) -> dict[str, bool]:
     """Return which of the imported plans of a workspace were archived when they came."""
     rows = await db.all(

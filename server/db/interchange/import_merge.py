@@ -27,6 +27,7 @@ KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
 # What a human said of a plan that is there already is said here, or it is not: a file may claim anything.
 WORDS = ("confirmations", "approvals")
 PROGRAMS, COUNTING = ("run", "allowlist"), ("open", "approved")
+TERM = ("plan_id", "kind", "term")  # unique unless it is an intent, which the schema says of an index
 Columns = dict[str, Any]
 Entry = tuple[tuple[str, Any], ...]
 
@@ -211,7 +212,8 @@ class _Table:
             self.tell(row, "info", "deleted in the database since; it stays deleted", row["row_key"])
             return "rebase", None
         if taken:
-            self.tell(row, "error", f"{self.name} {taken} is in its place already; left out", row["row_key"])
+            severity = "info" if self.name == "plan_terms" else "error"  # the word is there, whoever put it
+            self.tell(row, severity, f"{self.name} {taken} is in its place already; left out", row["row_key"])
             return "foreign", None
         if live is None:
             return "insert", None
@@ -278,8 +280,9 @@ class _Table:
     async def taken(self, rows: Sequence[Record]) -> dict[str, str]:
         """Return which of these new rows would stand where another one is, by a unique key of the table."""
         found: dict[str, str] = {}
-        for columns in self.shape.unique[1:]:
-            wanted = [(row["row_key"], [params(row).get(name) for name in columns]) for row in rows]
+        for columns in (*self.shape.unique[1:], *([TERM] if self.name == "plan_terms" else [])):
+            fit = [row for row in rows if columns != TERM or params(row)["kind"] != "intent"]
+            wanted = [(row["row_key"], [params(row).get(name) for name in columns]) for row in fit]
             listed = [[key, *values] for key, values in wanted if None not in values]
             same = " AND ".join(f"t.{name} = w.value ->> {place + 1}" for place, name in enumerate(columns))
             sql = f"""

@@ -10,18 +10,22 @@ from server.models.events import Event
 NOTICED = "legacy_store_noticed"
 
 
-async def is_imported(db: Reader, ids: Iterable[str]) -> bool:
-    """Return whether one of these workspaces, by their ids of old, was imported, and not only in part."""
+async def is_imported(db: Reader, ids: Iterable[str], folder: str = "", mark: str | None = None) -> bool:
+    """Return whether one of these workspaces, by their ids of old, was imported, and not only in part; with a `mark`
+    whether that file of the workspace in the folder was.
+    """
     query = """
         WITH known AS (
             SELECT value AS workspace_id FROM json_each(:ids)
             UNION SELECT workspace_id FROM workspace_aliases WHERE alias IN (SELECT value FROM json_each(:ids))
+            UNION SELECT workspace_id FROM workspaces WHERE path = :folder AND :mark IS NOT NULL
         )
         SELECT 1 FROM import_files f WHERE workspace_id IN (SELECT workspace_id FROM known)
+          AND (:mark IS NULL OR f.path = :mark)
           AND NOT EXISTS (SELECT 1 FROM import_runs r WHERE r.workspace_id = f.workspace_id AND r.status = 'running')
         LIMIT 1
     """
-    return bool(await db.value(query, {"ids": encode(list(ids))}))
+    return bool(await db.value(query, {"ids": encode(list(ids)), "folder": folder, "mark": mark}))
 
 
 async def is_noticed(db: Reader, path: str, workspace_id: str | None) -> bool:

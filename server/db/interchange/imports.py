@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.db.interchange.exports import ALL_PLANS
 from server.db.interchange.import_merge import BOOKKEEPING, key_of
 from server.db.interchange.scratch import LOGS, STORE, Stage
 from server.db.plans import plan_archive
@@ -15,6 +16,7 @@ from server.models.base import as_dict, encode
 from server.models.imports import Finding, of
 
 ROWS = 2000  # looked for in one hop
+BORN_KEYS = {"steps": "step_id", "sessions": "session_id", "quality_gates": "gate_id", "artifacts": "artifact_id"}
 Key = tuple[str | None, str]  # workspace, path
 
 
@@ -51,6 +53,36 @@ async def known_files(db: Reader, targets: Iterable[str | None]) -> dict[Key, Kn
         (row["workspace_id"], row["path"]): KnownFile(row["sha256"], row["status"], row["reason"], row["modified_at"])
         for row in rows
     }
+
+
+async def plans_elsewhere(db: Reader, targets: Iterable[str]) -> frozenset[str]:
+    """Return the ids of plans of other workspaces that this program did not give."""
+    rows = await db.all(
+        f"""
+        SELECT plan_id FROM {ALL_PLANS} AS p
+        WHERE plan_id NOT GLOB 'plan_*' AND workspace_id NOT IN (SELECT value FROM json_each(:units))
+        """,
+        {"units": encode(list(targets))},
+    )
+    return frozenset(row["plan_id"] for row in rows)
+
+
+async def born_here(db: Reader, targets: Iterable[str]) -> frozenset[str]:
+    """Return the ids of plans of these workspaces, and of what is in their plans, that no import brought."""
+    found: set[str] = set()
+    for table in (ALL_PLANS, "steps", "sessions", "quality_gates", "artifacts"):
+        name, key = ("plans", "plan_id") if table == ALL_PLANS else (table, BORN_KEYS[table])
+        rows = await db.all(
+            f"""
+            SELECT {key} AS id FROM {table} AS t
+            WHERE plan_id IN (SELECT plan_id FROM {ALL_PLANS} AS p
+                              WHERE p.workspace_id IN (SELECT value FROM json_each(:units)))
+              AND NOT EXISTS (SELECT 1 FROM import_rows r WHERE r.table_name = '{name}' AND r.row_key = t.{key})
+            """,
+            {"units": encode(list(targets))},
+        )
+        found.update(row["id"] for row in rows)
+    return frozenset(found)
 
 
 async def target_of(db: Reader, workspace_id: str) -> str | None:

@@ -6,22 +6,25 @@ unknown fields, the order of keys and the byte form stay. Databases are given ba
 
 import json
 import zlib
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from copy import deepcopy
 from typing import Any
 
 from server.db.interchange import exports
-from server.db.interchange.exports import Rows
 from server.db.storage.connection import Reader
+from server.errors import NotFound
+from server.exporters import given_back
 from server.exporters.documents import file_name
 from server.exporters.folder import File
+from server.exporters.given_back import Way, known_of
 from server.exporters.legacy import entries, style
 from server.exporters.legacy.entries import Change
 from server.exporters.vibe_agency import papers, plans
 from server.exporters.vibe_agency.patching import ChangedFile
 from server.importers.reading import Content, UnreadableFile, json_of, text_of
 from server.importers.vibe_agency.places import kind_of
+from server.importers.vibe_agency.project import NAME
+from server.models.workspaces import MISSION
 from server.text.editing import yaml
 
 CHANGERS: dict[str, Callable[[ChangedFile], None]] = {
@@ -29,6 +32,7 @@ CHANGERS: dict[str, Callable[[ChangedFile], None]] = {
     "debt": plans.roadmap, "memory": plans.memory, "paper": papers.paper, "index": papers.paper,
 }  # fmt: skip
 NEW = "docs/roadmap"
+SHOWN = 20
 AS_IT_CAME = "its tables have changed here: a database is given back as it came"
 
 Imported = dict[str, Any]  # a row of import_files
@@ -37,7 +41,7 @@ Imported = dict[str, Any]  # a row of import_files
 async def store(db: Reader) -> AsyncGenerator[File]:
     """Yield the files of every workspace that has some of this layout, each in a folder of its own."""
     for workspace_id in await exports.workspaces(db):
-        if await _imported(db, workspace_id):
+        if await exports.imported_by(db, workspace_id, NAME):
             root = f"{file_name(workspace_id)}/"
             async for file in _files(db, workspace_id, root):
                 yield file
@@ -52,9 +56,9 @@ async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
 async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
     """Yield the file that a plan came from, or the one that it would be."""
     workspace_id = await exports.workspace_of(db, plan_id) or ""
-    known = await _known(db, workspace_id)
+    known = await known_of(db, workspace_id)
     path = known.paths.get(("plans", plan_id), ("", ""))[0]
-    there = [one for one in await _imported(db, workspace_id) if one["path"] == path]
+    there = [one for one in await exports.imported_by(db, workspace_id, NAME) if one["path"] == path]
     for one in there:
         if file := await _given_back(db, one, known, ""):
             yield file
@@ -62,22 +66,33 @@ async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
         yield _new(known.now["plans"][plan_id], known, "")
 
 
-async def _imported(db: Reader, workspace_id: str) -> list[Imported]:
-    return [one for one in await exports.imported(db, workspace_id) if kind_of(one["path"])]
+async def mission(db: Reader, external_id: str | None) -> File:
+    """Return the file of a mission, by its own id; without one that of the active mission, or of the only plan."""
+    known = await exports.foreign_plans(db, NAME, MISSION)
+    chosen = [row for row in known if external_id in (row["external_id"], row["plan_id"])]
+    if external_id is None:
+        chosen = [row for row in known if row["is_marked"]] or known
+    if len(chosen) != 1:
+        there = ", ".join(str(row["external_id"] or row["plan_id"]) for row in known[:SHOWN]) or "none"
+        what = f"no mission {external_id!r}" if external_id is not None else f"{len(known)} missions"
+        raise NotFound(f"There is {what}; name one of: {there}.").about("plan")
+    plan_id = chosen[0]["plan_id"]
+    async for file in one_plan(db, plan_id):
+        if file.path.endswith((".json", ".bak")):
+            return file
+    known_here = await known_of(db, await exports.workspace_of(db, plan_id) or "")
+    return _new(known_here.now["plans"][plan_id], known_here, "")
 
 
-async def _known(db: Reader, workspace_id: str) -> Change:
-    """Return what an import made of the files of a workspace, and what it is now."""
-    rows: Rows = await exports.workspace(db, workspace_id)
-    for plan_id in await exports.plans(db, workspace_id):
-        for table, more in (await exports.plan(db, plan_id)).items():
-            rows.setdefault(table, []).extend(more)
-    return entries.change(await exports.origins(db, workspace_id), rows)
+async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None) -> dict[str, int]:
+    """Return how many files cannot be given back."""
+    del plan_id
+    return await given_back.left_out(db, workspace_id, Way(NAME, {}))
 
 
 async def _files(db: Reader, workspace_id: str, root: str) -> AsyncGenerator[File]:
-    known = await _known(db, workspace_id)
-    listed = await _imported(db, workspace_id)
+    known = await known_of(db, workspace_id)
+    listed = await exports.imported_by(db, workspace_id, NAME)
     handed = papers.handoff(known)
     for one in listed:
         if handed and one["path"] == papers.HANDOFF:
@@ -150,9 +165,3 @@ def _has_changed(known: Change, path: str) -> bool:
         for table, key in rows
         if table in known.now
     )
-
-
-async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None) -> dict[str, int]:
-    """Return how many rows have no place in these files."""
-    del workspace_id, plan_id, db
-    return dict(Counter[str]())

@@ -48,7 +48,8 @@ def text(known: Change, path: str) -> str | None:
 
 def handoff(known: Change) -> Entry | None:
     """Return the newest hand-off of this database in the shape of their newest writers, if there is one."""
-    new = sorted(known.new("lineage").values(), key=lambda row: str(row["created_at"]))
+    made_here = [row for row in known.new("lineage").values() if row.get("source_system") is None]
+    new = sorted(made_here, key=lambda row: str(row["created_at"]))
     if not new:
         return None
     last = new[-1]
@@ -78,6 +79,7 @@ def roadmap(plan: Row, known: Change) -> Entry:
     ids = {row["step_id"]: row.get("external_id") or row["step_id"] for row in steps}
     waits = _waits(known, ids)
     return {
+        "plan_id": plan_id,
         "roadmap_version": "1.0.0",
         "roadmap_name": plan["title"],
         "created_at": plan["created_at"],

@@ -68,7 +68,8 @@ def _artifacts(change: ChangedFile, plan_id: str) -> None:
     for row in change.new("artifacts", plan_id):
         entry = {name: row[name] for name in names if row.get(name) is not None}
         kinds = change.value.setdefault("artifacts", {})
-        kinds.setdefault(row["artifact_type"], {})[row["name"]] = {**entry, "created_at": row["created_at"]}
+        told = {**entry, "created_at": row["created_at"], "id": row["artifact_id"]}
+        kinds.setdefault(row["artifact_type"], {})[row["name"]] = told
 
 
 def _gates(change: ChangedFile, plan_id: str) -> None:
@@ -80,7 +81,13 @@ def _gates(change: ChangedFile, plan_id: str) -> None:
         if not isinstance(at(change.value, where), dict):
             put(change.value, where, {"transition": transition, "gates": []})
         more = {name: row[name] for name in ("severity", "findings", "message", "remediation") if row.get(name)}
-        entry = {"check": row["gate_name"], "status": spoken[row["status"]], "timestamp": row["recorded_at"], **more}
+        entry = {
+            "id": row["gate_id"],
+            "check": row["gate_name"],
+            "status": spoken[row["status"]],
+            "timestamp": row["recorded_at"],
+            **more,
+        }
         listed(at(change.value, where), "gates").append(entry)
 
 
@@ -233,7 +240,12 @@ def memory(change: ChangedFile) -> None:
     ended = [row for row in change.new("sessions", plan_id) if row["status"] == "completed"]
     for row in sorted(ended, key=lambda one: one["completed_at"] or ""):
         numbers.append(max(numbers, default=0) + 1)
-        entry = {"session": numbers[-1], "summary": row.get("summary") or "", "date": row["completed_at"]}
+        entry = {
+            "id": row["session_id"],
+            "session": numbers[-1],
+            "summary": row.get("summary") or "",
+            "date": row["completed_at"],
+        }
         listed(value, "narrative").append(
             {**entry, "phase": row.get("phase") or plans_now[plan_id].get("current_phase")}
         )

@@ -83,14 +83,12 @@ def later(at: str, seconds: int) -> str:
 
 
 def blocks(part: Part, plan_id: str, found: Fields, *, at: str) -> None:
-    """Make context of the objects and lists that are left of a plan's file: so they are found, and read by themselves.
+    """Make context of the objects and lists of a plan's file that nobody took: so they are found, and read whole.
 
-    What is no object or list, or is empty, stays in `left`.
+    What is no object or list, is empty, or is a rest of one that was taken, stays in `left`.
     """
     for name, value in list(found.left.items()):
-        if is_object(value) or is_list(value):
-            if not value:
-                continue
+        if value and value is found.found.get(name) and (is_object(value) or is_list(value)):
             data = object_of(value) if is_object(value) else {"value": value}
             part.add("context_items", item(part, ("plan", plan_id), name, data, at=at), f"$.{name}", plan_id)
             del found.left[name]
@@ -124,6 +122,8 @@ class TaskWaits:
         """Add the dependencies, and count what each step waits for."""
         pairs: dict[Any, str] = {}
         for source, target, where in self.told:
+            if source in self.part.project.born or target in self.part.project.born:
+                continue
             if source not in self.steps or target not in self.steps or source == target:
                 self.part.teller.warn(where, "no other task of this file; nothing waits for it", target)
                 continue

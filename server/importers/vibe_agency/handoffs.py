@@ -6,7 +6,7 @@ from typing import Any
 from server.importers.reading import is_list, is_object, list_of, object_of
 from server.importers.values import Object
 from server.importers.values import text as as_text
-from server.importers.vibe_agency.project import Part
+from server.importers.vibe_agency.project import NAME, Part
 
 NOBODY = "unknown"
 SUMMARY = 500  # characters of what a hand-off says first
@@ -37,9 +37,11 @@ def add(part: Part, value: Object) -> None:
             "blocker": _text(layers, BLOCKERS),
             "schema_version": _text(layers, ("_schema_version", "schema_version")),
             "data": value,
+            "source_system": NAME,
             "external_id": as_text(session) if session is not None else None,
             "created_at": part.moment(*(_first(layers, name) for name in TIMES)),
         },
+        version=part.sha256[:12],
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from server.importers.reading import is_list, is_object, list_of, object_of, objects_of
 from server.importers.values import Fields, Object, derived, moment
 from server.importers.values import text as as_text
-from server.importers.vibe_agency import columns
+from server.importers.vibe_agency import columns, tasks
 from server.importers.vibe_agency.project import Part, inner, place, settle
 from server.importers.vocabulary import PLAN_STATUS_NAMES, STEP_STATUS_NAMES, STEP_STATUSES
 
@@ -133,6 +133,8 @@ def _artifacts(part: Part, plan_id: str, found: Fields, *, at: str) -> Object:
         for name, value in named.items():
             where = place(place(found.at, kind), name)
             entry = {"path": value} if isinstance(value, str) else value
+            if is_object(entry) and entry.get("id") in part.project.born:
+                continue
             if is_object(entry):
                 _artifact(part, plan_id, kind, name, part.fields(entry, where), at=at)
             else:
@@ -195,6 +197,8 @@ def _versions(part: Part, plan_id: str, found: Fields, outer: Fields, *, at: str
         part.add("phases", row | {"extra": columns.tail(one)}, one.at, plan_id)
         closed = PLAN_STATUS_NAMES.get((status or "").lower(), status) == "completed"
         for where, feature in features:
+            if is_object(feature) and tasks.is_born(part, part.fields(feature, where)):
+                continue
             _feature(part, row, order, where, feature, closed=closed)
             order += 1
     settle(outer, "roadmap", found)
@@ -226,6 +230,8 @@ def _gates(part: Part, plan_id: str, standing: Fields, *, at: str) -> Object:
         transition = one.text("transition") or name
         for number, entry in enumerate(objects_of(one.raw("gates"))):
             gate = part.fields(entry, f"{where}.gates[{number}]")
+            if tasks.is_born(part, gate):
+                continue
             key = derived("gate", plan_id, name, number, entry.get("check"), entry.get("timestamp"))
             part.add("quality_gates", gate_columns(part, plan_id, gate, key, transition, at=at), gate.at, plan_id)
         odd = [entry for entry in list_of(one.found.get("gates")) if not is_object(entry)]

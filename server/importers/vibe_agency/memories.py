@@ -5,7 +5,7 @@ from typing import Any
 from server.importers.reading import is_object, list_of, object_of
 from server.importers.values import Fields, Object, moment
 from server.importers.values import text as as_text
-from server.importers.vibe_agency import columns
+from server.importers.vibe_agency import columns, tasks
 from server.importers.vibe_agency.project import Part, inner, settle
 
 TITLE = "Project memory"
@@ -40,7 +40,8 @@ def add(part: Part, plan_id: str, value: Object, *, makes_plan: bool) -> None:
     found = part.fields(value)
     at = moment(value.get("_created")) or part.at
     for number, (where, entry) in enumerate(found.objects("narrative")):
-        _session(part, plan_id, part.fields(entry, where), number, at=at)
+        if not tasks.is_born(part, one := part.fields(entry, where)):
+            _session(part, plan_id, one, number, at=at)
     domain = inner(found, "domain", part)
     for name, kind in TERMS:
         terms = domain.strings(name) if isinstance(domain.keep(name), list) else []

@@ -66,6 +66,7 @@ def _tasks(part: Part, plan_id: str, found: Fields, *, at: str) -> str | None:
     listed = [("$.current_task", found.raw("current_task"))] if is_object(found.keep("current_task")) else []
     in_hand = len(listed)
     listed += [(where, one) for where, one in found.objects("tasks") if is_object(one)]
+    listed = [(where, one) for where, one in listed if not tasks.is_born(part, part.fields(one, where))]
     if not listed:
         return None
     phase = columns.phase(plan_id, PHASE, 0, at=at)

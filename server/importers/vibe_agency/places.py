@@ -8,12 +8,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from server.importers.reading import Entry, walk
+from server.models.workspaces import MISSION
 
 STATE = ".vibe"
 MANIFEST = "project_manifest.json"
 WORKSPACES = "workspaces"
 DEPTH = 4  # of folders of projects below `workspaces`
 MARK_BYTES = 64 * 1024
+OUR_MARK, LOOKED_AT = b"CREATE TABLE import_rows", 8 * 1024 * 1024
 MANIFEST_MARKS = (b'"agency.os/', b'"projectId"', b'"project_id"')
 PARTS = (".delegation", "artifacts/planning")  # folders of a project that the store wrote
 OWN = (".vibe/state", ".vibe")  # folders of a store that are given in place of the project
@@ -29,7 +31,7 @@ KINDS = (
     ("document", (f"{WORKSPACES}/*/artifacts/planning/*",)),
     ("handoff", (".session_handoff*.json",)),
     ("debt", (".debt_backlog*.json",)),
-    ("mission", (".vibe/state/active_mission.json",)),
+    ("mission", (MISSION,)),
     ("checkpoint", (".vibe/state/active_mission_*.json", ".vibe/archive/*.json")),
     ("roadmap", (".vibe/config/roadmap.yaml", ".vibe/config/roadmap.yml", ".vibe/config/*roadmap*.json",
                  "docs/*roadmap*.json", "docs/roadmap/*.json")),
@@ -102,7 +104,32 @@ def kind_of(path: str) -> str | None:
 def entries(place: StorePlace) -> Iterator[Entry]:
     """Yield every file of a store, in a stable order."""
     found = sorted(_all(place.folder), key=lambda entry: entry.path)
-    yield from (one for one in found if not place.part or one.path.startswith(f"{place.part}/"))
+    ours = [one.path for one in found if kind_of(one.path) == "database" and _is_ours(one)]
+    beside = tuple(start for path in ours for start in _beside(path))
+    for one in found:
+        if not one.path.startswith(beside) and (not place.part or one.path.startswith(f"{place.part}/")):
+            yield one
+
+
+def _beside(path: str) -> tuple[str, ...]:
+    """Return how the paths of what belongs to a database of ours begin: itself, its log, its locks."""
+    folder, _, name = path.rpartition("/")
+    return (path, f"{folder}/{name.rpartition('.')[0]}.", f"{folder}/processes/")
+
+
+def _is_ours(entry: Entry) -> bool:
+    """Return whether a database is one of this program: their plan puts it where their own was."""
+    if entry.odd:
+        return False
+    for end in ("", "-wal"):
+        path = entry.location.with_name(entry.location.name + end)
+        try:
+            with path.open("rb") as file:
+                if OUR_MARK in file.read(LOOKED_AT):
+                    return True
+        except OSError:
+            continue
+    return False
 
 
 def _all(folder: Path) -> Iterator[Entry]:

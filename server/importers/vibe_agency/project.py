@@ -1,7 +1,7 @@
 """What all files of a project share on their way into rows: whose they are, and which plan an id of theirs means."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.importers.reading import object_of
@@ -25,7 +25,7 @@ SHARED = (
 
 @dataclass
 class Project:
-    """A project in the making. `taken` are ids of plans of other workspaces.
+    """A project in the making. `taken` are ids of plans of other workspaces, `born` of what was made here.
 
     `made`: the path of a file (or its part) -> the plan that it makes. `named`: an id as the files have it -> the plan.
     `twins`: the path of a file -> that of one with the same bytes, which counts. `about`: the path of a memory -> its
@@ -35,6 +35,7 @@ class Project:
 
     workspace_id: str
     taken: Collection[str] = ()
+    born: Collection[str] = ()
     made: dict[str, str] = field(default_factory=dict[str, str])
     named: dict[str, str] = field(default_factory=dict[str, str])
     hashes: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])  # id -> sha256, path
@@ -45,14 +46,20 @@ class Project:
     trajectory: dict[str, Object] = field(default_factory=dict[str, Object])
     rows: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict[tuple[str, str], Mapping[str, Any]])
 
-    def claim(self, path: str, foreign: object, sha256: str) -> str:
-        """Return the plan that a file makes: by the id it has, if that is one and is not taken by another file."""
+    def claim(self, path: str, foreign: object, sha256: str, *, by_path: bool = False) -> str:
+        """Return the plan that a file makes: by the id it has, if that is one and is not taken by another file.
+
+        One that goes `by_path` has a name that may change.
+        """
         told = str(foreign).strip() if isinstance(foreign, str | int) and not isinstance(foreign, bool) else ""
-        plan_id = derived("plan", NAME, self.workspace_id, told or path)
-        if told and callable_as(told) == told and told not in self.taken:
-            plan_id = told
-        if told and told in self.named:
+        if not told or by_path:
+            plan_id = derived("plan", NAME, self.workspace_id, path)
+        elif told in self.named:
             plan_id = derived("plan", NAME, self.workspace_id, told, path)
+        elif told in self.taken or callable_as(told) != told:
+            plan_id = derived("plan", NAME, self.workspace_id, told)
+        else:
+            plan_id = told
         if told:
             self.named.setdefault(told, plan_id)
             self.hashes.setdefault(told, (sha256, path))
@@ -85,13 +92,14 @@ class Part:
         """Return the fields of an object; of anything else, of an empty one."""
         return Fields(object_of(value), at, self.teller)
 
-    def add(self, table: str, values: Object, at: str = "$", plan_id: str | None = None) -> None:
-        """Add a row, unless another file has said the same."""
+    def add(self, table: str, values: Object, at: str = "$", plan_id: str | None = None, *, version: str = "") -> None:
+        """Add a row, unless another file has said the same. One of a `version` stays when its file goes on."""
         name = next(iter(self.taken.make.columns[table]))
         key, named = str(values[name]), {column: value for column, value in values.items() if column != name}
         plan_id = named.pop("plan_id", plan_id)
         if table not in SHARED:
-            self.taken.add(self.taken.make.row(table, key, at, plan_id=plan_id, **named))
+            row = self.taken.make.row(table, key, at, plan_id=plan_id, **named)
+            self.taken.add(replace(row, path=f"{self.path}#{version}") if version else row)
             return
         earlier = self.project.rows.get((table, key))
         if earlier is None:

@@ -30,7 +30,9 @@ from server.text.editing.yaml import BadYaml, parsed
 ROWS = 1000  # of a database in one batch
 COMPANION = "part of the database beside it, which is read with it"
 NO_ROADMAP = "no roadmap: it has no phases"
+EMPTY = "it is empty"
 OTHER = "a database of another program"
+BORN = "a plan of this database, as an export wrote it"
 DOUBLE = "the same bytes as {}"
 YAML = (".yaml", ".yml")
 TEXTS = ("log", "document", "text")
@@ -44,7 +46,7 @@ class StoreReader:
         self.entries = list(places.entries(place))
         self.taker = Taker(known, NAME, source.workspaces[0].workspace_id)
         self.folder = place.folder
-        self.project = Project(str(self.taker.workspace_id), getattr(known, "taken", frozenset()))
+        self.project = Project(str(self.taker.workspace_id), known.taken, known.born)
 
     def all(self) -> Iterator[ImportBatch]:
         """Yield what the store becomes, file by file, once it is known which plan each is about."""
@@ -88,8 +90,12 @@ class StoreReader:
         batch, taken = how(entry)
         if taken is None:
             return batch
-        if twin := self.project.twins.get(entry.path):
+        if self.project.made.get(entry.path) in self.project.born:
+            taken.mark("skipped", BORN)
+        elif twin := self.project.twins.get(entry.path):
             taken.mark("duplicate", DOUBLE.format(twin), "plans", self.project.made[twin])
+        elif kind in TEXTS and not taken.value.strip():
+            taken.mark("skipped", EMPTY)
         elif kind == "roadmap" and not roadmaps.is_roadmap(taken.value):
             taken.mark("skipped", NO_ROADMAP)
         else:

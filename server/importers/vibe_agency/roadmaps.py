@@ -1,5 +1,6 @@
 """Roadmaps as plans: their JSON of both shapes, the YAML of the task manager, the backlog of debts."""
 
+import re
 from typing import Any
 
 from server.importers.reading import is_object, list_of, object_of
@@ -11,9 +12,11 @@ from server.importers.vibe_agency.places import slug
 from server.importers.vibe_agency.project import Part, inner, settle
 from server.importers.vibe_agency.tasks import Placed
 from server.importers.vocabulary import priority
+from server.models.base import ALPHABET, ID_LENGTH
 from server.models.steps import CLOSED
 
 NAMES = ("roadmap_name", "name", "project_name", "title")
+OURS = re.compile(rf"plan_[{ALPHABET}]{{{ID_LENGTH}}}")
 OTHERS = "Tasks of no phase"
 PACKAGES = "Work packages"
 DEBTS = "Backlog of debts"
@@ -27,6 +30,12 @@ def identity(value: Object) -> str | None:
     """Return the id that a roadmap goes by: its name as the programs make ids of names."""
     told = next((value[name] for name in NAMES if isinstance(value.get(name), str)), "")
     return slug(told) or None
+
+
+def own_plan(value: Object) -> str | None:
+    """Return the plan of this program that a roadmap was written of."""
+    told = value.get("plan_id")
+    return told if isinstance(told, str) and OURS.fullmatch(told) else None
 
 
 class Roadmap:
@@ -63,6 +72,8 @@ class Roadmap:
         """Add a task. What says nothing of its status, is told of by the list of what is done."""
         plain = not is_object(entry)
         one = self.part.fields({"name": as_text(entry)} if plain else entry, where)
+        if tasks.is_born(self.part, one):
+            return
         key = as_text(next((one.keep(name) for name in ("task_id", "id") if one.keep(name) is not None), where))
         again = self.keys[f"task {key}"] = self.keys.get(f"task {key}", -1) + 1
         if again:
@@ -157,7 +168,7 @@ def debts(part: Part, plan_id: str, value: Object) -> None:
     phase_id = road.phase(0, part.fields({}, "$.work_packages"), PACKAGES)
     for where, entry in found.objects("work_packages"):
         road.task(phase_id, entry, where)
-        if is_object(entry):
+        if is_object(entry) and road.steps and road.steps[-1][1] == where:
             _effort(road.steps[-1][0], part.fields(entry.get("effort"), f"{where}.effort"))
     road.finish(DEBTS, slug(part.path))
 

@@ -51,11 +51,14 @@ def _claim(
     project: Project, entry: Entry, identity: Callable[[dict[str, Any]], Any], content: Content, value: Any
 ) -> None:
     told = identity(object_of(value))
+    if own := roadmaps.own_plan(object_of(value)) if identity is roadmaps.identity else None:
+        project.made[entry.path] = own
+        return
     twin = project.hashes.get(str(told)) if told is not None else None
     if twin and twin[0] == content.sha256:
         project.twins[entry.path] = twin[1]
     else:
-        project.claim(entry.path, told, content.sha256)
+        project.claim(entry.path, told, content.sha256, by_path=identity is roadmaps.identity)
 
 
 def _backups(project: Project, listed: list[Entry], parse: Callable[[Entry, Content], Any]) -> None:

@@ -56,6 +56,11 @@ def add(part: Part, plan_id: str, task: Placed, waits: TaskWaits, *, at: str) ->
     return values
 
 
+def is_born(part: Part, found: Fields) -> bool:
+    """Return whether an entry is of a step of this database, as an export wrote it: the step itself counts."""
+    return any(found.keep(name) in part.project.born for name in ("task_id", "id") if isinstance(found.keep(name), str))
+
+
 def _notes(found: Fields) -> str | None:
     """Return the description, and after it what blocks the task."""
     told = [found.text("description"), found.text("blocking_reason")]
