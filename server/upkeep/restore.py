@@ -65,6 +65,12 @@ def chosen(database: Path, named: Path) -> Path:
     raise NotFound(f"There is no file {str(named)!r}.{told}")
 
 
+def require_backup(file: Path) -> None:
+    """Refuse a file that is no database, before anybody is asked for anything."""
+    if not file.stat().st_size or not is_database(file):
+        raise Storage(f"{str(file)!r} is no backup: it is no database of SQLite. Nothing was changed.")
+
+
 @asynccontextmanager
 async def prepared(database: Path, file: Path, *, dry_run: bool) -> AsyncGenerator[tuple[RestorePreview, Path]]:
     """Yield what would change, and a copy of the backup that was looked over and may take the place of the database.

@@ -1,5 +1,6 @@
 """Removes what has outlived its setting, a few rows at a time, while agents work."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,10 +17,14 @@ from server.models.settings import DEFINED
 from server.settings import Settings
 from server.tools.project_files import file_changes
 
+logger = logging.getLogger(__name__)
+
 PAUSE_SECONDS = 0.005  # between two transactions: more than those who wait for the lock pause between looks at it
 WORDS = "search_words"
 TASK = "trim"
 TURN_SECONDS = 86_400
+CLOCK = "clock"  # the turn at which it was seen to have moved
+JUMP_SECONDS, DOUBT_SECONDS = 14 * TURN_SECONDS, 3 * TURN_SECONDS
 
 Told = Callable[[str, int], None]
 
@@ -97,11 +102,29 @@ async def _one(done: TrimOutcome, table: str, work: Awaitable[int], told: Told) 
 async def is_due(db: Reader) -> bool:
     """Return whether nobody has trimmed for a day."""
     last = await outlived.last_turn(db, TASK)
-    return last is None or last <= later(db.now(), -TURN_SECONDS)
+    return last is None or not later(db.now(), -TURN_SECONDS) < last <= db.now()
 
 
 async def trim_in_turn(db: Database, settings: Settings) -> TrimOutcome | None:
-    """Trim, unless another process did so within a day."""
-    if not await outlived.take_turn(db, TASK, later(db.now(), -TURN_SECONDS)):
+    """Trim, unless another process did so within a day, or the clock may not be right."""
+    if await _is_clock_doubted(db) or not await outlived.take_turn(db, TASK, later(db.now(), -TURN_SECONDS)):
         return None
     return await trim(db, settings)
+
+
+async def _is_clock_doubted(db: Database) -> bool:
+    """Return whether the clock moved by weeks since the last turn, or did so lately.
+
+    One that is wrong by years would empty the trash at once. Nobody can tell it from a machine that was off, so nothing
+    goes until it has agreed with itself for some days; by then it was set right, or it is.
+    """
+    now, last = db.now(), await outlived.last_turn(db, TASK)
+    if last and not later(now, -JUMP_SECONDS) < last <= now:
+        await outlived.note_turns(db, TASK, CLOCK)
+        logger.warning("the clock says %s, and the last trim was at %s: nothing is removed for some days", now, last)
+        return True
+    doubted = await outlived.last_turn(db, CLOCK)
+    if doubted is None or doubted <= later(now, -DOUBT_SECONDS):
+        return False
+    await outlived.note_turns(db, TASK)
+    return True

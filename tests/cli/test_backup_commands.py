@@ -106,3 +106,19 @@ def test_misuse_is_told_in_a_line(run: Run, words: tuple[str, ...], code: int, s
     assert ended == code
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all, but long enough to be looked at " * 20])
+def test_a_file_that_is_no_backup_is_told_before_a_person_is_asked_for(
+    settings: Settings, run: Run, tmp_path: Path, content: bytes
+) -> None:
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(settings.database)) as db:
+        db.execute("CREATE TABLE there (a)")
+    (tmp_path / "notes.txt").write_bytes(content)
+
+    code, _, err = run("restore", str(tmp_path / "notes.txt"))
+
+    assert code == 1
+    assert "is no backup" in err
+    assert "person" not in err

@@ -19,6 +19,7 @@ def run(flags: Flags, named: Path, *, dry_run: bool) -> int:
     """Show what restoring a file changes, take a person's word, and do it; return the exit code."""
     chosen = load(flags)
     file = restore.chosen(chosen.database, named.expanduser())
+    restore.require_backup(file)
     if not dry_run and chosen.database.exists():
         person.refuse_agents(f"restore {file.name}")
     anyio.run(_restore, chosen, file, dry_run)

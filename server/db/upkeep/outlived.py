@@ -173,17 +173,29 @@ async def newest_trimmed(db: Reader, workspace_id: str | None) -> int:
 
 
 async def take_turn(db: Database, task: str, before: str) -> bool:
-    """Return whether a task is this process's now: nobody took it since `before`."""
+    """Return whether a task is this process's now: nobody took it since `before`. A turn in the future is a clock's."""
     async with db.transaction() as tx:
         taken = await tx.all(
             """
             INSERT INTO upkeep_turns (task, taken_at) VALUES (:task, :now)
-            ON CONFLICT (task) DO UPDATE SET taken_at = excluded.taken_at WHERE taken_at <= :before
+            ON CONFLICT (task) DO UPDATE SET taken_at = excluded.taken_at WHERE taken_at <= :before OR taken_at > :now
             RETURNING task
             """,
             {"task": task, "now": tx.now(), "before": before},
         )
     return bool(taken)
+
+
+async def note_turns(db: Database, *tasks: str) -> None:
+    """Note that tasks were taken now, whoever took them before."""
+    async with db.transaction() as tx:
+        await tx.many(
+            """
+            INSERT INTO upkeep_turns (task, taken_at) VALUES (:task, :now)
+            ON CONFLICT (task) DO UPDATE SET taken_at = excluded.taken_at
+            """,
+            [{"task": task, "now": tx.now()} for task in tasks],
+        )
 
 
 async def last_turn(db: Reader, task: str) -> str | None:
