@@ -67,7 +67,7 @@ async def stored(folder: Path) -> AsyncGenerator[tuple[search_set.Call, list[Que
     store = Store(Settings(data_root=folder / "data"))
     tools = offered(store.settings)
 
-    async def call(tool: str, action: str, **arguments: Any) -> Any:
+    async def call(tool: str, action: str, /, **arguments: Any) -> Any:
         return json.loads(await run(store, tools, tool, {"action": action, **arguments}))
 
     with patch("server.store.open_database", partial(open_database, clock=days)):

@@ -36,7 +36,7 @@ class Scribe:
         self.place: Json = {"workspace_path": str(project)}
         self.sent = self.read = self.calls = 0
 
-    async def __call__(self, tool: str, action: str, **arguments: Any) -> str:
+    async def __call__(self, tool: str, action: str, /, **arguments: Any) -> str:
         told = {"action": action, **arguments}
         named = "workspace_path" in told or "plan_id" in told or "session_id" in told
         try:
@@ -48,7 +48,7 @@ class Scribe:
         self.calls += 1
         return text
 
-    async def told(self, tool: str, action: str, **arguments: Any) -> Json:
+    async def told(self, tool: str, action: str, /, **arguments: Any) -> Json:
         return json.loads(await self(tool, action, **arguments))
 
 

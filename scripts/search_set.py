@@ -34,7 +34,7 @@ Json = dict[str, Any]
 class Call(Protocol):
     """Runs an action of a tool and returns its parsed result."""
 
-    def __call__(self, tool: str, action: str, **arguments: Any) -> Awaitable[Json]: ...
+    def __call__(self, tool: str, action: str, /, **arguments: Any) -> Awaitable[Json]: ...
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Agent:
         self.store = store
         self.project = project
 
-    async def __call__(self, tool: str, action: str, **arguments: Any) -> Json:
+    async def __call__(self, tool: str, action: str, /, **arguments: Any) -> Json:
         told = {"workspace_path": str(self.project), **arguments, "action": action}
         return json.loads(await calls.run(self.store, TOOLS, tool, told))
 

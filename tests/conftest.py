@@ -56,7 +56,7 @@ class Agent:
         self.client = client
         self.settings = settings
 
-    async def __call__(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def __call__(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         result = await self.client.call_tool(tool, {"action": action, **arguments})
         [block] = result.content
         assert isinstance(block, TextContent)
@@ -66,7 +66,7 @@ class Agent:
             raise ToolError(payload["error"])
         return payload
 
-    async def fails(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def fails(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         """Run a call that must fail and return its error object."""
         with pytest.raises(ToolError) as caught:
             await self(tool, action, **arguments)

@@ -57,7 +57,7 @@ async def build(settings: Settings, folder: Path, size: int) -> GrowingStore:
     """Fill the store of `settings`, which is empty, and say what is in it."""
     store = Store(settings)
 
-    async def ask(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def ask(tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         return json.loads(await calls.run(store, TOOLS, f"memory_{tool}", {"action": action, **arguments}))
 
     try:
@@ -65,6 +65,7 @@ async def build(settings: Settings, folder: Path, size: int) -> GrowingStore:
         facts |= await _plans(ask, facts, size, store)
         facts |= await _people(ask, facts, size)
         facts |= await _runs(ask, facts, settings)
+        facts |= await _ledger(ask, facts, size)
         await _texts(ask, facts, size)
         async with (await store.open()).transaction() as tx:  # else one write in some merges what many have left
             await tx.run("INSERT INTO search_index (search_index) VALUES ('optimize')")
@@ -170,6 +171,28 @@ async def _people(ask: Ask, facts: dict[str, Any], size: int) -> dict[str, Any]:
         "mine": claimed["next"]["step_id"],
         "message_id": letter["message_id"],
     }
+
+
+async def _ledger(ask: Ask, facts: dict[str, Any], size: int) -> dict[str, Any]:
+    """Evidence about the plan: as much of each kind as a tenth of its steps."""
+    on_plan = {"plan_id": facts["plan_id"], "agent": "Ada"}
+    count, last, told = size // 10, "", dict[str, Any]()
+    calls = [{"tool": f"tool {n % 7}", "args": {"n": n}, "duration_ms": n} for n in range(count)]
+    await ask("ledger", "log_calls", calls=calls, **on_plan)
+    points = [
+        {"name": f"series {n % 5}", "value": n, "bucket": f"20{n // 50:02}-W{n % 50 + 1:02}"} for n in range(count)
+    ]
+    await ask("ledger", "record_metrics", points=points, **on_plan)
+    for n in range(count):
+        told = await ask("ledger", "decide", decision=f"Part {n} is a list", rationale="It is short", **on_plan)
+        await ask("ledger", "record_gate", gate_name=f"gate {n % 9}", status="passed", **on_plan)
+        await ask("ledger", "add_artifact", artifact_type="code", name=f"part {n}", **on_plan)
+        await ask("ledger", "set_progress", task_name=f"job {n}", percent=10, **on_plan)
+        await ask("ledger", "cache_set", key=f"key {n}", payload={"n": n}, **on_plan)
+        await ask("ledger", "add_term", term=f"term {n}", kind="concept", **on_plan)
+        last = (await ask("ledger", "start_run", name=f"nightly {n}", **on_plan))["run_id"]
+    await ask("ledger", "set_budget", max=100, **on_plan)
+    return {"decision_id": told["decision_id"], "ledger_run_id": last}
 
 
 async def _runs(ask: Ask, facts: dict[str, Any], settings: Settings) -> dict[str, Any]:

@@ -81,16 +81,16 @@ class Metered:
     store: Store
     meter: Meter
 
-    async def __call__(self, tool: str, action: str, **arguments: Any) -> str:
+    async def __call__(self, tool: str, action: str, /, **arguments: Any) -> str:
         return await calls.run(self.store, TOOLS, tool, {"action": action, **arguments})
 
-    async def cost(self, tool: str, action: str, **arguments: Any) -> Cost:
+    async def cost(self, tool: str, action: str, /, **arguments: Any) -> Cost:
         """Run an action and return what it cost."""
         self.meter.take()
         await self(tool, action, **arguments)
         return self.meter.take()
 
-    async def statements(self, tool: str, action: str, **arguments: Any) -> list[str]:
+    async def statements(self, tool: str, action: str, /, **arguments: Any) -> list[str]:
         """Run an action and return what its transaction ran."""
         await self(tool, action, **arguments)
         return self.meter.statements

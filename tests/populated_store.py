@@ -86,7 +86,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
     await _let_agents_relay(data_root)
     async with connected(data_root) as client:
 
-        async def call(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+        async def call(tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
             failed, found, _ = await answer(client, tool, {"action": action, **arguments})
             assert not failed, found
             return found
@@ -149,6 +149,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
         return {
             **here,
             **await _program(call, here, others, homes),
+            **await _ledger(call, {"plan_id": plan_id, "agent": "tester"}, step["step_id"]),
             "plan_id": plan_id,
             "step_id": step["step_id"],
             "claim_token": step["claim_token"],
@@ -173,6 +174,29 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             "source_plan_ids": others[1:],
             "step_indices": [0, 1],
         }
+
+
+async def _ledger(call: Any, on_plan: dict[str, Any], step_id: str) -> dict[str, Any]:
+    """Leave something of every kind in the ledger of a plan."""
+    ledger, found = "memory_ledger", dict[str, Any]()
+    for n in range(3):
+        told = {"decision": f"Do it so {n}", "rationale": "It is short"}
+        found |= await call(ledger, "decide", **told, **on_plan)
+        found |= await call(ledger, "log_call", tool="pytest", args={"n": n}, duration_ms=1.5, **on_plan)
+        gate = {"gate_name": f"gate {n}", "status": "passed"}
+        found |= await call(ledger, "record_gate", **gate, **on_plan)
+        found |= await call(ledger, "add_artifact", artifact_type="code", name=f"part {n}", **on_plan)
+        found |= await call(ledger, "record_metric", name="coverage", value=n, bucket=f"2030-W0{n + 1}", **on_plan)
+        found |= await call(ledger, "set_progress", task_name=f"job {n}", percent=n, **on_plan)
+        await call(ledger, "set_budget", max=10, unit=("USD", "tokens", "hours")[n], **on_plan)
+        await call(ledger, "spend", amount=9, unit=("USD", "tokens", "hours")[n], **on_plan)
+        await call(ledger, "cache_set", key=f"key {n}", payload={"a": n}, **on_plan)
+        await call(ledger, "add_term", term=f"term {n}", kind="concept", **on_plan)
+        found["ledger_run_id"] = (await call(ledger, "start_run", name=f"nightly {n}", **on_plan))["run_id"]
+    await call(ledger, "log_call", tool="ruff", args={}, step_id=step_id, agent="tester")
+    await call(ledger, "set_agent", type="coder", agent=on_plan["agent"], workspace_id=found["workspace_id"])
+    names = ("decision_id", "call_id", "gate_id", "artifact_id", "point_id", "progress_id", "ledger_run_id")
+    return {name: found[name] for name in names}
 
 
 async def _program(call: Any, here: dict[str, Any], plan_ids: list[str], homes: list[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from server.store import Store
 from server.tools import TOOLS
 
 
-async def call(store: Store, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+async def call(store: Store, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
     return json.loads(await calls.run(store, TOOLS, tool, {"action": action, **arguments}))
 
 

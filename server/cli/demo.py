@@ -189,7 +189,7 @@ class Agent:
         self.client = client
         self.process = process
 
-    async def __call__(self, tool: str, action: str, **arguments: Any) -> Json:
+    async def __call__(self, tool: str, action: str, /, **arguments: Any) -> Json:
         begun = time.perf_counter()
         result = await self.client.call_tool(tool, {"action": action, **arguments})
         took = (time.perf_counter() - begun) * 1000

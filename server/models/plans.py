@@ -6,7 +6,7 @@ from pydantic import Field
 
 from server.models.base import Described, Flag, Json, JsonObject, Model, Row, Strings
 from server.models.steps import NewStep
-from server.models.text import Line, Lines, Text
+from server.models.text import GateNames, Line, Lines, Text
 
 Category = Literal["feature", "bugfix", "refactor", "orchestration", "program", "quick_task", "advisory"]
 Priority = Literal["low", "medium", "high", "critical"]
@@ -71,6 +71,7 @@ class Phase(Row):
     approval_required: bool
     success_criteria: Strings
     required_agents: Strings
+    required_gates: Strings
     version: int
     updated_at: str
 
@@ -90,6 +91,7 @@ class PhaseProgress(Row):
     confirmed_via: str | None = None
     success_criteria: Strings
     required_agents: Strings
+    required_gates: Strings
     version: int
 
 
@@ -101,6 +103,7 @@ class NewPhase(Described):
     approval_required: bool = False
     success_criteria: Lines = Field(default_factory=list[str])
     required_agents: Lines = Field(default_factory=list[str])
+    required_gates: GateNames = Field(default_factory=list[str])
     steps: Annotated[list[NewStep], Field(max_length=STEPS_LIMIT)] = Field(default_factory=list[NewStep])
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field
 
 from server.models.base import Described, JsonObject, Model, Row, Strings
-from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
+from server.models.text import AgentName, AgentNameOrEmpty, GateNames, Id, Index, Line, Task, Text
 
 StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
 StepType = Literal[
@@ -37,6 +37,7 @@ class NewStep(Described):
     requires_validation: bool = False
     requires_confirmation: bool = False
     requires_user_confirmation: bool = False
+    required_gates: GateNames = Field(default_factory=list[str])
 
     @property
     def gated(self) -> bool:
@@ -56,6 +57,7 @@ class StepEdit(Described):
     notes: Text | None = None
     append_notes: Text | None = None
     phase: Line | None = None
+    required_gates: GateNames | None = None
 
 
 class StepUpdate(StepEdit):
@@ -92,6 +94,7 @@ class StepRow(Row):
     extra: JsonObject
     updated_at: str
     version: int
+    required_gates: Strings
     is_awaited: bool = True  # whether anything waits for it or its phase: maybe, if the query does not look
 
     @property
@@ -134,6 +137,7 @@ class Step(Model):
     completed_by: str | None = None
     requires_validation: bool | None = None
     requires_confirmation: bool | None = None
+    required_gates: Strings
     confirmed_by: str | None = None
     confirmed_via: str | None = None
     version: int | None = None

@@ -97,6 +97,8 @@ AgentName = Annotated[Name, AfterValidator(composed)]  # in one form, so that cl
 AgentNameOrEmpty = Annotated[str, Field(max_length=64), AfterValidator(_printable), AfterValidator(composed)]
 OwnName = Annotated[AgentName, AfterValidator(_no_person)]  # which the caller takes for itself or another agent
 Id = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+GateName = Annotated[Name, AfterValidator(composed)]
+GateNames = Annotated[list[GateName], Field(max_length=20)]
 Text = Annotated[str, AfterValidator(whole_text)]
 SomeText = Annotated[str, AfterValidator(_some_text)]
 Task = Annotated[str, Field(max_length=TASK_LENGTH), AfterValidator(_some_text)]

@@ -47,7 +47,7 @@ class Prompt:
     reads: bool = False  # what it asks for changes nothing
 
 
-def shown(tool: str, action: str, **arguments: Any) -> str:
+def shown(tool: str, action: str, /, **arguments: Any) -> str:
     """Return a call as it is made."""
     return f"{tool} {json.dumps({'action': action, **arguments}, ensure_ascii=False)}"
 

@@ -31,7 +31,7 @@ CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 OF_A_WORKSPACE = ("checkpoint", "file_edit")  # whose calls have to name it
 
 
-async def ask(store: Store, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+async def ask(store: Store, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
     """Return what an action answers to a person: all of it, however long."""
     return await answered(store, tool, {"action": action, **arguments})
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     GROUPS: dict[str, tuple[str, ...]]  # what a setting may name instead of single tools
 
 CORE = ("workspace", "plan", "steps", "context", "agent", "session")
-FURTHER = ("program", "library", "filesystem", "terminal")
+FURTHER = ("program", "library", "ledger", "filesystem", "terminal")
 
 
 def __getattr__(name: str) -> Any:

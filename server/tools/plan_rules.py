@@ -87,6 +87,11 @@ async def note_growth(tx: Transaction, plan_id: str, before: int) -> list[str]:
 def refuse_gated(new: list[NewStep]) -> None:
     """Refuse new steps that come in behind their own gate: only `confirm` opens it."""
     for step in new:
+        if step.required_gates and step.status in ("active", "done"):
+            raise Conflict(
+                f"A step with required_gates cannot be added as {step.status} ({step.task[:80]!r}). Add it as pending; "
+                "it is handed out once memory_ledger action='record_gate' said of each gate that it passed."
+            )
         if step.gated:
             raise Gated(
                 f"A step that needs confirmation cannot be added as {step.status} ({step.task[:80]!r}). "

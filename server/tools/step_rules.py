@@ -8,6 +8,7 @@ from server.db.audit import events
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Node
 from server.db.gates import confirmations
+from server.db.ledger import required_gates
 from server.db.plans import phases, plans
 from server.db.steps import claims, step_workers, steps
 from server.db.storage.connection import Reader, Transaction
@@ -147,6 +148,10 @@ async def explain(db: Reader, plan: Plan, found: Sequence[tuple[StepRow, str]]) 
     waits = await dependencies.pending_named(db, [node for nodes in sources for node in nodes])
     gate = await claims.gate(db, plan.plan_id) if any(code == "phase_confirmation" for _, code in found) else None
     named = [[name for node in nodes for name in waits.get(node, [])] for nodes in sources]
+    for number, (step, code) in enumerate(found):
+        if code in ("phase_gates", "gates"):
+            [rows] = await db.batch(required_gates.holding(step.step_id))
+            named[number] = required_gates.names(rows)
     return [_in_words(step, code, gate, _some(names)) for (step, code), names in zip(found, named, strict=True)]
 
 
@@ -171,6 +176,8 @@ def _in_words(step: StepRow, code: str, gate: str | None, waits: str) -> str:
         "plan_dependency": f"its plan waits for {waits}",
         "phase_confirmation": f"the phase {gate!r} before it needs confirmation (memory_plan action='confirm', scope "
         "phase)",
+        "phase_gates": f"its phase {step.phase!r} requires gates that have not passed: {waits}",
+        "gates": f"requires gates that have not passed: {waits}",
         "other_assignee": f"is assigned to {step.assignee}; assignee={step.assignee!r} takes it",
     }
     return about.get(code) or REASONS.get(code, code.replace("_", " "))
@@ -179,6 +186,7 @@ def _in_words(step: StepRow, code: str, gate: str | None, waits: str) -> str:
 REASONS = {
     "confirmation": "needs confirmation (memory_plan action='confirm', scope step)",
     "blocked": "is blocked; set it to pending when it can go on",
+    "budget": "its plan has spent more than its budget (memory_ledger action='budgets')",
     "failed": "failed; set it to pending to try again",
     "other_type": "its type is none of the types asked for",
 }
@@ -266,7 +274,11 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
         await step_workers.record(tx, before, tx.origin.agent)
     awaited = before.is_awaited or len(set(phase_ids)) > 1
     waiting = [dependencies.refreshing(tx, nodes)] if awaited else []
-    rows, *refreshed = await tx.batch(steps.updating(tx, before.step_id, changes), *waiting)
+    ends = changes["status"] == "done" and not before.closed
+    gates = [required_gates.holding(before.step_id)] if ends else []
+    rows, *more = await tx.batch(steps.updating(tx, before.step_id, changes), *gates, *waiting)
+    if ends:
+        _refuse_held(before, required_gates.names(more.pop(0)))
     changed = StepRow.of(rows[0])
     told = [name for name in differing(before, changes) if name not in BOOKKEEPING]
     events.record(
@@ -280,7 +292,17 @@ async def _settle(tx: Transaction, where: Target, changes: dict[str, Any]) -> Ou
             data={"index": changed.order_index, "from": before.status, "to": changed.status, "changed": told},
         ),
     )
-    return Outcome(changed, await dependencies.freed(tx, refreshed[0]) if awaited else [])
+    return Outcome(changed, await dependencies.freed(tx, more[0]) if awaited else [])
+
+
+def _refuse_held(step: StepRow, gates: Sequence[str]) -> None:
+    """Refuse to finish a step before the gates that it or its phase requires have passed."""
+    if gates:
+        raise Conflict(
+            f"{step.step_id} (index {step.order_index}) cannot be done before these gates passed: {', '.join(gates)}. "
+            "memory_ledger action='record_gate' says that one did.",
+            gates=list(gates),
+        )
 
 
 def is_closed(status: str) -> bool:

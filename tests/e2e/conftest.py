@@ -70,7 +70,7 @@ class RawServer:
         await self.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
         return answer["result"]
 
-    async def call(self, tool: str, action: str, **arguments: Any) -> Message:
+    async def call(self, tool: str, action: str, /, **arguments: Any) -> Message:
         """Return what a tool call answered: the result, or the object with the error in it."""
         answer = await self.request("tools/call", {"name": tool, "arguments": {"action": action, **arguments}})
         [block] = answer["result"]["content"]

@@ -55,7 +55,7 @@ class ServerProcess:
         )
         return cls(process)
 
-    async def __call__(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def __call__(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         """Run one tool call and return its parsed result, or raise ToolError."""
         result = await self.request("tools/call", {"name": tool, "arguments": {"action": action, **arguments}})
         payload = json.loads(result["content"][0]["text"])
@@ -74,7 +74,7 @@ class ServerProcess:
             if answer.get("id") == self._id:
                 return answer["result"]
 
-    async def begin(self, tool: str, action: str, **arguments: Any) -> None:
+    async def begin(self, tool: str, action: str, /, **arguments: Any) -> None:
         """Send a call without waiting for its answer."""
         self._id += 1
         params = {"name": tool, "arguments": {"action": action, **arguments}}

@@ -18,7 +18,7 @@ resource: Any = importlib.import_module("resource") if sys.platform == "linux" e
 ROOM = 600_000  # bytes that a file may still grow on the full disk
 
 
-async def refusal(server: RawServer, tool: str, action: str, **arguments: Any) -> Message:
+async def refusal(server: RawServer, tool: str, action: str, /, **arguments: Any) -> Message:
     return (await server.call(tool, action, **arguments))["error"]
 
 

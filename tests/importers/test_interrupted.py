@@ -124,10 +124,10 @@ class Left:
     root: Path
     plan_ids: list[str]
 
-    async def ask(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def ask(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         return await self.taker.ask(tool, {"action": action, **arguments})
 
-    async def refused(self, tool: str, action: str, **arguments: Any) -> str:
+    async def refused(self, tool: str, action: str, /, **arguments: Any) -> str:
         from server.errors import ProjectMemoryError
 
         with pytest.raises(ProjectMemoryError) as caught:

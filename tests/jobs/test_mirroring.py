@@ -57,7 +57,7 @@ def texts(folder: Folder) -> dict[str, bytes]:
 async def story(agent: Agent, root: Path) -> AsyncGenerator[str]:
     """Do a bit of everything that writes, and tell after each call what it was."""
 
-    async def did(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def did(tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         told.append(f"{tool} {action}")
         return await agent(f"memory_{tool}", action, **arguments)
 

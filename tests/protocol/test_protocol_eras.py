@@ -27,14 +27,14 @@ async def connected(settings: Settings, mode: str) -> AsyncGenerator[Client]:
         yield client
 
 
-async def call(client: Client, tool: str, action: str, **arguments: Any) -> tuple[bool, dict[str, Any]]:
+async def call(client: Client, tool: str, action: str, /, **arguments: Any) -> tuple[bool, dict[str, Any]]:
     result = await client.call_tool(tool, {"action": action, **arguments})
     [block] = result.content
     assert isinstance(block, TextContent)
     return bool(result.is_error), json.loads(block.text)
 
 
-async def ok(client: Client, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+async def ok(client: Client, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
     failed, answer = await call(client, tool, action, **arguments)
     assert not failed, answer
     return answer

@@ -11,7 +11,7 @@ from tests.tools.workspace.test_memory_workspace_approvals import answer, phase,
 WS, PLAN, STEPS = "memory_workspace", "memory_plan", "memory_steps"
 
 
-async def drop(agent: Agent, tool: str, action: str, **arguments: Any) -> str:
+async def drop(agent: Agent, tool: str, action: str, /, **arguments: Any) -> str:
     """Delete something and return what brings it back."""
     return (await agent(tool, action, confirm=True, **arguments))["trash_id"]
 

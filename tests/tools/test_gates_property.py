@@ -47,7 +47,7 @@ class World:
         self.plan_id = self.other_id = self.third_id = ""
         self.programs = ["", ""]
 
-    async def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def call(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         given_ = {name: value for name, value in arguments.items() if value is not None}
         return json.loads(await run(self.store, TOOLS, tool, {"action": action, **given_}))
 

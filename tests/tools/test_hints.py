@@ -58,6 +58,8 @@ NEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("memory_filesystem", "exists"): {"path": "README.md"},
     ("memory_terminal", "read_output"): {"run_id": "run_id"},
     ("memory_session", "inbox"): {"agent": "reviewer"},
+    ("memory_ledger", "cache_get"): {"key": "key 0"},
+    ("memory_ledger", "find_by_term"): {"term": "shared"},
 }
 
 
@@ -102,7 +104,25 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
         ends = {"source_plan_id": other, "target_plan_id": others[n - 1]}
         await agent("memory_program", "set_dependency", **on_it, **ends) if n else None
     await agent("memory_context", "store", plan_id=plan_id, type="findings", data={"words": [LONG] * MANY}, **me)
+    await fill_ledger(agent, here, plan_id, others)
     return {**here, **me, "plan_id": plan_id, "step_id": step["next"]["step_id"], "run_id": run["run_id"], **on_it}
+
+
+async def fill_ledger(agent: Agent, here: dict[str, str], plan_id: str, others: list[str]) -> None:
+    on_plan, ledger = {"plan_id": plan_id, "agent": "executor"}, "memory_ledger"
+    for n in range(MANY):
+        why = {"decision": f"{n} {LONG}", "rationale": LONG}
+        await agent(ledger, "decide", **why, **on_plan)
+        await agent(ledger, "log_call", tool=f"tool {n}", args={"words": LONG}, error=LONG, duration_ms=n, **on_plan)
+        await agent(ledger, "start_run", name=f"{n} {LONG}"[:200], **on_plan)
+        await agent(ledger, "record_gate", gate_name=f"gate {n}", status="failed", message=LONG, **on_plan)
+        await agent(ledger, "add_artifact", artifact_type="code", name=f"{n} {LONG}"[:200], **on_plan)
+        await agent(ledger, "record_metric", name=f"{n} {LONG}"[:200], value=n, **on_plan)
+        await agent(ledger, "set_progress", task_name=f"job {n}", percent=n, message=LONG, **on_plan)
+        await agent(ledger, "add_term", plan_id=others[n], term="shared", kind="tag", agent="executor")
+        await agent(ledger, "set_budget", plan_id=others[n], max=1, unit=f"{n} {LONG}"[:200], agent="executor")
+        await agent(ledger, "set_agent", **here, agent=f"agent {n}", capabilities=[LONG])
+    await agent(ledger, "cache_set", **here, key="key 0", payload={"words": [LONG] * MANY})
 
 
 async def test_a_cut_result_names_calls_that_show_the_rest(agent: Agent, workspace_id: str) -> None:

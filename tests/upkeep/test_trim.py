@@ -58,7 +58,7 @@ class ClockedStore(Store):
     def later(self, days: float) -> None:
         self.now += timedelta(days=days)
 
-    async def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def call(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         return json.loads(await calls.run(self, TOOLS, tool, {"action": action, **arguments}))
 
     async def trim(self) -> dict[str, int]:
@@ -334,7 +334,7 @@ async def test_agents_work_while_much_goes_and_a_follower_misses_nothing_of_thei
     await trimmer.close()
 
 
-async def call(store: Store, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+async def call(store: Store, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
     return json.loads(await calls.run(store, TOOLS, tool, {"action": action, **arguments}))
 
 

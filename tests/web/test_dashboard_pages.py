@@ -89,7 +89,7 @@ async def plan_with_gate(served: Served, project: Path) -> dict[str, Any]:
     token = await served.token("Builder")
     async with served.http(token) as http:
 
-        async def call(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+        async def call(tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
             return (await http.post(f"/api/tools/{tool}/{action}", json=arguments)).json()
 
         home = await call("memory_workspace", "register", workspace_path=str(project))
@@ -120,7 +120,7 @@ async def plan_with_gate(served: Served, project: Path) -> dict[str, Any]:
     }
 
 
-async def read(served: Served, token: str, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+async def read(served: Served, token: str, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
     async with served.http(token) as http:
         return (await http.post(f"/api/tools/{tool}/{action}", json=arguments)).json()
 
@@ -298,7 +298,7 @@ async def test_hostile_texts_stay_texts_on_every_page(served: Served, project: P
     token = await served.token("Mallory")
     async with served.http(token) as http:
 
-        async def call(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+        async def call(tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
             answer = await http.post(f"/api/tools/{tool}/{action}", json=arguments)
             assert answer.status_code == 200, answer.text
             return answer.json()

@@ -47,12 +47,13 @@ async def insert(tx: Transaction, plan_id: str, name: str, *, order_index: int, 
 
 async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewPhase]) -> None:
     """Give a plan without phases these, in order."""
+    left_out = {"steps"} if any(phase.required_gates for phase in new) else {"steps", "required_gates"}
     rows = [
         {
             "phase_id": new_id("phase"),
             "plan_id": plan_id,
             "order_index": index,
-            **{name: getattr(phase, name) for name in NewPhase.model_fields if name != "steps"},
+            **{name: getattr(phase, name) for name in NewPhase.model_fields if name not in left_out},
             "created_at": tx.now(),
             "updated_at": tx.now(),
         }

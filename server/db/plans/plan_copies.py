@@ -62,7 +62,7 @@ async def _new_ids(db: Reader, kind: str, source_id: str, suffix: str) -> dict[s
 async def _copy_phases(
     tx: Transaction, plan_id: str, phase_ids: Mapping[str, str], suffix: str, *, first: int = 0
 ) -> None:
-    columns = "name, description, approval_required, success_criteria, required_agents, extra"
+    columns = "name, description, approval_required, success_criteria, required_agents, required_gates, extra"
     await tx.run(
         f"""
         INSERT INTO phases (phase_id, plan_id, order_index, {columns}, created_at, updated_at)
@@ -86,7 +86,7 @@ async def _copy_steps(
 ) -> None:
     columns = (
         "section, task, type, assignee, priority, requires_validation, requires_confirmation, "
-        "requires_user_confirmation, extra"
+        "requires_user_confirmation, required_gates, extra"
     )
     await tx.run(
         f"""

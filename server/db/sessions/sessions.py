@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.db.audit import events
+from server.db.ledger import agents
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import counting
@@ -56,6 +57,7 @@ async def insert(
         },
     )
     assert row is not None  # RETURNING gives the row
+    await agents.began(tx, workspace_id, agent, row["session_id"])
     return Session.of(row)
 
 
@@ -170,6 +172,7 @@ async def complete(tx: Transaction, session_id: str, summary: str, artifacts: Se
         "artifacts": encode(list(artifacts)),
         "completed_at": tx.now(),
     }
+    await agents.ended(tx, session_id)
     return await _update(tx, session_id, changes)
 
 
@@ -186,12 +189,15 @@ async def close_orphans(tx: Transaction, workspace_id: str, silence: int) -> lis
     )
     closed = [Session.of(row) for row in rows]
     for session in closed:
+        await agents.ended(tx, session.session_id)
         events.record(tx, Event("session_orphaned", "session", session.session_id, plan_id=session.plan_id))
     return closed
 
 
 async def revive(tx: Transaction, session_id: str) -> Session:
     """Make a session that exists an active one."""
+    session = await require(tx, session_id)
+    await agents.began(tx, session.workspace_id, session.agent, session_id)
     return await _update(tx, session_id, {"status": "active", "completed_at": None})
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db.audit import events
+from server.db.ledger.budgets import EXHAUSTED
+from server.db.ledger.required_gates import PHASE_HELD, STEP_HELD
 from server.db.steps import step_workers
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import COUNTED, counting
@@ -32,11 +34,12 @@ WAITS = """
 """
 SCOPE = f"""
     WITH scope AS (
-        SELECT l.plan_id, l.status, {GATE} AS gate, {WAITS} AS waits FROM plans l WHERE l.plan_id = :plan_id
+        SELECT l.plan_id, l.status, {GATE} AS gate, {WAITS} AS waits, {EXHAUSTED} AS budget
+        FROM plans l WHERE l.plan_id = :plan_id
     )
 """
 
-# Why a step is not eligible, or NULL. The names in braces stand for what scope says of its plan.
+# Why a step is not eligible, or NULL. The names in braces stand for what scope says of its plan, and for gates.
 _REASON = """
     CASE
     WHEN {l_status} <> 'active' THEN 'plan_' || {l_status}
@@ -44,9 +47,12 @@ _REASON = """
     WHEN s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now THEN 'held'
     WHEN s.waits_for > 0 THEN 'dependency'
     WHEN {l_waits} THEN 'plan_dependency'
+    WHEN {l_budget} THEN 'budget'
     WHEN EXISTS (SELECT 1 FROM dependencies d WHERE d.source_type = 'phase' AND d.source_id = s.phase_id
                  AND d.dep_type = 'blocks' AND d.dep_status = 'pending') THEN 'phase_dependency'
     WHEN p.order_index > {l_gate} THEN 'phase_confirmation'
+    WHEN {phase_held} THEN 'phase_gates'
+    WHEN {step_held} THEN 'gates'
     WHEN s.type = 'critical' AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.step_id = s.step_id)
         THEN 'confirmation'
     WHEN :types <> '[]' AND s.type NOT IN (SELECT value FROM json_each(:types)) THEN 'other_type'
@@ -54,10 +60,11 @@ _REASON = """
         AND lower(s.assignee) NOT IN (SELECT lower(value) FROM json_each(:names)) THEN 'other_assignee'
     END
 """
-_OF_ROW = {f"l_{name}": f"l.{name}" for name in ("status", "waits", "gate")}
-_OF_PLAN = {f"l_{name}": f"(SELECT {name} FROM scope)" for name in ("status", "waits", "gate")}
-REASON = _REASON.format(**_OF_ROW)
-REASON_IN_PLAN = _REASON.format(**_OF_PLAN)
+_HELD = {"phase_held": PHASE_HELD, "step_held": STEP_HELD}
+_OF_ROW = {f"l_{name}": f"l.{name}" for name in ("status", "waits", "gate", "budget")}
+_OF_PLAN = {f"l_{name}": f"(SELECT {name} FROM scope)" for name in ("status", "waits", "gate", "budget")}
+REASON = _REASON.format(**_OF_ROW, **_HELD)
+REASON_IN_PLAN = _REASON.format(**_OF_PLAN, **_HELD)
 
 # The two branches repeat parts of REASON, so that each of them walks an index.
 FREE = "s.status = 'pending' AND s.waits_for = 0"
@@ -137,8 +144,8 @@ READY = f"""
     FROM plans l
         JOIN steps s ON s.plan_id = l.plan_id AND s.status IN ('pending', 'active') AND s.waits_for = 0
         JOIN phases p ON p.phase_id = s.phase_id
-    WHERE l.workspace_id = :workspace_id AND l.status = 'active' AND NOT {WAITS}
-      AND ({_REASON.format(l_status="l.status", l_waits="0", l_gate=GATE)}) IS NULL
+    WHERE l.workspace_id = :workspace_id AND l.status = 'active' AND NOT {WAITS} AND NOT {EXHAUSTED}
+      AND ({_REASON.format(l_status="l.status", l_waits="0", l_gate=GATE, l_budget="0", **_HELD)}) IS NULL
 """
 READY_PAGE = f"""
     SELECT s.*, p.name AS phase, {RANK} AS rank, l.created_at AS plan_created_at {READY}

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Edge
+from server.db.ledger import budgets
 from server.db.plans import phases, plans
 from server.db.search.suggestions import not_found
 from server.db.storage.connection import Reader, Transaction
@@ -14,6 +15,7 @@ from server.db.storage.name_functions import same
 from server.db.storage.rows import stored
 from server.errors import InvalidArguments, NotFound
 from server.models.base import as_dict, encode, new_id
+from server.models.ledger import BudgetRow
 from server.models.plans import Plan
 from server.models.steps import OPEN, USUAL_TYPE, NewStep, Step, StepBrief, StepRow
 
@@ -28,7 +30,7 @@ WHOLE = f"""
     {BRIEF}, nullif(s.section, '') AS section, nullif(s.priority, '') AS priority, s.notes, s.completed_at,
     s.completed_by, s.version,
     nullif(s.requires_validation, 0) AS requires_validation,
-    nullif(s.requires_confirmation, 0) AS requires_confirmation,
+    nullif(s.requires_confirmation, 0) AS requires_confirmation, s.required_gates,
     (
         SELECT json_group_array(d.target_id) FROM dependencies{{suffix}} d
         WHERE d.source_type = 'step' AND d.source_id = s.step_id AND d.target_type = 'step' AND d.dep_type = 'blocks'
@@ -183,9 +185,9 @@ async def insert_many(tx: Transaction, plan_id: str, new: Sequence[NewStep], *, 
         _row(tx, plan_id, phase_ids[name], at + i, step)
         for i, (step, name) in enumerate(zip(new, phase_names, strict=True))
     ]
+    columns = (*COLUMNS, *(("required_gates",) if any(step.required_gates for step in new) else ()))
     await tx.many(
-        f"INSERT INTO steps ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})",
-        rows,
+        f"INSERT INTO steps ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)})", rows
     )
     ids = [row["step_id"] for row in rows]
     waits = await _resolved(tx, plan_id, {step_id: step.depends_on for step_id, step in zip(ids, new, strict=True)})
@@ -205,7 +207,7 @@ def _phases_of(new: Sequence[NewStep], last: str) -> list[str]:
 
 def _row(tx: Transaction, plan_id: str, phase_id: str, index: int, step: NewStep) -> dict[str, Any]:
     closed = step.status == "done"
-    values = {name: getattr(step, name) for name in COLUMNS if name in NewStep.model_fields}
+    values = {name: getattr(step, name) for name in (*COLUMNS, "required_gates") if name in NewStep.model_fields}
     return stored(
         {
             **values,
@@ -389,12 +391,13 @@ class Outlook:
     depends_on: list[str]
     passed_by: list[tuple[str, int]]  # id and index of steps before it that wait for nothing but a confirmation
     remaining: int
+    budgets: list[BudgetRow]  # those to be warned of
 
 
 async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
     """Return what is ahead in a plan, for the one who is given `step` or nothing."""
     params = {"plan_id": plan_id, "step_id": step and step.step_id, "index": step.order_index if step else -1}
-    waits, passed, [(remaining,)] = await db.batch(
+    waits, passed, [(remaining,)], alerting = await db.batch(
         (
             """
             SELECT target_id FROM dependencies
@@ -413,9 +416,11 @@ async def outlook(db: Reader, plan_id: str, step: StepRow | None) -> Outlook:
             params,
         ),
         (plans.OPEN_STEPS, params),
+        (budgets.ALERTING_OF_PLAN, params),
     )
     return Outlook(
         [row["target_id"] for row in waits],
         [(row["step_id"], row["order_index"]) for row in passed],
         remaining,
+        [BudgetRow.of(row) for row in alerting],
     )

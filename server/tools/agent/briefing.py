@@ -19,6 +19,7 @@ from server.models.sessions import LineageEntry
 from server.models.steps import StepRow
 from server.tools import library_matching
 from server.tools.render import affordable, lean, length, reading
+from server.tools.rules import budget_rules
 
 NEXT_STEPS = 5
 MOST_FITTING = 5  # skills and instructions
@@ -132,16 +133,17 @@ async def _of_plan(db: Reader, plan: Plan | None, agent: str, most: int) -> tupl
     told = [_note(note, most) for note in waiting[:MOST_NOTES]]
     standing = [_phase(phase) for phase in sorted(rows, key=lambda phase: (phase.status == "done", phase.index))]
     program = await programs.title(db, plan.program_id) if plan.program_id else None
+    budgets = await budget_rules.of_plan(db, plan.plan_id)
     return (
-        _core(plan, rows, program),
+        _core(plan, rows, program, budgets),
         Section("instructions", told, "memory_plan list_notes", len(waiting)),
         Section("phases", standing, "memory_plan get"),
     )
 
 
-def _core(plan: Plan, rows: Sequence[PhaseProgress], program: str | None) -> Section:
+def _core(plan: Plan, rows: Sequence[PhaseProgress], program: str | None, budgets: Sequence[str]) -> Section:
     current = next((phase.name for phase in rows if phase.status != "done" and phase.steps_total), None)
-    small = {"plan_id": plan.plan_id, "status": plan.status}
+    small = _kept({"plan_id": plan.plan_id, "status": plan.status, "budget": list(budgets)})
     fields = {
         **small,
         "title": plan.title,

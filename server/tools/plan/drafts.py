@@ -109,7 +109,7 @@ def facts(plan: Plan, progress: Sequence[PhaseProgress], current_phase: str | No
 
 def counts_only(progress: Sequence[PhaseProgress]) -> list[PhaseProgress]:
     """Return phases without what only a full answer shows."""
-    bare: dict[str, Any] = {"description": None, "success_criteria": [], "required_agents": []}
+    bare: dict[str, Any] = {"description": None, "success_criteria": [], "required_agents": [], "required_gates": []}
     return [phase.model_copy(update=bare) for phase in progress]
 
 

@@ -1,6 +1,8 @@
 """memory_plan: the phases of a plan, and the confirmation of phases and steps."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from server.db.audit import events, trash
 from server.db.dependencies import dependencies
@@ -11,7 +13,7 @@ from server.errors import Conflict, InvalidArguments
 from server.models.events import Event
 from server.models.plans import NewPhase, Phase, Plan
 from server.models.steps import StepRow, still_open
-from server.models.text import Id, Index, Line, Lines, Text
+from server.models.text import GateNames, Id, Index, Line, Lines, Text
 from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.plans import PhaseName
@@ -19,6 +21,7 @@ from server.tools.plan.tool import TOOL
 from server.tools.plan_rules import edited, live, unblocked
 
 MOST_SHOWN = 20
+Gates = Annotated[GateNames, Field(description="gates to pass first")]
 
 
 def _record(tx: Transaction, kind: str, phase: Phase, plan: Plan, summary: str, **data: Any) -> None:
@@ -48,11 +51,13 @@ async def add_phase(
     approval_required: bool = False,
     success_criteria: Lines | None = None,
     required_agents: Lines | None = None,
+    required_gates: Gates | None = None,
 ) -> dict[str, Any]:
     """Add a phase, at a place among the phases or last.
 
-    approval_required: no step of a later phase is handed out before a human confirmed this one. Steps join it with
-    memory_steps add, or update with phase.
+    approval_required: no step of a later phase is handed out before a human confirmed this one. required_gates: no
+    step of this one is before memory_ledger record_gate said of each that it passed. Steps join it with memory_steps
+    add, or update with phase.
 
     Example: {"action":"add_phase","plan_id":"plan_1rqewqexykb7","name":"Release","approval_required":true}
     """
@@ -62,6 +67,7 @@ async def add_phase(
         approval_required=approval_required,
         success_criteria=success_criteria or [],
         required_agents=required_agents or [],
+        required_gates=required_gates or [],
     )
     async with call.write() as tx:
         plan, workspace_id = await edited(call, tx, plan_id)
@@ -95,6 +101,7 @@ async def update_phase(
     approval_required: bool | None = None,
     success_criteria: Lines | None = None,
     required_agents: Lines | None = None,
+    required_gates: Gates | None = None,
 ) -> dict[str, Any]:
     """Rename or change a phase; it keeps its steps.
 
@@ -108,6 +115,7 @@ async def update_phase(
         "approval_required": approval_required,
         "success_criteria": success_criteria,
         "required_agents": required_agents,
+        "required_gates": required_gates,
     }
     changes = {field: value if value != "" else None for field, value in given.items() if value is not None}
     if not changes:

@@ -58,7 +58,8 @@ async def create(
 ) -> Result:
     """Make a plan, with phases and steps, in one call.
 
-    phases is [{name, description?, approval_required?, success_criteria?, required_agents?, steps?: [step]}]; steps is
+    phases is [{name, description?, approval_required?, success_criteria?, required_agents?,
+    required_gates?, steps?: [step]}]; steps is
     [step], each of which may name its phase. A step is {task, phase?, type?, status?, section?, assignee?, notes?,
     depends_on?, requires_validation?, requires_confirmation?}. depends_on names step ids, or indices across the new
     plan: those of phases first, then those of steps, from 0. A phase with approval_required has to be confirmed by a

@@ -21,6 +21,7 @@ from server.tools import plan_progress, step_rules
 from server.tools.common import STEP, Call
 from server.tools.plan_rules import unblocked
 from server.tools.render import Page
+from server.tools.rules import budget_rules
 from server.tools.step_rules import LEASE_SECONDS, Outcome, Target
 from server.tools.steps.steps import WHOLE
 from server.tools.steps.tool import TOOL
@@ -52,7 +53,7 @@ async def next_(
     The claim ends after lease_seconds (default 900) unless you call heartbeat. You are given steps assigned to nobody
     or to you (your agent name or session); `assignee` adds those of that name, `types` narrows to some types. Without
     a free step, `waiting` says why. `passed_by` names steps before yours that a human has to confirm first.
-    `remaining` counts the open steps of the plan.
+    `remaining` counts the open steps of the plan; `warnings` tells of a budget that nears its end.
 
     Example: {"action":"next","plan_id":"plan_1rqewqexykb7","session_id":"sess_1rqewqexykb8"}
     """
@@ -80,6 +81,7 @@ async def next_(
             "remaining": outlook.remaining,
             "passed_by": _passed_by(outlook),
             "unblocked": await unblocked(tx, finished.unblocked) if finished else None,
+            "warnings": budget_rules.warnings(outlook.budgets) or None,
             "waiting": None if got else await _waiting(tx, plan, wanted),
             **({} if outlook.remaining else await plan_progress.completable(tx, plan_id)),
         }

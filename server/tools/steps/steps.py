@@ -25,7 +25,7 @@ from server.models.steps import (
     still_open,
     view,
 )
-from server.models.text import AgentName, AgentNameOrEmpty, Id, Index, Line, Task, Text
+from server.models.text import AgentName, AgentNameOrEmpty, GateNames, Id, Index, Line, Task, Text
 from server.tools import step_rules
 from server.tools.common import STEP, Call, Detail
 from server.tools.plan_rules import (
@@ -47,6 +47,8 @@ StepSpec = Annotated[NewStep, Field(description="{task, phase?, type?, status?, 
 StepSpecs = Annotated[list[NewStep], Field(min_length=1, max_length=2000, description="[{task, phase?, ...}]")]
 DependsOn = Annotated[list[str | int], Field(max_length=MOST_WAITS, description="step ids or indices")]
 Updates = Annotated[list[StepUpdate], Field(min_length=1, max_length=500, description="[{step_index, status?, ...}]")]
+Gates = Annotated[GateNames, Field(description="gates to pass first")]
+EDITED = ("task", "type", "assignee", "notes", "required_gates")
 MOST_TOLD = 5
 WHOLE = reading("memory_steps get", "step_id")
 Status = Annotated[StepStatus, Field(description="pending|active|done|blocked|failed|cancelled")]
@@ -57,8 +59,9 @@ async def add(call: Call, *, plan_id: Id, steps: StepSpecs) -> Result:
     """Append steps to a plan.
 
     Each is {task, phase?, type?, status?, section?, assignee?, notes?, depends_on?, requires_validation?,
-    requires_confirmation?}. Without a phase it joins the phase of the step before it; a new phase name makes a new
-    phase, and `created_phase` says so. depends_on names step ids, or indices of the plan as it is afterwards.
+    requires_confirmation?, required_gates?}. Without a phase it joins the phase of the step before it; a new phase
+    name makes a new phase, and `created_phase` says so. depends_on names step ids, or indices of the plan as it is
+    afterwards.
 
     Example: {"action":"add","plan_id":"plan_1rqewqexykb7","steps":[{"task":"Write the test","phase":"Tests"}]}
     """
@@ -179,17 +182,27 @@ async def update(
     notes: Text | None = None,
     append_notes: Text | None = None,
     phase: Line | None = None,
+    required_gates: Gates | None = None,
 ) -> dict[str, Any]:
     """Change fields of a step.
 
     Only the given fields change. status=done records when and who; re-opening clears that and its confirmation.
     status=active claims the step for you, under the rules of a claim. `notes` replaces, `append_notes` adds a line;
-    assignee "" clears it. A phase is found in any case; a new name makes a phase, and `created_phase` says so.
+    assignee "" clears it. required_gates names gates that have to pass before it is handed out, claimed or done
+    (memory_ledger record_gate), [] none. A phase is found in any case; a new name makes a phase, and `created_phase`
+    says so.
 
     Example: {"action":"update","step_id":"step_1rqewqexykb7","status":"done","append_notes":"all green"}
     """
     edit = StepEdit(
-        status=status, task=task, type=type, assignee=assignee, notes=notes, append_notes=append_notes, phase=phase
+        status=status,
+        task=task,
+        type=type,
+        assignee=assignee,
+        notes=notes,
+        append_notes=append_notes,
+        phase=phase,
+        required_gates=required_gates,
     )
     if edit == StepEdit():
         raise InvalidArguments(f"Nothing to change: send at least one of {', '.join(StepEdit.model_fields)}.")
@@ -308,9 +321,7 @@ def _refused(problems: list[dict[str, Any]], total: int) -> ProjectMemoryError:
 
 async def _apply(call: Call, tx: Transaction, where: Target, edit: StepEdit) -> Outcome:
     """Make the changes of one edit, the status last and under its rules."""
-    changes: dict[str, Any] = {
-        name: value for name in ("task", "type", "assignee", "notes") if (value := getattr(edit, name)) is not None
-    }
+    changes: dict[str, Any] = {name: value for name in EDITED if (value := getattr(edit, name)) is not None}
     changes |= {name: None for name in ("assignee", "notes") if changes.get(name) == ""}
     if edit.append_notes:
         changes["notes"] = step_rules.appended(changes.get("notes", where.step.notes), edit.append_notes)

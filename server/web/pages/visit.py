@@ -49,7 +49,7 @@ class Visit:
     async def database(self) -> Database:
         return await self.site.state.store.open()
 
-    async def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def call(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         """Run an action in the name of the person before the screen; what needs a human's word has it."""
         return await self.send(tool, action, {name: value for name, value in arguments.items() if value != ""})
 

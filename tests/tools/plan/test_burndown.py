@@ -55,7 +55,7 @@ class Calendar(Store):
         found = await self.call("memory_workspace", "register", workspace_path=str(self.folder / "project"))
         self.home = found["workspace_id"]
 
-    async def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    async def call(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         sent = {"action": action, **({"workspace_id": self.home} if self.home else {}), **arguments}
         return json.loads(await run(self, TOOLS, tool, sent, whole=True))
 

@@ -87,7 +87,7 @@ class Claims(RuleBasedStateMachine):
         self.loop.close()
         shutil.rmtree(self.folder)
 
-    def call(self, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    def call(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         """Run a call; a failed one gives `{"code": ...}`."""
         given = {"action": action, **{name: value for name, value in arguments.items() if value is not None}}
         try:

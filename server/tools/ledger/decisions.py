@@ -1,0 +1,111 @@
+"""memory_ledger: what was decided, and why."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from server.db.audit import events
+from server.db.ledger import entries
+from server.errors import Conflict
+from server.models.base import as_dict
+from server.models.events import Event
+from server.models.ledger import Decision
+from server.models.text import Data, Id, Line, Lines, SomeText
+from server.tools.common import Actor, Call, Detail
+from server.tools.ledger.parameters import Since, between, listed, one, place, wanted
+from server.tools.ledger.tool import TOOL
+from server.tools.render import Page
+
+CURRENT = "t.superseded_by IS NULL"
+
+
+@TOOL.action(takes=("request",))
+async def decide(
+    call: Call,
+    *,
+    decision: SomeText,
+    rationale: SomeText,
+    decision_type: Line | None = None,
+    alternatives: Lines | None = None,
+    context: Data | None = None,
+    supersedes: Annotated[Id, Field(description="decision_id")] | None = None,
+    plan_id: Id | None = None,
+    step_id: Id | None = None,
+) -> dict[str, Any]:
+    """Record what was decided, and why.
+
+    It is found by search, by words of the decision, its rationale and its alternatives. `supersedes` names the decision
+    whose place it takes: that one is hidden from lists and search, stays readable, and both name each other. Without
+    plan_id and step_id it is of the plan of your session, or of that decision, else of the workspace.
+
+    Example: {"action":"decide","decision":"Store dates as text","rationale":"They sort, and every tool reads them"}
+    """
+    async with call.write() as tx:
+        row = await entries.require_live(tx, entries.DECISIONS, supersedes) if supersedes else None
+        old = Decision.of(row) if row else None
+        where = await place(call, tx, plan_id or (old.plan_id if old and not step_id else None), step_id)
+        if old and row:
+            _refuse_superseded(old)
+            if row["workspace_id"] != where.workspace_id:
+                raise Conflict(f"{supersedes} is of the workspace {row['workspace_id']}, not of {where.workspace_id}.")
+        made = Decision.of(
+            await entries.add(
+                tx,
+                entries.DECISIONS,
+                {
+                    **where.ids,
+                    "decision": decision,
+                    "decision_type": decision_type or "decision",
+                    "rationale": rationale,
+                    "alternatives": alternatives or [],
+                    "context": context or {},
+                    "supersedes": supersedes,
+                    "made_at": tx.now(),
+                },
+            )
+        )
+        if old:
+            await entries.change(tx, entries.DECISIONS, old.decision_id, {"superseded_by": made.decision_id})
+        data = {"decision_type": made.decision_type, "supersedes": supersedes}
+        summary = f"Decided: {decision[:200]}"
+        events.record(tx, Event("decision_made", "decision", made.decision_id, None, where.plan_id, summary, data))
+        return {"decision_id": made.decision_id, **where.told, "supersedes": supersedes}
+
+
+def _refuse_superseded(old: Decision) -> None:
+    if old.superseded_by:
+        raise Conflict(
+            f"{old.decision_id} was superseded by {old.superseded_by} already. Supersede that one.",
+            superseded_by=old.superseded_by,
+        )
+
+
+@TOOL.action(read_only=True, takes=("page",))
+async def list_decisions(
+    call: Call,
+    *,
+    decision_id: Id | None = None,
+    decision_type: Line | None = None,
+    agent: Actor | None = None,
+    plan_id: Id | None = None,
+    step_id: Id | None = None,
+    since: Since | None = None,
+    until: Since | None = None,
+    history: bool = False,
+    detail: Detail = "brief",
+) -> Page | Decision:
+    """Decisions that hold, newest first.
+
+    Of a step, a plan (an archived one too) or the workspace; of a type, by an agent, in a span of time. history=true
+    lists superseded ones too. detail=full adds alternatives and context; decision_id gives one whole. memory_context
+    search finds them by words.
+
+    Example: {"action":"list_decisions","plan_id":"plan_1rqewqexykb7"}
+    """
+    if decision_id:
+        return Decision.of(as_dict(await one(call, entries.DECISIONS, decision_id)))
+    found = await wanted(call, plan_id, step_id, decision_type=decision_type, agent=agent)
+    found = between(found, "made_at", since, until)
+    if not history:
+        found.conditions = [*found.conditions, CURRENT]
+    return await listed(call, "decisions", entries.DECISIONS, Decision, found, full=detail == "full")
