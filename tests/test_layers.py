@@ -13,6 +13,7 @@ from pathlib import Path
 
 from server import tools
 from server.db.context import context_items
+from server.db.ledger import entries
 from server.tools.wording import LISTERS, WAYS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -315,7 +316,9 @@ def test_each_kind_that_an_error_is_about_has_a_call_that_helps() -> None:
     listed = [n.args[1] for n in calls if isinstance(n.func, ast.Name) and n.func.id == "not_found"]
     helped = [n.args[0] for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "about"]
 
-    assert {n.value for n in listed if isinstance(n, ast.Constant)} | set(context_items.NEAR) == set(LISTERS)
+    assert {n.value for n in listed if isinstance(n, ast.Constant)} | set(context_items.NEAR) | entries.NAMED == set(
+        LISTERS
+    )
     assert {n.value for n in helped if isinstance(n, ast.Constant)} == set(WAYS)
 
 

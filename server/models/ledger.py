@@ -1,10 +1,10 @@
 """The ledger as rows, and as callers describe entries of it."""
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from server.models.base import Described, Flag, Json, JsonObject, Row, Strings, encode
+from server.models.base import Described, Flag, Json, JsonObject, Row, Strings
 from server.models.buckets import bucket
 from server.models.text import AgentName, Data, Id, Line, Moment, Text
 
@@ -15,13 +15,6 @@ ProgressStatus = Literal["running", "completed", "failed", "cancelled"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Bucket = Annotated[str, Field(max_length=40), AfterValidator(bucket)]
-
-
-def _as_text(value: object) -> object:
-    return encode(cast(object, value)) if isinstance(value, dict | list) else value
-
-
-Outcome = Annotated[str, BeforeValidator(_as_text), AfterValidator(lambda text: text)]
 
 
 class Evidence(Row):
@@ -64,7 +57,7 @@ class NewCall(Described):
 
     tool: Line
     args: Data
-    result: Outcome | None = None
+    result: Text | None = None
     success: bool = True
     error: Text | None = None
     duration_ms: Positive | None = None

@@ -27,6 +27,12 @@ CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "checkpoint": ("memory_session", "list_checkpoints", "checkpoint_id", {}),
     "file_edit": ("memory_steps", "list_edits", "edit_id", {}),
     "run": ("memory_terminal", "read_output", "run_id", {}),
+    "decision": ("memory_ledger", "list_decisions", "decision_id", {}),
+    "call": ("memory_ledger", "list_calls", "call_id", {}),
+    "gate": ("memory_ledger", "list_gates", "gate_id", {}),
+    "artifact": ("memory_ledger", "list_artifacts", "artifact_id", {}),
+    "point": ("memory_ledger", "list_metrics", "point_id", {}),
+    "progress": ("memory_ledger", "list_progress", "progress_id", {}),
 }
 OF_A_WORKSPACE = ("checkpoint", "file_edit")  # whose calls have to name it
 
@@ -51,7 +57,7 @@ async def answered(
 async def whole(store: Store, db: Reader, one: Thing) -> dict[str, Any]:
     """Return a thing as the action shows it that reads it, or as it is stored if there is none."""
     row = await identities.row(db, one)
-    if one.kind not in CALLS:
+    if one.kind not in CALLS or (one.kind == "run" and "server" not in row):  # what no server of ours ran
         return row
     tool, action, name, more = CALLS[one.kind]
     home = {"workspace_id": row["workspace_id"]} if one.kind in OF_A_WORKSPACE else {}

@@ -109,19 +109,20 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
 
 
 async def fill_ledger(agent: Agent, here: dict[str, str], plan_id: str, others: list[str]) -> None:
+    """Leave more of each kind than the smallest budget takes."""
     on_plan, ledger = {"plan_id": plan_id, "agent": "executor"}, "memory_ledger"
-    for n in range(MANY):
-        why = {"decision": f"{n} {LONG}", "rationale": LONG}
-        await agent(ledger, "decide", **why, **on_plan)
-        await agent(ledger, "log_call", tool=f"tool {n}", args={"words": LONG}, error=LONG, duration_ms=n, **on_plan)
-        await agent(ledger, "start_run", name=f"{n} {LONG}"[:200], **on_plan)
+    calls = [{"tool": f"tool {n}", "args": {}, "error": LONG, "duration_ms": n} for n in range(MANY)]
+    await agent(ledger, "log_calls", calls=calls, **on_plan)
+    points = [{"name": f"{n} {LONG}"[:190], "value": n} for n in range(MANY)]
+    await agent(ledger, "record_metrics", points=points, **on_plan)
+    for n in range(3):
+        await agent(ledger, "decide", decision=f"{n} {LONG}", rationale=LONG, **on_plan)
+        await agent(ledger, "start_run", name=f"{n} {LONG}"[:190], **on_plan)
         await agent(ledger, "record_gate", gate_name=f"gate {n}", status="failed", message=LONG, **on_plan)
-        await agent(ledger, "add_artifact", artifact_type="code", name=f"{n} {LONG}"[:200], **on_plan)
-        await agent(ledger, "record_metric", name=f"{n} {LONG}"[:200], value=n, **on_plan)
+        await agent(ledger, "add_artifact", artifact_type="code", name=f"{n} {LONG}"[:190], **on_plan)
         await agent(ledger, "set_progress", task_name=f"job {n}", percent=n, message=LONG, **on_plan)
         await agent(ledger, "add_term", plan_id=others[n], term="shared", kind="tag", agent="executor")
-        await agent(ledger, "set_budget", plan_id=others[n], max=1, unit=f"{n} {LONG}"[:200], agent="executor")
-        await agent(ledger, "set_agent", **here, agent=f"agent {n}", capabilities=[LONG])
+        await agent(ledger, "set_budget", plan_id=others[n], max=1, unit=f"{n} {LONG}"[:190], agent="executor")
     await agent(ledger, "cache_set", **here, key="key 0", payload={"words": [LONG] * MANY})
 
 

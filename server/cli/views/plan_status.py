@@ -7,6 +7,8 @@ from typing import Any
 
 from server.cli.screen import QUIET, Cell, Column, Screen, Styled
 from server.cli.views import standing
+from server.db.ledger import overview
+from server.db.ledger.overview import LedgerOverview
 from server.db.plans import plan_overview, plans, step_counts
 from server.db.plans.plan_overview import Overview
 from server.db.plans.step_counts import DAY, StepScope
@@ -47,6 +49,9 @@ REASONS = {
     "phase_dependency": "what its phase waits for",
     "phase_confirmation": "the approval of a phase",
     "confirmation": "a person's yes",
+    "phase_gates": "gates of its phase",
+    "gates": "gates that have not passed",
+    "budget": "a budget that is spent",
 }
 
 
@@ -59,6 +64,7 @@ class PlanView:
     attention: Attention
     reasons: Mapping[str, str]
     burndown: Burndown
+    ledger: LedgerOverview
     limit: int | None = None
 
     def draw(self, screen: Screen, chosen: Settings) -> None:
@@ -75,6 +81,9 @@ class PlanView:
                 ("workspace", f"{self.workspace.label} ({self.workspace.path or 'no folder'})"),
                 ("priority", "" if plan.priority == "medium" else plan.priority),
                 ("waits for", Styled(", ".join(self.overview.waiting_for))),
+                ("spent", _spent(self.ledger)),
+                ("gates", Styled(_missing(self.ledger))),
+                ("runs", ", ".join(f"{total} {status}" for status, total in self.ledger.runs.items())),
             ]
         )
         standing.draw_needs(screen, chosen, [(self.workspace, self.attention)], self.limit)
@@ -125,6 +134,9 @@ class PlanView:
             "notes": found.parts["notes"],
             "attention": self.attention.totals,
             "forecast": self.burndown.forecast,
+            "budgets": [{**lean(one), "over": one.over} for one in self.ledger.budgets],
+            "held_by_gates": lean(self.ledger.held),
+            "runs": self.ledger.runs,
         }
 
 
@@ -140,7 +152,8 @@ async def look(db: Reader, chosen: Settings, name: str, limit: int | None) -> Pl
     reasons = {step.step_id: reason for step, reason in waiting.first}
     history = await step_counts.history(db, StepScope(plan_id))
     burndown = forecasts.burndown(history, date.fromisoformat(db.now()[:DAY]), weeks=1, seed=plan_id)
-    return PlanView(await workspaces.require(db, home), found, needs, reasons, burndown, limit)
+    ledger = await overview.of_plan(db, plan_id, suffix=plan_overview.suffix_of(found.plan))
+    return PlanView(await workspaces.require(db, home), found, needs, reasons, burndown, ledger, limit)
 
 
 async def plan_named(db: Reader, name: str) -> str:
@@ -157,6 +170,22 @@ async def plan_named(db: Reader, name: str) -> str:
         raise Ambiguous(f"More than one plan is {name[:80]!r}: {told}. Give the id of one.")
     raise NotFound(
         f"No plan has the id or title {name[:80]!r}. `search` finds what there is, `status --all` lists plans."
+    )
+
+
+def _spent(ledger: LedgerOverview) -> Cell:
+    """Return what is spent of each budget; one that is nearly spent stands out."""
+    told = [f"{one.spent:g}{f' of {one.max:g}' if one.max is not None else ''} {one.unit}" for one in ledger.budgets]
+    text = ", ".join(told)
+    return Styled(text) if any(one.alert for one in ledger.budgets) else text
+
+
+def _missing(ledger: LedgerOverview) -> str:
+    """Return which required gates have not passed, and what each holds back."""
+    names = dict.fromkeys(gate for one in ledger.held for gate in one.gates)
+    held = [f"#{one.index}" if one.index is not None else one.phase for one in ledger.held]
+    return (
+        f"{', '.join(names)} not passed (holds back {', '.join(held[:5])}{', ...' if held[5:] else ''})" if held else ""
     )
 
 

@@ -13,7 +13,7 @@ from server.db.storage.connection import Transaction
 from server.errors import InvalidArguments, NotFound
 from server.models.base import as_dict, encode
 from server.models.events import Event
-from server.models.ledger import NewCall, Outcome, Positive, ToolCall
+from server.models.ledger import NewCall, Positive, ToolCall
 from server.models.text import Data, Id, Line, Text
 from server.tools.common import Actor, Call, Detail
 from server.tools.ledger import redaction
@@ -36,7 +36,7 @@ async def log_call(
     *,
     tool: Line,
     args: Data,
-    result: Outcome | None = None,
+    result: Text | None = None,
     success: bool = True,
     error: Text | None = None,
     duration_ms: Positive | None = None,

@@ -89,6 +89,50 @@ OF_WORKSPACE: Mapping[str, Listing] = {
         "Events", "Nothing has happened yet.",
         {"since_id": ()}, {"newest": True},
     ),
+    "decisions": Listing(
+        "memory_ledger", "list_decisions", "decisions",
+        ("decision", "rationale", "decision_type", "decision_id", "agent", "plan_id", "made_at"), "Decisions",
+        "Nothing is decided yet. Agents record with memory_ledger decide what was decided, and why.", {"agent": ()},
+    ),
+    "gates": Listing(
+        "memory_ledger", "list_gates", "gates",
+        ("gate_name", "status", "transition", "severity", "message", "gate_id", "plan_id", "agent", "recorded_at"),
+        "Gates", "No gate was recorded.", {"status": ("passed", "failed", "skipped", "unknown"), "gate_name": ()},
+    ),
+    "runs": Listing(
+        "memory_ledger", "list_runs", "runs",
+        ("name", "kind", "status", "phase", "run_id", "plan_id", "started_at", "finished_at", "error"), "Runs",
+        "Nothing has run.", {"status": ("running", "done", "failed", "lost", "ended"), "kind": ()},
+    ),
+    "calls": Listing(
+        "memory_ledger", "list_calls", "calls",
+        ("tool", "success", "error", "duration_ms", "call_id", "plan_id", "agent", "started_at"), "Tool calls",
+        "No call was logged.", {"tool": (), "agent": ()},
+    ),
+    "artifacts": Listing(
+        "memory_ledger", "list_artifacts", "artifacts",
+        ("name", "artifact_type", "path", "branch", "url", "status", "artifact_id", "plan_id", "updated_at"),
+        "Artifacts", "No artifact is named.", {"artifact_type": ()},
+    ),
+    "metrics": Listing(
+        "memory_ledger", "list_metrics", "points",
+        ("name", "value", "unit", "bucket", "category", "point_id", "plan_id", "agent"), "Metrics",
+        "No figure was recorded.", {"name": (), "since": ()},
+    ),
+    "progress": Listing(
+        "memory_ledger", "list_progress", "progress",
+        ("task_name", "percent", "status", "stale", "message", "progress_id", "plan_id", "agent", "updated_at"),
+        "Long jobs", "No job told how far it is.",
+    ),
+    "budgets": Listing(
+        "memory_ledger", "budgets", "budgets",
+        ("plan_id", "unit", "spent", "max", "left", "hard", "warning", "budget_id"), "Budgets", "No plan has a budget.",
+    ),
+    "agents": Listing(
+        "memory_ledger", "list_agents", "agents",
+        ("agent", "type", "status", "branch", "worktree", "current_step_id", "session_id", "last_activity_at"),
+        "Agents", "No agent has worked here yet.",
+    ),
     "allowlist": Listing(
         "memory_terminal", "get_allowlist", "patterns", ("pattern", "allowed_by", "via", "since"), "Allowed programs",
         "No program runs without being asked about.", makes=(("update_allowlist", "Change the rules"),),

@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 from server.tools import TOOLS
 from server.web import charts
+from server.web.pages import series
 from server.web.pages.visit import MOST, Visit
 
+FEW = 8
 UNSEEN = frozenset(
     {"create", "create_from_template", "find", "get", "help", "import", "list", "list_templates", "search"}
 )
@@ -24,6 +26,7 @@ async def show(visit: Visit) -> Response:
     research = await visit.call("memory_context", "list_research", plan_id=plan_id, limit=MOST)
     history = await visit.call("memory_workspace", "history", plan_id=plan_id, limit=20)
     burndown = await visit.call("memory_plan", "burndown", plan_id=plan_id)
+    ledger = await _ledger(visit, plan_id)
     steps: list[dict[str, Any]] = found.get("steps", [])
     return visit.page(
         "plan.html",
@@ -43,6 +46,7 @@ async def show(visit: Visit) -> Response:
         actions=_actions(),
         step_actions=("update", "claim", "release", "insert", "move", "set_dependencies", "delete"),
         is_archived=found.get("status") == "archived",
+        ledger=ledger,
     )
 
 
@@ -51,6 +55,21 @@ async def research(visit: Visit) -> Response:
     plan_id, filename = visit.path("plan"), visit.path("file")
     found = await visit.call("memory_context", "get_research", plan_id=plan_id, filename=filename)
     return visit.page("research.html", plan_id=plan_id, filename=filename, found=found)
+
+
+async def _ledger(visit: Visit, plan_id: str) -> dict[str, Any]:
+    """Return what the ledger says of a plan: what it costs, which gates hold it, what was decided, run and measured."""
+    gates = await visit.call("memory_ledger", "list_gates", plan_id=plan_id, limit=FEW)
+    metrics = await visit.call("memory_ledger", "list_metrics", plan_id=plan_id, bucket="day", limit=MOST)
+    return {
+        "budgets": (await visit.call("memory_ledger", "budgets", plan_id=plan_id, limit=FEW))["budgets"],
+        "gates": gates["gates"],
+        "held": gates.get("held", []),
+        "runs": (await visit.call("memory_ledger", "list_runs", plan_id=plan_id, limit=FEW))["runs"],
+        "decisions": (await visit.call("memory_ledger", "list_decisions", plan_id=plan_id, limit=FEW))["decisions"],
+        "progress": (await visit.call("memory_ledger", "list_progress", plan_id=plan_id, limit=FEW))["progress"],
+        "series": series.drawn(metrics["metrics"]),
+    }
 
 
 async def _risks(visit: Visit, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
