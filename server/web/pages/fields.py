@@ -25,7 +25,7 @@ def field(param: Param, value: str, *, is_fixed: bool) -> dict[str, Any]:
         "kind": kind,
         "options": said.get("enum", ()),
         "required": param.required,
-        "hint": said.get("description", ""),
+        "hint": "" if _shape(said) else said.get("description", ""),  # those of objects say how they are in JSON
         "typed": _typed_as(said),
         "value": value,
         "rows": min(max(ROWS, value.count("\n") + 2), MOST_ROWS),
