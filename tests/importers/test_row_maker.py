@@ -17,6 +17,14 @@ async def test_a_column_may_be_called_as_a_parameter_is(db: Database) -> None:
     assert (row.key, row.values["key"], row.values["entry_id"]) == ("mem_1", "k", "mem_1")
 
 
+async def test_a_number_of_a_series_stays_a_number_and_a_fact_is_json(db: Database) -> None:
+    make = await maker(db)
+    where = {"parent_type": "workspace", "parent_id": "ws_1"}
+    point = make.row("metric_points", "point_1", **where, name="n", bucket=AT, value=12.5)
+    fact = make.row("memory_entries", "mem_1", scope="workspace", scope_id="ws_1", namespace="n", key="k", value="v")
+    assert (point.values["value"], fact.values["value"]) == (12.5, '"v"')
+
+
 async def test_an_entry_of_a_log_has_no_number_before_it_is_written(db: Database) -> None:
     make = await maker(db)
     row = make.row("event_log", "what tells it apart", type="log", entity_type="workspace", entity_id="ws_1")

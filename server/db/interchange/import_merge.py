@@ -24,6 +24,11 @@ BOOKKEEPING = {"version", "updated_at", "last_seen_at"}
 NUMBERS = ("event_id", "log_id")
 # Rows that are never deleted because a file does not name them any more: too much hangs on them.
 KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
+# What another program says happened is kept, too: its files are written over, drained and turned.
+RECORDS = (
+    "checkpoints", "messages", "lineage", "sessions", "decisions", "tool_calls", "runs", "quality_gates",
+    "metric_points", "field_changes",
+)  # fmt: skip
 # What a human said of a plan that is there already is said here, or it is not: a file may claim anything.
 WORDS = ("confirmations", "approvals")
 PROGRAMS, COUNTING = ("run", "allowlist"), ("open", "approved")
@@ -329,6 +334,9 @@ async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> No
             SELECT table_name, row_key, path, base FROM import_rows
             WHERE coalesce(workspace_id, '') = :unit AND (table_name, row_key) > (:table, :key)
               AND table_name NOT IN ({", ".join(repr(name) for name in KEPT)})
+              AND NOT (
+                table_name IN ({", ".join(repr(name) for name in RECORDS)}) AND base ->> 'source_system' IS NOT NULL
+              )
             ORDER BY table_name, row_key LIMIT {CHUNK}
             """,
             {"unit": unit, "table": last[0], "key": last[1]},

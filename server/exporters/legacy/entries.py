@@ -21,7 +21,7 @@ KEYS = {
     "knowledge": "knowledge_id", "programs": "program_id", "program_risks": "risk_id", "workspaces": "workspace_id",
     "workspace_aliases": "alias", "artifacts": "artifact_id", "budgets": "budget_id", "quality_gates": "gate_id",
     "plan_terms": "term_id", "decisions": "decision_id", "tool_calls": "call_id", "runs": "run_id",
-    "memory_entries": "entry_id", "checkpoints": "checkpoint_id", "messages": "message_id",
+    "memory_entries": "entry_id", "checkpoints": "checkpoint_id", "messages": "message_id", "agents": "agent_id",
 }  # fmt: skip
 PLACE = re.compile(r"\$\.(\w+)\[(\d+)\]|\$\[(\d+)\]")
 
