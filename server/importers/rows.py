@@ -7,6 +7,7 @@ from typing import Any
 from server.db.dependencies.dependencies import Node
 from server.db.storage.table_shapes import StoredColumn
 from server.importers.edges import edge
+from server.importers.reading import is_object, object_of
 from server.importers.values import Object, Teller, derived
 from server.models.base import encode
 from server.models.imports import Finding, ImportedRow
@@ -69,6 +70,18 @@ class RowMaker:
         """Return a dependency: `source` waits for `target`, which is `closed` or not; `plan_id`: the source's plan."""
         key, values = edge(source, target, closed=closed, at=more.pop("at", self.at), **more)
         return ImportedRow("dependencies", key, values, self.path, where, plan_id)
+
+    def item(self, parent: Node, kind: str, data: object, where: str = "$", **named: Any) -> ImportedRow:
+        """Return context: a block that is kept as it is, of a kind that its parent has once."""
+        of: dict[str, Any] = {"parent_type": parent[0], "parent_id": parent[1], "type": kind, **named}
+        told = object_of(data) if is_object(data) else {"value": data}
+        plan_id = parent[1] if parent[0] == "plan" else None
+        return self.row("context_items", self.id("ctx", *parent, kind), where, plan_id=plan_id, data=told, **of)
+
+    def fact(self, namespace: str, key: str, value: object, where: str = "$", **named: Any) -> ImportedRow:
+        """Return a fact of the workspace."""
+        of: dict[str, Any] = {"scope": "workspace", "scope_id": self.workspace_id, "namespace": namespace, "key": key}
+        return self.row("memory_entries", self.id("fact", namespace, key), where, value=value, **of, **named)
 
     def workspace(self, path: str | None, name: str, **named: Any) -> ImportedRow:
         """Return the row of a workspace that is not there yet (`Known.there`)."""

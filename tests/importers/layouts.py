@@ -28,6 +28,7 @@ class Expected:
     secrets: list[str] = field(default_factory=list[str])
     problems: int = 0
     is_placeless: bool = False  # it belongs to no project: a copy of it is the same store
+    stays_put: bool = False  # it belongs to none, and is known by where it lies
     edit: Callable[[], str] | None = None
     broken: Callable[[], None] | None = None
 

@@ -1,6 +1,5 @@
 """Issues on their way into rows: epics are plans and phases, what belongs to none is in one plan of its own."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,15 @@ from server.importers.beads.survey import LOOSE, BeadsSurvey, IssueHeader, Node,
 from server.importers.layout import SourceWorkspace
 from server.importers.reading import Entry, modified, object_of
 from server.importers.rows import RowMaker
+from server.importers.slugs import slug
 from server.importers.taking import Sink, Taker
-from server.importers.values import Fields, Object, derived, text
+from server.importers.values import Fields, Object, text
 from server.importers.vocabulary import plan_status, priority, step_status, step_type
 from server.models.imports import Finding
-from server.models.knowledge import SLUG_LENGTH
 
 LINES = 500  # of issues in one batch
 TITLE = "Beads"
 PHASE = "Issues"
-NO_SLUG = re.compile(r"[^a-z0-9]+")
 NO_MATTER = ("dependency_count", "dependent_count", "comment_count", "_type", "id")  # counts, and what the row says
 SECTIONS = (
     ("description", None), ("design", "Design"), ("acceptance_criteria", "Acceptance criteria"), ("notes", "Notes"),
@@ -163,7 +161,7 @@ class IssueBuilder:
     def _decision(self, header: IssueHeader, issue: Fields) -> None:
         created_at = self._time(issue, "created_at") or self.make.at
         columns: Object = {
-            "slug": self._slug(header.id, issue.keep("title")),
+            "slug": slug(header.id, issue.keep("title"), otherwise="issue"),
             "title": issue.word("title", header.id),
             "content": self._text(issue) or "",
             "tags": issue.strings("labels"),
@@ -176,7 +174,8 @@ class IssueBuilder:
 
     def _memory(self, found: Object, where: str) -> None:
         key, content = str(found["key"]), text(found.get("value") if found.get("value") is not None else "")
-        columns: Object = {"slug": self._slug("memory", key), "title": key, "content": content, "extra": {}}
+        named = slug("memory", key, otherwise="issue")
+        columns: Object = {"slug": named, "title": key, "content": content, "extra": {}}
         self.sink.add(self.make.row("knowledge", self._id("know", "memory", key), where, **columns))
 
     def _comments(self, header: IssueHeader, issue: Fields, at: str) -> None:
@@ -219,13 +218,6 @@ class IssueBuilder:
         """Take a time. One that only shows that there is none stays in extra."""
         value = issue.keep(name)
         return issue.maybe_moment(name) if value is None or known_time(value) else None
-
-    def _slug(self, *parts: object) -> str:
-        told = NO_SLUG.sub("-", "-".join(map(text, parts)).lower()).strip("-")
-        short = told[:SLUG_LENGTH].strip("-")
-        if short == told and told:
-            return told
-        return f"{told[: SLUG_LENGTH - 20].strip('-') or 'issue'}-{derived('x', *parts).replace('_', '-')}"
 
     def _id(self, kind: str, *parts: object) -> str:
         return self.make.id(kind, *parts)

@@ -1,0 +1,47 @@
+"""What becomes of the lines of a graph of server-memory."""
+
+from pathlib import Path
+
+from server import importers
+from tests.importers.conftest import Taker
+from tests.importers.server_memory.generator import entity, relation, write
+
+
+async def knowledge(take: Taker) -> dict[str, str]:
+    rows = await take.db.all("SELECT slug, content FROM knowledge")
+    return {row["slug"]: row["content"] for row in rows}
+
+
+async def test_a_relation_stands_with_both_ends(take: Taker, tmp_path: Path) -> None:
+    write(tmp_path / "memory.jsonl", [entity("Ann", "person"), entity("Bob", "x"), relation("Ann", "Bob", "trusts")])
+    await take(tmp_path)
+    assert await knowledge(take) == {"ann": "## Relations\n\n- trusts Bob", "bob": "## Relations\n\n- Ann trusts this"}
+
+
+async def test_a_torn_last_line_costs_that_line(take: Taker, tmp_path: Path) -> None:
+    file = tmp_path / "graph.jsonl"
+    write(file, [entity("Ann", "person", "reads"), entity("Bob", "person", "writes")])
+    file.write_bytes(file.read_bytes()[:-9])
+    report = await take(file)
+    assert report.exit_code == 3
+    assert list((await knowledge(take)).values()) == ["- reads"]
+    assert [one.json_path for one in report.findings if one.severity == "error"] == ["line 2"]
+
+
+async def test_names_that_read_alike_stay_apart_in_any_order(take: Taker, tmp_path: Path) -> None:
+    values = [entity("a b", "x", "one"), entity("A B", "x", "two"), entity("a-b", "x", "three")]
+    write(tmp_path / "memory.jsonl", values)
+    await take(tmp_path)
+    before = await knowledge(take)
+    write(tmp_path / "memory.jsonl", values[::-1])
+    await take(tmp_path)
+    assert await knowledge(take) == before
+    assert before["a-b"] == "- three"
+    assert len(before) == 3
+
+
+def test_files_of_others_are_not_claimed(tmp_path: Path) -> None:
+    for name, text in (("memory.json", '{"type": "module"}'), ("memory.jsonl", '[1]\n{"a": 1}\n'), ("x.json", "{")):
+        (tmp_path / name).write_text(text)
+        assert importers.layout_of("server-memory").recognise(tmp_path / name) is None
+    assert importers.layout_of("server-memory").recognise(tmp_path) is None
