@@ -81,7 +81,8 @@ class RowMaker:
     def fact(self, namespace: str, key: str, value: object, where: str = "$", **named: Any) -> ImportedRow:
         """Return a fact of the workspace."""
         of: dict[str, Any] = {"scope": "workspace", "scope_id": self.workspace_id, "namespace": namespace, "key": key}
-        return self.row("memory_entries", self.id("fact", namespace, key), where, value=value, **of, **named)
+        key = self.id("fact", namespace, key)
+        return self.row("memory_entries", key, where, value=value, workspace_id=self.workspace_id, **of, **named)
 
     def workspace(self, path: str | None, name: str, **named: Any) -> ImportedRow:
         """Return the row of a workspace that is not there yet (`Known.there`)."""

@@ -1,0 +1,40 @@
+"""What becomes of the memories of mcp-memory-service."""
+
+import json
+from pathlib import Path
+
+from server import importers
+from tests.importers.conftest import Taker
+from tests.importers.mcp_memory_service.generator import export, memory, write
+
+
+async def test_a_memory_is_a_fact_with_its_tags_type_and_times(take: Taker, tmp_path: Path) -> None:
+    told = memory("Use tabs", tags=["style"], metadata={"agent_id": "ann"}, embedding=[1.5])
+    write(tmp_path / "dump.json", export([told], "2026-01-01"))
+    await take(tmp_path / "dump.json")
+    row = await take.db.one("SELECT * FROM memory_entries WHERE namespace = 'memories'")
+    assert row
+    del told["embedding"]
+    assert json.loads(row["value"]) == told
+    assert (row["key"], row["created_by"]) == (told["content_hash"], "ann")
+    assert (row["created_at"], row["updated_at"]) == ("2025-02-19T21:20:00.250Z", "2025-02-19T21:21:00.250Z")
+    workspace = {"workspace_id": row["workspace_id"]}
+    recalled = await take.ask("memory_context", {"action": "recall", **workspace, "namespace": "memories"})
+    assert "Use tabs" in json.dumps(recalled)
+
+
+async def test_exports_of_one_store_go_to_one_workspace_and_of_two_to_two(take: Taker, tmp_path: Path) -> None:
+    for name, machine, content in (("a", "laptop", "One"), ("b", "laptop", "Two"), ("c", "tower", "Three")):
+        write(tmp_path / f"{name}.json", export([memory(content)], "2026-01-01", source_machine=machine))
+        await take(tmp_path / f"{name}.json")
+    rows = await take.db.all(
+        "SELECT count(*) AS n FROM memory_entries WHERE namespace = 'memories' GROUP BY workspace_id"
+    )
+    assert sorted(row["n"] for row in rows) == [1, 2]
+
+
+def test_files_of_others_are_not_exports(tmp_path: Path) -> None:
+    for number, text in enumerate(('{"memories": []}', '{"a": {"export_metadata": {}}}', "{", "[]", "")):
+        (tmp_path / f"export-{number}.json").write_text(text)
+        assert importers.layout_of("mcp-memory-service").recognise(tmp_path / f"export-{number}.json") is None
+    assert importers.layout_of("mcp-memory-service").recognise(tmp_path) is None
