@@ -91,9 +91,10 @@ async def filled(agent: Agent, workspace_id: str) -> dict[str, str]:
         )
         await agent("memory_context", "remember", **here, key=f"key {n}", value=LONG)
         await agent("memory_session", "send_message", **me, to_agent="reviewer", content=f"{n} {LONG}")
-        await agent("memory_session", "reserve_files", **me, paths=[f"src/file_{n}.py"])
-        await agent("memory_session", "checkpoint", **me, name=f"checkpoint {n}", data={"words": LONG})
-        await agent("memory_agent", "init", agent=f"agent {n}", plan_id=plan_id)
+        if n % 3 == 0:  # the log of events has to fit one answer
+            await agent("memory_session", "reserve_files", **me, paths=[f"src/file_{n}.py"])
+            await agent("memory_session", "checkpoint", **me, name=f"checkpoint {n}", data={"words": LONG})
+            await agent("memory_agent", "init", agent=f"agent {n}", plan_id=plan_id)
     await agent("memory_plan", "set_plan_dependencies", plan_id=plan_id, depends_on_plans=others)
     program = await agent("memory_program", "create", **here, title="The program", description=LONG, goals=[LONG])
     on_it = {"program_id": program["program_id"]}
@@ -115,7 +116,7 @@ async def fill_ledger(agent: Agent, here: dict[str, str], plan_id: str, others: 
     await agent(ledger, "log_calls", calls=calls, **on_plan)
     points = [{"name": f"{n} {LONG}"[:190], "value": n} for n in range(MANY)]
     await agent(ledger, "record_metrics", points=points, **on_plan)
-    for n in range(3):
+    for n in range(2):
         await agent(ledger, "decide", decision=f"{n} {LONG}", rationale=LONG, **on_plan)
         await agent(ledger, "start_run", name=f"{n} {LONG}"[:190], **on_plan)
         await agent(ledger, "record_gate", gate_name=f"gate {n}", status="failed", message=LONG, **on_plan)
