@@ -16,7 +16,7 @@ NoteType = Literal["info", "warning", "instruction"]
 PauseReason = Literal["rejected", "timeout", "deferred"]
 ConfirmationScope = Literal["phase", "step"]
 PlanOrder = Literal["updated", "created", "priority", "title"]
-PlanPart = Literal["steps", "sessions", "lineage", "notes", "context", "dependencies"]
+PlanPart = Literal["facts", "steps", "sessions", "lineage", "notes", "context", "dependencies"]
 DependencyType = Literal["blocks", "informs"]
 
 STEPS_LIMIT = 2000

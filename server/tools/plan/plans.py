@@ -33,11 +33,11 @@ Phases = Annotated[list[NewPhase], Field(max_length=200, description=PHASE_SHAPE
 Steps = Annotated[list[NewStep], Field(max_length=STEPS_LIMIT, description="[{task, phase?, ...}]")]
 PlanIds = Annotated[list[Id], Field(max_length=200)]
 PhaseName = Annotated[Line, Field(description="phase name or id")]
-Parts = Annotated[list[PlanPart], Field(max_length=6)]
+Parts = Annotated[list[PlanPart], Field(max_length=7)]
 
 CANDIDATES = 5
 WHOLE = reading("memory_plan get", "plan_id")
-FULL: frozenset[str] = frozenset({"steps", "sessions", "lineage", "notes", "dependencies"})
+FULL: frozenset[str] = frozenset({"facts", "steps", "sessions", "lineage", "notes", "dependencies"})
 
 
 @TOOL.action(takes=("request",))
@@ -128,8 +128,9 @@ async def get(
     """A plan: where it stands and who holds what.
 
     brief: the facts, phases with counts, the plans it waits for, the open steps around the current one, live claims.
-    detail=full: everything but context. include adds parts to brief: steps, sessions, lineage, notes, context (which
-    items there are), dependencies. phase gives that phase alone, whole. Archived plans can be read too.
+    detail=full: everything but context. include adds parts to brief: facts (all of the plan itself and of its phases),
+    steps, sessions, lineage, notes, context (which items there are), dependencies. phase gives that phase alone, whole.
+    Archived plans can be read too.
 
     Example: {"action":"get","plan_id":"plan_1rqewqexykb7","include":["notes"]}
     """
@@ -144,8 +145,8 @@ async def get(
         return next(row for row in found.phases if row.phase_id == one.phase_id)
     parts = {
         **drafts.facts(plan, found.phases, found.current_phase),
-        **(_all_facts(plan) if detail == "full" else {"paused_at_snapshot": plan.paused_at_snapshot}),
-        "phases": found.phases if detail == "full" else drafts.counts_only(found.phases),
+        **(_all_facts(plan) if "facts" in wanted else {"paused_at_snapshot": plan.paused_at_snapshot}),
+        "phases": found.phases if "facts" in wanted else drafts.counts_only(found.phases),
         "waiting_for": found.waiting_for,
         "claims": found.claims,
         "current_steps": found.steps,

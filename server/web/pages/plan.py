@@ -1,17 +1,21 @@
 """One plan: what is to do and why, who has it, what is known, what happened; and everything that can be done to it."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
 
+from server.errors import NotFound
 from server.tools import TOOLS
 from server.web import charts
 from server.web.pages import series
 from server.web.pages.visit import MOST, Visit
+from server.web.rendering import path_of, query
 
 FEW = 8
+AT_ONCE = 100  # steps that a page shows; a plan of more has its phases closed, but for the one that is worked on
+SHOWN = ["facts", "sessions", "lineage", "notes", "context"]
+STEP_ACTIONS = ("update", "claim", "release", "insert", "move", "set_dependencies", "delete")
 UNSEEN = frozenset(
     {"create", "create_from_template", "find", "get", "help", "import", "list", "list_templates", "search"}
 )
@@ -20,23 +24,23 @@ UNSEEN = frozenset(
 async def show(visit: Visit) -> Response:
     """Show a plan whole."""
     plan_id = visit.path("plan")
-    found = await visit.call("memory_plan", "get", plan_id=plan_id, detail="full", include=["context"])
+    found = await visit.call("memory_plan", "get", plan_id=plan_id, include=SHOWN)
+    if part := visit.query("part"):
+        return await _part(visit, found, part)
     waits = await visit.call("memory_plan", "get_plan_dependencies", plan_id=plan_id)
     scripts = await visit.call("memory_plan", "list_build_scripts", plan_id=plan_id, limit=MOST)
     research = await visit.call("memory_context", "list_research", plan_id=plan_id, limit=MOST)
     history = await visit.call("memory_workspace", "history", plan_id=plan_id, limit=20)
     burndown = await visit.call("memory_plan", "burndown", plan_id=plan_id)
     ledger = await _ledger(visit, plan_id)
-    steps: list[dict[str, Any]] = found.get("steps", [])
+    phases = await _phases(visit, found)
     return visit.page(
         "plan.html",
         burndown=burndown,
         burn=charts.burn(burndown, (await visit.database()).now()[:10]),
         plan=found,
-        names={step["step_id"]: step for step in steps},
-        agents={one["session_id"]: one["agent"] for one in found.get("sessions", ())},
-        now=(await visit.database()).now(),
-        phases=_phases(found.get("phases", []), steps),
+        **await _around(visit, found, phases),
+        phases=phases,
         waits=waits,
         titles={one["plan_id"]: one["title"] for one in waits.get("plans", ())},
         risks=await _risks(visit, found),
@@ -44,10 +48,30 @@ async def show(visit: Visit) -> Response:
         research=research["research"],
         history=history["history"],
         actions=_actions(),
-        step_actions=("update", "claim", "release", "insert", "move", "set_dependencies", "delete"),
-        is_archived=found.get("status") == "archived",
         ledger=ledger,
     )
+
+
+async def _part(visit: Visit, plan: dict[str, Any], phase_id: str) -> Response:
+    """Return the steps of one phase, for a page that is open: without what stands around them."""
+    one = next((phase for phase in plan["phases"] if phase["phase_id"] == phase_id), None)
+    if one is None:
+        raise NotFound(f"There is no phase {phase_id[:80]!r} in this plan.")
+    phase = await _opened(visit, plan, one)
+    here = f"{path_of('p', plan['plan_id'])}?{query({'phase': phase_id})}"  # where a form of it leads back to
+    return visit.page("steps.html", here=here, plan=plan, phase=phase, **await _around(visit, plan, [phase]))
+
+
+async def _around(visit: Visit, plan: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the steps of phases are shown with."""
+    shown = [step for phase in phases for step in phase["steps"] or ()]
+    return {
+        "names": {step["step_id"]: step for step in shown},
+        "agents": {one["session_id"]: one["agent"] for one in plan.get("sessions", ())},
+        "now": (await visit.database()).now(),
+        "step_actions": STEP_ACTIONS,
+        "is_archived": plan.get("status") == "archived",
+    }
 
 
 async def research(visit: Visit) -> Response:
@@ -81,11 +105,34 @@ async def _risks(visit: Visit, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(still, key=lambda one: one.get("plan_id") != plan["plan_id"])
 
 
-def _phases(phases: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    held: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for step in steps:
-        held[step["phase"]].append(step)
-    return [{**phase, "steps": held[phase["name"]]} for phase in phases]
+async def _phases(visit: Visit, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the phases with their steps; of a long plan only of those that are worked on or asked for."""
+    rows: list[dict[str, Any]] = plan.get("phases", [])
+    if plan["steps_total"] <= AT_ONCE:
+        found = await visit.call("memory_steps", "list", plan_id=plan["plan_id"], detail="full", limit=MOST)
+        return [{**row, "steps": [step for step in found["steps"] if step["phase"] == row["name"]]} for row in rows]
+    wanted = {visit.query("phase"), plan.get("current_phase"), await _phase_of(visit)}
+    return [
+        await _opened(visit, plan, row) if wanted & {row["phase_id"], row["name"]} else {**row, "steps": None}
+        for row in rows
+    ]
+
+
+async def _phase_of(visit: Visit) -> str:
+    """Return the name of the phase of the step that is asked for."""
+    if not (step_id := visit.query("step")):
+        return ""
+    found = await visit.call("memory_steps", "get", step_id=step_id)
+    return str(found.get("step", found).get("phase", ""))
+
+
+async def _opened(visit: Visit, plan: Mapping[str, Any], phase: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a phase with a page of its steps."""
+    asked = visit.query("cursor") if visit.query("phase") == phase["phase_id"] else ""
+    named = {"plan_id": plan["plan_id"], "phase": phase["phase_id"], "detail": "full", "limit": AT_ONCE}
+    found = await visit.call("memory_steps", "list", **named, cursor=asked)
+    cursor = found.get("next_cursor")
+    return {**phase, "steps": found["steps"], "next_cursor": cursor, "total": found["total"]}
 
 
 def _actions() -> list[tuple[str, str]]:

@@ -60,6 +60,7 @@
   function keep(from, to) {
     if (from.nodeType !== Node.ELEMENT_NODE) return true;
     if (from.matches("input:not([type=hidden]), textarea, select") && (from === document.activeElement || changed(from))) return false;
+    if ("filled" in from.dataset) return false; // which is fetched by itself
     if (from.tagName === "DETAILS") to.open = from.open;
     if (from.classList.contains("at")) to.classList.add("at");
     return true;
@@ -87,6 +88,7 @@
         ignoreActiveValue: true,
         callbacks: { beforeNodeMorphed: keep, beforeNodeRemoved: (node) => !holds(node) },
       });
+      document.querySelectorAll("details[open] > [data-filled]").forEach(fill);
     } finally {
       busy = false;
       const next = missed;
@@ -94,6 +96,22 @@
       if (next) renew(next);
     }
   }
+
+  // What stands in a closed part of a long page is fetched when it is opened, and again when something changed.
+  async function fill(body) {
+    const answer = await fetch(body.parentElement.dataset.part, { credentials: "same-origin" }).catch(() => null);
+    if (!answer?.ok) return;
+    body.dataset.filled = "";
+    const callbacks = { beforeNodeMorphed: keep, beforeNodeRemoved: (node) => !holds(node) };
+    Idiomorph.morph(body, await answer.text(), { morphStyle: "innerHTML", ignoreActiveValue: true, callbacks });
+  }
+  function unfold({ target }) {
+    if (target.open && target.dataset.part) fill($("[data-body]", target));
+  }
+  document.addEventListener("toggle", unfold, true);
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  if (wanted.startsWith("step_") && !document.getElementById(wanted) && $("[data-part]") && !location.search.includes("step="))
+    location.replace(`${location.pathname}?step=${wanted}#${wanted}`);
 
   let timer = 0;
   function soon() {
