@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import httpx2
 
+from server.models.access import TokenRole
 from server.models.approvals import Word
 from server.settings import Settings
 from server.store import open_store
@@ -42,10 +43,10 @@ async def serving(settings: Settings, port: int) -> AsyncGenerator[int]:
         assert await process.wait() == 0
 
 
-async def token_of(settings: Settings) -> str:
+async def token_of(settings: Settings, role: TokenRole = "reader") -> str:
     db = await open_store(settings)
     try:
-        return await add_token(db, "follower", "reader", Word("terminal"))
+        return await add_token(db, "tester", role, Word("terminal"))
     finally:
         await db.close()
 
