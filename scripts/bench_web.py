@@ -125,7 +125,7 @@ def started(words: Sequence[str]) -> tuple[WebPeer, float]:
     process = subprocess.Popen(
         [sys.executable, "-P", *words],
         stdout=subprocess.PIPE,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "scripts")))},
     )
     assert process.stdout
     while not (found := re.search(rb"http://[\w.:]+", process.stdout.readline())):
@@ -242,10 +242,8 @@ def _pages(peer: WebPeer, data: Path, plan_id: str) -> Iterator[Figure]:
         yield _page(peer, f"page {name}", path, PAGE_BAR_MS)
     text = peer.page(f"/p/{plan_id}")[0].decode()
     yield sized(f"page plan of {LONG_PLAN} steps", "bytes", len(text))
-    parts = re.findall(r'data-part="([^"]+)"', text)
-    for name, path in {"inbox": "/?part=inbox", "phase": parts[0] if parts else ""}.items():
-        if path:
-            yield _page(peer, f"fragment {name}", path.replace("&amp;", "&"), FRAGMENT_BAR_MS)
+    [part, *_] = re.findall(r'data-part="([^"]+)"', text)
+    yield _page(peer, f"fragment phase of {LONG_PLAN // 10} steps", part, FRAGMENT_BAR_MS)
 
 
 def _page(peer: WebPeer, name: str, path: str, bar: float) -> Figure:
