@@ -33,6 +33,11 @@ CHANGERS: dict[str, Callable[[ChangedFile], None]] = {
 }  # fmt: skip
 NEW = "docs/roadmap"
 SHOWN = 20
+PLACELESS = {
+    "plan_notes": "notes on plans", "decisions": "decisions", "tool_calls": "calls of tools", "runs": "runs",
+    "memory_entries": "facts", "messages": "messages", "knowledge": "pieces of knowledge", "checkpoints": "checkpoints",
+    "research_documents": "documents",
+}  # fmt: skip
 AS_IT_CAME = "its tables have changed here: a database is given back as it came"
 
 Imported = dict[str, Any]  # a row of import_files
@@ -85,9 +90,17 @@ async def mission(db: Reader, external_id: str | None) -> File:
 
 
 async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None) -> dict[str, int]:
-    """Return how many files cannot be given back."""
-    del plan_id
-    return await given_back.left_out(db, workspace_id, Way(NAME, {}))
+    """Return how many files cannot be given back, and how much of what was made here has no place in any."""
+    found = await given_back.left_out(db, workspace_id, Way(NAME, {}))
+    for each in [workspace_id] if workspace_id else await exports.workspaces(db):
+        if not await exports.imported_by(db, each, NAME):
+            continue
+        known = await known_of(db, each)
+        for table, what in PLACELESS.items():
+            new = [row for row in known.new(table).values() if plan_id in (None, row.get("plan_id"))]
+            if new:
+                found[what] = found.get(what, 0) + len(new)
+    return found
 
 
 async def _files(db: Reader, workspace_id: str, root: str) -> AsyncGenerator[File]:

@@ -53,8 +53,10 @@ class TaskChanges:
     def _entry(self, entry: Entry, key: str, was: Row, now: Row) -> None:
         if was["task"] != now["task"]:
             entry[field_of(entry, "name", "title", "task", "feature")] = now["task"]
-        if was.get("notes") != now.get("notes") and entry.get("description") != now.get("notes"):
-            entry["description"] = now.get("notes")
+        if was.get("notes") != now.get("notes"):
+            reason = entry.get("blocking_reason")
+            notes = now.get("notes")
+            entry["description"] = notes.removesuffix(f"\n{reason}") if notes and reason else notes
         if was["status"] != now["status"]:
             self.status(entry, key, was["status"], now["status"])
         if differs(was, now, "priority"):

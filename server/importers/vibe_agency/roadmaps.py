@@ -155,8 +155,10 @@ def _of_no_phase(road: Roadmap, found: Fields, by_id: Object, placed: set[str]) 
 
 
 def _told(found: Fields) -> str | None:
-    """Return what a roadmap says of itself."""
-    told = [found.text(name) for name in ("description", "strategy", "context") if isinstance(found.keep(name), str)]
+    """Return what a roadmap says of itself: its description, or else its strategy and its context."""
+    if isinstance(found.keep("description"), str):
+        return found.text("description")
+    told = [found.text(name) for name in ("strategy", "context") if isinstance(found.keep(name), str)]
     return "\n\n".join(text for text in told if text) or None
 
 

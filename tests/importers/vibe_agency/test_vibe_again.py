@@ -105,6 +105,50 @@ async def test_what_was_given_back_comes_in_as_what_it_is(brought: Brought) -> N
     assert brought.rows("SELECT status FROM steps WHERE external_id = 'B001'") == [("done",)]
 
 
+async def test_a_description_that_was_changed_here_goes_there_and_comes_back(brought: Brought) -> None:
+    plan_id = brought.plan_of(CLEANUP)
+    await brought.ask("memory_plan", "update", plan_id=plan_id, description="Told anew")
+    (brought.root / CLEANUP).write_bytes((await brought.given_back())[CLEANUP])
+
+    report = await brought.come()
+
+    assert [line for line in report.findings if line.severity == "error"] == []
+    assert brought.rows("SELECT description FROM plans WHERE plan_id = ?", plan_id) == [("Told anew",)]
+
+
+async def test_a_new_plan_that_was_given_back_is_no_second_plan(brought: Brought) -> None:
+    [(workspace_id,)] = brought.rows("SELECT workspace_id FROM workspaces")
+    steps = [{"task": "one"}, {"task": "two", "depends_on": [0]}]
+    await brought.ask("memory_plan", "create", workspace_id=workspace_id, title="Born here", steps=steps)
+    before = brought.rows("SELECT count(*) FROM plans")
+    for path, content in (await brought.given_back()).items():
+        (brought.root / path).write_bytes(content)
+
+    report = await brought.come()
+
+    assert (report.problems, report.files["skipped"]) == (0, 1)
+    assert brought.rows("SELECT count(*) FROM plans") == before
+
+
+async def test_a_concept_that_is_known_here_already_is_one(brought: Brought, take: Taker) -> None:
+    plan_id = brought.plan_of(MANIFEST)
+    with closing(sqlite3.connect(take.db.path)) as db, db:
+        db.execute(
+            "INSERT INTO plan_terms (term_id, workspace_id, plan_id, kind, term, created_at)"
+            " SELECT 'term_000000000001', workspace_id, plan_id, 'concept', 'locks', created_at FROM plans"
+            " WHERE plan_id = ?",
+            (plan_id,),
+        )
+    value = vibe_store.memory()
+    value["domain"]["concepts"].append("locks")
+    (brought.root / vibe_store.MEMORY).write_bytes(dump(value))
+
+    report = await brought.come()
+
+    assert report.problems == 0
+    assert brought.rows("SELECT count(*) FROM plan_terms WHERE term = 'locks'") == [(1,)]
+
+
 @pytest.mark.parametrize("part", [".vibe", ".vibe/state"])
 async def test_a_part_of_a_project_comes_in_as_the_same_plans(take: Taker, brought: Brought, part: str) -> None:
     before = still(take)["plans"]

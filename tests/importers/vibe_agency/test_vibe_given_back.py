@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from server.exporters import vibe_agency
 from server.importers.report import ImportReport
 from tests import vibe_store
 from tests.importers.conftest import Taker
@@ -138,6 +139,23 @@ async def test_a_removed_step_leaves_its_file(brought: Brought) -> None:
 
     assert [task["task_id"] for task in parsed(files[CLEANUP])["phases"][1]["tasks"]] == ["B001"]
     assert list(of_yaml(files[ROADMAP])["tasks"]) == ["T-1", "T-2", "T-3", "T-4"]
+
+
+async def test_notes_of_a_blocked_task_do_not_swallow_why_it_is_blocked(brought: Brought) -> None:
+    step = brought.step_of(ROADMAP, "T-4")
+    assert brought.rows("SELECT notes FROM steps WHERE step_id = ?", step) == [("waits for T-3",)]
+    await brought.ask("memory_steps", "update", step_id=step, notes="Told anew\nwaits for T-3")
+
+    task = of_yaml((await brought.given_back())[ROADMAP])["tasks"]["T-4"]
+
+    assert (task["description"], task["blocking_reason"]) == ("Told anew", "waits for T-3")
+
+
+async def test_what_has_no_place_in_their_files_is_counted(brought: Brought) -> None:
+    await brought.ask("memory_plan", "add_note", plan_id=brought.plan_of(MANIFEST), note="Only here")
+
+    assert await vibe_agency.left_out(brought.take.db, None, None) == {"notes on plans": 1}
+    assert await vibe_agency.left_out(brought.take.db, None, brought.plan_of(CLEANUP)) == {}
 
 
 async def test_a_plan_that_changed_changes_its_manifest_and_nothing_else_of_it(brought: Brought) -> None:
