@@ -74,6 +74,7 @@ class Known:
     with_secrets: bool = False
     taken: frozenset[str] = frozenset()
     born: frozenset[str] = frozenset()
+    renamed: str = ""  # what follows the names of workspaces that stand beside those of the same id
 
 
 def project(layout: str, folder: Path, detail: Any) -> RecognisedSource:

@@ -27,6 +27,7 @@ class RowMaker:
     workspace_id: str
     path: str
     at: str
+    renamed: str = ""
 
     def id(self, kind: str, *parts: object) -> str:
         """Return the id that these parts of this system always give in this workspace."""
@@ -86,7 +87,7 @@ class RowMaker:
 
     def workspace(self, path: str | None, name: str, **named: Any) -> ImportedRow:
         """Return the row of a workspace that is not there yet (`Known.there`)."""
-        return self.row("workspaces", self.workspace_id, path=path, name=name, **named)
+        return self.row("workspaces", self.workspace_id, path=path, name=f"{name}{self.renamed}", **named)
 
     def _standing(self, column: StoredColumn, at: str) -> Any:
         if column.name == "workspace_id" and column.is_needed:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 
@@ -21,10 +21,11 @@ from server.db.storage.table_shapes import defaults_of_tables
 from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import Recognised, names, recognise_all, verify
-from server.importers.layout import Ask, Known, Layout, RecognisedSource, SourceFile
+from server.importers.layout import Ask, Known, Layout, RecognisedSource, SourceFile, SourceWorkspace
 from server.importers.merged import MergedWorkspaces
 from server.importers.reading import fingerprint
 from server.importers.report import ImportReport, WorkspaceOutcome, together
+from server.importers.values import derived
 from server.importers.verify import Job, Progress
 from server.models.imports import Finding, ImportBatch, of
 
@@ -39,16 +40,21 @@ KNOWN_LAYOUTS = (
 DRAFTS = 8  # read in one go of the worker thread
 
 
+OnConflict = Literal["merge", "overwrite", "rename"]
+
+
 @dataclass(frozen=True)
 class Options:
     """How to import. `workspace_path` stands for the path that the store has for its only workspace. `layout` is the
-    only one to look for. `with_secrets` keeps what is blanked out else.
+    only one to look for. `with_secrets` keeps what is blanked out else. `on_conflict` says what counts where both sides
+    changed: what is here (merge), the source (overwrite), or both, beside each other (rename).
     """
 
     dry_run: bool = False
     workspace_path: str | None = None
     layout: str | None = None
     with_secrets: bool = False
+    on_conflict: OnConflict = "merge"
 
 
 async def silent(what: str, done: int, total: int) -> None:
@@ -98,7 +104,9 @@ async def _import_one(
     begun = time.perf_counter()
     report = ImportReport(str(path), recognised[0].NAME, dry_run=options.dry_run)
     job, earlier, listed = await _found(db, options, recognised, report, made, ask=ask, progress=progress)
-    same = all(key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items())
+    same = not job.overwrites and all(
+        key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items()
+    )
     if same and listed and not await import_runs.is_open(db, [*job.known.targets.values(), STORE]):
         _tell_unchanged(report, listed, earlier)
     else:
@@ -153,7 +161,11 @@ async def _found(
     earlier = await imports.known_files(db, {*known.targets.values(), None})
     merged = MergedWorkspaces.of(known, earlier.keys())
     listed = await anyio.to_thread.run_sync(_listed, layout, source, merged.former(known), merged)
-    return Job(db, layout, source, known, merged, report, ask, progress), earlier, listed
+    return (
+        Job(db, layout, source, known, merged, report, ask, progress, options.on_conflict == "overwrite"),
+        earlier,
+        listed,
+    )
 
 
 async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Known:
@@ -175,6 +187,8 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
         if target in targets.values() and found.workspace_id not in formers:  # by an import two never become one
             target = found.workspace_id
             paths[target] = f"unknown:{target}"
+        if options.on_conflict == "rename" and await workspaces.find(db, target):
+            target = _another(found, target, db.now())
         targets[found.workspace_id] = target
         there = await workspaces.find(db, target)
         if given and there is None:
@@ -186,7 +200,18 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
     columns = await defaults_of_tables(db)
     taken = await imports.plans_elsewhere(db, targets.values())
     born = await imports.born_here(db, targets.values())
-    return Known(targets, paths, times, db.now(), formers, there, columns, options.with_secrets, taken, born)
+    renamed = f" {db.now()[:19]}" if options.on_conflict == "rename" else ""
+    return Known(targets, paths, times, db.now(), formers, there, columns, options.with_secrets, taken, born, renamed)
+
+
+def _another(found: SourceWorkspace, there: str, now: str) -> str:
+    """Return the id of a workspace that stands beside the one that is there."""
+    if found.path is not None:
+        raise InvalidArguments(
+            f"--on-conflict rename is for what belongs to no project; {found.path!r} is one, and has the workspace "
+            f"{there}. Use merge or overwrite."
+        )
+    return derived("ws", found.workspace_id, now)
 
 
 async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]:
@@ -271,7 +296,7 @@ async def _make_real(job: Job, stage: Stage, unit: str) -> WorkspaceOutcome:
     for attempt in range(ATTEMPTS):
         if not job.report.dry_run:
             await import_runs.wait_for_others(job.db, unit)
-        decided = await import_merge.decide(job.db, stage, unit)
+        decided = await import_merge.decide(job.db, stage, unit, overwrites=job.overwrites)
         imports.left_out(stage, unit)
         imports.come_back(stage, unit)
         try:

@@ -101,7 +101,7 @@ class Taker:
         return self.workspace_id is not None and self.workspace_id not in self.known.there
 
     def maker(self, path: str, at: str) -> RowMaker:
-        return RowMaker(self.known.columns, self.system, self.workspace_id or "", path, at)
+        return RowMaker(self.known.columns, self.system, self.workspace_id or "", path, at, self.known.renamed)
 
     def json(self, entry: Entry) -> tuple[ImportBatch, Taken | None]:
         """Open a JSON file. Without `Taken` it could not be used, which the batch tells."""

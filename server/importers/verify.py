@@ -25,6 +25,7 @@ class Job:
     report: ImportReport
     ask: Ask | None
     progress: Progress
+    overwrites: bool = False  # what the source says counts, whatever was changed here since
 
 
 async def imported(job: Job, stage: Stage) -> None:

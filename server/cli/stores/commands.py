@@ -26,6 +26,9 @@ def import_store(
     with_secrets: Annotated[
         bool, typer.Option("--with-secrets", help="keep tokens and passwords that are blanked out else")
     ] = False,
+    on_conflict: Annotated[
+        str, typer.Option(help="what counts if both sides changed: merge (ours), overwrite (theirs), rename (both)")
+    ] = "merge",
     report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,7 +36,7 @@ def import_store(
     from server.cli.stores import import_
     from server.importers.run import Options
 
-    options = Options(dry_run, workspace_path, layout, with_secrets)
+    options = Options(dry_run, workspace_path, layout, with_secrets, import_.conflict(on_conflict))
     raise typer.Exit(import_.run(path, options, report, as_json, context.obj))
 
 

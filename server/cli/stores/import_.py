@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import anyio
 from rich.console import Console
@@ -18,7 +18,7 @@ from server.db.storage.connection import Database
 from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError
 from server.importers.layout import Ask
 from server.importers.report import ImportReport, text
-from server.importers.run import Options, import_path, nothing_at, silent
+from server.importers.run import OnConflict, Options, import_path, nothing_at, silent
 from server.models.imports import Finding
 from server.settings import Flags, Settings
 from server.store import Store
@@ -83,6 +83,13 @@ def _refuse_unwritable(report_to: Path | None) -> None:
 
 def _no_report(report_to: Path | None, error: OSError) -> InvalidArguments:
     return InvalidArguments(f"--report {str(report_to)!r} cannot be written: {error.strerror}.")
+
+
+def conflict(told: str) -> OnConflict:
+    """Return what --on-conflict says, or refuse it."""
+    if told not in get_args(OnConflict):
+        raise InvalidArguments(f"--on-conflict {told!r} is none of {', '.join(get_args(OnConflict))}.")
+    return cast(OnConflict, told)
 
 
 def _refuse_relative(path: str | None) -> None:

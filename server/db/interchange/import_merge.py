@@ -54,11 +54,11 @@ class Base:
     path: str
 
 
-async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
+async def decide(db: Reader, stage: Stage, unit: str, *, overwrites: bool = False) -> Decided:
     """Set the `action` of every staged row of a workspace, and the `changes` of those to update.
 
     insert, update, same; rebase: the source changed, what the database holds stays; foreign: the id is taken by
-    something that no import of this workspace wrote.
+    something that no import of this workspace wrote. What the database changed since stays, unless it `overwrites`.
     """
     decided = Decided(generation=await import_runs.generation(db))
     await _place_plans(db, stage, unit)
@@ -69,7 +69,7 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Decided:
         if table in LOGS:
             await _decide_log(db, stage, unit, table)
             continue
-        one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+        one = _Table(db, stage, unit, table, await shape_of(db, table), decided, overwrites)
         for rows in stage.pages(unit, table, CHUNK):
             await one.decide(rows, await one.bases(rows) if imported_before else {})
     _drop_families(stage, unit)
@@ -160,6 +160,7 @@ class _Table:
     name: str
     shape: Shape
     decided: Decided
+    overwrites: bool
 
     def tell(self, row: Record, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
         where = f"{row['json_path']}"
@@ -190,7 +191,7 @@ class _Table:
         return found
 
     async def decide(self, rows: Sequence[Record], bases: Mapping[str, Base]) -> None:
-        moved = [row for row in rows if row["row_key"] not in bases or bases[row["row_key"]].text != row["base"]]
+        moved = [row for row in rows if self.overwrites or _has_moved(row, bases)]
         live = await self.live(row["row_key"] for row in moved)
         taken = await self.taken([row for row in moved if row["row_key"] not in live])
         there = await self.plans_there(rows) if self.name in WORDS else set[str]()
@@ -201,7 +202,7 @@ class _Table:
             if base and (base.workspace_id or "") != self.unit:
                 action = "foreign"
                 self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
-            elif base is None or base.text != row["base"]:
+            elif self.overwrites or _has_moved(row, bases):
                 action, changed = self._one(row, base, live.get(row["row_key"]), taken.get(row["row_key"]))
             if action in ("insert", "update") and self.name in WORDS and (claim := _claim(row, there)):
                 action, changed = ("foreign" if action == "insert" else "rebase"), None
@@ -213,7 +214,7 @@ class _Table:
     def _one(
         self, row: Record, base: Base | None, live: tuple[str, Columns] | None, taken: str | None
     ) -> tuple[str, Columns | None]:
-        if live is None and base is not None:
+        if live is None and base is not None and not self.overwrites:
             self.tell(row, "info", "deleted in the database since; it stays deleted", row["row_key"])
             return "rebase", None
         if taken:
@@ -255,9 +256,9 @@ class _Table:
         """Return what the source changed since, less what was edited in the database since."""
         changed: Columns = {}
         for name, value in new.items():
-            if value == base.get(name) or live.get(name) == value:
+            if live.get(name) == value or (value == base.get(name) and not self.overwrites):
                 continue
-            if live.get(name) == base.get(name) or name in BOOKKEEPING:
+            if live.get(name) == base.get(name) or name in BOOKKEEPING or self.overwrites:
                 changed[name] = value
             else:
                 self.tell(
@@ -297,6 +298,12 @@ class _Table:
             for row in await self.db.all(sql, {"wanted": encode(listed)}) if listed else ():
                 found[row["key"]] = row["other"]
         return found
+
+
+def _has_moved(row: Record, bases: Mapping[str, Base]) -> bool:
+    """Return whether the source says something else of a row than at the last import."""
+    base = bases.get(row["row_key"])
+    return base is None or base.text != row["base"]
 
 
 def _claim(row: Record, there: Collection[str]) -> tuple[Severity, str] | None:
@@ -345,7 +352,7 @@ async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> No
             return
         last = (found[-1]["table_name"], found[-1]["row_key"])
         for table in dict.fromkeys(row["table_name"] for row in found):
-            one = _Table(db, stage, unit, table, await shape_of(db, table), decided)
+            one = _Table(db, stage, unit, table, await shape_of(db, table), decided, overwrites=False)
             await _vanished_from(one, [row for row in found if row["table_name"] == table])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from server.errors import InvalidArguments
 from tests import burndown_stores as stores
 from tests.importers.conftest import Taker
 
@@ -203,3 +204,51 @@ async def test_a_thousand_issues_come_in_with_their_changes(take: Taker, tmp_pat
     assert report.differences == []
     assert (await counted(take))["steps"] == wanted(made)["steps"]
     assert (await counted(take))["field_changes"] == wanted(made)["field_changes"]
+
+
+async def renamed_here(take: Taker, made: stores.Store) -> str:
+    """Change a step and delete another one, and return the issue that was changed."""
+    rows = await take.db.all("SELECT step_id, external_id FROM steps ORDER BY plan_id, order_index LIMIT 2")
+    await take.ask("memory_steps", {"action": "update", "step_id": rows[0]["step_id"], "task": "Ours", "agent": "me"})
+    await take.ask("memory_steps", {"action": "delete", "step_id": rows[1]["step_id"], "agent": "me", "confirm": True})
+    assert (await counted(take))["steps"] == wanted(made)["steps"] - 1
+    return rows[0]["external_id"]
+
+
+async def test_what_was_changed_here_stays_unless_the_source_overwrites_it(take: Taker, tmp_path: Path) -> None:
+    made = stores.store(9)
+    await take(stores.put(tmp_path / "app", made))
+    key = await renamed_here(take, made)
+    ours = "SELECT count(*) FROM steps WHERE task = 'Ours'"
+    await take(tmp_path / "app")
+    assert await take.db.value(ours) == 1
+    dry = await take(tmp_path / "app", on_conflict="overwrite", dry_run=True)
+    assert await take.db.value(ours) == 1
+    report = await take(tmp_path / "app", on_conflict="overwrite")
+
+    assert (report.differences, dry.rows) == ([], report.rows)
+    assert await take.db.value(ours) == 0
+    assert (await counted(take))["steps"] == wanted(made)["steps"]
+    tasks = await column(take, f"SELECT task FROM steps WHERE external_id = '{key}'")
+    assert all(str(task).startswith("Tu etwas") for task in tasks)
+
+
+async def test_renamed_it_stands_beside_what_is_there(take: Taker, tmp_path: Path) -> None:
+    made = stores.store(9)
+    await take(stores.put(tmp_path / "app", made))
+    await renamed_here(take, made)
+    report = await take(tmp_path / "app", on_conflict="rename")
+    found = await counted(take)
+    names = sorted(map(str, await column(take, "SELECT name FROM workspaces")))
+
+    assert report.differences == []
+    assert (found["workspaces"], found["plans"]) == (2 * len(made.profiles), 2 * len(made.queries))
+    assert found["steps"] == 2 * wanted(made)["steps"] - 1
+    assert len(set(names)) == len(names)
+    assert await take.db.value("SELECT count(*) FROM steps WHERE task = 'Ours'") == 1
+
+
+async def test_a_project_cannot_stand_beside_itself(take: Taker, root: Path) -> None:
+    await take(root)
+    with pytest.raises(InvalidArguments, match="no project"):
+        await take(root, on_conflict="rename")
