@@ -1,12 +1,16 @@
 """Write what is made from the registry, and the answers of the SDK; `--check` only tells what is stale."""
 
+import asyncio
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import protocol_answers
 
 from server import catalog, catalog_pages
 from server.cli.setup import manual
+from server.db.storage import migrations
+from server.db.storage.opening import open_database
 from server.settings import ASSETS
 from server.tools import TOOLS
 
@@ -14,6 +18,7 @@ from server.tools import TOOLS
 def main() -> int:
     checking = "--check" in sys.argv[1:]
     changed = _tools(checking=checking)
+    changed += _text(ASSETS / migrations.WHOLE, asyncio.run(_schema()), checking=checking)
     changed += _text(protocol_answers.FILE, protocol_answers.current(), checking=checking)
     changed += _text(ASSETS / "docs" / "tools.md", catalog_pages.page(TOOLS.values()), checking=checking)
     for file in (ASSETS / "README.md", ASSETS / "docs" / "editors.md"):
@@ -21,6 +26,16 @@ def main() -> int:
     for name in changed:
         print(f"{'stale' if checking else 'wrote'} {name}")
     return 1 if checking and changed else 0
+
+
+async def _schema() -> str:
+    with TemporaryDirectory() as folder:
+        db = await open_database(Path(folder, "whole.db"), synchronous="off")
+        try:
+            await migrations.migrate(db, ASSETS / "migrations", one_by_one=True)
+            return await migrations.whole_schema(db, ASSETS / "migrations")
+        finally:
+            await db.close()
 
 
 def _tools(*, checking: bool) -> list[str]:

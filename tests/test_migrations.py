@@ -17,6 +17,7 @@ from server.db.storage import connection, migrations
 from server.db.storage.connection import Database
 from server.db.storage.migrations import load, statements
 from server.db.storage.opening import open_database
+from server.db.storage.schema_comparison import differences, read
 from server.errors import Busy, SchemaTooNew, Storage
 from server.settings import ASSETS, Settings
 from server.store import Store, open_store
@@ -406,3 +407,30 @@ async def test_eight_processes_that_open_an_empty_folder_at_once_migrate_it_once
 
     assert [error.decode() for _, error in answers] == [""] * 8
     assert sorted(answer.decode().split() for answer, _ in answers) == [["0", "ok"]] * 7 + [[f"{NEXT - 1}", "ok"]]
+
+
+async def test_a_new_database_is_what_the_migrations_come_to_one_by_one(fresh: Database, tmp_path: Path) -> None:
+    await migrations.migrate(fresh, SHIPPED)
+    other = await open_database(tmp_path / "one by one.db", synchronous="off")
+    try:
+        await migrations.migrate(other, SHIPPED, one_by_one=True)
+        written = await migrations.whole_schema(other, SHIPPED)
+        assert list(differences(await read(other), await read(fresh))) == []
+        assert await migrations.whole_schema(fresh, SHIPPED) == written
+        known = "SELECT name, checksum FROM _migrations ORDER BY name"
+        assert list(map(tuple, await fresh.all(known))) == list(map(tuple, await other.all(known)))
+    finally:
+        await other.close()
+    assert (SHIPPED.parent / migrations.WHOLE).read_text(encoding="utf-8") == written
+
+
+async def test_a_schema_of_other_migrations_is_not_used(fresh: Database, tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "migrations")
+    (tmp_path / "catalog").mkdir()
+    text = (SHIPPED.parent / migrations.WHOLE).read_text(encoding="utf-8")
+    (tmp_path / migrations.WHOLE).write_text(text, encoding="utf-8")
+    new = tmp_path / "migrations" / f"{NEXT:04}_another.sql"
+    new.write_text("CREATE TABLE another (another_id TEXT PRIMARY KEY) STRICT;\n", encoding="utf-8")
+    await migrations.migrate(fresh, tmp_path / "migrations")
+
+    assert await fresh.value("SELECT count(*) FROM another") == 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.db.search import indexing
-from server.db.storage.connection import Database
+from server.db.storage.connection import Database, Reader
 from server.db.storage.driver import BEGIN, COMMIT, NO_PARAMS, Connection, connected
 from server.db.storage.driver_errors import ConstraintViolation, DriverError, Locked
 from server.errors import Busy, ProjectMemoryError, SchemaTooNew, Storage
@@ -21,6 +21,16 @@ logger = logging.getLogger(__name__)
 LOCK_ATTEMPTS = 5  # each waits for busy_timeout; clients give up on a call after a minute
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 LEDGER = "CREATE TABLE _migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
+
+
+# A new database gets what all migrations come to in one go: a change of a table has SQLite read the whole schema anew.
+WHOLE = Path("catalog", "schema.sql")
+PARTS = """
+    SELECT m.sql FROM sqlite_master m LEFT JOIN pragma_table_list t ON t.name = m.name AND t.schema = 'main'
+    WHERE m.sql IS NOT NULL AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND m.name <> '_migrations'
+      AND coalesce(t.type, '') <> 'shadow'
+    ORDER BY m.rowid
+"""
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,10 @@ def newest(folder: Path) -> int:
     return load(folder)[-1].number
 
 
-async def migrate(db: Database, folder: Path, *, allowed: bool = True) -> list[str]:
+async def migrate(db: Database, folder: Path, *, allowed: bool = True, one_by_one: bool = False) -> list[str]:
     """Apply what is pending under one lock of all processes and return the names applied.
+
+    A new database gets the schema that they come to, if that is there beside them, unless `one_by_one`.
 
     A database with data in it is copied beside itself first. Raises SchemaTooNew for a database of a newer server,
     Storage for an applied file that was edited since, and for pending files when `allowed` is false.
@@ -61,7 +73,8 @@ async def migrate(db: Database, folder: Path, *, allowed: bool = True) -> list[s
     if pending := await _pending(db, migrations):
         if not allowed:
             raise Storage(f"The database lacks {pending[0].name}. Start the server once without --read-only.")
-        applied = await _apply(db, migrations)
+        whole = None if one_by_one else _whole(folder.parent / WHOLE, migrations)
+        applied = await _apply(db, migrations, whole)
     db.schema_version = migrations[-1].number
     if await indexing.is_there(db):
         db.before_commit(indexing.fill)
@@ -95,7 +108,23 @@ def _too_new(version: int, migrations: list[Migration]) -> SchemaTooNew:
     )
 
 
-async def _apply(db: Database, migrations: list[Migration]) -> list[str]:
+async def whole_schema(db: Reader, folder: Path) -> str:
+    """Return what the migrations in `folder` made of a new database, as the file WHOLE holds it."""
+    parts = [f"{row['sql'].strip()};" for row in await db.all(PARTS)]
+    return "\n".join([f"-- {_digest(load(folder))}", *parts, ""])
+
+
+def _whole(file: Path, migrations: list[Migration]) -> str | None:
+    """Return the schema that these very migrations come to, if it was written down."""
+    script = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return script if script.startswith(f"-- {_digest(migrations)}\n") else None
+
+
+def _digest(migrations: list[Migration]) -> str:
+    return hashlib.sha256("".join(migration.checksum for migration in migrations).encode()).hexdigest()
+
+
+async def _apply(db: Database, migrations: list[Migration], whole: str | None) -> list[str]:
     async with connected(db.path) as connection:
         await connection.run("PRAGMA foreign_keys = OFF")  # a table rebuild must not cascade
         await _lock(connection)
@@ -103,8 +132,13 @@ async def _apply(db: Database, migrations: list[Migration]) -> list[str]:
             pending = await _pending(db, migrations)  # another process may have been faster
             saved = await _back_up(db, pending[0]) if 0 < len(pending) < len(migrations) else None
             with _told_how_to_go_back(saved):
-                for migration in pending:
-                    await _apply_one(connection, migration, db.now())
+                if whole and pending == migrations:
+                    logger.info("making a new database")
+                    await connection.run(LEDGER, *statements(whole))
+                    await _note(connection, pending, db.now())
+                else:
+                    for migration in pending:
+                        await _apply_one(connection, migration, db.now())
                 if pending:
                     await _check_references(connection)
                 await connection.run(COMMIT)
@@ -142,10 +176,15 @@ async def _apply_one(connection: Connection, migration: Migration, now: str) -> 
     if migration.number == 1:
         await connection.run(LEDGER)
     await connection.run(*statements(migration.script))
-    applied = {"name": migration.name, "checksum": migration.checksum, "now": now}
+    await _note(connection, [migration], now)
+
+
+async def _note(connection: Connection, applied: list[Migration], now: str) -> None:
+    """Write down which migrations the database has."""
+    rows = [{"name": one.name, "checksum": one.checksum, "now": now} for one in applied]
     await connection.batch(
-        ("INSERT INTO _migrations (name, checksum, applied_at) VALUES (:name, :checksum, :now)", applied),
-        (f"PRAGMA user_version = {migration.number}", NO_PARAMS),
+        ("INSERT INTO _migrations (name, checksum, applied_at) VALUES (:name, :checksum, :now)", rows),
+        (f"PRAGMA user_version = {applied[-1].number}", NO_PARAMS),
     )
 
 
