@@ -125,7 +125,8 @@ def _slug(survey: GraphSurvey, path: str, name: str, turn: int) -> str:
 def _content(name: str, observations: list[str], relations: list[Object]) -> str:
     parts = ["\n".join(f"- {one}" for one in observations)] if observations else []
     lines = [_line(name, one) for one in relations]
-    return "\n\n".join([*parts, *(["## Relations\n\n" + "\n".join(lines)] if lines else [])])
+    told = [*parts, *(["## Relations\n\n" + "\n".join(lines)] if lines else [])]
+    return "\n\n".join(told) or name
 
 
 def _line(name: str, relation: Object) -> str:

@@ -1,0 +1,55 @@
+"""What becomes of the tags of Task Master."""
+
+from pathlib import Path
+from typing import Any
+
+from server import importers
+from tests.importers.conftest import Taker
+from tests.importers.task_master.generator import subtask, task, write
+
+
+async def links(take: Taker) -> set[tuple[str, str]]:
+    rows = await take.db.all(
+        "SELECT one.external_id AS a, other.external_id AS b FROM dependencies d "
+        "JOIN steps one ON one.step_id = d.source_id JOIN steps other ON other.step_id = d.target_id"
+    )
+    return {(row["a"], row["b"]) for row in rows}
+
+
+async def test_a_number_in_a_subtask_is_the_one_beside_it_and_that_is_told(take: Taker, tmp_path: Path) -> None:
+    parts = [subtask(1), subtask(2, dependencies=[1]), subtask(3, dependencies=["1.2", 4])]
+    write(tmp_path / ".taskmaster/tasks/tasks.json", {"master": {"tasks": [task(1, subtasks=parts), task(4)]}})
+    report = await take(tmp_path)
+    assert await links(take) == {("1.2", "1.1"), ("1.3", "1.2"), ("1.3", "4")}
+    told = {one.json_path.removeprefix("$.master.tasks[0].subtasks"): one.what for one in report.findings}
+    assert "it may mean 1.1 or the task 1" in told["[1].dependencies[0]"]
+    assert "taken for the task" in told["[2].dependencies[1]"]
+
+
+async def test_subtasks_are_below_their_task_and_found_by_their_number(take: Taker, tmp_path: Path) -> None:
+    write(tmp_path / "tasks/tasks.json", {"tasks": [task(5, subtasks=[subtask(2, status="in-progress")])]})
+    report = await take(tmp_path)
+    assert report.exit_code == 0
+    query = "SELECT p.external_id, s.status, s.claimed_by FROM steps s JOIN steps p ON p.step_id = s.parent_step_id"
+    row = await take.db.one(query)
+    assert row
+    assert tuple(row) == ("5", "active", None)
+    assert await take.db.value("SELECT title FROM plans") == "master"
+    where = {"workspace_path": str(tmp_path)}
+    found: Any = await take.ask("memory_context", {"action": "search", "query": "5.2", **where})
+    assert "Part 2" in str(found)
+
+
+async def test_the_newer_file_counts(take: Taker, tmp_path: Path) -> None:
+    write(tmp_path / "tasks/tasks.json", {"tasks": [task(1)]})
+    write(tmp_path / ".taskmaster/tasks/tasks.json", {"master": {"tasks": [task(2)]}})
+    report = await take(tmp_path)
+    assert report.files == {"imported": 1, "skipped": 1}
+    assert await take.db.value("SELECT external_id FROM steps") == "2"
+
+
+def test_tasks_of_others_are_not_claimed(tmp_path: Path) -> None:
+    recognise = importers.layout_of("task-master").recognise
+    for value in ({"tasks": [{"label": "build"}]}, [1], {"version": "2.0.0", "tasks": "x"}, {"a": {"tasks": 1}}):
+        write(tmp_path / "tasks/tasks.json", value)
+        assert recognise(tmp_path) is None
