@@ -1,0 +1,70 @@
+"""What becomes of the files of Backlog.md."""
+
+import json
+from pathlib import Path
+
+from server import importers
+from tests.importers.backlog_md.generator import CONFIG, OLD_BODY, task
+from tests.importers.conftest import Taker
+
+
+async def test_a_task_is_a_step_with_its_criteria_below_its_parent(take: Taker, tmp_path: Path) -> None:
+    home = tmp_path / "backlog"
+    task(home, "tasks", "BACK-1", status="Done")
+    task(home, "tasks", "BACK-1.2", body=OLD_BODY, status="In Progress", assignee="['@ann']")
+    await take(tmp_path)
+    row = await take.db.one("SELECT * FROM steps WHERE external_id = 'BACK-1.2'")
+    above = await take.db.one("SELECT * FROM steps WHERE external_id = 'BACK-1'")
+    assert row
+    assert above
+    assert (row["parent_step_id"], row["status"], row["claimed_by"]) == (above["step_id"], "active", None)
+    assert (above["status"], row["assignee"]) == ("done", "@ann")
+    assert json.loads(row["acceptance_criteria"]) == ["It ran once for BACK-1.2"]
+    assert json.loads(above["acceptance_criteria"]) == ["It runs for BACK-1", "It stops for BACK-1"]
+    assert "<!--" not in above["notes"]
+    assert json.loads(above["extra"])["backlog-md"]["acceptance_criteria"][0] == [True, "It runs for BACK-1"]
+
+
+async def test_of_equal_ids_links_lead_to_the_task_that_is_still_there(take: Taker, tmp_path: Path) -> None:
+    for where in ("archive/tasks", "completed", "tasks"):
+        task(tmp_path / "backlog", where, "BACK-1", milestone=where)
+    task(tmp_path / "backlog", "tasks", "BACK-2", dependencies="[BACK-1]")
+    report = await take(tmp_path)
+    target = "SELECT section FROM steps WHERE step_id = (SELECT target_id FROM dependencies)"
+    assert await take.db.value(target) == "tasks"
+    assert await take.db.value("SELECT count(*) FROM steps") == 4
+    assert sum("another file has that id" in one.what for one in report.findings) == 2
+
+
+async def test_no_command_of_a_task_is_run(take: Taker, tmp_path: Path) -> None:
+    task(tmp_path / "backlog", "tasks", "BACK-1", onStatusChange=f"'touch {tmp_path}/ran'", status="Done")
+    await take(tmp_path)
+    assert not (tmp_path / "ran").exists()
+    assert "touch" in await take.db.value("SELECT extra FROM steps")
+
+
+async def test_the_last_status_of_the_configuration_is_done(take: Taker, tmp_path: Path) -> None:
+    task(tmp_path / ".backlog", "tasks", "BACK-1", status="Shipped")
+    (tmp_path / ".backlog" / "config.yml").write_text(CONFIG)
+    await take(tmp_path)
+    assert await take.db.value("SELECT status FROM steps") == "done"
+    assert await take.db.value("SELECT status FROM plans") == "completed"
+
+
+async def test_the_configuration_of_the_project_may_name_the_folder(take: Taker, tmp_path: Path) -> None:
+    task(tmp_path / "docs" / "work", "tasks", "BACK-1")
+    (tmp_path / "backlog.config.yml").write_text("backlog_directory: docs/work\n")
+    await take(tmp_path)
+    assert await take.db.value("SELECT external_id FROM steps") == "BACK-1"
+
+
+def test_folders_of_others_and_outside_are_not_claimed(tmp_path: Path) -> None:
+    recognise = importers.layout_of("backlog-md").recognise
+    project = tmp_path / "project"
+    (project / "backlog" / "tasks").mkdir(parents=True)
+    (project / "backlog" / "tasks" / "notes.md").write_text("Mine\n")
+    assert recognise(project) is None
+    task(tmp_path / "other", "tasks", "BACK-1")
+    for named in ("../other", str(tmp_path / "other")):
+        (project / "backlog.config.yml").write_text(f"backlog_directory: {named}\n")
+        assert recognise(project) is None
