@@ -1,4 +1,4 @@
--- 42b06b40d44e67e69ff55de1f15c8f1c4835e8b22f891c72fedc4746fa5497e2
+-- 1b8579260e8f4c128acd6bfb01ee84f6aa5368cc15f437a5346f270838f4c1cc
 CREATE TABLE workspace_aliases (
     alias TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces ON DELETE CASCADE,
@@ -2519,54 +2519,6 @@ CREATE TRIGGER decisions_archive_delete_search AFTER DELETE ON decisions_archive
     DELETE FROM search_documents WHERE entity_id = OLD.decision_id AND kind = 'decision'
         AND NOT EXISTS (SELECT 1 FROM decisions WHERE decision_id = OLD.decision_id);
 END;
-CREATE TRIGGER import_rows_insert_search AFTER INSERT ON import_rows WHEN NEW.table_name IN (
-    'programs', 'plans', 'phases', 'steps', 'plan_notes', 'sessions', 'lineage', 'messages', 'context_items',
-    'decisions', 'research_documents', 'knowledge', 'memory_entries', 'agent_definitions', 'instruction_files',
-    'skill_definitions'
-) BEGIN
-    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.row_key, CASE NEW.table_name
-        WHEN 'programs' THEN 'program'
-        WHEN 'plans' THEN 'plan'
-        WHEN 'phases' THEN 'phase'
-        WHEN 'steps' THEN 'step'
-        WHEN 'plan_notes' THEN 'note'
-        WHEN 'sessions' THEN 'session'
-        WHEN 'lineage' THEN 'handoff'
-        WHEN 'messages' THEN 'message'
-        WHEN 'context_items' THEN 'context'
-        WHEN 'decisions' THEN 'decision'
-        WHEN 'research_documents' THEN 'research'
-        WHEN 'knowledge' THEN 'knowledge'
-        WHEN 'memory_entries' THEN 'memory'
-        WHEN 'agent_definitions' THEN 'agent'
-        WHEN 'instruction_files' THEN 'instruction'
-        WHEN 'skill_definitions' THEN 'skill'
-    END) ON CONFLICT DO NOTHING;
-END;
-CREATE TRIGGER import_rows_delete_search AFTER DELETE ON import_rows WHEN OLD.table_name IN (
-    'programs', 'plans', 'phases', 'steps', 'plan_notes', 'sessions', 'lineage', 'messages', 'context_items',
-    'decisions', 'research_documents', 'knowledge', 'memory_entries', 'agent_definitions', 'instruction_files',
-    'skill_definitions'
-) BEGIN
-    INSERT INTO search_pending (entity_id, kind) VALUES (OLD.row_key, CASE OLD.table_name
-        WHEN 'programs' THEN 'program'
-        WHEN 'plans' THEN 'plan'
-        WHEN 'phases' THEN 'phase'
-        WHEN 'steps' THEN 'step'
-        WHEN 'plan_notes' THEN 'note'
-        WHEN 'sessions' THEN 'session'
-        WHEN 'lineage' THEN 'handoff'
-        WHEN 'messages' THEN 'message'
-        WHEN 'context_items' THEN 'context'
-        WHEN 'decisions' THEN 'decision'
-        WHEN 'research_documents' THEN 'research'
-        WHEN 'knowledge' THEN 'knowledge'
-        WHEN 'memory_entries' THEN 'memory'
-        WHEN 'agent_definitions' THEN 'agent'
-        WHEN 'instruction_files' THEN 'instruction'
-        WHEN 'skill_definitions' THEN 'skill'
-    END) ON CONFLICT DO NOTHING;
-END;
 CREATE TABLE "workspaces" (
     workspace_id TEXT PRIMARY KEY,
     path TEXT UNIQUE,
@@ -2620,3 +2572,89 @@ CREATE INDEX event_log_sourced_type ON event_log (workspace_id, type, timestamp)
 CREATE INDEX event_log_correlation ON event_log (correlation_id) WHERE correlation_id IS NOT NULL;
 CREATE INDEX artifacts_status ON artifacts (workspace_id, artifact_type, status) WHERE status IS NOT NULL;
 CREATE INDEX artifacts_agent ON artifacts (workspace_id, agent, artifact_type) WHERE agent IS NOT NULL;
+CREATE TRIGGER program_risks_insert_search AFTER INSERT ON program_risks BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.risk_id, 'risk') ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER program_risks_update_search AFTER UPDATE OF
+    risk_id, title, description, mitigation, program_id, source_plan_id, type, detected_by
+ON program_risks
+WHEN (
+    NEW.risk_id, NEW.title, NEW.description, NEW.mitigation, NEW.program_id, NEW.source_plan_id, NEW.type,
+    NEW.detected_by
+) IS NOT (
+    OLD.risk_id, OLD.title, OLD.description, OLD.mitigation, OLD.program_id, OLD.source_plan_id, OLD.type,
+    OLD.detected_by
+) BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.risk_id, 'risk') ON CONFLICT DO NOTHING;
+    INSERT INTO search_pending (entity_id, kind) SELECT OLD.risk_id, 'risk'
+        WHERE OLD.risk_id IS NOT NEW.risk_id ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER program_risks_touch_search AFTER UPDATE OF updated_at ON program_risks
+WHEN NEW.updated_at IS NOT OLD.updated_at AND (
+    NEW.risk_id, NEW.title, NEW.description, NEW.mitigation, NEW.program_id, NEW.source_plan_id, NEW.type,
+    NEW.detected_by
+) IS (
+    OLD.risk_id, OLD.title, OLD.description, OLD.mitigation, OLD.program_id, OLD.source_plan_id, OLD.type,
+    OLD.detected_by
+) BEGIN
+    UPDATE search_documents SET updated_at = NEW.updated_at WHERE entity_id = NEW.risk_id AND kind = 'risk';
+END;
+CREATE TRIGGER program_risks_delete_search AFTER DELETE ON program_risks BEGIN
+    DELETE FROM search_documents WHERE entity_id = OLD.risk_id AND kind = 'risk';
+END;
+CREATE TRIGGER programs_moved_search AFTER UPDATE OF workspace_id ON programs
+WHEN NEW.workspace_id IS NOT OLD.workspace_id BEGIN
+    INSERT INTO search_pending (entity_id, kind)
+    SELECT risk_id, 'risk' FROM program_risks WHERE program_id = NEW.program_id
+    ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER import_rows_insert_search AFTER INSERT ON import_rows WHEN NEW.table_name IN (
+    'programs', 'program_risks', 'plans', 'phases', 'steps', 'plan_notes', 'sessions', 'lineage', 'messages',
+    'context_items', 'decisions', 'research_documents', 'knowledge', 'memory_entries', 'agent_definitions',
+    'instruction_files', 'skill_definitions'
+) BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.row_key, CASE NEW.table_name
+        WHEN 'programs' THEN 'program'
+        WHEN 'program_risks' THEN 'risk'
+        WHEN 'plans' THEN 'plan'
+        WHEN 'phases' THEN 'phase'
+        WHEN 'steps' THEN 'step'
+        WHEN 'plan_notes' THEN 'note'
+        WHEN 'sessions' THEN 'session'
+        WHEN 'lineage' THEN 'handoff'
+        WHEN 'messages' THEN 'message'
+        WHEN 'context_items' THEN 'context'
+        WHEN 'decisions' THEN 'decision'
+        WHEN 'research_documents' THEN 'research'
+        WHEN 'knowledge' THEN 'knowledge'
+        WHEN 'memory_entries' THEN 'memory'
+        WHEN 'agent_definitions' THEN 'agent'
+        WHEN 'instruction_files' THEN 'instruction'
+        WHEN 'skill_definitions' THEN 'skill'
+    END) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER import_rows_delete_search AFTER DELETE ON import_rows WHEN OLD.table_name IN (
+    'programs', 'program_risks', 'plans', 'phases', 'steps', 'plan_notes', 'sessions', 'lineage', 'messages',
+    'context_items', 'decisions', 'research_documents', 'knowledge', 'memory_entries', 'agent_definitions',
+    'instruction_files', 'skill_definitions'
+) BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (OLD.row_key, CASE OLD.table_name
+        WHEN 'programs' THEN 'program'
+        WHEN 'program_risks' THEN 'risk'
+        WHEN 'plans' THEN 'plan'
+        WHEN 'phases' THEN 'phase'
+        WHEN 'steps' THEN 'step'
+        WHEN 'plan_notes' THEN 'note'
+        WHEN 'sessions' THEN 'session'
+        WHEN 'lineage' THEN 'handoff'
+        WHEN 'messages' THEN 'message'
+        WHEN 'context_items' THEN 'context'
+        WHEN 'decisions' THEN 'decision'
+        WHEN 'research_documents' THEN 'research'
+        WHEN 'knowledge' THEN 'knowledge'
+        WHEN 'memory_entries' THEN 'memory'
+        WHEN 'agent_definitions' THEN 'agent'
+        WHEN 'instruction_files' THEN 'instruction'
+        WHEN 'skill_definitions' THEN 'skill'
+    END) ON CONFLICT DO NOTHING;
+END;

@@ -10,9 +10,8 @@ from server.models.steps import StepStatus
 from server.models.text import Id, Line
 
 Kind = Literal[
-    "program", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research", "decision",
-    "knowledge",
-    "memory", "agent", "instruction", "skill", "action",
+    "program", "risk", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research",
+    "decision", "knowledge", "memory", "agent", "instruction", "skill", "action",
 ]  # fmt: skip
 Query = Annotated[str, Field(max_length=20_000)]
 PlanKind = Literal["program", "plan", "phase", "step", "note"]
@@ -22,6 +21,7 @@ Trust = Literal["human", "agent", "import"]
 # The name of the id of each kind in a result. Actions are named by tool and action, in `read`.
 ID_NAMES: dict[str, str] = {
     "program": "program_id",
+    "risk": "risk_id",
     "plan": "plan_id",
     "phase": "phase_id",
     "step": "step_id",
@@ -88,6 +88,7 @@ class Hit(Model):
     archived: Flag = None
     workspace_id: str | None = None
     program_id: str | None = None
+    risk_id: str | None = None
     plan_id: str | None = None
     phase_id: str | None = None
     step_id: str | None = None

@@ -112,6 +112,8 @@ def _read(match: Match) -> dict[str, Any]:
         case "research":
             parent = {"parent_type": match.parent_type, "parent_id": match.parent_id}
             told = {"action": "get_research", "filename": match.whole_title, **parent, **home}
+        case "risk":
+            return {"tool": "memory_program", "action": "list_risks", "program_id": match.parent_id, **named}
         case "knowledge":
             told = {"action": "knowledge_get", "slug": match.slug, **home}
         case "memory":

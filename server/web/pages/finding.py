@@ -11,15 +11,15 @@ from server.web.pages.visit import Visit
 from server.web.rendering import path_of, query
 
 KINDS = (
-    "program", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research", "knowledge",
-    "memory", "agent", "instruction", "skill",
+    "program", "risk", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research",
+    "knowledge", "memory", "agent", "instruction", "skill",
 )  # fmt: skip
 LIBRARY = ("agent", "instruction", "skill")
 PAGES = {"plan": "p", "workspace": "w", "program": "g"}  # what has a page of its own
 IDS = {
-    "program": "program_id", "phase": "phase_id", "step": "step_id", "note": "note_id", "session": "session_id",
-    "handoff": "lineage_id", "message": "message_id", "context": "item_id", "research": "document_id",
-    "knowledge": "knowledge_id", "memory": "entry_id",
+    "program": "program_id", "risk": "risk_id", "phase": "phase_id", "step": "step_id", "note": "note_id",
+    "session": "session_id", "handoff": "lineage_id", "message": "message_id", "context": "item_id",
+    "research": "document_id", "knowledge": "knowledge_id", "memory": "entry_id",
 }  # fmt: skip
 # What a person may do to a thing: the action, what it is called, and its arguments with the columns they are in.
 DOES: dict[str, list[tuple[str, str, str, dict[str, str]]]] = {

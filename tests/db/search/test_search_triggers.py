@@ -33,6 +33,7 @@ async def raw(db: Database) -> AsyncGenerator[sqlite3.Connection]:
         message = {"message_id": "m", "workspace_id": home, "content": "c", "from_agent": "a", "to_agent": "b"}
         await insert(tx, "messages", **message, **TIMES)
         await insert(tx, "programs", program_id="p", workspace_id=home, title="t", **TIMES)
+        await insert(tx, "program_risks", risk_id="r", program_id="p", title="t", **TIMES)
         await plan_archive.archive(tx, put_away)
     with closing(sqlite3.connect(db.path, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
