@@ -50,7 +50,7 @@ def verify_store(
     report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare an imported store, field by field, with what is there now. Exit code: 0 GREEN, all equal; 1 YELLOW,
+    """Compare an imported store with what is there now. Exit code: 0 GREEN, equal field by field; 1 YELLOW,
     changed since on either side; 2 RED, not as it was, or no store.
     """
     from server.cli.stores import verify

@@ -878,7 +878,7 @@ async def test_trash_belongs_to_its_workspace_and_comes_in_pages(
     assert (error["code"], error["near"][0]["trash_id"] in ids) == ("not_found", True)
     await agent(WS, "restore", trash_id=ids[2], agent="me")
     [event] = (await agent(WS, "events", workspace_id=workspace_id, types=["step_restored"]))["events"]
-    assert (event["plan_id"], event["agent"], event["data"]) == (plan_id, "me", {"trash_id": ids[2]})
+    assert (event["plan_id"], event["agent"], event["data"]) == (plan_id, "me", {"trash_id": ids[2], "opened": 1})
 
 
 # stats
