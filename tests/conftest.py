@@ -66,6 +66,11 @@ class Agent:
             raise ToolError(payload["error"])
         return payload
 
+    async def suggested(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Run a call that an answer names whole."""
+        named = {name: value for name, value in call.items() if name not in ("tool", "action")}
+        return await self(call["tool"], call["action"], **named)
+
     async def fails(self, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
         """Run a call that must fail and return its error object."""
         with pytest.raises(ToolError) as caught:

@@ -93,7 +93,9 @@ async def test_what_is_asked_here_and_in_the_source_is_asked_once(
         await agent("memory_plan", "archive", plan_id=plan_id)
     await elsewhere(await written(db, tmp_path / "out"))
     delete: dict[str, Any] = {"action": "delete", "plan_id": plan_id, "confirm": True, "agent": "ada"}
-    theirs = (await agent.fails("memory_plan", **delete))["approval_id"]
+    theirs = (await agent.fails("memory_plan", "delete", **{k: v for k, v in delete.items() if k != "action"}))[
+        "approval_id"
+    ]
     with pytest.raises(Gated) as refused:
         await elsewhere.ask("memory_plan", delete)
     ours = refused.value.details["approval_id"]

@@ -133,7 +133,9 @@ async def test_an_unknown_key_names_near_ones(agent: Agent, workspace_id: str) -
 async def test_a_fact_of_nobody_is_refused_in_words_of_the_action(
     agent: Agent, workspace_id: str, scope: str, wanted: str, action: dict[str, str]
 ) -> None:
-    error = await agent.fails(TOOL, **action, key="k", scope=scope, workspace_id=workspace_id)
+    name = action["action"]
+    given = {"value": action["value"]} if "value" in action else {}
+    error = await agent.fails(TOOL, name, **given, key="k", scope=scope, workspace_id=workspace_id)
     assert (error["code"], error["missing"]) == ("invalid_arguments", [wanted])
     assert f"Send {wanted}, or another scope" in error["message"]
 

@@ -77,7 +77,7 @@ async def test_an_open_step_that_comes_back_opens_its_plan(agent: Agent, workspa
     else:
         gone = await agent("memory_plan", "delete_phase", plan_id=plan_id, phase="Two", confirm=True)
     assert gone["completable"]["plan_id"] == plan_id
-    await agent(**gone["completable"])
+    await agent.suggested(gone["completable"])
 
     back = await agent("memory_workspace", "restore", trash_id=gone["trash_id"])
 
@@ -132,7 +132,7 @@ async def test_whatever_closes_the_last_open_step_says_how_to_complete_the_plan(
     if way == "next":
         again = await agent("memory_steps", way, **calls[way])
         assert again["completable"] == call, "a lost answer costs nothing"
-    assert (await agent(**call))["status"] == "completed"
+    assert (await agent.suggested(call))["status"] == "completed"
     assert "completable" not in await agent("memory_steps", "next", plan_id=plan_id, agent="ada")
 
 
