@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import tomlkit
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.text.editing import toml_tables
@@ -102,6 +102,7 @@ def test_a_table_is_taken_out_and_all_else_stays(text: str) -> None:
 
 
 @settings(max_examples=60)
+@example("\n\n")
 @given(documents())
 def test_what_is_put_in_and_taken_out_leaves_the_file_as_it_was(text: str) -> None:
     if "our-own" in says(text).get("mcp_servers", {}):

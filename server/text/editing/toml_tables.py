@@ -77,7 +77,7 @@ def with_member(text: str, path: Sequence[str], value: Mapping[str, object]) -> 
         return text[: first[0]] + _table(wanted, value, eol) + end + text[first[1] :]
     text = _without(text, own)
     begun = text.removeprefix(BOM)
-    if not begun.strip():
+    if not begun.strip() and not begun.endswith("\n"):
         return f"{text}{_table(wanted, value, eol)}{eol}"
     gap, end = (eol, eol) if begun.endswith("\n") else (eol + eol, "")
     return f"{text}{gap}{_table(wanted, value, eol)}{end}"
