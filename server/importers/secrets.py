@@ -26,7 +26,8 @@ SHAPES = re.compile(
     """,
     re.VERBOSE,
 )
-KEY = re.compile(r"[\w.-]+(?=[\"']?\s*[:=])")
+# Each run of characters is tried once, whole: else a long line would be looked through for each of its characters.
+KEY = re.compile(r"(?<![\w.-])[\w.-]{1,200}+(?=[\"']?\s*+[:=])")
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 

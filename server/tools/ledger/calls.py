@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import anyio.to_thread
 from pydantic import Field
 
 from server.db.audit import events
@@ -52,9 +53,10 @@ async def log_call(
     "duration_ms":1520}
     """
     new = NewCall(tool=tool, args=args, result=result, success=success, error=error, duration_ms=duration_ms)
+    told = _told(new)
     async with call.write() as tx:
         where = await place(call, tx, plan_id, step_id)
-        row = ToolCall.of(await entries.add(tx, entries.CALLS, _columns(tx, new, where.ids)))
+        row = ToolCall.of(await entries.add(tx, entries.CALLS, {**where.ids, **told, "started_at": tx.now()}))
         data = {"tool": tool, "success": success}
         events.record(tx, Event("call_logged", "call", row.call_id, plan_id=where.plan_id, data=data))
         return {"call_id": row.call_id, **where.told}
@@ -69,12 +71,16 @@ async def log_calls(call: Call, *, calls: Batch, plan_id: Id | None = None, step
 
     Example: {"action":"log_calls","calls":[{"tool":"pytest","args":{}},{"tool":"ruff","args":{},"success":false}]}
     """
+    told = await anyio.to_thread.run_sync(lambda: [_told(new) for new in calls])
     async with call.write(is_quick=False) as tx:
         where = await place(call, tx, plan_id, step_id)
         homes = await _homes(call, tx, calls, where)
-        ids = await entries.add_many(
-            tx, entries.CALLS, [_columns(tx, new, home) for new, home in zip(calls, homes, strict=True)]
-        )
+        now = tx.now()
+        rows = [
+            {**home, **said, "started_at": new.started_at or now}
+            for new, said, home in zip(calls, told, homes, strict=True)
+        ]
+        ids = await entries.add_many(tx, entries.CALLS, rows)
         failed = sum(not new.success for new in calls)
         summary = f"{len(ids)} tool calls logged" + (f", {failed} of them failed" if failed else "")
         home = ("plan", where.plan_id) if where.plan_id else ("workspace", where.workspace_id)
@@ -111,15 +117,14 @@ async def _homes(
     return found
 
 
-def _columns(tx: Transaction, new: NewCall, home: dict[str, str | None]) -> dict[str, Any]:
+def _told(new: NewCall) -> dict[str, Any]:
+    """Return what a call says of itself, without secrets: they are looked for before the write lock is held."""
     return {
-        **home,
         "tool": new.tool,
         "args": redaction.value(new.args),
         "result": None if new.result is None else encode(redaction.result(new.result)),
         "success": new.success,
         "error": redaction.text(new.error) if new.error else None,
-        "started_at": new.started_at or tx.now(),
         "duration_ms": new.duration_ms,
         "agent": new.agent,
     }

@@ -7,25 +7,25 @@ from typing import Any, cast
 from server.importers import secrets
 from server.importers.secrets import BLANK
 
-# --token abc, API_KEY=abc, "password": "abc", password: abc
-PAIRS = re.compile(
-    r"""(?P<key>[A-Za-z][\w.-]*)(?P<between>["']?(?:\s*[=:]\s*|\s+(?=\S))["']?)(?P<value>[^\s"',;&]{4,})"""
-)
+# API_KEY=abc, "password": "abc", password: abc; and --token abc. The bound of a key keeps a long text from being looked
+# through again for each of its characters.
+VALUE = r"""(?P<value>[^\s"',;&]{4,})"""
+PAIRS = re.compile(rf"""(?<![\w.])(?P<key>[A-Za-z][\w.-]{{0,79}}+)(?P<between>["']?\s*+[=:]\s*+["']?){VALUE}""")
+OPTIONS = re.compile(rf"""(?<![\w-])--(?P<key>[A-Za-z][\w-]{{0,79}}+)(?P<between>\s++["']?){VALUE}""")
 BEARER = re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*")
 
 
 def text(said: str) -> str:
     """Return a text without what looks like a secret."""
     shaped, _ = secrets.blanked(said)
-    return PAIRS.sub(_pair, BEARER.sub(BLANK, shaped))
+    return PAIRS.sub(_pair, OPTIONS.sub(_pair, BEARER.sub(BLANK, shaped)))
 
 
 def _pair(found: re.Match[str]) -> str:
-    is_told = found["between"].strip() or found.string[max(found.start() - 2, 0) : found.start()] == "--"
-    is_secret = is_told and secrets.is_name(found["key"]) and not found["value"].startswith(BLANK[:4])
+    is_secret = secrets.is_name(found["key"]) and not found["value"].startswith(BLANK[:4])
     if not is_secret or found["value"].lower() in ("bearer", "basic"):
         return found[0]
-    return f"{found['key']}{found['between']}{BLANK}"
+    return f"{found[0][: -len(found['value'])]}{BLANK}"
 
 
 def value(said: Any) -> Any:

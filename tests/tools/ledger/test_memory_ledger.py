@@ -7,6 +7,7 @@ import pytest
 
 from server.db.storage.connection import Database
 from server.importers import secrets
+from server.tools.ledger import redaction
 from tests.conftest import Agent
 
 pytestmark = pytest.mark.any_transport
@@ -348,3 +349,28 @@ async def test_what_came_from_elsewhere_is_found_by_its_id_there(agent: Agent, w
     await change(db, "UPDATE steps SET external_id = 'ABC-417', source_system = 'jira' WHERE step_id = :id", id=step_id)
     hits = (await agent("memory_context", "search", query="ABC-417", workspace_id=workspace_id))["hits"]
     assert [one["step_id"] for one in hits] == [step_id]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("curl --token abcdef https://x", f"curl --token {secrets.BLANK} https://x"),
+        ("env API_KEY=abcdef make all", f"env API_KEY={secrets.BLANK} make all"),
+        ('{"password": "hunter2", "user": "me"}', f'{{"password": "{secrets.BLANK}", "user": "me"}}'),
+        (
+            "client-secret: abcd and auth.token = 'efgh'",
+            f"client-secret: {secrets.BLANK} and auth.token = '{secrets.BLANK}'",
+        ),
+        ("the token counts more than the secret garden", "the token counts more than the secret garden"),
+        ("token_count=12345 --max-tokens 4096", "token_count=12345 --max-tokens 4096"),
+    ],
+)
+def test_a_secret_in_a_command_or_a_text_is_blanked_out(said: str, kept: str) -> None:
+    assert redaction.text(said) == kept
+
+
+@pytest.mark.parametrize("piece", ["x", "-x", "a ", "x.", "note= ", "://a", "eyJa.", "--a ", "[", " "])
+def test_long_texts_are_looked_through_once(piece: str) -> None:
+    said = piece * (200_000 // len(piece))
+    assert redaction.text(said) == said
+    assert not secrets.may_hide(said.encode())
