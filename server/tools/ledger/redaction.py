@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from server.importers import secrets
 from server.importers.secrets import BLANK
+from server.models.base import encode
 
 # API_KEY=abc, "password": "abc", password: abc; and --token abc. The bound of a key keeps a long text from being looked
 # through again for each of its characters.
@@ -46,7 +47,9 @@ def result(said: str) -> Any:
     """Return what a tool gave, JSON as what it says, without its secrets."""
     if said.lstrip().startswith(("{", "[")):
         try:
-            return value(json.loads(said))
+            found = value(json.loads(said))
+            encode(found)  # NaN and infinity are read, and are no JSON
+            return found
         except (ValueError, RecursionError):
             pass
     return text(said)
