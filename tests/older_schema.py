@@ -12,9 +12,11 @@ from server.db.storage.table_shapes import columns_of_tables
 async def search_what_is_there(monkeypatch: pytest.MonkeyPatch, db: Database) -> None:
     """Let the search be fed by those columns alone that the database has."""
     there = await columns_of_tables(db)
-    for kind, source in [*SOURCES.items()]:
+    whole = [*SOURCES.items()]
+    for kind, _ in reversed(whole):  # so that they come back in their order
+        monkeypatch.delitem(SOURCES, kind)
+    for kind, source in whole:
         if source.table not in there:
-            monkeypatch.delitem(SOURCES, kind)
             continue
         columns = {*there[source.table]}
 

@@ -43,7 +43,9 @@ class PopulatedStore:
         """The example of an action, with ids of things that exist."""
         known = {name: value for name, value in self.arguments.items() if name in action.example}
         required = {name: self.arguments[name] for name in action.params if name in ALWAYS_SENT}
-        return {**action.example, **known, **required}
+        is_of_ledger = action.tool == "memory_ledger" and "run_id" in action.example
+        own = {"run_id": self.arguments["ledger_run_id"]} if is_of_ledger else {}
+        return {**action.example, **known, **required, **own}
 
 
 async def answer(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, dict[str, Any], str]:

@@ -19,6 +19,7 @@ LOGS = ("event_log", "update_log", "file_changes", "server_runs")
 # What tells when, or how often, something was said: not what it says.
 OF_TIME = (
     *("created_at", "updated_at", "last_seen_at", "lease_expires_at", "completed_at", "archived_at", "expires_at"),
+    "last_activity_at",
     *("version", "claim_token", "dependency_id"),
 )
 # Arguments by which a call does something in the world of these tests; its example would not. None leaves one out.
@@ -53,6 +54,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "memory_library.delete": {"name": "way-0"},
     "memory_library.deploy": {"dry_run": False},
     "memory_library.import": {"path": None},
+    "memory_ledger.spend": {"unit": "USD"},
 }
 # Where the workspace is another than that of all the rest.
 ELSEWHERE = {

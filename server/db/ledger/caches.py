@@ -27,10 +27,12 @@ async def find(db: Reader, parent: Mapping[str, Any], key: str, *, suffix: str =
 async def put(
     tx: Transaction, parent: Mapping[str, Any], value: Mapping[str, Any], ttl_seconds: int | None
 ) -> CacheEntry:
-    """Store a value in place of what is there."""
-    await tx.run(f"DELETE FROM cache_entries WHERE {OF}", _params(tx, parent, value["key"]))
-    expires_at = later(tx.now(), ttl_seconds) if ttl_seconds else None
-    return CacheEntry.of(await entries.add(tx, CACHES, {**parent, **value, "expires_at": expires_at}))
+    """Store a value in place of what is there, expired or not."""
+    there = await tx.value(f"SELECT entry_id FROM cache_entries WHERE {OF}", _params(tx, parent, value["key"]))
+    whole = {**value, "expires_at": later(tx.now(), ttl_seconds) if ttl_seconds else None}
+    if there:
+        return CacheEntry.of(await entries.change(tx, CACHES, there, whole))
+    return CacheEntry.of(await entries.add(tx, CACHES, {**parent, **whole}))
 
 
 async def delete(tx: Transaction, parent: Mapping[str, Any], key: str) -> list[str]:
