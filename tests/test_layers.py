@@ -47,7 +47,7 @@ ROOMS = {
     "db": ROWS | {"files", "file_locks", "settings"},
     "importers": ROWS | {"settings", "db"},
     "exporters": ROWS | {"files", "file_locks", "db", "importers"},
-    "tools": TOOLS | {"importers"},
+    "tools": TOOLS,
     "store": BASE | {"catalog", "library_files", "db"},
     "calls": CALLS | {"aliases"},
     "upkeep": BASE | {"file_locks", "models", "db", "exporters", "tools", "store"},

@@ -7,7 +7,6 @@ from typing import Any
 
 from server.db.storage import foreign
 from server.db.storage.foreign import BadDatabase, ForeignDatabase
-from server.importers import secrets
 from server.importers.layout import Known
 from server.importers.reading import (
     NOT_KEPT,
@@ -30,6 +29,7 @@ from server.importers.reading import (
 from server.importers.rows import RowMaker
 from server.importers.values import Teller
 from server.models.imports import FileStatus, Finding, ImportBatch, ImportedRow
+from server.text import redaction
 from server.text.editing import yaml
 
 WHOLE_BYTES = 32 * 1024 * 1024  # of a file that has to be in memory as a whole
@@ -163,7 +163,7 @@ class Taker:
                 continue
             sink.batch.findings += [Finding(severity, entry.path, where, what) for severity, what in notes]
             if text:
-                value, places = (value, []) if self.known.with_secrets else secrets.blanked(value, where)
+                value, places = (value, []) if self.known.with_secrets else redaction.blanked(value, where)
                 hidden = self._tell(sink.batch, entry.path, places) or hidden
                 yield number, value
         if hidden:
@@ -193,7 +193,7 @@ class Taker:
 
     def clean(self, value: Any, batch: ImportBatch, path: str, where: str) -> Any:
         """Return a value without its secrets, which are told."""
-        cleaned, places = (value, []) if self.known.with_secrets else secrets.blanked(value, where)
+        cleaned, places = (value, []) if self.known.with_secrets else redaction.blanked(value, where)
         self._tell(batch, path, places)
         return cleaned
 
@@ -212,7 +212,7 @@ class Taker:
         notes = [Finding(severity, entry.path, "$", what) for severity, what in content.notes]
         batch.findings += notes
         if not self.known.with_secrets:
-            value, places = secrets.blanked(value)
+            value, places = redaction.blanked(value)
             if self._tell(batch, entry.path, places):
                 content.raw = NOT_KEPT
         taken = Taken(content, value, batch, self.maker(entry.path, content.modified_at))
@@ -225,7 +225,7 @@ class Taker:
         """Tell why a file was not imported; what was read of it is kept, unless it may hide a secret."""
         severity, what = ("warning", "skipped") if status == "skipped" else ("error", "not imported")
         batch.findings.append(Finding(severity, entry.path, "$", f"{what}: {why}"))
-        if content and (self.known.with_secrets or not secrets.may_hide(content.data)):
+        if content and (self.known.with_secrets or not redaction.may_hide(content.data)):
             batch.files.append(content.entry(status, why))
         else:
             batch.files.append(replace(absent(entry, status, why), raw=NOT_KEPT))

@@ -10,13 +10,13 @@ from server.db.dependencies.dependencies import Edge
 from server.db.storage import foreign
 from server.db.storage.connection import Database
 from server.db.storage.table_shapes import defaults_of_tables
-from server.importers import secrets
 from server.importers.edges import acyclic
 from server.importers.reading import Entry, UnreadableFile, fingerprint, merge_marker, read
 from server.importers.rows import RowMaker
 from server.importers.values import Fields, Teller, moment
 from server.importers.vocabulary import plan_status, priority, step_status
 from server.models.imports import Finding
+from server.text import redaction
 from server.text.editing import yaml
 
 AT = "2025-01-02T03:04:05.000Z"
@@ -55,7 +55,7 @@ async def test_a_column_that_a_table_does_not_have_is_refused(db: Database) -> N
     ],
 )  # fmt: skip
 def test_a_secret_is_known_by_its_name(key: str, expected: bool) -> None:
-    assert secrets.is_name(key) == expected
+    assert redaction.is_name(key) == expected
 
 
 def test_secrets_are_blanked_out_and_their_places_told() -> None:
@@ -66,16 +66,16 @@ def test_secrets_are_blanked_out_and_their_places_told() -> None:
         "credentials": {"user": "me", "password": "x"},
         "password": "",
     }
-    cleaned, places = secrets.blanked(value)
+    cleaned, places = redaction.blanked(value)
 
     assert cleaned == {
-        "config": {"token": secrets.BLANK, "email": "me@example.org", "token_count": 3},
-        "notes": [f"use {secrets.BLANK} here", f"https://{secrets.BLANK}@example.org/x"],
-        "credentials": secrets.BLANK,
+        "config": {"token": redaction.BLANK, "email": "me@example.org", "token_count": 3},
+        "notes": [f"use {redaction.BLANK} here", f"https://{redaction.BLANK}@example.org/x"],
+        "credentials": redaction.BLANK,
         "password": "",
     }
     assert places == ["$.config.token", "$.notes[0]", "$.notes[1]", "$.credentials"]
-    assert secrets.blanked(cleaned) == (cleaned, [])
+    assert redaction.blanked(cleaned) == (cleaned, [])
 
 
 @pytest.mark.parametrize(

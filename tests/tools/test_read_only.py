@@ -15,7 +15,7 @@ from server.registry import Action
 from server.settings import Settings
 from server.tools import TOOLS
 from tests.conftest import Agent, ToolError
-from tests.db.plans.test_plan_archive import TIMES, Store, insert, store
+from tests.db.plans.test_plan_archive import NOW, TIMES, Store, insert, store
 from tests.exporters.test_documents import fill_the_rest
 from tests.importers.conftest import everything
 
@@ -78,6 +78,7 @@ def values(made: Store) -> dict[str, Any]:
         "prompt_text": "mind",
         "path": "README.md",
         "run_id": "run_t",
+        "term": "storage",
     }
 
 
@@ -107,6 +108,8 @@ async def filled(db: Database, store: Store, project: Path) -> Store:
         (project / "README.md").touch()
         await tx.run("UPDATE workspaces SET path = :path", {"path": str(project)})
         about = {"workspace_id": store.workspace_id, "parent_type": "workspace", "parent_id": store.workspace_id}
+        ran = {"kind": "terminal", "name": "make", "started_at": NOW, "arguments": '{"b":[1.0,1]}'}
+        await insert(tx, "runs", run_id="run_t", workspace_id=store.workspace_id, **ran, **TIMES)
         data = {"type": "workspace_context", "data": '{"sections":{}}'}
         await insert(tx, "context_items", item_id="item_sections", **about, **data, **TIMES)
     return store

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from server.db.storage.foreign import BadDatabase, ForeignDatabase
-from server.importers import secrets
 from server.importers.agent_hive import tables
 from server.importers.agent_hive.hive import Hive, HivePart, TableTeller
 from server.importers.agent_hive.tree import HiveFile
@@ -17,6 +16,7 @@ from server.importers.taking import WHOLE_BYTES, Sink
 from server.importers.values import Object
 from server.models.base import encode
 from server.models.imports import FileEntry, ImportBatch
+from server.text import redaction
 
 SIZE = 500  # rows in one batch
 KEPT_ROWS = 500  # rows of a table in one item of context
@@ -49,7 +49,7 @@ def _with_bytes(file: HiveFile, entry: FileEntry) -> FileEntry:
         content = read_file(file.entry, most=WHOLE_BYTES)
     except (OSError, UnreadableFile):
         return entry
-    if content.sha256 != entry.sha256 or secrets.SHAPES.search(content.data.decode("latin-1")):
+    if content.sha256 != entry.sha256 or redaction.SHAPES.search(content.data.decode("latin-1")):
         return entry
     return replace(entry, raw=content.raw)
 

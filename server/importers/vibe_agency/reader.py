@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from server.db.storage.foreign import BadDatabase, ForeignDatabase, opened
-from server.importers import secrets
 from server.importers.layout import Known, RecognisedSource
 from server.importers.reading import (
     Content,
@@ -25,6 +24,7 @@ from server.importers.vibe_agency import databases, handoffs, manifests, memorie
 from server.importers.vibe_agency.project import NAME, Part, Project
 from server.importers.vibe_agency.surveying import look, look_into_database
 from server.models.imports import ImportBatch
+from server.text import redaction
 from server.text.editing.yaml import BadYaml, parsed
 
 ROWS = 1000  # of a database in one batch
@@ -131,7 +131,7 @@ class StoreReader:
             content = read(entry)
         except (OSError, UnreadableFile):
             return batch
-        if self.taker.known.with_secrets or not secrets.may_hide(content.data):
+        if self.taker.known.with_secrets or not redaction.may_hide(content.data):
             batch.files[:] = [replace(one, raw=content.raw) for one in batch.files]
         return batch
 

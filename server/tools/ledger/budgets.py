@@ -78,7 +78,8 @@ async def spend(
     negative amount takes back what was told too high. Without a budget the sum is kept all the same. The answer says
     what is left, and warns.
 
-    Example: {"action":"spend","plan_id":"plan_1rqewqexykb7","amount":0.42,"breakdown":{"model":0.4,"search":0.02}}
+    Example: {"action":"spend","plan_id":"plan_1rqewqexykb7","amount":0.42,"unit":"USD",
+    "breakdown":{"model":0.4,"search":0.02}}
     """
     async with call.write() as tx:
         plan = await of_plan(call, tx, plan_id)

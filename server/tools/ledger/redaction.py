@@ -4,9 +4,8 @@ import json
 import re
 from typing import Any, cast
 
-from server.importers import secrets
-from server.importers.secrets import BLANK
 from server.models.base import encode
+from server.text.redaction import BLANK, blanked, is_name
 
 # API_KEY=abc, "password": "abc", password: abc; and --token abc. The bound of a key keeps a long text from being looked
 # through again for each of its characters.
@@ -18,12 +17,12 @@ BEARER = re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*")
 
 def text(said: str) -> str:
     """Return a text without what looks like a secret."""
-    shaped, _ = secrets.blanked(said)
+    shaped, _ = blanked(said)
     return PAIRS.sub(_pair, OPTIONS.sub(_pair, BEARER.sub(BLANK, shaped)))
 
 
 def _pair(found: re.Match[str]) -> str:
-    is_secret = secrets.is_name(found["key"]) and not found["value"].startswith(BLANK[:4])
+    is_secret = is_name(found["key"]) and not found["value"].startswith(BLANK[:4])
     if not is_secret or found["value"].lower() in ("bearer", "basic"):
         return found[0]
     return f"{found[0][: -len(found['value'])]}{BLANK}"
@@ -31,7 +30,7 @@ def _pair(found: re.Match[str]) -> str:
 
 def value(said: Any) -> Any:
     """Return a JSON value without its secrets; all else is as it was."""
-    named, _ = secrets.blanked(said)
+    named, _ = blanked(said)
     return _texts(named)
 
 

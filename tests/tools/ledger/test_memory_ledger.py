@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from server.db.storage.connection import Database
-from server.importers import secrets
-from server.tools.ledger import redaction
+from server.text import redaction
+from server.tools.ledger.redaction import text as without_secrets
 from tests.conftest import Agent
 
 pytestmark = pytest.mark.any_transport
@@ -117,8 +117,8 @@ async def test_calls_are_logged_without_secrets_and_counted_by_tool(agent: Agent
     assert token not in json.dumps(got)
     assert "hunter2" not in json.dumps(got)
     assert got["args"]["max_tokens"] == 5
-    assert got["args"]["headers"]["Authorization"] == got["result"]["apiKey"] == secrets.BLANK
-    assert (got["success"], got["error"]) == (False, f"401 for --token {secrets.BLANK}")
+    assert got["args"]["headers"]["Authorization"] == got["result"]["apiKey"] == redaction.BLANK
+    assert (got["success"], got["error"]) == (False, f"401 for --token {redaction.BLANK}")
 
     times = [{"tool": "pytest", "args": {}, "duration_ms": n, "success": n != 7} for n in range(1, 21)]
     told = await agent(TOOL, "log_calls", plan_id=plan_id, calls=times, agent="ada")
@@ -354,23 +354,23 @@ async def test_what_came_from_elsewhere_is_found_by_its_id_there(agent: Agent, w
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
-        ("curl --token abcdef https://x", f"curl --token {secrets.BLANK} https://x"),
-        ("env API_KEY=abcdef make all", f"env API_KEY={secrets.BLANK} make all"),
-        ('{"password": "hunter2", "user": "me"}', f'{{"password": "{secrets.BLANK}", "user": "me"}}'),
+        ("curl --token abcdef https://x", f"curl --token {redaction.BLANK} https://x"),
+        ("env API_KEY=abcdef make all", f"env API_KEY={redaction.BLANK} make all"),
+        ('{"password": "hunter2", "user": "me"}', f'{{"password": "{redaction.BLANK}", "user": "me"}}'),
         (
             "client-secret: abcd and auth.token = 'efgh'",
-            f"client-secret: {secrets.BLANK} and auth.token = '{secrets.BLANK}'",
+            f"client-secret: {redaction.BLANK} and auth.token = '{redaction.BLANK}'",
         ),
         ("the token counts more than the secret garden", "the token counts more than the secret garden"),
         ("token_count=12345 --max-tokens 4096", "token_count=12345 --max-tokens 4096"),
     ],
 )
 def test_a_secret_in_a_command_or_a_text_is_blanked_out(said: str, kept: str) -> None:
-    assert redaction.text(said) == kept
+    assert without_secrets(said) == kept
 
 
 @pytest.mark.parametrize("piece", ["x", "-x", "a ", "x.", "note= ", "://a", "eyJa.", "--a ", "[", " "])
 def test_long_texts_are_looked_through_once(piece: str) -> None:
     said = piece * (200_000 // len(piece))
-    assert redaction.text(said) == said
-    assert not secrets.may_hide(said.encode())
+    assert without_secrets(said) == said
+    assert not redaction.may_hide(said.encode())

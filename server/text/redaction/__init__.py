@@ -1,10 +1,8 @@
-"""Secrets in the files of other programs: known by the name of their key or by their shape, and blanked out."""
+"""Secrets in what other programs left and agents log: known by their key or their shape, and blanked out."""
 
 import re
 from collections.abc import Iterator
 from typing import Any, cast
-
-from server.importers.values import plain_word
 
 BLANK = "[secret left out]"
 # One of these is in whatever has a shape of a secret: to look for them takes a hundredth of the time.
@@ -28,12 +26,13 @@ SHAPES = re.compile(
 )
 # Each run of characters is tried once, whole: else a long line would be looked through for each of its characters.
 KEY = re.compile(r"(?<![\w.-])[\w.-]{1,200}+(?=[\"']?\s*+[:=])")
+BETWEEN = re.compile(r"[\s.-]+")
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def is_name(key: str) -> bool:
     """Return whether what stands under a key is a secret: `apiKey`, `JIRA_TOKEN`; `token_count` is none."""
-    plain = plain_word(WORDS.sub("_", key)).replace(".", "_")
+    plain = BETWEEN.sub("_", WORDS.sub("_", key).strip().lower())
     return bool(NAMES.search(plain)) and not HARMLESS.search(plain)
 
 
