@@ -101,8 +101,14 @@ def test_limits_are_said_as_people_say_them() -> None:
 
 # What a part of a call cannot do without.
 NEEDED: dict[str, Any] = {
-    **{"task": "t", "name": "n", "title": "t", "content": "c", "type": "notes", "category": "bugfix"},
-    **{"tool": "t", "value": 1},
+    "task": "t",
+    "name": "n",
+    "title": "t",
+    "content": "c",
+    "type": "notes",
+    "category": "bugfix",
+    "tool": "t",
+    "value": 1,
 }
 
 
