@@ -1,4 +1,4 @@
--- 1b8579260e8f4c128acd6bfb01ee84f6aa5368cc15f437a5346f270838f4c1cc
+-- 0ad2054e2e8ff7e87fceaec17c45f0c7864c29e419fe61c0bb87091343ae53ba
 CREATE TABLE workspace_aliases (
     alias TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces ON DELETE CASCADE,
@@ -2658,3 +2658,5 @@ CREATE TRIGGER import_rows_delete_search AFTER DELETE ON import_rows WHEN OLD.ta
         WHEN 'skill_definitions' THEN 'skill'
     END) ON CONFLICT DO NOTHING;
 END;
+CREATE INDEX steps_gated ON steps (plan_id) WHERE required_gates <> '[]';
+CREATE INDEX phases_gated ON phases (plan_id) WHERE required_gates <> '[]';
