@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import threading
 from typing import Any
 
 from server.__main__ import main
@@ -19,6 +20,7 @@ class Stopping(sqlite3.Connection):
         if sql == "COMMIT" and self.renamed:
             os.write(2, b"stopping\n")
             os.kill(os.getpid(), signal.SIGSTOP)
+            threading.Event().wait()  # another thread may take the signal, and this one commit before all stop
         self.renamed |= "UPDATE workspaces" in sql
         return super().execute(sql, *parameters)
 
