@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 BACKUP_AFTER_SECONDS = 30.0  # behind the first answers
 TRIM_AFTER_SECONDS = 60.0
 CHECK_AFTER_SECONDS = 90.0
+LOOK_SECONDS = 3600.0  # of a job that has its turn once a day
 PATIENCE_SECONDS = 20.0  # that an agent waits for an import before it is told that it goes on
 STAGES = ("Copying", "Reading", "Writing", "Verifying")
 Job = Callable[[], Awaitable[None]]
@@ -122,13 +123,19 @@ class Background:
         await anyio.sleep(TRIM_AFTER_SECONDS)  # most servers end before
         from server.jobs import trimming
 
-        await trimming.run(self._store)
+        await self._hourly(trimming.once)
 
     async def _check(self) -> None:
         await anyio.sleep(CHECK_AFTER_SECONDS * random.uniform(1, 2))
         from server.jobs import checking
 
-        await checking.run(self._store)
+        await self._hourly(checking.once)
+
+    async def _hourly(self, once: Callable[[Store], Awaitable[None]]) -> None:
+        """Let a job look once in a while whether it is time."""
+        while True:
+            await once(self._store)
+            await anyio.sleep(LOOK_SECONDS)
 
     async def _back_up(self) -> None:
         await anyio.sleep(

@@ -3,8 +3,6 @@
 import logging
 from dataclasses import asdict
 
-import anyio
-
 from server.db.upkeep import last_findings, outlived
 from server.models.base import later
 from server.store import Store
@@ -14,14 +12,6 @@ logger = logging.getLogger(__name__)
 
 TASK = "check"
 TURN_SECONDS = 86_400
-LOOK_SECONDS = 3600.0
-
-
-async def run(store: Store) -> None:
-    """Look once in a while whether it is time."""
-    while True:
-        await once(store)
-        await anyio.sleep(LOOK_SECONDS)
 
 
 async def once(store: Store) -> None:

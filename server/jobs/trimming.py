@@ -11,14 +11,6 @@ logger = logging.getLogger(__name__)
 
 CALM_SECONDS = 10.0  # without a write
 LONGEST_WAIT = 600.0  # for calm
-LOOK_SECONDS = 3600.0
-
-
-async def run(store: Store) -> None:
-    """Look once in a while whether it is time."""
-    while True:
-        await once(store)
-        await anyio.sleep(LOOK_SECONDS)
 
 
 async def once(store: Store) -> None:
