@@ -48,7 +48,7 @@ class RecognisedSource:
     workspaces: tuple[SourceWorkspace, ...]
     detail: Any = None
     is_mark: bool = False  # it only says whose the folder is: of no account beside a store
-    by_rows: bool = False  # verify compares the tables too: its `check` is `checking.compared`
+    by_rows: bool = False  # it is read anew to be compared with the tables and the tools; else by the layout's `check`
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Layout(Protocol):
     other change. Its functions stand in `__init__.py`. What layouts share: `layout.project` and `placeless` (what is
     recognised), `taking.Taker` (files opened, each with its batch and its account), `values.Fields` (fields of an
     object, each repair told), `vocabulary` (statuses, priorities, types), `rows.RowMaker` (rows), `edges.acyclic`
-    (links without circles), `checking.compared` (the usual `check`).
+    (links without circles).
     """
 
     NAME: str
@@ -114,6 +114,10 @@ class Layout(Protocol):
     def read(self, source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
         """Yield what the source becomes, part by part. Every one of `files` ends in one FileEntry."""
         ...
+
+
+class CheckedLayout(Layout, Protocol):
+    """A layout whose sources are not compared `by_rows`: it asks the tools in a way of its own."""
 
     def check(
         self, source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]

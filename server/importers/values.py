@@ -14,6 +14,7 @@ OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 ZONE_NAME = re.compile(r" ?(?:UTC|GMT)$")
 LATEST = 253_402_300_799  # the last second of the year 9999
 ID_BYTES = 200
+MOST_TOLD = 100  # lines of the report about one table; the others would say the same
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0", "")
 WHOLE = re.compile(r"-?\d{1,15}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # what an id of ours never holds
@@ -95,6 +96,19 @@ class Teller:
 
     def warn(self, at: str, what: str, value: Any = None, used: Any = None) -> None:
         self.tell("warning", at, what, value, used)
+
+
+class QuietTeller(Teller):
+    """Tells what is wrong, up to a point, and not what was merely mapped: a table has a million of these."""
+
+    def __init__(self, path: str, findings: list[Finding]) -> None:
+        super().__init__(path, findings)
+        self.told = 0
+
+    def tell(self, severity: Severity, at: str, what: str, value: Any = None, used: Any = None) -> None:
+        self.told += severity != "info"
+        if severity != "info" and self.told <= MOST_TOLD:
+            super().tell(severity, at, what, value, used)
 
 
 class Fields:

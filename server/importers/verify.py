@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 
 from server.db.interchange import imports
 from server.db.interchange.scratch import Stage
 from server.db.storage.connection import Database
-from server.importers.layout import Ask, Known, Layout, RecognisedSource
+from server.importers import checking
+from server.importers.layout import Ask, CheckedLayout, Known, Layout, RecognisedSource
 from server.importers.merged import MergedWorkspaces
 from server.importers.report import ImportReport
 
@@ -41,7 +43,12 @@ async def compare(job: Job, wanted: Callable[[str], bool], total: int) -> None:
     if job.ask is None:
         return
     job.report.verified = 0
-    async for plan_id, differences in job.layout.check(job.source, job.known, job.ask, wanted):
+    told = (
+        checking.compared(job.layout.read, job.source, job.known, job.ask, wanted)
+        if job.source.by_rows
+        else cast(CheckedLayout, job.layout).check(job.source, job.known, job.ask, wanted)
+    )
+    async for plan_id, differences in told:
         job.report.differences += differences
         job.report.verified += plan_id is not None
         await job.progress("Verifying", job.report.verified, max(job.report.verified, total))

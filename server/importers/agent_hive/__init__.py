@@ -1,6 +1,6 @@
 """The files and databases that LeanVibe's agent-hive leaves in a project, in and beside its `.claude` folder."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +17,11 @@ from server.importers.agent_hive import (
 )
 from server.importers.agent_hive.hive import NAME, Hive, HivePart
 from server.importers.agent_hive.tree import HiveFile, HiveTree
-from server.importers.checking import compared
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.taking import Taker
-from server.models.imports import Finding, ImportBatch
+from server.models.imports import ImportBatch
 
-__all__ = ["NAME", "check", "files", "read", "recognise"]
+__all__ = ["NAME", "files", "read", "recognise"]
 
 Mapper = Callable[[HivePart, str], None]
 MAPPERS: dict[str, Mapper] = {
@@ -77,13 +76,6 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
         yield from _file(hive, file)
     yield from plans.finished(hive)
     yield from agents.finished(hive)
-
-
-def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare the hive, read anew, with what the tools return of it."""
-    return compared(read, source, known, ask, wanted)
 
 
 def _file(hive: Hive, file: HiveFile) -> Iterator[ImportBatch]:

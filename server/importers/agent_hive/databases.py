@@ -8,12 +8,12 @@ from typing import Any
 
 from server.db.storage.foreign import BadDatabase, ForeignDatabase
 from server.importers.agent_hive import tables
-from server.importers.agent_hive.hive import Hive, HivePart, TableTeller
+from server.importers.agent_hive.hive import Hive, HivePart
 from server.importers.agent_hive.tree import HiveFile
 from server.importers.reading import UnreadableFile, modified
 from server.importers.reading import read as read_file
 from server.importers.taking import WHOLE_BYTES, Sink
-from server.importers.values import Object
+from server.importers.values import Object, QuietTeller
 from server.models.base import encode
 from server.models.imports import FileEntry, ImportBatch
 from server.text import redaction
@@ -33,7 +33,7 @@ def read(hive: Hive, file: HiveFile) -> Iterator[ImportBatch]:
             counts = _counted(db)
             make = hive.taker.maker(path, min(modified(file.entry.location), hive.known.now))
             part = HivePart(hive, path, file.inner, make, ImportBatch(hive.workspace_id), file.is_copy)
-            part.teller = TableTeller(path, account.batch.findings)
+            part.teller = QuietTeller(path, account.batch.findings)
             for table in sorted(counts, key=tables.place_of):
                 yield from _table(part, db, table, counts)
             yield part.take()

@@ -18,20 +18,6 @@ from server.models.imports import Finding, ImportBatch, ImportedRow, Severity
 
 NAME: str = "agent-hive"
 COORDINATOR = "coordinator"
-MOST_TOLD = 100  # lines of the report about one table; the others would say the same
-
-
-class TableTeller(Teller):
-    """Tells of what is wrong, and not of what was merely mapped: a table has a million of these."""
-
-    def __init__(self, path: str, findings: list[Finding]) -> None:
-        super().__init__(path, findings)
-        self.told = 0
-
-    def tell(self, severity: Severity, at: str, what: str, value: Any = None, used: Any = None) -> None:
-        self.told += severity != "info"
-        if severity != "info" and self.told <= MOST_TOLD:
-            super().tell(severity, at, what, value, used)
 
 
 @dataclass

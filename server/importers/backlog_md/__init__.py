@@ -1,17 +1,17 @@
 """The folder of Backlog.md: a Markdown file for each task, draft, decision and document."""
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from server.importers import checking, layout
+from server.importers import layout
 from server.importers.backlog_md import papers
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.reading import Entry, UnreadableFile, list_of, object_of, text_of, walk
 from server.importers.reading import read as read_whole
 from server.importers.taking import Taker
-from server.models.imports import Finding, ImportBatch
+from server.models.imports import ImportBatch
 from server.text.editing import yaml
 
 NAME: str = "backlog-md"
@@ -121,11 +121,3 @@ def _kind(store: BacklogStore, entry: Entry) -> str:
         return "other"
     folder = inner.parts[0] if inner.parts[0] != "archive" else "/".join(inner.parts[:2])
     return folder if folder in papers.KINDS else "docs"
-
-
-async def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare each wanted plan with what the tools return."""
-    async for found in checking.compared(read, source, known, ask, wanted):
-        yield found

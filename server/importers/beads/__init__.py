@@ -1,14 +1,14 @@
 """The issues of beads: JSON lines below `.beads`, or a file that `bd export` wrote."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from server.importers import checking, layout
+from server.importers import layout
 from server.importers.beads import building
 from server.importers.beads.survey import is_issue, surveyed
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.reading import Content, Entry, UnreadableFile, parse, stream, walk
 from server.importers.taking import Taker
 from server.models.imports import Finding, ImportBatch
@@ -96,11 +96,3 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     for entry in store.others:
         is_text = entry.location.suffix.lower() in TEXTS
         yield taker.skipped(entry, "no issues: what beads keeps for itself", keep=is_text)
-
-
-async def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare each wanted plan, and knowledge, with what the tools return."""
-    async for found in checking.compared(read, source, known, ask, wanted):
-        yield found

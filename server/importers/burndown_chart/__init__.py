@@ -1,12 +1,11 @@
 """burndown-chart: profiles with their queries, issues, caches and measurements; folders, databases and packages."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from server.importers import checking
 from server.importers.burndown_chart import places, reader
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile, SourceWorkspace
-from server.models.imports import Finding, ImportBatch
+from server.importers.layout import Known, RecognisedSource, SourceFile, SourceWorkspace
+from server.models.imports import ImportBatch
 
 NAME = reader.NAME
 
@@ -30,10 +29,3 @@ def files(source: RecognisedSource) -> Iterator[SourceFile]:
 def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     """Yield what the files become, one after the other."""
     yield from reader.BurndownReader(source.detail, known).all()
-
-
-def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare each wanted query with what the tools return of it."""
-    return checking.compared(read, source, known, ask, wanted)

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from server.importers.burndown_chart.profiles import QueryRows
 from server.importers.reading import list_of, object_of, objects_of
-from server.importers.values import Fields, Object, Teller, moment, plain_word, text
+from server.importers.values import Fields, Object, QuietTeller, moment, plain_word, text
 from server.importers.vocabulary import STEP_STATUS_NAMES, STEP_STATUSES, priority, step_type
-from server.models.imports import Finding, ImportedRow, Severity
+from server.models.imports import Finding, ImportedRow
 
 CATEGORIES = {"new": "pending", "indeterminate": "active", "done": "done", "to_do": "pending", "in_progress": "active"}
 DROPPED = ("cancelled", "failed")
@@ -20,14 +20,6 @@ COLUMNS = {
     "priority": "priority", "resolution": "resolution", "created": "created", "updated": "updated",
     "resolved": "resolutiondate", "labels": "labels",
 }  # fmt: skip
-
-
-class QuietTeller(Teller):
-    """Tells what is wrong, and not that each of a thousand issues has its times and priorities in words of Jira."""
-
-    def tell(self, severity: Severity, at: str, what: str, value: Any = None, used: Any = None) -> None:
-        if severity != "info":
-            super().tell(severity, at, what, value, used)
 
 
 def issue_rows(rows: QueryRows, issues: Any, where: str, findings: list[Finding]) -> Iterator[ImportedRow]:

@@ -1,15 +1,15 @@
 """The database of ConPort, `context_portal/context.db` of a project."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.importers import checking, layout
+from server.importers import layout
 from server.importers.conport import tables
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.reading import Entry, modified, walk
 from server.importers.taking import Sink, Taker
-from server.models.imports import Finding, ImportBatch
+from server.models.imports import ImportBatch
 
 NAME: str = "conport"
 HOME, DATABASE = "context_portal", "context.db"
@@ -74,11 +74,3 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
         else:
             is_text = entry.location.suffix.lower() in TEXTS
             yield taker.skipped(entry, "made of the database, which counts", keep=is_text)
-
-
-async def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare each wanted plan, and knowledge, with what the tools return."""
-    async for found in checking.compared(read, source, known, ask, wanted):
-        yield found

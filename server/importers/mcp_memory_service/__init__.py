@@ -2,17 +2,17 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.importers import checking, layout
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers import layout
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.mcp_memory_service import memories
 from server.importers.reading import Entry, object_of
 from server.importers.taking import Taker
 from server.importers.values import Object, text
-from server.models.imports import Finding, ImportBatch
+from server.models.imports import ImportBatch
 
 NAME: str = "mcp-memory-service"
 NAMES = re.compile(r"(?i).*(?:memor|export).*\.json")  # of exports that are looked for in a folder
@@ -100,11 +100,3 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
 def _name(metadata: Object) -> str:
     machine = metadata.get("source_machine")
     return f"memories of {machine}" if machine and isinstance(machine, str) else "memories"
-
-
-async def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare what there is with what the tools return; facts are compared as rows."""
-    async for found in checking.compared(read, source, known, ask, wanted):
-        yield found

@@ -1,15 +1,15 @@
 """The knowledge graph of server-memory: entities and relations as JSON lines, of no project."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from server.importers import checking, layout
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers import layout
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.reading import Content, Entry, UnreadableFile, parse, stream
 from server.importers.server_memory import graph
 from server.importers.taking import Taker
-from server.models.imports import Finding, ImportBatch
+from server.models.imports import ImportBatch
 
 NAME: str = "server-memory"
 USUAL = ("memory.jsonl", "memory.json")  # the older one holds lines as well
@@ -54,11 +54,3 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     for number, entry in enumerate(source.detail):
         name = f"{source.root.name} memory" if number == 0 and taker.is_new else None
         yield from graph.of_file(taker, entry, name)
-
-
-async def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare the knowledge with what the tools return."""
-    async for found in checking.compared(read, source, known, ask, wanted):
-        yield found

@@ -1,12 +1,12 @@
 """The tasks of Task Master: `.taskmaster` of a project, or the `tasks/tasks.json` of its first versions."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.importers import checking, layout
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers import layout
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.reading import Entry, UnreadableFile, json_of, list_of, object_of, walk
 from server.importers.reading import read as read_whole
 from server.importers.taking import Taker
@@ -115,11 +115,3 @@ def _other(taker: Taker, entry: Entry, plans: dict[str, str]) -> ImportBatch:
         return taker.skipped(entry, NOT_CURRENT)
     is_text = entry.location.suffix.lower() in TEXTS
     return taker.skipped(entry, "no tasks: a document, or made of the tasks", keep=is_text)
-
-
-async def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Compare each wanted plan with what the tools return."""
-    async for found in checking.compared(read, source, known, ask, wanted):
-        yield found

@@ -1,14 +1,13 @@
 """The files and databases of vibe-agency in a project: missions, manifests, roadmaps, hand-offs, its `.vibe` folder."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from server.importers import layout
-from server.importers.checking import compared
-from server.importers.layout import Ask, Known, RecognisedSource, SourceFile
+from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.vibe_agency import places, project
 from server.importers.vibe_agency.reader import StoreReader
-from server.models.imports import Finding, ImportBatch
+from server.models.imports import ImportBatch
 
 NAME: str = project.NAME
 
@@ -29,11 +28,3 @@ def files(source: RecognisedSource) -> Iterator[SourceFile]:
 def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     """Yield what the store becomes, file by file."""
     yield from StoreReader(source, known).all()
-
-
-async def check(
-    source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
-) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Yield each wanted plan with what differs from the files."""
-    async for told in compared(read, source, known, ask, wanted):
-        yield told
