@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from server.web.pages import live
 from server.web.pages.inbox import needs
 from server.web.pages.visit import MOST, Visit
 
@@ -42,6 +43,7 @@ async def workspace(visit: Visit) -> Response:
         next_cursor=plans.get("next_cursor"),
         claims=found.get("open_claims", []),
         needs=await needs(visit, home),
+        shows=live.workspace(home),
     )
 
 

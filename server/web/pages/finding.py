@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from server.db.search import identities
 from server.models.base import encode
 from server.protocol import reading
+from server.web.pages import live
 from server.web.pages.visit import Visit
 from server.web.rendering import path_of, query
 
@@ -88,6 +89,7 @@ async def entity(visit: Visit) -> Response:
         ],
         plan_id=row.get("plan_id"),
         workspace_id=row.get("workspace_id"),
+        shows=live.workspace(row["workspace_id"]) if row.get("workspace_id") else {},
     )
 
 

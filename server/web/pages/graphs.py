@@ -11,6 +11,7 @@ from server.models.steps import CLOSED
 from server.tools import TOOLS
 from server.web import charts
 from server.web.charts import Edges
+from server.web.pages import live
 from server.web.pages.visit import Visit
 from server.web.rendering import path_of
 
@@ -63,7 +64,8 @@ async def of_plan(visit: Visit) -> Response:
         }
         for step in steps
     ]
-    return visit.page("graph.html", plan=found, **Waiting(nodes, edges).shown())
+    shows = live.plans(found["workspace_id"], [plan_id])
+    return visit.page("graph.html", plan=found, shows=shows, **Waiting(nodes, edges).shown())
 
 
 async def of_program(visit: Visit) -> Response:
@@ -73,8 +75,10 @@ async def of_program(visit: Visit) -> Response:
     graph = await visit.call("memory_program", "get_dependencies", program_id=program_id)
     risks = await visit.call("memory_program", "list_risks", program_id=program_id, limit=200)
     burndown = await visit.call("memory_plan", "burndown", program_id=program_id)
+    waiting = _waiting(program_id, graph)
     return visit.page(
         "program.html",
+        shows=live.plans(found["workspace_id"], [node["id"] for node in waiting.nodes], program_id),
         program=found,
         plans=graph.get("plans", []),
         cycle=graph.get("cycle", []),
@@ -83,7 +87,7 @@ async def of_program(visit: Visit) -> Response:
         burn=charts.burn(burndown, (await visit.database()).now()[:10]),
         actions=_actions(),
         is_archived=found.get("status") == "archived",
-        **_waiting(program_id, graph).shown(),
+        **waiting.shown(),
     )
 
 

@@ -10,6 +10,7 @@ from server.errors import Conflict
 from server.models.approvals import HUMAN, Approval, Word
 from server.models.events import Origin
 from server.tools.approvals import answers
+from server.web.pages import live
 from server.web.pages.visit import Visit
 
 KINDS = ("approvals", "messages", "lost_leases", "stuck_steps", "silent_sessions")
@@ -32,6 +33,7 @@ async def show(visit: Visit) -> Response:
         known=known,
         places=found["workspaces_total"],
         left_out=number - shown,
+        shows=live.kinds(live.INBOX),
     )
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from server.db.search import identities
 from server.errors import NotFound
 from server.web import charts
+from server.web.pages import live
 from server.web.pages.visit import Visit
 
 ROWS = 100
@@ -30,6 +31,7 @@ class Listing:
     does: tuple[tuple[str, str, str], ...] = ()  # with a row: an action, and the name of its id
     makes: tuple[tuple[str, str], ...] = ()
     edits: str = ""  # with a row: an action whose form is filled with it
+    about: tuple[str, ...] = ()  # kinds of entities that it shows, if they may be of other workspaces
 
 
 OF_WORKSPACE: Mapping[str, Listing] = {
@@ -66,6 +68,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
         ("title", "status", "program_id", "plans_done", "plans_total", "percent", "open_risks", "updated_at"),
         "Programs",
         "Plans that belong together can be made a program.", makes=(("create", "New program"),),
+        about=live.PROGRAMS,
     ),
     "scripts": Listing(
         "memory_plan", "list_build_scripts", "scripts",
@@ -141,7 +144,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
 LIBRARY = Listing(
     "memory_library", "list", "",
     ("name", "description", "source", "category", "edited", "updated_at"), "Library",
-    "There is none of this kind.", {"query": ()}, edits="update",
+    "There is none of this kind.", {"query": ()}, edits="update", about=live.LIBRARY,
 )  # fmt: skip
 KIND_OF = {of.key: kind for kind, of in identities.IDENTITIES.items()}
 
@@ -186,6 +189,7 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
         name=name,
         kinds=KINDS,
         lists=OF_WORKSPACE,
+        shows=live.kinds(listing.about) if listing.about else live.workspace(home or ""),
     )
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from server.errors import NotFound
 from server.tools import TOOLS
 from server.web import charts
-from server.web.pages import series
+from server.web.pages import live, series
 from server.web.pages.visit import MOST, Visit
 from server.web.rendering import path_of, query
 
@@ -34,6 +34,7 @@ async def show(visit: Visit) -> Response:
     burndown = await visit.call("memory_plan", "burndown", plan_id=plan_id)
     ledger = await _ledger(visit, plan_id)
     phases = await _phases(visit, found)
+    others = [*waits.get("depends_on_plans", ()), *waits.get("dependents", ())]
     return visit.page(
         "plan.html",
         burndown=burndown,
@@ -49,6 +50,7 @@ async def show(visit: Visit) -> Response:
         history=history["history"],
         actions=_actions(),
         ledger=ledger,
+        shows=live.plans(found["workspace_id"], [plan_id, *others], found.get("program_id")),
     )
 
 

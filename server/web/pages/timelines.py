@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from server.web import charts
+from server.web.pages import live
 from server.web.pages.visit import Visit
 
 SESSIONS = 60
@@ -14,7 +15,7 @@ async def of_workspace(visit: Visit) -> Response:
     """Show the last sessions of a workspace as bars."""
     home = visit.path("workspace")
     found = await visit.call("memory_session", "timeline", workspace_id=home, most=SESSIONS)
-    return _page(visit, found, home=home)
+    return _page(visit, found, home=home, shows=live.workspace(home))
 
 
 async def of_plan(visit: Visit) -> Response:
@@ -22,7 +23,8 @@ async def of_plan(visit: Visit) -> Response:
     plan_id = visit.path("plan")
     plan = await visit.call("memory_plan", "get", plan_id=plan_id)
     found = await visit.call("memory_session", "timeline", plan_id=plan_id, most=SESSIONS)
-    return _page(visit, found, plan=plan, home=plan["workspace_id"])
+    home = plan["workspace_id"]
+    return _page(visit, found, plan=plan, home=home, shows=live.plans(home, [plan_id]))
 
 
 def _page(visit: Visit, found: dict[str, Any], **more: Any) -> Response:

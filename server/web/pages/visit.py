@@ -71,6 +71,7 @@ class Visit:
             "newest": self.newest,
             "is_still": self.request.method != "GET",
             "notice": notices.of(self.request.query_params),
+            "shows": {},
         }
         return HTMLResponse(rendering.page(template, **told | values), status)
 

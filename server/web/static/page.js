@@ -79,8 +79,9 @@
     const mine = ++asked;
     try {
       const asks = { headers: { accept: "text/html" }, credentials: "same-origin" };
-      const answer = await fetch(address, asks).catch(() => null); // the server is away: the stream tells when it is back
-      if (!answer?.ok || mine !== asked) return;
+      const answer = await fetch(address, asks).catch(() => null);
+      if (!answer || answer.status === 429 || answer.status >= 500) setTimeout(soon, 2000); // away, or it has too much to do
+      if (!(answer?.ok || answer?.status === 404) || mine !== asked) return; // what was deleted is told
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       document.title = fresh.title;
       Idiomorph.morph($("#main"), $("#main", fresh), {
@@ -141,10 +142,21 @@
     if (document.hidden) stale = true;
     else soon();
   }
-  function hear({ id, is_reset }) {
+  // What an event says may change this page if it is of a type that the page is about, names what it is about, or what
+  // stands on it, or belongs to no plan or workspace at all. See `pages/live.py`.
+  function concerns(told) {
+    const { types, about, workspace } = $("#main").dataset;
+    if (told === undefined || (types === undefined && about === undefined)) return true;
+    const event = JSON.parse(told);
+    const names = (some) => some?.split(" ") ?? [];
+    const is_of_none = !event.workspace_id || (!event.plan_id && event.workspace_id === workspace);
+    return names(types).includes(event.type) || names(about).some((id) => told.includes(id)) || (about !== undefined && is_of_none)
+      || [event.entity_id, event.session_id].some((id) => id && document.getElementById(id));
+  }
+  function hear({ id, is_reset, told }) {
     if (!is_reset && !(id > seen)) return;
     seen = id;
-    look();
+    if (concerns(told)) look();
   }
   function show_life(is_live) {
     $("#live").hidden = false;
@@ -173,7 +185,7 @@
       const say = (what) => (tell(what), channel.postMessage(what));
       leads = true;
       stream.addEventListener("open", () => say({ is_live: true }));
-      stream.addEventListener("message", (event) => say({ id: Number(event.lastEventId) }));
+      stream.addEventListener("message", (event) => say({ id: Number(event.lastEventId), told: event.data }));
       stream.addEventListener("reset", (event) => say({ id: Number(event.lastEventId), is_reset: true }));
       stream.addEventListener("error", () => {
         say({ is_live: false });
