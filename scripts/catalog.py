@@ -1,6 +1,7 @@
 """Write what is made from the registry, and the answers of the SDK; `--check` only tells what is stale."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,13 +12,16 @@ from server import catalog, catalog_pages
 from server.cli.setup import manual
 from server.db.storage import migrations
 from server.db.storage.opening import open_database
+from server.importers import marks
 from server.settings import ASSETS
 from server.tools import TOOLS
+from server.tools.older_stores import MARKS
 
 
 def main() -> int:
     checking = "--check" in sys.argv[1:]
     changed = _tools(checking=checking)
+    changed += _text(MARKS, json.dumps(marks(), indent=1) + "\n", checking=checking)
     changed += _text(ASSETS / migrations.WHOLE, asyncio.run(_schema()), checking=checking)
     changed += _text(protocol_answers.FILE, protocol_answers.current(), checking=checking)
     changed += _text(ASSETS / "docs" / "tools.md", catalog_pages.page(TOOLS.values()), checking=checking)

@@ -73,7 +73,7 @@ SETTINGS = (
     Setting("synchronous", "full", "full survives power loss, normal is faster", SYNCHRONOUS),
     Setting("log_level", "warning", "what goes to stderr", LOG_LEVELS),
     Setting("mirror", "", "folder that holds every plan as a JSON document as well (default: none)"),
-    Setting("auto_import", "", "import an older store when a project folder has one", flag_only=True),
+    Setting("auto_import", "", "import stores of other programs, and older ones, of a project folder", flag_only=True),
     Setting("gates", "shared", "who opens gates: as the shared setting says, or human, whatever it says", GATES),
 )
 

@@ -64,10 +64,10 @@ def test_there_is_a_file_for_every_tool_and_no_other() -> None:
     assert {path.stem for path in FOLDER.glob("*.json")} == set(TOOLS)
 
 
-def test_templates_the_demo_plan_and_the_answers_of_the_protocol_are_no_part_of_the_catalog() -> None:
+def test_what_else_ships_beside_it_is_no_part_of_the_catalog() -> None:
     others = {path.name for path in FOLDER.iterdir() if path.suffix != ".json"}
 
-    assert others == {"templates", "demo-plan.md", "protocol", "schema.sql"}
+    assert others == {"templates", "demo-plan.md", "layouts", "protocol", "schema.sql"}
 
 
 def test_stale_files_are_named_and_written_and_what_no_tool_stands_for_is_removed(tmp_path: Path) -> None:

@@ -25,6 +25,12 @@ def layout_of(name: str) -> Layout:
     return cast(Layout, import_module(f"{__name__}.{name.replace('-', '_')}"))
 
 
+def marks() -> dict[str, list[tuple[str, str]]]:
+    """Return, by layout, the files of a project that show a store at once, each with what it has to say."""
+    found = {name: [*getattr(layout_of(name), "MARKS", ())] for name in names()}
+    return {name: listed for name, listed in found.items() if listed}
+
+
 def recognise_all(path: Path, only: str | None = None) -> list[Recognised]:
     """Return every layout that knows something of what `path` is, with what it found; or `only` that one."""
     found: list[Recognised] = []

@@ -1,6 +1,5 @@
-"""An older store imported by the server itself: copied aside, imported, verified, and left as it is."""
+"""Stores of a folder imported by the server itself: copied aside, imported, verified, and left as they are."""
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -8,6 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from server import calls
 from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import ProjectMemoryError, Storage
-from server.files import copy, make_folder, replace
-from server.importers import recognise
-from server.importers.layout import Layout, RecognisedSource, SourceFile
-from server.importers.report import NOTHING, ImportReport
+from server.files import copy, make_folder
+from server.files import replace as replace_file
+from server.importers import Recognised, recognise, recognise_all
+from server.importers.layout import SourceFile
+from server.importers.report import NOTHING, ImportReport, together
 from server.importers.run import Options, import_path
 from server.models.workspaces import LegacyStore, Relative
 from server.settings import COPIES, Settings
@@ -34,35 +35,48 @@ Told = Callable[[str, int, int], Awaitable[None]]  # what is done, how much of i
 
 
 async def adopt(store: Store, found: OlderStore, told: Told) -> LegacyStore:
-    """Import the store that a folder has; what goes wrong is in the result."""
-    folder = found.folder
+    """Import the stores that a folder has; what goes wrong is in the result."""
     try:
-        return await _adopt(store, folder, told, Options(workspace_path=folder if found.has_moved else None))
+        return await _adopt(store, found, told)
     except ProjectMemoryError as error:
-        logger.warning("the older store of %s was not imported: %s", folder, error)
-        return LegacyStore(path=folder, status="failed", reason=str(error))
+        logger.warning("the older store of %s was not imported: %s", found.folder, error)
+        return LegacyStore(path=found.folder, status="failed", programs=tuple(found.programs), reason=str(error))
 
 
-async def _adopt(store: Store, folder: str, told: Told, options: Options) -> LegacyStore:
-    found = await run_sync(recognise, Path(folder))
-    if found is None:
-        return LegacyStore(path=folder, status="failed", reason="no store of a layout that is known")
-    options = dataclasses.replace(options, layout=found[0].NAME)
+def _recognised(found: OlderStore) -> list[Recognised]:
+    """Return the stores that were noticed, and nothing else that the folder may hold."""
+    folder = Path(found.folder)
+    theirs = [one for name in found.programs for one in recognise_all(folder, name)]
+    ours = recognise(folder) if found.workspaces or not theirs else None
+    return [*([ours] if ours else []), *theirs]
+
+
+async def _adopt(store: Store, noticed: OlderStore, told: Told) -> LegacyStore:
+    folder, programs = noticed.folder, tuple(noticed.programs)
+    found = await run_sync(_recognised, noticed)
+    if not found:
+        why = "no store of a layout that is known"
+        return LegacyStore(path=folder, status="failed", programs=programs, reason=why)
     await told("Copying", 0, 1)
-    copy = await run_sync(_copy_aside, *found, store.settings)
+    copy = await run_sync(_copy_aside, found, store.settings)
     logger.warning("copied the older store of %s to %s before importing it", folder, copy)
 
     async def ask(tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
         return json.loads(await calls.run(store, TOOLS, tool, arguments))
 
     db = await store.open()
-    report = await import_path(db, Path(folder), options, ask, told)
+    options = Options(workspace_path=folder if noticed.has_moved else None)
+    reports = [
+        await import_path(db, Path(folder), replace(options, layout=layout.NAME), ask, told) for layout, _ in found
+    ]
+    report = together(reports)
     kept = await run_sync(_keep, report, copy.with_name(f"{copy.name}.report.json"))
     what = "was not imported" if report.exit_code == NOTHING else f"was imported, with {report.problems} problems"
     logger.warning("the older store of %s %s; the report is %s", folder, what, kept)
     return LegacyStore(
         path=folder,
         status="failed" if report.exit_code == NOTHING else "imported",
+        programs=programs,
         reason=_reason(report) if report.exit_code == NOTHING else None,
         plans=sum(report.rows.get("plans", {}).values()),
         problems=report.problems,
@@ -87,11 +101,11 @@ def _reason(report: ImportReport) -> str:
     return next((f"{line.path}: {line.what}" for line in report.findings if line.severity == "error"), "it is empty")
 
 
-def _copy_aside(layout: Layout, source: RecognisedSource, settings: Settings) -> Path:
-    """Copy every file of a store into the data root, once for each state of it; return the copy's folder."""
-    files = [file for file in layout.files(source) if not file.odd]
+def _copy_aside(found: list[Recognised], settings: Settings) -> Path:
+    """Copy every file of stores into the data root, once for each state of them; return the copy's folder."""
+    files = [file for layout, source in found for file in layout.files(source) if not file.odd]
     state = "\n".join(_told_apart(files))
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", source.root.name).strip(".") or "store"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", found[0][1].root.name).strip(".") or "store"
     target = settings.data_root / COPIES / f"{name}-{hashlib.sha256(state.encode()).hexdigest()[:12]}"
     if target.is_dir():
         return target
@@ -127,7 +141,7 @@ def _name(owner: str) -> str:
 
 def _keep(report: ImportReport, path: Path) -> Path:
     try:
-        replace(path, json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n")
+        replace_file(path, json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n")
     except OSError as error:
         raise Storage(f"The report cannot be written to {str(path)!r}: {error.strerror}.") from error
     return path

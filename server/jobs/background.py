@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import anyio
 from anyio.to_thread import run_sync
@@ -70,10 +71,11 @@ class Background:
         """Return the store of a workspace's folder that is not imported. It may run on a connection's thread."""
         folder = workspace.path
         found = None if folder is None or folder in self._settled else older_stores.find(folder)
-        if found is None or await _is_imported(db, found):
+        left = await _left(db, found)
+        if left is None:
             self._settled.add(folder or workspace.workspace_id)
             return None
-        return self._told(found)
+        return self._told(left)
 
     async def greet(self, workspace_id: str, progress: Progress | None) -> LegacyStore | None:
         """Return it for an agent that arrives, once; import it first if the settings want that."""
@@ -83,20 +85,20 @@ class Background:
         workspace = await workspaces.find(db, workspace_id)
         found = await run_sync(older_stores.find, workspace.path) if workspace and workspace.path else None
         running = self._wanted.get(found.folder) if found else None
-        if running is None and (found is None or await _is_imported(db, found)):
+        left = await _left(db, found) if running is None else running.found
+        if left is None:
             self._greeted.add(workspace_id)
             return None
-        assert found is not None  # else nothing runs
         if self._imports_by_itself:
-            told = await self._want(found).wait(progress)
+            told = await self._want(left).wait(progress)
             if told.status != "importing":
                 self._greeted.add(workspace_id)
             return told
         self._greeted.add(workspace_id)
-        if await import_notices.is_noticed(db, found.folder, workspace_id):
-            return None
-        await import_notices.note(db, found.folder, workspace_id)
-        return self._told(found)
+        fresh = await _not_noticed(db, left, workspace_id)
+        if fresh:
+            await import_notices.note(db, fresh, workspace_id)
+        return self._told(left) if fresh else None
 
     def index_later(self, workspace_id: str) -> None:
         """Look at the folder of a new workspace as soon as there is time, and keep its profile."""
@@ -106,7 +108,8 @@ class Background:
     def _told(self, found: OlderStore) -> LegacyStore:
         if running := self._wanted.get(found.folder):
             return running.result
-        return LegacyStore(path=found.folder, status="found", command=found.command(self._store.settings))
+        command, programs = found.command(self._store.settings), tuple(found.programs)
+        return LegacyStore(path=found.folder, status="found", programs=programs, command=command)
 
     def _want(self, found: OlderStore) -> "Import":
         if found.folder not in self._wanted:
@@ -156,16 +159,15 @@ class Background:
         try:
             db = await self._store.open()
             for folder in dict.fromkeys((normal_path(cwd()), normal_path(self._store.settings.data_root))):
-                found = await run_sync(older_stores.find, folder)
-                if found is None or await _is_imported(db, found):
+                left = await _left(db, await run_sync(older_stores.find, folder))
+                if left is None:
                     continue
                 if self._imports_by_itself:
-                    self._want(found)
-                elif not await import_notices.is_noticed(db, folder, None):
-                    command = found.command(self._store.settings)
-                    logger.warning("%s has %s. To import it: %s", folder, found.what, command)
+                    self._want(left)
+                elif fresh := await _not_noticed(db, left, None):
+                    logger.warning("%s has %s. To import it: %s", folder, left.what, left.command(self._store.settings))
                     if not self._store.settings.read_only:
-                        await import_notices.note(db, folder, None)
+                        await import_notices.note(db, fresh, None)
         except ProjectMemoryError as error:
             logger.info("no look for older stores: %s", error)
 
@@ -191,8 +193,18 @@ class Background:
             self._has_new = anyio.Event()
 
 
-async def _is_imported(db: Reader, found: OlderStore) -> bool:
-    return await import_notices.is_imported(db, found.workspaces, found.folder, found.mark)
+async def _left(db: Reader, found: OlderStore | None) -> OlderStore | None:
+    """Return what is not imported of the stores of a folder."""
+    if found is None:
+        return None
+    ours = () if await import_notices.is_imported(db, found.workspaces) else found.workspaces
+    done = await import_notices.imported(db, found.folder, found.programs.values())
+    programs = {name: mark for name, mark in found.programs.items() if mark not in done}
+    return replace(found, workspaces=ours, programs=programs) if ours or programs else None
+
+
+async def _not_noticed(db: Reader, left: OlderStore, workspace_id: str | None) -> list[str]:
+    return [one for one in left.places if not await import_notices.is_noticed(db, one, workspace_id)]
 
 
 class Import:

@@ -190,11 +190,9 @@ class Stats(Model):
     warnings: list[str] = Field(default_factory=list[str])
 
 
-MISSION = ".vibe/state/active_mission.json"  # what tells a project of vibe-agency at once
-
-
 class LegacyStore(Model):
-    """A store of the file-based Project Memory in a project folder: the command that imports it, or what became of it.
+    """A store of the file-based Project Memory in a project folder, or of other `programs`: the command that imports
+    it, or what became of it.
 
     `copied_to` is where the store was copied before it was imported, `report` the file that tells everything. What is
     not in the workspace of the folder is `elsewhere`: in these, which calls have to name.
@@ -202,6 +200,7 @@ class LegacyStore(Model):
 
     path: str
     status: Literal["found", "importing", "imported", "failed"]
+    programs: Sequence[str] = ()
     command: str | None = None
     reason: str | None = None
     plans: int | None = None

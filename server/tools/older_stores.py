@@ -1,42 +1,53 @@
-"""Notice of a store of the file-based Project Memory: cheap enough for every start and every new workspace."""
+"""Notice of a store that an import would take in: cheap enough for every start and every new workspace."""
 
 import json
 import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from server.db.storage.connection import Reader
-from server.models.workspaces import MISSION, LegacyStore, Workspace
-from server.settings import Settings
+from server.models.workspaces import LegacyStore, Workspace
+from server.settings import ASSETS, Settings
 from server.tools import identity
 from server.tools.commands import command
 from server.tools.identity import Identity
 
 META = "workspace.meta.json"
+MARKS = ASSETS / "catalog" / "layouts" / "marks.json"  # of stores of other programs, as the layouts say
 MOST = 10_000  # folders that are looked at
+HEAD = 64 * 1024  # bytes of a file that may be a mark
 Progress = Callable[[float, float, str], Awaitable[None]]  # how much is done, of how much, and what
 
 
 @dataclass(frozen=True)
 class OlderStore:
-    """A folder that has, or leads to, an older store, and the workspaces of that store.
+    """A folder that has, or leads to, an older store, and the workspaces of that store; or has those of other programs.
 
-    `has_moved`: its only workspace says that it is in a folder that is not there, so it can be this one only. `mark` is
-    the file that tells a store of another program, which belongs to the folder's own workspace.
+    `has_moved`: its only workspace says that it is in a folder that is not there, so it can be this one only.
+    `programs` are the layouts of other programs, each with the file that shows it; they belong to the folder's own
+    workspace.
     """
 
     folder: str
     workspaces: tuple[str, ...]
     has_moved: bool = False
-    mark: str | None = None
+    programs: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def what(self) -> str:
         """Return whose store it is."""
-        return "a store of vibe-agency" if self.mark else "an older store of Project Memory"
+        ours = ["an older store of Project Memory"] if self.workspaces else []
+        return " and ".join([*ours, *(f"a store of {name}" for name in self.programs)])
+
+    @property
+    def places(self) -> list[str]:
+        """Return what tells these stores from those that may come into the folder later."""
+        ours = [self.folder] if self.workspaces else []
+        return [*ours, *(f"{self.folder}/{mark}" for mark in self.programs.values())]
 
     def command(self, settings: Settings) -> str:
         """Return what imports it into the database of this server."""
@@ -61,17 +72,49 @@ class Older(Protocol):
 
 
 def find(folder: str) -> OlderStore | None:
-    """Return the store that a project folder has: where its identity file leads, below `data`, or right there; else
-    that of vibe-agency, whose mission is in a folder of the project.
+    """Return what a project folder has of older stores, and of those of other programs."""
+    programs = dict(_programs(folder))
+    ours = _ours(folder)
+    return OlderStore(folder, *ours, programs) if ours[0] or programs else None
+
+
+def _ours(folder: str) -> tuple[tuple[str, ...], bool]:
+    """Return the workspaces of the older store that is where the identity file leads, below `data`, or right there; and
+    whether it has moved.
     """
     known = identity.read(folder)
     if known.is_here and is_led_away(known):
         meta = Path(known.fields["data_root"]) / str(known.workspace_id) / META
-        return OlderStore(folder, (known.fields["workspace_id"],), has_moved=_is_gone(meta, folder))
+        return (known.fields["workspace_id"],), _is_gone(meta, folder)
     for place in (Path(folder) / "data", Path(folder)):
         if ids := _workspaces(place):
-            return OlderStore(folder, ids, has_moved=len(ids) == 1 and _is_gone(place / ids[0] / META, folder))
-    return OlderStore(folder, (), mark=MISSION) if _is_file(Path(folder) / MISSION) else None
+            return ids, len(ids) == 1 and _is_gone(place / ids[0] / META, folder)
+    return (), False
+
+
+def _programs(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield each layout that a file of the project shows, with that file."""
+    for name, marks in _marks().items():
+        shown = next((path for path, sign in marks if _shows(folder, path, sign)), None)
+        if shown:
+            yield name, shown
+
+
+@cache
+def _marks() -> dict[str, list[tuple[str, str]]]:
+    return cast(dict[str, list[tuple[str, str]]], json.loads(MARKS.read_bytes()))
+
+
+def _shows(folder: str, path: str, sign: str) -> bool:
+    """Return whether there is such a file, and no link on the way to it, and it says what it has to say."""
+    place = Path(folder) / path
+    if not _is_file(place) or os.path.realpath(place) != str(Path(os.path.realpath(folder)) / path):
+        return False
+    try:
+        with place.open("rb") as file:
+            return sign.encode() in file.read(HEAD)
+    except OSError:
+        return False
 
 
 def _is_gone(meta: Path, folder: str) -> bool:

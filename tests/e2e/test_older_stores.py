@@ -17,10 +17,12 @@ from server.tools import older_stores
 from tests import legacy_store
 from tests.e2e.conftest import PATIENCE, ROOT, Connect, RawServer, Start, environment
 from tests.importers.conftest import change
+from tests.importers.layouts import generators
 from tests.legacy_store import LEGACY_WORKSPACE, WORKSPACE
 
 LOOK_SECONDS = 0.05
 WS = "memory_workspace"
+GENERATORS = generators()
 
 
 @pytest.fixture
@@ -230,6 +232,45 @@ def test_what_is_noticed_is_what_import_recognises(project: Path, tmp_path: Path
     assert found
     assert known
     assert {one.workspace_id for one in known[1].workspaces} == set(found.workspaces)
+
+
+async def test_stores_of_other_programs_are_told_of_once_each_until_they_are_imported(
+    start: Start, project: Path, tmp_path: Path
+) -> None:
+    GENERATORS["beads"](project, 1)
+    GENERATORS["task-master"](project, 1)
+    server = await start()
+    told = (await server.call(WS, "register", workspace_path=str(project)))["legacy_store"]
+    assert (told["status"], told["programs"]) == ("found", ["beads", "task-master"])
+    later = await start()
+    assert "legacy_store" not in await later.call(WS, "register", workspace_path=str(project))
+
+    done = await asyncio.to_thread(
+        subprocess.run, told["command"], shell=True, env=environment(), cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode in (0, 3), done.stderr
+    assert "legacy_store" not in await server.call(WS, "info", workspace_path=str(project))
+    GENERATORS["backlog-md"](project, 1)
+    third = await start()
+    told = (await third.call("memory_agent", "init", agent="A", workspace_path=str(project)))["legacy_store"]
+    assert (told["status"], told["programs"]) == ("found", ["backlog-md"])
+
+
+async def test_with_auto_import_stores_of_other_programs_come_in_beside_the_older_one(
+    start: Start, project: Path, store: Path
+) -> None:
+    GENERATORS["beads"](project, 1)
+    (project / "memory.jsonl").write_text('{"type": "entity", "name": "Mine", "entityType": "t", "observations": []}')
+    server = await start("--auto-import")
+    told = (await server.call(WS, "register", workspace_path=str(project)))["legacy_store"]
+
+    assert (told["status"], told["programs"]) == ("imported", ["beads"])
+    assert {path.name for path in Path(told["copied_to"]).rglob("issues.jsonl")} == {"issues.jsonl"}
+    found = await server.call(WS, "info", workspace_path=str(project))
+    assert "legacy_store" not in found
+    listed = await plans_of(server, found["workspace_id"])
+    assert listed > plan_ids(store)
+    assert len((await server.call(WS, "list"))["workspaces"]) == 1
 
 
 def test_a_project_without_one_has_none(project: Path) -> None:

@@ -16,6 +16,7 @@ from server.importers.report import ImportReport
 from server.importers.run import Options, import_path
 from server.settings import Settings
 from server.store import open_store
+from server.tools import older_stores
 from tests import legacy_store
 from tests.importers import layouts
 from tests.importers.conftest import Taker, everything
@@ -67,6 +68,32 @@ def test_every_layout_is_called_as_its_package() -> None:
     assert {name: importers.layout_of(name).NAME for name in importers.names()} == {
         name: name for name in importers.names()
     }
+
+
+def test_what_shows_a_store_in_a_project_is_noticed_and_recognised(made: Expected) -> None:
+    found = older_stores.find(str(made.source))
+    if made.is_placeless:
+        assert found is None
+        return
+    assert found
+    assert [*found.programs] == [made.layout]
+    known = importers.recognise_all(made.source, made.layout)
+    listed = [file.path for layout, source in known for file in layout.files(source)]
+    assert found.programs[made.layout] in listed
+
+
+@pytest.mark.parametrize("name", sorted(importers.marks()))
+def test_what_only_looks_like_a_store_is_not_noticed(tmp_path: Path, name: str) -> None:
+    for path, _ in importers.marks()[name]:
+        (tmp_path / "outside" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "outside" / path).write_text("{}")
+        (tmp_path / "project" / path).mkdir(parents=True)
+    (tmp_path / "linked").mkdir()
+    for top in {path.partition("/")[0] for path, _ in importers.marks()[name]}:
+        (tmp_path / "linked" / top).symlink_to(tmp_path / "outside" / top)
+
+    assert older_stores.find(str(tmp_path / "project")) is None
+    assert older_stores.find(str(tmp_path / "linked")) is None
 
 
 async def test_everything_comes_in_and_the_source_stays(take: Taker, made: Expected) -> None:

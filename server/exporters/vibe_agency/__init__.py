@@ -22,9 +22,8 @@ from server.exporters.legacy.entries import Change
 from server.exporters.vibe_agency import papers, plans
 from server.exporters.vibe_agency.patching import ChangedFile
 from server.importers.reading import Content, UnreadableFile, json_of, text_of
-from server.importers.vibe_agency.places import kind_of
+from server.importers.vibe_agency.places import MISSION, kind_of
 from server.importers.vibe_agency.project import NAME
-from server.models.workspaces import MISSION
 from server.text.editing import yaml
 
 CHANGERS: dict[str, Callable[[ChangedFile], None]] = {

@@ -23,6 +23,7 @@ from server.models.imports import ImportBatch
 
 __all__ = ["NAME", "files", "read", "recognise"]
 
+MARKS = tuple((mark, "") for mark in tree.MARKS)
 Mapper = Callable[[HivePart, str], None]
 MAPPERS: dict[str, Mapper] = {
     "backlog": plans.read_backlog,

@@ -19,6 +19,7 @@ USUAL = ("backlog", ".backlog")
 ROOT_CONFIGS = ("backlog.config.yml", "backlog.config.yaml")  # which may name another folder
 NAMED = ("backlog_directory", "backlogDirectory")
 CONFIGS = ("config.yml", "config.yaml")
+MARKS = tuple((f"{home}/{name}", "project_name") for home in USUAL for name in CONFIGS)
 TASK = re.compile(r"[A-Za-z]+-\d[\w.]* - .*\.md")
 
 

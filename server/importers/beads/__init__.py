@@ -18,6 +18,7 @@ HOME = ".beads"
 ISSUES = ("issues.jsonl", "beads.jsonl")  # of which the first counts
 NOT_READ = ("dolt", "embeddeddolt", "daemon", "backup", "export-state")  # folders of its own databases
 TEXTS = (".jsonl", ".json", ".yaml", ".yml", ".toml", ".md", ".txt")
+MARKS = tuple((f"{HOME}/{name}", "") for name in ISSUES)
 FEW = 5  # lines that are looked at to tell whether a file holds issues
 NO_ISSUES = (
     "beads has no file of issues here: write it with `bd export -o .beads/issues.jsonl --all`, then import again"

@@ -13,6 +13,7 @@ from server.models.imports import ImportBatch
 
 NAME: str = "conport"
 HOME, DATABASE = "context_portal", "context.db"
+MARKS = ((f"{HOME}/{DATABASE}", ""),)
 EXPORT = "conport_export"
 EXPORTED = ("product_context.md", "active_context.md", "decision_log.md", "decisions.md", "progress_log.md",
             "system_patterns.md", "custom_data")  # fmt: skip

@@ -18,6 +18,7 @@ HOME = ".taskmaster"
 TASKS = f"{HOME}/tasks/tasks.json"
 OLD_TASKS, OLD_CONFIG = "tasks/tasks.json", ".taskmasterconfig"
 REPORTS = f"{HOME}/reports/"
+MARKS = ((TASKS, ""), (OLD_TASKS, '"testStrategy"'))
 SETTINGS = (f"{HOME}/config.json", f"{HOME}/state.json", OLD_CONFIG)
 TEXTS = (".json", ".txt", ".md", ".yaml", ".yml", ".toml", "")
 NO_TASKS = "Task Master has no file of tasks here: with its hosted mode they are not in the project"

@@ -10,6 +10,7 @@ from server.importers.vibe_agency.reader import StoreReader
 from server.models.imports import ImportBatch
 
 NAME: str = project.NAME
+MARKS = places.MARKS
 
 
 def recognise(path: Path) -> RecognisedSource | None:

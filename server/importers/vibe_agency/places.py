@@ -8,11 +8,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from server.importers.reading import Entry, walk
-from server.models.workspaces import MISSION
 
 STATE = ".vibe"
+MISSION = f"{STATE}/state/active_mission.json"
 MANIFEST = "project_manifest.json"
 WORKSPACES = "workspaces"
+MARKS = ((MISSION, ""), (MANIFEST, '"agency.os/'), (".session_handoff.json", ""))
 DEPTH = 4  # of folders of projects below `workspaces`
 MARK_BYTES = 64 * 1024
 OUR_MARK, LOOKED_AT = b"CREATE TABLE import_rows", 8 * 1024 * 1024

@@ -61,8 +61,8 @@ async def register(call: Call, *, workspace_path: WorkspacePath, name: Line | No
     folder inside or around a registered one is a conflict, unless force=true. Nothing is written but that file, a
     .gitignore beside it, and identity.previous.json if another was there; one that this database does not know is
     replaced only with force. `name` is that of the folder, unless given. A new workspace gets its profile (reindex), in
-    the background if that takes long. `legacy_store` in the answer tells of a store of the file-based Project Memory in
-    the folder, with the command that imports it.
+    the background if that takes long. `legacy_store` in the answer tells of a store of the file-based Project Memory or
+    of another program (beads, Task Master and others) in the folder, with the command that imports it.
 
     Example: {"action":"register","workspace_path":"/home/me/project"}
     """
