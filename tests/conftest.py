@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import shutil
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +29,10 @@ from tests.served import held, mcp_client, serve
 
 HTTP, OLDER_HTTP = "http", "older-http"  # in the newer and the older era of the protocol
 Tool = Callable[..., Awaitable[dict[str, Any]]]
+
+# What is compiled once is kept, for this process and those it starts: each would compile the whole house anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says nothing about the code: other work runs on the machine.
 hypothesis.settings.register_profile(

@@ -1,6 +1,7 @@
 """A real HTTP server on a free port of the loopback, in the loop of the test."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from server.web.places.addresses import LOOPBACK, ServeOptions, addresses
 from server.web.site import Site
 
 HOST = "pm-test.localhost"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: a client that makes its own reads all roots
 T = TypeVar("T")
 
 
@@ -46,12 +48,12 @@ class Served:
     def http(self, token: str | None = None, **headers: str) -> httpx2.AsyncClient:
         """Return a client of the bare address."""
         bearer = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx2.AsyncClient(base_url=self.url, headers={**bearer, **headers}, timeout=60)
+        return httpx2.AsyncClient(base_url=self.url, headers={**bearer, **headers}, timeout=60, verify=NO_TLS)
 
     def browser(self) -> httpx2.AsyncClient:
         """Return a client that calls the dashboard by its name, from pages of its own."""
         headers = {"host": self.site.addresses.home_host, "origin": self.home, "sec-fetch-site": "same-origin"}
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60)
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60, verify=NO_TLS)
 
     async def owner(self) -> httpx2.AsyncClient:
         """Return a browser that was let in."""
@@ -87,7 +89,7 @@ async def serve(settings: Settings, options: ServeOptions | None = None) -> Asyn
 
         async def stop() -> None:
             site.end()
-            server.should_exit = True
+            server.end()
             await task
 
         found = Served(site, f"http://{LOOPBACK}:{port}", stop)
@@ -125,7 +127,7 @@ async def held(context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
 async def mcp_client(url: str, token: str, **options: object) -> AsyncGenerator[Client]:
     """Connect the SDK's client over HTTP."""
     headers = {"authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=60, verify=NO_TLS) as http:
         transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(transport, **options) as client:  # pyright: ignore[reportArgumentType]
             yield client

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import anyio
 import uvicorn
 
 from server.settings import Settings
@@ -21,6 +22,7 @@ GRACE_SECONDS = 1  # for requests under way, once their waits are over
 STOP_SECONDS = 1.4  # then no call writes any more, but for a commit that is under way
 END_SECONDS = 1.9  # then the process is gone, whatever hangs
 KEEP_ALIVE_SECONDS = 30
+DATE_SECONDS = 1  # how old the date of an answer may be
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,6 +32,17 @@ class QuietServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, when_started: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._when_started = when_started
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, and not look for it ten times a second. The date that answers tell is kept right."""
+        while not await self.on_tick(0):
+            with anyio.move_on_after(DATE_SECONDS):
+                await self._ending.wait()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -67,7 +80,7 @@ async def _serve(settings: Settings, place: Place, on_ready: Callable[[Site], Aw
 @asynccontextmanager
 async def served(
     settings: Settings, place: Place, on_ready: Callable[[Site], Awaitable[None]]
-) -> AsyncGenerator[tuple[uvicorn.Server, Site]]:
+) -> AsyncGenerator[tuple[QuietServer, Site]]:
     """Yield what serves a place, with its site."""
     options = place.options
     life = application(settings, place.addresses, seal_key=place.seal_key, has_host_tools=options.has_host_tools)
@@ -88,7 +101,7 @@ async def served(
         yield QuietServer(config, partial(on_ready, site)), site
 
 
-def _end(server: uvicorn.Server, site: Site) -> None:
+def _end(server: QuietServer, site: Site) -> None:
     """Begin to end. A thread sees to it that the process does, whatever hangs."""
     if server.should_exit:
         return
@@ -97,7 +110,7 @@ def _end(server: uvicorn.Server, site: Site) -> None:
     last.start()
     site.end()
     asyncio.get_running_loop().call_later(STOP_SECONDS, site.state.store.stop)
-    server.should_exit = True
+    server.end()
 
 
 def _end_soon(loop: asyncio.AbstractEventLoop, work: Callable[[], None], _: int, __: object) -> None:
