@@ -6,21 +6,28 @@ from typing import Any, cast
 
 BLANK = "[secret left out]"
 # One of these is in whatever has a shape of a secret: to look for them takes a hundredth of the time.
-HINTS = ("k-", "gh", "glpat-", "xox", "AKIA", "AIza", "ATATT", "eyJ", "-----BEGIN", "://")
+HINTS = (
+    "k-", "gh", "glpat-", "xox", "xapp-", "AKIA", "AIza", "ATATT", "eyJ", "-----BEGIN", "://", "_live_", "_test_",
+    "whsec_", "npm_", "pypi-", "hf_", "SG.", "ya29.", "GOCSPX-", "dop_v1_",
+)  # fmt: skip
 NAMES = re.compile(
-    r"(?:^|_)(?:token|secret|password|passwd|passphrase|pwd|credentials?|api_?key|apikey|access_?key|private_?key"
-    r"|client_?secret|auth_?token|bearer|cookie|authorization)(?:$|_(?:value|hash|text|raw)$)"
+    r"(?:(?:^|_)(?:token|secret|passphrase|pwd|credentials?|(?:api|access|account|signing|encryption)_?key"
+    r"|(?:private|secret)_?key(?:_base)?|client_?secret|(?:api|auth|access|refresh)_?token|bearer|cookie|authorization"
+    r"|amz_signature)|password|passwd)(?:$|_(?:value|hash|text|raw)$)|^sig$"
 )
 HARMLESS = re.compile(r"(?:^|_)(?:max|min|count|total|num|usage|limit|per|used|budget|remaining)_")
 SHAPES = re.compile(
     r"""
-    \b(?:sk|pk|rk)-[A-Za-z0-9_-]{20,}
+    \b(?:sk|pk|rk)-[A-Za-z0-9_-]{20,} | \b[spr]k_(?:live|test)_[A-Za-z0-9]{16,} | \bwhsec_[A-Za-z0-9+/=]{20,}
     | \bgh[pousr]_[A-Za-z0-9]{30,} | \bgithub_pat_[A-Za-z0-9_]{30,} | \bglpat-[A-Za-z0-9_-]{20,}
-    | \bxox[abprs]-[A-Za-z0-9-]{10,} | \bAKIA[0-9A-Z]{16}\b | \bAIza[0-9A-Za-z_-]{35}
+    | \bnpm_[A-Za-z0-9]{36} | \bpypi-[A-Za-z0-9_-]{40,} | \bhf_[A-Za-z0-9]{30,} | \bdop_v1_[a-f0-9]{40,}
+    | \bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{30,} | \bya29\.[A-Za-z0-9_-]{20,} | \bGOCSPX-[A-Za-z0-9_-]{20,}
+    | (?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,} | \bxapp-[A-Za-z0-9-]{10,}
+    | \bxox[abeprs]-[A-Za-z0-9-]{10,} | \bAKIA[0-9A-Z]{16}\b | \bAIza[0-9A-Za-z_-]{35}
     | \bATATT[A-Za-z0-9_=-]{20,}
     | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}
-    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----(?:.|\n)*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
-    | (?<=://)[^\s/:@]+:[^\s/@]+(?=@)
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----(?:.|\n)*?(?:-----END\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----|\Z)
+    | (?<=://)[^\s/:@"'?\#]{0,200}:[^\s/"'?\#]{1,400}(?=@) | (?<=://)[A-Za-z0-9_-]{20,200}(?=@)
     """,
     re.VERBOSE,
 )

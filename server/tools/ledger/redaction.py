@@ -1,31 +1,12 @@
-"""What agents log of calls, without its secrets: those that importers know, and those in command lines and headers."""
+"""What agents log of calls, without its secrets."""
 
 import json
-import re
+from itertools import pairwise
 from typing import Any, cast
 
 from server.models.base import encode
 from server.text.redaction import BLANK, blanked, is_name
-
-# API_KEY=abc, "password": "abc", password: abc; and --token abc. The bound of a key keeps a long text from being looked
-# through again for each of its characters.
-VALUE = r"""(?P<value>[^\s"',;&]{4,})"""
-PAIRS = re.compile(rf"""(?<![\w.])(?P<key>[A-Za-z][\w.-]{{0,79}}+)(?P<between>["']?\s*+[=:]\s*+["']?){VALUE}""")
-OPTIONS = re.compile(rf"""(?<![\w-])--(?P<key>[A-Za-z][\w-]{{0,79}}+)(?P<between>\s++["']?){VALUE}""")
-BEARER = re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*")
-
-
-def text(said: str) -> str:
-    """Return a text without what looks like a secret."""
-    shaped, _ = blanked(said)
-    return PAIRS.sub(_pair, OPTIONS.sub(_pair, BEARER.sub(BLANK, shaped)))
-
-
-def _pair(found: re.Match[str]) -> str:
-    is_secret = is_name(found["key"]) and not found["value"].startswith(BLANK[:4])
-    if not is_secret or found["value"].lower() in ("bearer", "basic"):
-        return found[0]
-    return f"{found[0][: -len(found['value'])]}{BLANK}"
+from server.text.redaction.texts import is_option, without_secrets
 
 
 def value(said: Any) -> Any:
@@ -36,10 +17,30 @@ def value(said: Any) -> Any:
 
 def _texts(said: Any) -> Any:
     if isinstance(said, dict):
-        return {name: _texts(item) for name, item in cast(dict[str, Any], said).items()}
+        found = {without_secrets(name): _texts(item) for name, item in cast(dict[str, Any], said).items()}
+        is_pair = any(_is_secret_name(found.get(key)) for key in ("name", "key"))
+        return {**found, "value": BLANK} if is_pair and _tells(found.get("value")) else found
     if isinstance(said, list):
-        return [_texts(item) for item in cast(list[Any], said)]
-    return text(said) if isinstance(said, str) else said
+        return _of_list(cast(list[Any], said))
+    return without_secrets(said) if isinstance(said, str) else said
+
+
+def _of_list(items: list[Any]) -> list[Any]:
+    """Return items without secrets: those behind an option of a command too, and the value of a pair."""
+    found = [_texts(item) for item in items]
+    for place, (before, item) in enumerate(pairwise(items), 1):
+        is_named = isinstance(before, str) and (is_option(before) or (len(items) == 2 and is_name(before)))
+        if is_named and _tells(item) and not item.startswith("-"):
+            found[place] = BLANK
+    return found
+
+
+def _is_secret_name(said: Any) -> bool:
+    return isinstance(said, str) and is_name(said)
+
+
+def _tells(said: Any) -> bool:
+    return isinstance(said, str) and said != ""
 
 
 def result(said: str) -> Any:
@@ -51,4 +52,4 @@ def result(said: str) -> Any:
             return found
         except (ValueError, RecursionError):
             pass
-    return text(said)
+    return without_secrets(said)

@@ -1,0 +1,124 @@
+"""Secrets in texts and values: found wherever agents put them, and nothing else is blanked out."""
+
+from typing import Any
+
+import pytest
+
+from server.text import redaction
+from server.text.redaction.texts import without_secrets
+from server.tools.ledger.redaction import result, value
+
+X = redaction.BLANK
+SLACK = "https://hooks.slack.com/services/"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("curl --token abcdef https://x", f"curl --token {X} https://x"),
+        ("env API_KEY=abcdef make all", f"env API_KEY={X} make all"),
+        ("client-secret: abcd and auth.token = 'efgh'", f"client-secret: {X} and auth.token = '{X}'"),
+        ("--password 'my pass word' -v", f"--password '{X}' -v"),
+        ("mvn --db-password=hunter2", f"mvn --db-password={X}"),
+        ("PGPASSWORD=hunter2 psql -h x", f"PGPASSWORD={X} psql -h x"),
+        ("curl -u me:hunter2 https://x", f"curl -u me:{X} https://x"),
+        # headers
+        ('-H "Authorization: Basic dXNlcjpwYXNz" https://x', f'-H "Authorization: Basic {X}" https://x'),
+        ("-H 'Authorization: token abcdef12' https://x", f"-H 'Authorization: token {X}' https://x"),
+        ("Authorization: Bearer abc123 was refused", f"Authorization: Bearer {X} was refused"),
+        ('Authorization: Digest username="me", response="abcdef"', f"Authorization: Digest {X}"),
+        ("Cookie: theme=dark; session=abcdef; csrf=z", f"Cookie: {X}"),
+        ("X-Api-Key: abcdef", f"X-Api-Key: {X}"),
+        # addresses
+        ("https://a.org/v1?access_token=abcdef&user=me", f"https://a.org/v1?access_token={X}&user=me"),
+        ("https://a.org/v1?user=me&sig=ab%2Bcd&se=2030", f"https://a.org/v1?user=me&sig={X}&se=2030"),
+        ("https://b.s3.org/k?X-Amz-Signature=abcdef&X-Amz-Date=2030", f"https://b.s3.org/k?X-Amz-Signature={X}&X-Amz-Date=2030"),
+        ("redis://:hunter2@host:6379/0", f"redis://{X}@host:6379/0"),
+        ("postgres://me:p@ss@host/db", f"postgres://{X}@host/db"),
+        (f"https://{'ab12' * 10}@github.com/a/b", f"https://{X}@github.com/a/b"),
+        (f"{SLACK}T00000000/B00000000/{'ab12' * 6}", f"{SLACK}{X}"),
+        # settings and connection strings
+        ("export DB_PASSWORD=a,b&c;d", f"export DB_PASSWORD={X}"),
+        ('DB_PASSWORD="my long pass phrase"', f'DB_PASSWORD="{X}"'),
+        ("DB_PASSWORD=\nDB_HOST=localhost", "DB_PASSWORD=\nDB_HOST=localhost"),
+        ("Server=x;User Id=sa;Password=abc;Encrypt=yes", f"Server=x;User Id=sa;Password={X};Encrypt=yes"),
+        ("AccountName=x;AccountKey=abcd==;EndpointSuffix=y", f"AccountName=x;AccountKey={X};EndpointSuffix=y"),
+        ("//registry.npmjs.org/:_authToken=abcdef-1234", f"//registry.npmjs.org/:_authToken={X}"),
+        ("DJANGO_SECRET_KEY='abc def'", f"DJANGO_SECRET_KEY='{X}'"),
+        ("<user>me</user><password>hunter2</password>", f"<user>me</user><password>{X}</password>"),
+        # JSON in strings, however often it was quoted
+        ('{"password": "hunter2 and more", "user": "me"}', f'{{"password": "{X}", "user": "me"}}'),
+        (r'{"body": "{\"password\": \"a b\", \"n\": 1}"}', rf'{{"body": "{{\"password\": \"{X}\", \"n\": 1}}"}}'),
+        (r"{\\\"token\\\": \\\"abcd\\\", \\\"n\\\": 1}", rf"{{\\\"token\\\": \\\"{X}\\\", \\\"n\\\": 1}}"),
+        # shapes
+        ("npm_" + "a1" * 18, X),
+        ("key sk_live_" + "a1" * 10 + " used", f"key {X} used"),
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----\nab\n-----END PGP PRIVATE KEY BLOCK-----", X),
+        ("a -----BEGIN RSA PRIVATE KEY-----\nab", f"a {X}"),
+    ],
+)  # fmt: skip
+def test_a_secret_in_a_text_is_blanked_out_and_nothing_else(said: str, kept: str) -> None:
+    assert without_secrets(said) == kept
+    assert without_secrets(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the token counts more than the secret garden",
+        "token_count=12345 --max-tokens 4096 --token-file /x/y",
+        "password: must be at least 8 characters",
+        "token = get_token(); password = os.environ['PW']",
+        "def f(token: str | None = None, password: Optional[str] = None)",
+        'curl -H "Authorization: Bearer $TOKEN" https://x',
+        "API_KEY=${API_KEY} PASSWORD=$(cat pw) TOKEN=%TOKEN% make",
+        "token: <your token>, password=***",
+        "secret: true, password: null, authorization: required",
+        "tests/test_token.py::test_password[a] PASSED",
+        "the cookie: chocolate chips",
+        "assert token == 'abcdef'",
+        "https://example.org:8080/a@b?x=a:b@c git@github.com:a/b.git",
+    ],
+)
+def test_a_text_without_a_secret_stays_as_it_is(said: str) -> None:
+    assert without_secrets(said) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"argv": ["mysql", "--password", "hunter2", "db"]}, {"argv": ["mysql", "--password", X, "db"]}),
+        ({"headers": [["Authorization", "Bearer abcd"]]}, {"headers": [["Authorization", X]]}),
+        ({"env": [{"name": "API_TOKEN", "value": "abcd"}]}, {"env": [{"name": "API_TOKEN", "value": X}]}),
+        ({"https://me:hunter2@a.org": 1}, {f"https://{X}@a.org": 1}),
+        ({"words": ["password", "hunter", "gun"]}, {"words": ["password", "hunter", "gun"]}),
+        ({"flags": ["--password", "--verbose"], "token": 5}, {"flags": ["--password", "--verbose"], "token": 5}),
+    ],
+)
+def test_a_secret_in_a_value_is_blanked_out_and_nothing_else(said: Any, kept: Any) -> None:
+    assert value(said) == kept
+
+
+def test_a_result_is_read_as_json_where_it_is() -> None:
+    assert result('{"apiKey": "abcd", "n": [1]}') == {"apiKey": X, "n": [1]}
+    assert result('{"apiKey": "abcd", "n": NaN}') == f'{{"apiKey": "{X}", "n": NaN}}'
+
+
+PIECES = [
+    "x", "-x", "a ", "x.", "note= ", "://a", "://a:", "eyJa.", "--a ", "[", " ", "token ", "token=$A&", "\\",
+    "password=${", "curl -u ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_long_texts_are_looked_through_once(piece: str) -> None:
+    said = piece * (200_000 // len(piece))
+    assert without_secrets(said) == said
+    assert not redaction.may_hide(said.encode()) or "=" in piece
+
+
+@pytest.mark.parametrize(
+    "piece", ["token=", 'token="', "password='x;", "Authorization: Digest ", "cookie: a=b;", "--token abc "]
+)
+def test_long_texts_full_of_names_are_looked_through_once(piece: str) -> None:
+    assert X in without_secrets(piece * (200_000 // len(piece)))
