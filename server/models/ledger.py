@@ -14,6 +14,9 @@ ProgressStatus = Literal["running", "completed", "failed", "cancelled"]
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Added up to such sums, amounts are still told to the cent.
+MOST_AMOUNT = 1e12
+Amount = Annotated[Number, Field(ge=-MOST_AMOUNT, le=MOST_AMOUNT)]
 Bucket = Annotated[str, Field(max_length=40), AfterValidator(bucket)]
 
 
@@ -58,13 +61,17 @@ class NewCall(Described):
     tool: Line
     args: Data
     result: Text | None = None
-    success: bool = True
+    success: bool | None = None
     error: Text | None = None
     duration_ms: Positive | None = None
     plan_id: Id | None = None
     step_id: Id | None = None
     started_at: Moment | None = None
     agent: AgentName | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.error is None if self.success is None else self.success
 
 
 class LedgerRun(Evidence):

@@ -74,7 +74,11 @@ def _data(value: dict[str, Any]) -> dict[str, Any]:
             break
     else:
         raise ValueError(f"nested deeper than {DATA_DEPTH} levels")
-    if len(encode(value).encode("utf-8", "replace")) > VALUE_BYTES:
+    try:
+        text = encode(value)
+    except ValueError as error:
+        raise ValueError("NaN and infinity are no numbers of JSON") from error
+    if len(text.encode("utf-8", "replace")) > VALUE_BYTES:
         raise _too_large()
     return value
 

@@ -19,3 +19,8 @@ def _escape(char: str) -> str:
 def size(count: int) -> str:
     """Return a number of bytes as people read it."""
     return f"{count / 1_000_000:.1f} MB" if count >= 100_000 else f"{count} bytes"
+
+
+def figure(value: float) -> str:
+    """Return a figure as people read it, whole: 0.1, 1,234,567."""
+    return f"{value:,.15g}"

@@ -21,7 +21,7 @@ LISTERS = {
     "program": "memory_program action='list'",
     "progress": "memory_ledger action='list_progress'",
     "risk": "memory_program action='list_risks' program_id=...",
-    "run": "memory_workspace action='events' types=['run']",
+    "run": "memory_ledger action='list_runs'",
     "session": "memory_session action='list_sessions'",
     "step": "memory_steps action='list' plan_id=...",
     "trash": "memory_workspace action='trash'",

@@ -23,6 +23,7 @@ from server.models.plans import PhaseProgress
 from server.models.steps import CLOSED, OPEN, Step
 from server.models.workspaces import Workspace
 from server.settings import Settings
+from server.text.display import figure
 from server.text.names import folded
 from server.tools.commands import command
 from server.tools.render import lean
@@ -175,7 +176,10 @@ async def plan_named(db: Reader, name: str) -> str:
 
 def _spent(ledger: LedgerOverview) -> Cell:
     """Return what is spent of each budget; one that is nearly spent stands out."""
-    told = [f"{one.spent:g}{f' of {one.max:g}' if one.max is not None else ''} {one.unit}" for one in ledger.budgets]
+    told = [
+        f"{figure(one.spent)}{f' of {figure(one.max)}' if one.max is not None else ''} {one.unit}"
+        for one in ledger.budgets
+    ]
     text = ", ".join(told)
     return Styled(text) if any(one.alert for one in ledger.budgets) else text
 

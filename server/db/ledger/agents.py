@@ -31,7 +31,7 @@ SHOWN = """
             coalesce(
                 (SELECT t.step_id FROM steps t WHERE t.claimed_by = coalesce(a.session_id, a.agent)
                    AND t.status = 'active' AND t.lease_expires_at > :now ORDER BY t.step_id LIMIT 1),
-                a.current_step_id) AS current_step_id
+                (SELECT k.step_id FROM steps k WHERE k.step_id = a.current_step_id)) AS current_step_id
         FROM agents a LEFT JOIN sessions s ON s.session_id = a.session_id
         WHERE a.workspace_id = :workspace_id
     ) AS shown

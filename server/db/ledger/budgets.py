@@ -10,6 +10,7 @@ from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict
 from server.models.ledger import BudgetRow
 from server.models.plans import Plan
+from server.text.display import figure
 
 USUAL_UNIT = "USD"
 # What holds back a whole plan `l`, and what is to be warned of.
@@ -54,7 +55,8 @@ async def put(tx: Transaction, plan: Plan, unit: str, values: Mapping[str, Any])
     if before is None:
         made = {"workspace_id": plan.workspace_id, "plan_id": plan.plan_id, "unit": unit, **given}
         return None, BudgetRow.of(await entries.add(tx, BUDGETS, made))
-    changed = {name: value for name, value in given.items() if (getattr(before, name) or 0) != value}
+    there = {**before.model_dump(), "hard": bool(before.hard)}
+    changed = {name: value for name, value in given.items() if there[name] != value}
     if not changed:
         return before, before
     return before, BudgetRow.of(await entries.change(tx, BUDGETS, before.budget_id, changed))
@@ -65,7 +67,9 @@ async def spend(tx: Transaction, plan: Plan, unit: str, amount: float, parts: Ma
     _, before = await put(tx, plan, unit, {})
     spent = total(before.spent, amount)
     if spent < 0:
-        raise Conflict(f"The plan has cost {before.spent:g} {unit}: {-amount:g} cannot be taken back. Nothing changed.")
+        raise Conflict(
+            f"The plan has cost {figure(before.spent)} {unit}: {figure(-amount)} cannot be taken back. Nothing changed."
+        )
     sums = {name: total(before.breakdown.get(name, 0.0), value) for name, value in parts.items()}
     changes = {"spent": spent, "breakdown": {**before.breakdown, **sums}}
     return BudgetRow.of(await entries.change(tx, BUDGETS, before.budget_id, changes))

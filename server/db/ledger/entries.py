@@ -124,6 +124,16 @@ async def require(db: Reader, table: LedgerTable, entity_id: str) -> Record:
     return row
 
 
+def there(table: LedgerTable, told: str) -> str:
+    """Return the condition that there is a row, live or archived, whose id this expression tells."""
+    homes = (table.name, f"{table.name}_archive")
+    return f"EXISTS ({' UNION ALL '.join(f'SELECT 1 FROM {home} WHERE {table.key} = {told}' for home in homes)})"
+
+
+async def is_there(db: Reader, table: LedgerTable, entity_id: str) -> bool:
+    return bool(await db.value(f"SELECT {there(table, ':id')}", {"id": entity_id}))
+
+
 async def require_live(db: Reader, table: LedgerTable, entity_id: str) -> Record:
     """Return a row that can be changed, or raise NotFound, or Conflict for one of an archived plan."""
     row = await require(db, table, entity_id)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from server.db.gates import approvals
+from server.db.ledger.entries import CHANGES
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.table_shapes import columns_of_tables
 from server.db.workspaces import workspaces
-from server.models.base import encode
+from server.models.base import encode, new_id
 from server.models.workspaces import Workspace
 
 APART = ("workspaces", "workspace_aliases")  # they say what a workspace is, and not what it has
@@ -33,10 +34,17 @@ UNIQUE = (
     Unique("knowledge", "knowledge_id", "knowledge", ("slug",)),
     Unique("memory_entries", "entry_id", "memory", ("scope", "scope_id", "namespace", "key"), "scope_id"),
     Unique("build_scripts", "script_id", "build_script", ("plan_id", "name")),
+)
+# What has a present state or a newest entry: of two, that which was told of last counts. No action could remove one.
+NEWEST = (
     Unique("artifacts", "artifact_id", "artifact", ("parent_type", "parent_id", "artifact_type", "name"), "parent_id"),
     Unique("task_progress", "progress_id", "progress", ("parent_type", "parent_id", "task_name"), "parent_id"),
     Unique("cache_entries", "entry_id", "cache", ("parent_type", "parent_id", "key"), "parent_id"),
+    Unique(
+        "metric_points", "point_id", "point", ("parent_type", "parent_id", "name", "category", "bucket"), "parent_id"
+    ),
 )
+SAID = ("path", "ref", "url", "branch", "status", "metadata")  # by an artifact
 # Links, and what is remembered of calls: where the target has the same, that of the source goes.
 LINKS = {
     "program_workspace_links": ("program_id",),
@@ -134,6 +142,8 @@ async def _make_room(tx: Transaction, ids: dict[str, str]) -> None:
     """Remove what would stand in the way and says nothing, or nothing any more."""
     for table in EXPIRING:
         await tx.run(f"DELETE FROM {table} WHERE workspace_id IN (:source, :target) AND expires_at <= :now", ids)
+    for one in NEWEST:
+        await _keep_newest(tx, one, ids)
     for table in OF_FOLDER:
         await tx.run(f"DELETE FROM {table} WHERE workspace_id = :source", ids)
     for table, key in LINKS.items():
@@ -148,6 +158,50 @@ async def _make_room(tx: Transaction, ids: dict[str, str]) -> None:
         await tx.run(
             f"UPDATE {table} SET path = :source || '/' || path WHERE workspace_id = :source AND path IN ({twice})", ids
         )
+
+
+async def _keep_newest(tx: Transaction, one: Unique, ids: dict[str, str]) -> None:
+    """Of two of one name keep that which was told of last; what an artifact said before is its history."""
+    same = " AND ".join(f"t.{name} IS {_own(one, name)}" for name in one.key)
+    is_point = one.table == "metric_points"
+    moment = "recorded_at" if is_point else "updated_at"
+    current = " AND s.corrected_by IS NULL AND t.corrected_by IS NULL" if is_point else ""
+    pairs = await tx.all(
+        f"""
+        SELECT s.{one.id} AS in_source, t.{one.id} AS in_target, s.{moment} > t.{moment} AS is_newer
+        FROM {one.table} s JOIN {one.table} t ON t.workspace_id = :target AND {same}
+        WHERE s.workspace_id = :source{current}
+        """,
+        ids,
+    )
+    ends = ("in_target", "in_source")
+    both = [{"older": row[ends[not row["is_newer"]]], "newer": row[ends[row["is_newer"]]], **ids} for row in pairs]
+    if is_point:
+        await tx.many("UPDATE metric_points SET corrected_by = :newer WHERE point_id = :older", both)
+        return
+    if one.table == "artifacts":
+        for pair in both:
+            await _remember_artifact(tx, pair)
+    await tx.many(f"DELETE FROM {one.table} WHERE {one.id} = :older", both)
+
+
+async def _remember_artifact(tx: Transaction, pair: dict[str, str]) -> None:
+    """Put what an artifact said, and what it had said before, into the history of the one that takes its place."""
+    for field in SAID:
+        await tx.run(
+            f"""
+            INSERT INTO field_changes (change_id, workspace_id, plan_id, entity_type, entity_id, field, old_value,
+                new_value, author, changed_at, created_at)
+            SELECT :change_id, :target, n.plan_id, 'artifact', n.artifact_id, '{field}', o.{field}, n.{field}, o.agent,
+                n.updated_at, :now
+            FROM artifacts o JOIN artifacts n ON n.artifact_id = :newer
+            WHERE o.artifact_id = :older AND o.{field} IS NOT n.{field}
+            """,
+            {**pair, "change_id": new_id(CHANGES.prefix)},
+        )
+    await tx.run(
+        "UPDATE field_changes SET entity_id = :newer WHERE entity_type = 'artifact' AND entity_id = :older", pair
+    )
 
 
 async def _remember_root(tx: Transaction, source: Workspace) -> None:

@@ -10,12 +10,13 @@ from server.db.ledger import budgets as rows
 from server.db.storage.connection import Reader
 from server.errors import InvalidArguments
 from server.models.events import Event
-from server.models.ledger import BudgetRow, Number, Positive
+from server.models.ledger import MOST_AMOUNT, Amount, BudgetRow
 from server.models.text import Data, Id, Line
+from server.text.display import figure
 from server.tools.common import Call
 from server.tools.ledger.parameters import of_plan, wanted
 from server.tools.ledger.tool import TOOL
-from server.tools.render import Page
+from server.tools.render import Page, lean
 from server.tools.rules import budget_rules
 
 
@@ -23,21 +24,26 @@ def _figures(value: dict[str, Any]) -> dict[str, Any]:
     strange = [name for name, one in value.items() if isinstance(one, bool) or not isinstance(one, int | float)]
     if strange:
         raise ValueError(f"must give a number for each part; {strange[0][:80]!r} is none")
+    large = [name for name, one in value.items() if abs(one) > MOST_AMOUNT]
+    if large:
+        raise ValueError(f"must give at most {MOST_AMOUNT:,.0f} for each part; {large[0][:80]!r} is more")
     return value
 
 
+Maximum = Annotated[Amount, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Parts = Annotated[Data, AfterValidator(_figures), Field(description="{part: amount}")]
 
 
 def _told(budget: BudgetRow) -> dict[str, Any]:
-    left = None if budget.max is None else rows.difference(budget.max, budget.spent)
-    return {
-        **budget.model_dump(exclude={"workspace_id", "updated_at"}, exclude_none=True),
-        "left": left,
+    told = {
+        **lean(budget),
+        "left": None if budget.max is None else rows.difference(budget.max, budget.spent),
         "over": budget.over or None,
         "warning": budget_rules.warning(budget),
     }
+    del told["updated_at"]
+    return {name: value for name, value in told.items() if value is not None}
 
 
 @TOOL.action()
@@ -45,7 +51,7 @@ async def set_budget(
     call: Call,
     *,
     plan_id: Id,
-    max: Positive,
+    max: Maximum,
     unit: Line | None = None,
     alert_threshold: Share | None = None,
     hard: bool | None = None,
@@ -63,14 +69,14 @@ async def set_budget(
         before, after = await rows.put(tx, plan, await _unit(tx, plan_id, unit), given)
         if before != after:
             data = {"unit": after.unit, "max": after.max, "hard": bool(after.hard)}
-            summary = f"Budget of {max:g} {after.unit}"
+            summary = f"Budget of {figure(max)} {after.unit}"
             events.record(tx, Event("budget_set", "budget", after.budget_id, None, plan_id, summary, data))
         return {"workspace_id": plan.workspace_id, **_told(after)}
 
 
 @TOOL.action(takes=("request",))
 async def spend(
-    call: Call, *, plan_id: Id, amount: Number, unit: Line | None = None, breakdown: Parts | None = None
+    call: Call, *, plan_id: Id, amount: Amount, unit: Line | None = None, breakdown: Parts | None = None
 ) -> dict[str, Any]:
     """Add to what a plan has cost.
 

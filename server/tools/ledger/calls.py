@@ -16,6 +16,7 @@ from server.models.base import as_dict, encode
 from server.models.events import Event
 from server.models.ledger import NewCall, Positive, ToolCall
 from server.models.text import Data, Id, Line, Text
+from server.text.redaction.texts import without_secrets
 from server.tools.common import Actor, Call, Detail
 from server.tools.ledger import redaction
 from server.tools.ledger.parameters import LedgerPlace, Since, between, listed, one, place, wanted
@@ -38,7 +39,7 @@ async def log_call(
     tool: Line,
     args: Data,
     result: Text | None = None,
-    success: bool = True,
+    success: bool | None = None,
     error: Text | None = None,
     duration_ms: Positive | None = None,
     plan_id: Id | None = None,
@@ -47,7 +48,7 @@ async def log_call(
     """Log one call of a tool.
 
     Whatever the tool is. What looks like a secret in args, result and error, by the name of its key or by its shape, is
-    blanked out before it is stored. result is text, or JSON.
+    blanked out before it is stored. result is text, or JSON. One with an error failed, unless success says otherwise.
 
     Example: {"action":"log_call","tool":"pytest","args":{"path":"tests"},"success":false,"error":"2 failed",
     "duration_ms":1520}
@@ -57,7 +58,7 @@ async def log_call(
     async with call.write() as tx:
         where = await place(call, tx, plan_id, step_id)
         row = ToolCall.of(await entries.add(tx, entries.CALLS, {**where.ids, **told, "started_at": tx.now()}))
-        data = {"tool": tool, "success": success}
+        data = {"tool": told["tool"], "success": told["success"]}
         events.record(tx, Event("call_logged", "call", row.call_id, plan_id=where.plan_id, data=data))
         return {"call_id": row.call_id, **where.told}
 
@@ -81,7 +82,7 @@ async def log_calls(call: Call, *, calls: Batch, plan_id: Id | None = None, step
             for new, said, home in zip(calls, told, homes, strict=True)
         ]
         ids = await entries.add_many(tx, entries.CALLS, rows)
-        failed = sum(not new.success for new in calls)
+        failed = sum(not new.succeeded for new in calls)
         summary = f"{len(ids)} tool calls logged" + (f", {failed} of them failed" if failed else "")
         home = ("plan", where.plan_id) if where.plan_id else ("workspace", where.workspace_id)
         data = {"calls": len(ids), "failed": failed}
@@ -120,11 +121,11 @@ async def _homes(
 def _told(new: NewCall) -> dict[str, Any]:
     """Return what a call says of itself, without secrets: they are looked for before the write lock is held."""
     return {
-        "tool": new.tool,
+        "tool": without_secrets(new.tool),
         "args": redaction.value(new.args),
         "result": None if new.result is None else encode(redaction.result(new.result)),
-        "success": new.success,
-        "error": redaction.text(new.error) if new.error else None,
+        "success": new.succeeded,
+        "error": without_secrets(new.error) if new.error else None,
         "duration_ms": new.duration_ms,
         "agent": new.agent,
     }

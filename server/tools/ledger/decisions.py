@@ -6,6 +6,7 @@ from pydantic import Field
 
 from server.db.audit import events
 from server.db.ledger import entries
+from server.db.storage.connection import Transaction
 from server.errors import Conflict
 from server.models.base import as_dict
 from server.models.events import Event
@@ -16,7 +17,8 @@ from server.tools.ledger.parameters import Since, between, listed, one, place, w
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page
 
-CURRENT = "t.superseded_by IS NULL"
+# One whose successor was removed holds again.
+CURRENT = f"(t.superseded_by IS NULL OR NOT {entries.there(entries.DECISIONS, 't.superseded_by')})"
 
 
 @TOOL.action(takes=("request",))
@@ -45,7 +47,7 @@ async def decide(
         old = Decision.of(row) if row else None
         where = await place(call, tx, plan_id or (old.plan_id if old and not step_id else None), step_id)
         if old and row:
-            _refuse_superseded(old)
+            await _refuse_superseded(tx, old)
             if row["workspace_id"] != where.workspace_id:
                 raise Conflict(f"{supersedes} is of the workspace {row['workspace_id']}, not of {where.workspace_id}.")
         made = Decision.of(
@@ -72,8 +74,8 @@ async def decide(
         return {"decision_id": made.decision_id, **where.told, "supersedes": supersedes}
 
 
-def _refuse_superseded(old: Decision) -> None:
-    if old.superseded_by:
+async def _refuse_superseded(tx: Transaction, old: Decision) -> None:
+    if old.superseded_by and await entries.is_there(tx, entries.DECISIONS, old.superseded_by):
         raise Conflict(
             f"{old.decision_id} was superseded by {old.superseded_by} already. Supersede that one.",
             superseded_by=old.superseded_by,

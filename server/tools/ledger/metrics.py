@@ -147,7 +147,7 @@ async def list_metrics(
 ) -> Page | Point:
     """Figures, or their summary by day or week.
 
-    Of a step, a plan or the workspace, those of the newest bucket first; since and until are about buckets. bucket=day
+    Of a step, a plan or the workspace, those recorded last first; since and until are about buckets. bucket=day
     or week puts the figures of each together: count, last, mean, min, max. history=true lists corrected ones too.
     detail=full adds data; point_id gives one whole.
 

@@ -102,15 +102,14 @@ async def list_progress(
 
 async def _followed(call: Call, found: entries.LedgerFilter) -> None:
     """Return when the newest job that is meant is over; tell a client that wants to know how far it is."""
-    told = None
+    told = -1.0
     while True:
         rows, _ = await entries.page(call.db, entries.PROGRESS, found, after=None, limit=1)
         if not rows or rows[0]["status"] != "running":
             return
-        state = (rows[0]["percent"], rows[0]["message"])
-        if state != told and call.progress:
-            await call.progress(rows[0]["percent"], 100.0, rows[0]["message"] or rows[0]["task_name"])
-        told = state
+        if call.progress and rows[0]["percent"] > told:  # the protocol knows no way back
+            told = rows[0]["percent"]
+            await call.progress(told, 100.0, rows[0]["message"] or rows[0]["task_name"])
         await anyio.sleep(LOOK_SECONDS)
 
 

@@ -64,12 +64,12 @@ async def start_run(
 
 @TOOL.action()
 async def finish_run(
-    call: Call, *, run_id: Id, success: bool = True, error: Text | None = None, metrics: Data | None = None
+    call: Call, *, run_id: Id, success: bool | None = None, error: Text | None = None, metrics: Data | None = None
 ) -> dict[str, Any]:
     """End a run: done, or failed with its error.
 
-    metrics is added to that of its start, key by key. The same call again changes nothing; one that says otherwise is a
-    conflict. A run that was shown as lost may still end.
+    One with an error failed, unless success says otherwise. metrics is added to that of its start, key by key. The same
+    call again changes nothing; one that says otherwise is a conflict. A run that was shown as lost may still end.
 
     Example: {"action":"finish_run","run_id":"run_1rqewqexykb7","success":true,"metrics":{"tests":412}}
     """
@@ -80,13 +80,15 @@ async def finish_run(
         told = {"run_id": run_id, "workspace_id": workspace_id, "plan_id": before.plan_id}
         if before.kind in OF_TERMINAL:
             raise Conflict(f"{run_id} is a program that ends by itself; memory_terminal kill ends it now.")
+        success = error is None if success is None else success
         status = "done" if success else "failed"
+        measured = {**before.metrics, **(metrics or {})}
         if before.status != "running":
-            if before.status != status or error not in (None, before.error):
+            if (before.status, before.metrics) != (status, measured) or error not in (None, before.error):
                 raise Conflict(f"{run_id} ended at {before.finished_at}: {before.status}. Start another one.")
             return {**told, "status": before.status, "finished_at": before.finished_at}
         changes = {"status": status, "success": success, "error": error, "finished_at": tx.now()}
-        changes |= {"metrics": {**before.metrics, **(metrics or {})}}
+        changes |= {"metrics": measured}
         after = LedgerRun.of(await entries.change(tx, entries.RUNS, run_id, changes))
         summary = f"{before.kind} {before.name!r} {status}"
         data = {"name": before.name, "kind": before.kind, "success": success}

@@ -20,7 +20,7 @@ Kind = Annotated[Line, one_of("concept", "concern", "intent", "tag")]
 Word = Annotated[Line, AfterValidator(composed)]
 
 
-@TOOL.action()
+@TOOL.action(takes=("request",))
 async def add_term(call: Call, *, term: Word, kind: Kind, plan_id: Id | None = None) -> dict[str, Any]:
     """Say what a plan is about.
 

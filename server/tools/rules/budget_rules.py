@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from server.db.ledger import budgets
 from server.db.storage.connection import Reader
 from server.models.ledger import BudgetRow
+from server.text.display import figure
 
 
 def warning(budget: BudgetRow) -> str | None:
     """Return what to say of a budget, or None if it has room."""
     if not budget.alert or budget.max is None:
         return None
-    share = f"{budget.spent:g} of {budget.max:g} {budget.unit} are spent"
+    share = f"{figure(budget.spent)} of {figure(budget.max)} {budget.unit} are spent"
     if not budget.over:
         return f"{share}."
     more = ": no step of the plan is handed out any more" if budget.hard else ""

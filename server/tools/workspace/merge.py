@@ -25,8 +25,9 @@ async def merge(
 
     Plans, archived ones too, context, knowledge, memories, sessions, logs, trash. The source is no workspace of its own
     any more: its id and its folder mean the target. No file is touched; what a person allowed agents to run in its
-    folder ends. What both have under one name (knowledge slugs,
-    memory keys, context types, research files, build scripts) is a conflict: all of it is named, nothing is moved.
+    folder ends. What both have under one name (knowledge slugs, memory keys, context types, research files, build
+    scripts) is a conflict: all of it is named, nothing is moved. Of artifacts, progress, cached values and figures of
+    one name that counts which was told of last.
 
     Example: {"action":"merge","source_workspace_id":"ws_1rqewqexykb7","target_workspace_id":"ws_1rqewr02mdzk"}
     """

@@ -89,6 +89,51 @@ async def test_budgets_are_listed_by_unit_and_by_what_is_over(agent: Agent, work
 
 
 @pytest.mark.any_transport
+async def test_a_budget_of_nothing_holds(agent: Agent, workspace_id: str) -> None:
+    plan_id = await make_plan(agent, workspace_id)
+    await agent(TOOL, "spend", plan_id=plan_id, amount=5)
+    told = await agent(TOOL, "set_budget", plan_id=plan_id, max=0, hard=True)
+    assert (told["max"], told["left"], told["over"]) == (0, -5, True)
+    assert "next" not in await agent("memory_steps", "next", plan_id=plan_id, agent="ada")
+    assert (await agent(TOOL, "budgets", workspace_id=workspace_id, over=True))["total"] == 1
+    told = await agent(TOOL, "set_budget", plan_id=plan_id, max=6, hard=False)
+    assert "hard" not in told
+    assert "next" in await agent("memory_steps", "next", plan_id=plan_id, agent="ada")
+
+
+@pytest.mark.any_transport
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"amount": 1e308}, {"amount": -1e308}, {"amount": 10**400}, {"amount": 1, "breakdown": {"a": 10**400}},
+        {"amount": 1, "breakdown": {"a": -1e300}}, {"amount": 1, "breakdown": {"a": float("nan")}},
+    ],
+)  # fmt: skip
+async def test_an_amount_beyond_all_sense_is_refused_in_plain_words(
+    agent: Agent, workspace_id: str, sent: dict[str, Any]
+) -> None:
+    plan_id = await make_plan(agent, workspace_id)
+    error = await agent.fails(TOOL, "spend", plan_id=plan_id, **sent)
+    assert error["code"] == "invalid_arguments"
+    assert "range float" not in error["message"]
+    assert (await agent(TOOL, "budgets", plan_id=plan_id))["total"] == 0
+
+
+@pytest.mark.any_transport
+async def test_sums_of_tokens_are_told_to_the_last_one_and_without_empty_fields(
+    agent: Agent, workspace_id: str
+) -> None:
+    plan_id = await make_plan(agent, workspace_id)
+    await agent(TOOL, "set_budget", plan_id=plan_id, max=1_500_000, unit="tokens")
+    await agent(TOOL, "spend", plan_id=plan_id, amount=1_234_567, unit="tokens")
+    [told] = (await agent(TOOL, "budgets", plan_id=plan_id))["budgets"]
+    assert told["warning"] == "1,234,567 of 1,500,000 tokens are spent."
+    assert sorted(told) == [
+        "alert_threshold", "budget_id", "left", "max", "plan_id", "spent", "unit", "version", "warning",
+    ]  # fmt: skip
+
+
+@pytest.mark.any_transport
 async def test_what_is_spent_without_a_budget_is_known_all_the_same(agent: Agent, workspace_id: str) -> None:
     plan_id = await make_plan(agent, workspace_id)
     for _ in range(9):

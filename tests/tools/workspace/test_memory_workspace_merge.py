@@ -234,3 +234,29 @@ async def test_a_program_that_the_other_workspace_saw_is_linked_to_none_then(
 
     told = await agent("memory_program", "get", **names)
     assert (told["workspace_id"], told.get("linked_workspaces")) == (pair[1], None)
+
+
+async def test_of_what_has_a_newest_entry_the_newest_counts_and_nothing_is_lost(
+    agent: Agent, pair: tuple[str, str]
+) -> None:
+    ledger = "memory_ledger"
+    for number, home in enumerate(reversed(pair)):  # the source is told of last
+        here = {"workspace_id": home}
+        await agent(ledger, "set_progress", **here, task_name="reindex", percent=number)
+        await agent(ledger, "cache_set", **here, key="k", payload={"n": number})
+        await agent(ledger, "record_metric", **here, name="coverage", value=number, bucket="2030-W05")
+        for path in (f"old-{number}", f"new-{number}"):
+            await agent(ledger, "add_artifact", **here, artifact_type="code", name="parser", path=path)
+
+    await agent(WS, "merge", **named(pair), dry_run=False)
+
+    here = {"workspace_id": pair[1]}
+    [job] = (await agent(ledger, "list_progress", **here))["progress"]
+    [point] = (await agent(ledger, "list_metrics", **here))["points"]
+    assert (job["percent"], point["value"]) == (1, 1)
+    assert (await agent(ledger, "list_metrics", **here, history=True))["total"] == 2
+    assert (await agent(ledger, "cache_get", **here, key="k"))["payload"] == {"n": 1}
+    [parser] = (await agent(ledger, "list_artifacts", **here))["artifacts"]
+    whole = await agent(ledger, "list_artifacts", artifact_id=parser["artifact_id"])
+    assert whole["path"] == "new-1"
+    assert sorted(one["old_value"] for one in whole["history"]) == ["new-0", "old-0", "old-1"]
