@@ -49,11 +49,12 @@ async def require(db: Reader, workspace_id: str, slug: str) -> Knowledge:
 
 
 async def count(db: Reader, workspace_id: str) -> int:
-    """Return how many current entries a workspace has."""
-    return await db.value(
-        f"SELECT count(*) FROM knowledge WHERE workspace_id = :workspace_id AND {CURRENT}",
-        {"workspace_id": workspace_id},
-    )
+    """Return how many current entries a workspace has, without those that an import brought."""
+    query = f"""
+        SELECT count(*) FROM knowledge WHERE workspace_id = :workspace_id AND {CURRENT} AND NOT EXISTS
+            (SELECT 1 FROM import_rows r WHERE r.table_name = 'knowledge' AND r.row_key = knowledge_id)
+    """
+    return await db.value(query, {"workspace_id": workspace_id})
 
 
 async def put(tx: Transaction, old: Knowledge | None, values: Mapping[str, Any]) -> tuple[str, int]:

@@ -25,6 +25,7 @@ class IdentifiedTable:
     archives: bool = False
     hidden: str = "0"  # the condition that a row is not shown
     from_elsewhere: bool = False  # may have an id of another program too
+    name: str = ""  # the condition that it is called so, in one of its workspaces
 
     @property
     def tables(self) -> Sequence[str]:
@@ -53,9 +54,14 @@ IDENTITIES = {
     ),
     "context_item": IdentifiedTable("context_items", "item_id", "type", archives=True),
     "research": IdentifiedTable("research_documents", "document_id", "filename", archives=True),
-    "knowledge": IdentifiedTable("knowledge", "knowledge_id", "title"),
+    "knowledge": IdentifiedTable(
+        "knowledge",
+        "knowledge_id",
+        "title",
+        name="slug = lower(replace(replace(replace(:wanted, ' ', '-'), '_', '-'), '.', '-'))",
+    ),
     "entry": IdentifiedTable("cache_entries", "entry_id", "key", archives=True, from_elsewhere=True),
-    "memory": IdentifiedTable("memory_entries", "entry_id", "key"),
+    "memory": IdentifiedTable("memory_entries", "entry_id", "key", name="key = :wanted"),
     "checkpoint": IdentifiedTable("checkpoints", "checkpoint_id", "name", archives=True, from_elsewhere=True),
     "file_edit": IdentifiedTable("step_file_edits", "edit_id", "file_path", archives=True),
     "reservation": IdentifiedTable("file_reservations", "reservation_id", "path"),
@@ -98,7 +104,8 @@ class Thing:
 
 
 async def named(db: Reader, wanted: str, kinds: Iterable[str] = IDENTITIES) -> Thing:
-    """Return the thing that has an id, here or where it came from, or is the only one whose id ends so.
+    """Return the thing that has an id, here or where it came from, or is the only one whose id ends so, or that is
+    called so.
 
     Raise NotFound, or Ambiguous.
     """
@@ -107,6 +114,8 @@ async def named(db: Reader, wanted: str, kinds: Iterable[str] = IDENTITIES) -> T
     )
     if not found and len(wanted) >= LEAST:
         found = await _where(db, kinds, "substr({key}, -length(:wanted)) = :wanted", wanted)
+    if not found:
+        found = await _where(db, [kind for kind in kinds if IDENTITIES[kind].name], "{name}", wanted)
     if len(found) == 1:
         return found[0]
     if found:
@@ -121,12 +130,13 @@ async def _where(db: Reader, kinds: Iterable[str], condition: str, wanted: str) 
         f"""
         SELECT * FROM (
             SELECT '{kind}' AS kind, {of.key} AS id, substr({of.label}, 1, {LABEL}) AS label FROM {table}
-            WHERE {condition.format(key=of.key)} AND NOT ({of.hidden}) LIMIT {NEAR + 1})
+            WHERE {condition.format(key=of.key, name=of.name)} AND NOT ({of.hidden}) LIMIT {NEAR + 1})
         """
         for kind, of in ((kind, IDENTITIES[kind]) for kind in kinds)
         for table in of.tables
     )
-    rows = await db.all(" UNION ALL ".join(parts), {"wanted": wanted})
+    query = " UNION ALL ".join(parts)
+    rows = await db.all(query, {"wanted": wanted}) if query else []
     return [Thing(row["kind"], row["id"], row["label"] or "") for row in rows]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from server.importers.beads.survey import LOOSE, BeadsSurvey, IssueHeader, Node, known_time
 from server.importers.layout import SourceWorkspace
-from server.importers.reading import Entry, modified, object_of
+from server.importers.reading import Entry, list_of, modified, object_of
 from server.importers.rows import RowMaker
 from server.importers.slugs import slug
 from server.importers.taking import Sink, Taker
@@ -161,9 +161,9 @@ class IssueBuilder:
     def _decision(self, header: IssueHeader, issue: Fields) -> None:
         created_at = self._time(issue, "created_at") or self.make.at
         columns: Object = {
-            "slug": slug(header.id, issue.keep("title"), otherwise="issue"),
+            "slug": slug(header.id, otherwise="issue"),
             "title": issue.word("title", header.id),
-            "content": self._text(issue) or "",
+            "content": "\n\n".join(filter(None, (self._text(issue), self._told(issue)))) or header.id,
             "tags": issue.strings("labels"),
             "created_by_agent": issue.text("created_by"),
             "created_at": created_at,
@@ -173,7 +173,7 @@ class IssueBuilder:
         self.sink.add(self.make.row("knowledge", self._id("know", header.id), issue.at, **columns))
 
     def _memory(self, found: Object, where: str) -> None:
-        key, content = str(found["key"]), text(found.get("value") if found.get("value") is not None else "")
+        key, content = str(found["key"]), text(found.get("value") or found["key"])
         named = slug("memory", key, otherwise="issue")
         columns: Object = {"slug": named, "title": key, "content": content, "extra": {}}
         self.sink.add(self.make.row("knowledge", self._id("know", "memory", key), where, **columns))
@@ -213,6 +213,14 @@ class IssueBuilder:
             if told and told.strip():
                 parts.append(f"## {heading}\n\n{told}" if heading else told)
         return "\n\n".join(parts) or None
+
+    def _told(self, issue: Fields) -> str | None:
+        """Return the comments of a decision, which is in no plan that could have them as notes; they stay in extra."""
+        comments = [object_of(one) for one in list_of(issue.keep("comments"))]
+        lines = [
+            f"- {text(one['author'])}: {text(one['text'])}" for one in comments if {"author", "text"} <= one.keys()
+        ]
+        return "## Comments\n\n" + "\n".join(lines) if lines else None
 
     def _time(self, issue: Fields, name: str) -> str | None:
         """Take a time. One that only shows that there is none stays in extra."""

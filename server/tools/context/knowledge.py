@@ -38,7 +38,8 @@ async def knowledge_store(
     """Keep what is true of the workspace under a slug.
 
     In place of what has the slug already; category and tags left out stay as they are. A slug is lower-case letters,
-    digits and `-` between them, at most 100; content has at most 256 KiB, and a workspace at most 100 current entries.
+    digits and `-` between them, at most 100; content has at most 256 KiB, and a workspace at most 100 current entries,
+    beside those that an import brought.
     `category`: schema, config, limitation, plan-summary, reference (default), convention, difficulty-profile or
     skill-recommendation. `supersedes` is the slug of an entry that this one takes the place of: it stays, linked both
     ways, but search and knowledge_list leave it out. created_by_agent is you and created_by_plan the plan of your
@@ -55,8 +56,9 @@ async def knowledge_store(
         _check_older(old, older, slug)
         _check_size(content)
         values |= await _author(call, tx, workspace_id, created_by_agent, created_by_plan, new=old is None)
+        if old is None and older is None:
+            await _check_room(tx, workspace_id)
         if old is None:
-            await _check_room(tx, workspace_id, older)
             values |= {"workspace_id": workspace_id, "slug": slug}
         knowledge_id, version = await knowledge.put(tx, old, values)
         _record(tx, "knowledge_stored", knowledge_id, f"knowledge {slug!r} stored", slug=slug, version=version)
@@ -120,8 +122,8 @@ def _check_size(content: str) -> None:
         )
 
 
-async def _check_room(tx: Transaction, workspace_id: str, older: Knowledge | None) -> None:
-    if await knowledge.count(tx, workspace_id) - bool(older) >= MOST:
+async def _check_room(tx: Transaction, workspace_id: str) -> None:
+    if await knowledge.count(tx, workspace_id) >= MOST:
         raise Conflict(
             f"The workspace has {MOST} current entries, which is the most. Store over one of them, supersede one, or "
             "remove one with knowledge_delete; memory_context action='knowledge_list' shows them."

@@ -59,9 +59,13 @@ def lines(seed: int) -> list[dict[str, Any]]:
         issue(0x2A, dependencies=[link("bd-2a", "bd-28", "conditional-blocks")]),  # closes a circle
         issue(0x2B, dependencies=[link("bd-2b", "bd-22", "related"), link("bd-2b", "bd-2b", "blocks")]),
         issue(0x2C, issue_type="decision", title="Use JSON lines", description="They merge well."),
+        issue(0x3A, id="bd-2c.1", issue_type="decision", title="No words", description="", comments=[
+            {"id": "c-9", "issue_id": "bd-2c.1", "author": "eve", "text": "Why so?", "created_at": AT.format(3)},
+        ]),
         issue(0x2D, started_at="1970-01-01T00:00:00Z", due_at="0001-01-01T00:00:00Z", estimated_minutes=30),
         issue(0x2E, description=f"The key is {SECRET}, do not tell"),
         {"_type": "memory", "key": "build-command", "value": "make all"},
+        {"_type": "memory", "key": "forgotten", "value": ""},
     ]  # fmt: skip
     return found
 
@@ -105,7 +109,7 @@ def store(folder: Path, seed: int) -> Expected:
         "phases": 1 + 1 + len(in_outer),  # the inner epic, one of the loose, one of each epic with issues of its own
         "steps": len(steps),
         "plan_notes": 2,
-        "knowledge": 2,
+        "knowledge": 4,
         "dependencies": 4,  # of those that lead somewhere: less the external, the circle's last, and that to itself
     }
     assert kinds.count("epic") == 3

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from server import importers
+from server.db.search import identities
 from tests.importers.conftest import Taker
 from tests.importers.mcp_memory_service.generator import export, memory, write
 
@@ -21,6 +22,7 @@ async def test_a_memory_is_a_fact_with_its_tags_type_and_times(take: Taker, tmp_
     workspace = {"workspace_id": row["workspace_id"]}
     recalled = await take.ask("memory_context", {"action": "recall", **workspace, "namespace": "memories"})
     assert "Use tabs" in json.dumps(recalled)
+    assert (await identities.named(take.db, told["content_hash"])).id == row["entry_id"]
 
 
 async def test_exports_of_one_store_go_to_one_workspace_and_of_two_to_two(take: Taker, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from server import importers
+from server.db.search import identities
+from server.models.knowledge import MOST
 from tests.importers.conftest import Taker
 from tests.importers.server_memory.generator import entity, relation, write
 
@@ -38,6 +40,35 @@ async def test_names_that_read_alike_stay_apart_in_any_order(take: Taker, tmp_pa
     assert await knowledge(take) == before
     assert before["a-b"] == "- three"
     assert len(before) == 3
+
+
+async def test_a_large_graph_is_found_and_read_whole_and_leaves_room_for_more(take: Taker, tmp_path: Path) -> None:
+    number = MOST + 20
+    relations = [relation(f"Entity {one}", "Entity 0", "knows") for one in range(1, number)]
+    write(
+        tmp_path / "memory.jsonl", [*(entity(f"Entity {one}", "x", f"sees {one}") for one in range(number)), *relations]
+    )
+    report = await take(tmp_path)
+    own = {"workspace_id": report.parts[0].workspace_id}
+
+    async def ask(action: str, **told: object) -> dict[str, object]:
+        return await take.ask("memory_context", {"action": action, **own, **told})
+
+    read = await ask("knowledge_get", slug="entity-0")
+    assert [f"Entity {one} knows this" in str(read["content"]) for one in range(1, number)] == [True] * (number - 1)
+    assert "entity-117" in str(await ask("search", query="sees 117"))
+    assert (await ask("knowledge_list", limit=20))["total"] == number
+    await ask("knowledge_store", slug="entity-7", title="Seven", content="Ours")
+    await ask("knowledge_store", slug="newer", title="Newer", content="Ours", supersedes="entity-8")
+    await ask("knowledge_store", slug="ours", title="Ours", content="Ours")
+    assert (await ask("knowledge_list", limit=20))["total"] == number + 1
+
+
+async def test_an_entity_is_found_by_its_name(take: Taker, tmp_path: Path) -> None:
+    write(tmp_path / "memory.jsonl", [entity("Ann Smith", "person", "reads")])
+    await take(tmp_path)
+    found = [await identities.named(take.db, name) for name in ("Ann Smith", "ann-smith", "Ann_Smith")]
+    assert [(one.kind, one.label) for one in found] == [("knowledge", "Ann Smith")] * 3
 
 
 def test_files_of_others_are_not_claimed(tmp_path: Path) -> None:
