@@ -153,7 +153,12 @@ def server_of(settings: Settings, lifespan: Lifespan, *, is_connected: bool = Tr
         on_subscribe_resource=subscribe if is_connected else None,
         on_unsubscribe_resource=unsubscribe if is_connected else None,
         on_subscriptions_listen=listen,
+        get_tool_input_schema=_headed,
     )
+
+
+def _headed(_: str) -> None:
+    """No tool wants an argument repeated in a header. Else the SDK lists all tools to find that out, at each call."""
 
 
 def joined(state: State, questions: Questions | None = None) -> SdkState:
