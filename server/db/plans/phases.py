@@ -23,10 +23,9 @@ BELONGS = {
     **ledger.of("phase", "(:phase_id)"),
 }
 
+# Counted once: SQLite would put each count in every place of its name.
 PROGRESS = """
-    SELECT *, CASE WHEN pending = steps_total THEN 'pending' WHEN steps_done = steps_total THEN 'done' ELSE 'active' END
-        AS status
-    FROM (
+    WITH counted AS MATERIALIZED (
         SELECT p.*, p.order_index AS "index", c.confirmed_by, c.via AS confirmed_via,
             (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id) AS steps_total,
             (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id AND s.status = 'pending') AS pending,
@@ -34,8 +33,10 @@ PROGRESS = """
              WHERE s.phase_id = p.phase_id AND s.status IN ('done', 'cancelled')) AS steps_done
         FROM phases{suffix} p LEFT JOIN confirmations{suffix} c ON c.phase_id = p.phase_id AND c.plan_id = :plan_id
         WHERE p.plan_id = :plan_id
-    ) AS counted
-    ORDER BY order_index
+    )
+    SELECT *, CASE WHEN pending = steps_total THEN 'pending' WHEN steps_done = steps_total THEN 'done' ELSE 'active' END
+        AS status
+    FROM counted ORDER BY order_index
 """
 
 
