@@ -25,8 +25,10 @@ from server.models.steps import NewStep, StepRow, brief, still_open
 from server.text.names import folded
 from server.tools.common import Call
 from server.tools.plan_rules import note_growth, refuse_gated
-from server.tools.render import Result
+from server.tools.render import Result, lean
 from server.tools.wording import LISTERS
+
+FULL_ONLY = frozenset({"description", "success_criteria", "required_agents", "required_gates"})  # of a phase
 
 
 @dataclass
@@ -107,10 +109,9 @@ def facts(plan: Plan, progress: Sequence[PhaseProgress], current_phase: str | No
     return {**{name: known.get(name) for name in PlanBrief.model_fields}, "version": plan.version}
 
 
-def counts_only(progress: Sequence[PhaseProgress]) -> list[PhaseProgress]:
+def counts_only(progress: Sequence[PhaseProgress]) -> list[dict[str, Any]]:
     """Return phases without what only a full answer shows."""
-    bare: dict[str, Any] = {"description": None, "success_criteria": [], "required_agents": [], "required_gates": []}
-    return [phase.model_copy(update=bare) for phase in progress]
+    return [{name: value for name, value in lean(phase).items() if name not in FULL_ONLY} for phase in progress]
 
 
 async def made(tx: Transaction, draft: PlanDraft, plan: Plan, rows: Sequence[StepRow], **more: Any) -> Result:
