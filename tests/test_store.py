@@ -20,6 +20,7 @@ from server.errors import Storage
 from server.settings import Settings
 from server.store import Store
 from server.tools import TOOLS
+from tests.waiting import until
 
 
 async def call(store: Store, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
@@ -29,13 +30,6 @@ async def call(store: Store, tool: str, action: str, /, **arguments: Any) -> dic
 def move_away(settings: Settings) -> None:
     for file in settings.data_root.glob("project-memory.db*"):
         file.rename(file.with_name(f"old-{file.name}"))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that nothing tells of."""
-    with anyio.fail_after(10):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
 
 
 async def test_callers_that_come_at_once_get_one_database(settings: Settings) -> None:

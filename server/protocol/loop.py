@@ -12,13 +12,22 @@ import anyio
 from anyio.abc import TaskGroup
 
 from server.errors import Ending, ProjectMemoryError
-from server.models.approvals import Via
 from server.protocol.front import Asked, Front
 from server.protocol.jsonrpc import Message
 from server.protocol.pipes import Input
-from server.protocol.state import State, Told, boundary, call, error_object, failure, resource_list, running
+from server.protocol.state import (
+    LaterAsker,
+    State,
+    Told,
+    boundary,
+    call,
+    error_object,
+    failure,
+    resource_list,
+    running,
+)
 from server.settings import Settings
-from server.tools.approvals.asking import Answer, ClientNeeded, Question
+from server.tools.approvals.asking import ClientNeeded
 
 if TYPE_CHECKING:
     from server.protocol.sdk import Sdk
@@ -52,19 +61,6 @@ async def _serve(front: Front, source: Input, settings: Settings) -> int:
 
 def _end_soon(loop: asyncio.AbstractEventLoop, session: "ClientSession", number: int, _: object) -> None:
     loop.call_soon_threadsafe(loop.call_later, PENDING_INPUT_SECONDS, session.end, 128 + number)
-
-
-class LaterAsker:
-    """A client that can be asked, but by the SDK alone."""
-
-    client = ""
-    via: Via = "elicitation"
-
-    def begin(self) -> None:
-        raise ClientNeeded
-
-    async def ask(self, question: Question) -> Answer | None:
-        raise ClientNeeded
 
 
 class ClientSession:
@@ -176,8 +172,7 @@ class ClientSession:
         self.front.write({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
 
     def _told(self, asked: Asked, told: Told) -> Message:
-        content = [{"type": "text", "text": told.text}]
-        return {**self._around(asked), "content": content, "isError": told.is_error}
+        return {**self._around(asked), **told.result()}
 
     def _around(self, asked: Asked) -> dict[str, Any]:
         return self.front.answers.to(asked.method, newer=asked.is_newer)

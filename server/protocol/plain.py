@@ -13,6 +13,7 @@ VERSION, CLIENT, CAPABILITIES = (
     f"{RESERVED}{name}" for name in ("protocolVersion", "clientInfo", "clientCapabilities")
 )
 ENVELOPE = (VERSION, CLIENT, CAPABILITIES)
+CALL = "tools/call"
 TOOL_PARTS = ("name", "title", "description", "inputSchema", "annotations")
 
 MEMBERS = {"jsonrpc", "id", "method", "params"}
@@ -25,10 +26,10 @@ PARAMS: Mapping[str, Mapping[str, type]] = {
     "resources/list": {},
     "resources/templates/list": {},
     "prompts/list": {},
-    "tools/call": {"name": str, "arguments": dict},
+    CALL: {"name": str, "arguments": dict},
 }
 OPTIONAL = ("arguments",)
-DYNAMIC = ("tools/call", "resources/list")  # of these only what stands around the result never changes
+DYNAMIC = (CALL, "resources/list")  # of these only what stands around the result never changes
 
 # What clients say of themselves; `dict` stands for an object of objects.
 TEXTS = ("name", "version", "title", "description", "websiteUrl")

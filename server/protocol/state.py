@@ -15,12 +15,13 @@ from server.calls import offered, run
 from server.db.workspaces import workspaces
 from server.errors import Internal, InvalidArguments, ProjectMemoryError
 from server.jobs.background import Background
+from server.models.approvals import Via
 from server.models.base import encode
 from server.protocol.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from server.registry import Tool
 from server.settings import Settings
 from server.store import Store
-from server.tools.approvals.asking import Asker, ClientNeeded
+from server.tools.approvals.asking import Answer, Asker, ClientNeeded, Question
 from server.tools.approvals.callers import Caller
 from server.tools.older_stores import Progress
 from server.tools.render import MAX_BYTES, decode_cursor, encode_cursor
@@ -52,6 +53,23 @@ class Told:
     text: str
     is_error: bool = False
     code: str = ""  # of the error
+
+    def result(self) -> dict[str, Any]:
+        """Return its part of the result of `tools/call`."""
+        return {"content": [{"type": "text", "text": self.text}], "isError": self.is_error}
+
+
+class LaterAsker:
+    """A client that can be asked, but by the SDK alone."""
+
+    client = ""
+    via: Via = "elicitation"
+
+    def begin(self) -> None:
+        raise ClientNeeded
+
+    async def ask(self, question: Question) -> Answer | None:
+        raise ClientNeeded
 
 
 @asynccontextmanager

@@ -11,22 +11,23 @@ from starlette.types import ASGIApp
 
 from server.errors import ProjectMemoryError
 from server.settings import Settings
-from server.web import event_stream, health, links, mcp_endpoint, metrics, tool_calls
+from server.web import event_stream, health, links, metrics, tool_calls
 from server.web.guard import FrontDoor, refusal
+from server.web.mcp_endpoint import entry
 from server.web.pages import routes as pages
 from server.web.places.addresses import Addresses
 from server.web.site import Site, opened
 
 
 def build(site: Site) -> Starlette:
-    """Return the application of a site. The manager of its MCP has to run while it serves: see `application`."""
+    """Return the application of a site."""
     routes = [
         *health.routes(),
         *metrics.routes(),
         *links.routes(),
         *tool_calls.routes(),
         *event_stream.routes(),
-        *mcp_endpoint.routes(site),
+        *entry.routes(site),
         *pages.routes(),
     ]
     app = Starlette(
@@ -45,9 +46,7 @@ async def application(
 ) -> AsyncGenerator[tuple[ASGIApp, Site]]:
     """Have everything ready that requests need, for as long as the body runs."""
     async with opened(settings, addresses, seal_key=seal_key, has_host_tools=has_host_tools) as site:
-        app = build(site)
-        async with site.mcp.session_manager.run():
-            yield app, site
+        yield build(site), site
 
 
 async def _not_found(request: Request, _: Exception) -> Response:

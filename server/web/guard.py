@@ -1,21 +1,21 @@
 """What every request passes first: its Host, where it comes from, who sends it, and how much they may ask for."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from mcp.server.transport_security import RequestBodyLimitMiddleware
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import ProjectMemoryError
 from server.models.access import Visitor
 from server.web import access, links
+from server.web.bodies import BodyLimit
 from server.web.limits import BODY_BYTES, TooMany
 from server.web.site import Site
 
 LASTING = "/events"  # streams, which have a limit of their own
-SECURITY = {
+ALWAYS: Mapping[str, str] = {
     "content-security-policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
@@ -24,7 +24,9 @@ SECURITY = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
 }
+SECURITY = [(name.encode(), value.encode()) for name, value in ALWAYS.items()]  # where an answer says nothing else
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> Response:
@@ -41,7 +43,7 @@ class FrontDoor:
     """Lets through to the routes what may come in, and notes who it is of."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
-        self._app = RequestBodyLimitMiddleware(app, BODY_BYTES)
+        self._app = BodyLimit(app, BODY_BYTES)
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,12 +101,12 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY.items():
-                headers[name] = value
-            headers.setdefault("cache-control", "no-store")
-            if self._who.renewed and "set-cookie" not in headers:
+            told: list[tuple[bytes, bytes]] = list(message["headers"])
+            names = {name for name, _ in told}
+            told += [header for header in SECURITY if header[0] not in names]
+            if self._who.renewed and b"set-cookie" not in names:
                 renewing = Response()
                 links.set_cookie(renewing, self._site.addresses, self._who.renewed)
-                headers.append("set-cookie", renewing.headers["set-cookie"])
+                told.append((b"set-cookie", renewing.headers["set-cookie"].encode()))
+            message = {**message, "headers": told}
         await self._send(message)

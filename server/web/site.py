@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import anyio
-from mcp.server import Server
 from starlette.requests import HTTPConnection
 
 from server.models.access import Visitor
-from server.protocol.app import SdkState, joined, server_of, shared
-from server.protocol.elicitation import SealedQuestions
 from server.protocol.state import State, persist, running
 from server.settings import Settings
 from server.web.following import Hub
 from server.web.limits import Limits
+from server.web.mcp_endpoint.sdk_side import SdkSide
 from server.web.measures import Measures
 from server.web.places.addresses import Addresses
 
@@ -26,8 +24,7 @@ class Site:
     """One server: its database and jobs, its names, who may be let in, and whether it ends."""
 
     state: State
-    own: SdkState
-    mcp: Server[SdkState]
+    sdk: SdkSide
     hub: Hub
     addresses: Addresses
     has_host_tools: bool = True
@@ -38,7 +35,7 @@ class Site:
     def end(self) -> None:
         """Let everything that waits or stays open come to its end."""
         self.hub.end()
-        self.own.watch.end_streams()
+        self.sdk.end_streams()
         self.state.store.waits.end()
 
 
@@ -52,10 +49,10 @@ async def opened(
         await hub.begin()
         measures = Measures()
         state.on_called = measures.called
-        own = joined(state, SealedQuestions(seal_key))
-        mcp = server_of(settings, shared(own), is_connected=False)
+        sdk = SdkSide(state, addresses, seal_key)
         tasks.start_soon(persist, "the stream of events", hub.run)
-        yield Site(state, own, mcp, hub, addresses, has_host_tools, measures=measures)
+        tasks.start_soon(persist, "the SDK", sdk.run)
+        yield Site(state, sdk, hub, addresses, has_host_tools, measures=measures)
         tasks.cancel_scope.cancel()
 
 

@@ -1,0 +1,1 @@
+"""`/mcp`: MCP over streamable HTTP, both protocol eras, each request by itself: a restart breaks no client."""
