@@ -35,8 +35,8 @@ SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
 SCHEMES = ("light", "dark")
 HOURS = 30  # over which what was stored in a second is spread
 OF_WORKSPACE = (
-    "timeline", "sessions", "messages", "knowledge", "context", "programs", "reservations", "scripts", "history",
-    "events", "allowlist", "trash",
+    "timeline", "agents", "sessions", "messages", "decisions", "knowledge", "context", "programs", "reservations",
+    "scripts", "history", "events", "allowlist", "trash",
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ STATIC = HERE / "static"
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 TIMES = ("_at", "_seen", "since", "timestamp", "from")  # how names of times end
 GONE = "entity_id"  # what a log or the trash names may be there no more
+HEADINGS = {"timestamp": "when", "entity_id": "about", "event_id": "number", "last_seen_at": "last heard of"}
 MOST_MARKDOWN = 200_000  # characters that are read as Markdown; what is longer is shown as it is
 
 
@@ -108,7 +109,7 @@ def label(name: object) -> str:
 
 def heading(name: str) -> str:
     """Return the name of a column as words: what an id leads to is shown there by its title."""
-    return label(name if name in ("event_id", "entity_id") else name.removesuffix("_id"))
+    return HEADINGS.get(name) or label(name.removesuffix("_id"))
 
 
 def fit(text: object, width: int) -> str:
@@ -147,6 +148,15 @@ def cell(value: object, name: str = "") -> object:
         return Markup('<a class="id" href="{}">{}</a>').format(path_of("e", value), visible(value))
     if isinstance(value, int):
         return _number(value, name)
-    if isinstance(value, list | Mapping):
-        return encode(cast(object, value))
+    return _words(value)
+
+
+def _words(value: object) -> object:
+    """Return what is nested as words, as far as it is flat: names with their values, or values alone."""
+    if isinstance(value, list):
+        rows = cast(list[object], value)
+        return ", ".join(map(str, rows)) if all(isinstance(one, str | int) for one in rows) else encode(rows)
+    if isinstance(value, Mapping):
+        parts = cast(Mapping[str, object], value)
+        return "; ".join(f"{label(name)}: {_words(one)}" for name, one in parts.items() if one not in (None, [], {}))
     return value

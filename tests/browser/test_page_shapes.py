@@ -42,7 +42,7 @@ async def paths_of(page: Page, home: str, known: list[dict[str, Any]]) -> list[s
         await page.goto(f"{home}{work}")
         tabs = (
             await page.get_by_role("navigation", name="Workspace")
-            .get_by_role("link")
+            .locator("a")
             .evaluate_all("(links) => links.map((link) => link.pathname)")
         )
         found += [*tabs, plan, f"{plan}/graph", f"/e/{one['session_id']}"]

@@ -17,6 +17,7 @@ from shown_stores import HOSTILE, LINE
 
 from server.settings import Settings
 from server.web import rendering
+from server.web.pages.lists import OF_WORKSPACE
 from tests.populated_store import populate
 from tests.served import Served, held, serve
 
@@ -133,7 +134,7 @@ async def test_every_page_that_a_link_leads_to_is_there(filled: tuple[Served, di
 
     for path in (f"/p/{known['plan_id']}", f"/w/{known['workspace_id']}", "/board", "/library/skill", "/statistics"):
         assert path in pages
-    for name in ("sessions", "messages", "knowledge", "trash", "events", "allowlist", "timeline", "programs"):
+    for name in ("timeline", *OF_WORKSPACE):
         assert f"/w/{known['workspace_id']}/{name}" in pages
     assert "Mind it" in pages[f"/p/{known['plan_id']}"]
 

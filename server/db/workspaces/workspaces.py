@@ -167,18 +167,26 @@ async def plan_counts(db: Reader, workspace_id: str) -> dict[str, int]:
 
 
 async def page(
-    db: Reader, *, under: str | None, roots: bool, after: Sequence[str | int] | None, limit: int
+    db: Reader,
+    *,
+    under: str | None,
+    roots: bool,
+    after: Sequence[str | int] | None,
+    limit: int,
+    query: str | None = None,
 ) -> tuple[list[WorkspaceFull], int]:
     """Return workspaces by name, and how many there are: all, or those linked below `under`, itself included.
 
-    With `roots` only those at the top of it.
+    With `roots` only those at the top of it; with `query` those that have it in their name or path.
     """
     where = f"""
         w.importing IS NULL AND (:under IS NULL OR w.workspace_id IN ({BELOW.format(start="SELECT :under")}))
         AND (NOT :roots OR w.workspace_id = :under OR (:under IS NULL AND w.parent_workspace_id IS NULL))
+        AND (:query IS NULL OR instr(
+            folded(coalesce(w.display_name, '') || ' ' || w.name || ' ' || coalesce(w.path, '')), folded(:query)) > 0)
     """
     name, workspace_id = after or ("", "")
-    params = {"under": under, "roots": roots, "name": name, "after": workspace_id, "limit": limit}
+    params = {"under": under, "roots": roots, "query": query, "name": name, "after": workspace_id, "limit": limit}
     rows = await db.all(
         f"""
         {FULL} WHERE {where} AND (coalesce(w.display_name, w.name), w.workspace_id) > (:name, :after)

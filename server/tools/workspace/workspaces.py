@@ -249,18 +249,20 @@ def _record(tx: Transaction, type_: str, workspace: Workspace, summary: str | No
 
 
 @TOOL.action(read_only=True, takes=("page",))
-async def list_(call: Call, *, hierarchical: bool = False, detail: Detail = "brief") -> Page:
+async def list_(call: Call, *, hierarchical: bool = False, detail: Detail = "brief", query: Line | None = None) -> Page:
     """Workspaces by name, with their plan counts.
 
     workspace_id or workspace_path: only that one and those linked below it. hierarchical=true nests children in their
-    parents. detail="full" adds profile, repository and times.
+    parents. query is part of the name or path. detail="full" adds profile, repository and times.
 
     Example: {"action":"list","hierarchical":true}
     """
     limit = call.shared.limit
     under = await call.told(call.db)
     after = call.after("list", 2)
-    found, total = await workspaces.page(call.db, under=under, roots=hierarchical, after=after, limit=limit + 1)
+    found, total = await workspaces.page(
+        call.db, under=under, roots=hierarchical, after=after, limit=limit + 1, query=query
+    )
     if hierarchical:
         found = nested(found, await workspaces.descendants(call.db, [w.workspace_id for w in found]))
     rows = found if detail == "full" else [brief(workspace) for workspace in found]

@@ -7,21 +7,37 @@ from starlette.responses import Response
 
 from server.web.pages import live
 from server.web.pages.inbox import needs
+from server.web.pages.lists import TABS
 from server.web.pages.visit import MOST, Visit
 
 STATES = ("active", "blocked", "paused", "failed", "completed", "archived")
 PRIORITIES = ("critical", "high", "medium", "low")
 ORDERS = ("updated", "created", "priority", "title")
+PLACES = 24  # workspaces of a page
+PLANS = 5  # of each of them
+FREE = 8  # steps that anybody may begin
 
 
 async def everywhere(visit: Visit) -> Response:
-    """Show every workspace with its active plans."""
-    listed = await visit.call("memory_workspace", "list", limit=MOST, cursor=visit.query("cursor"))
-    rows = [
-        {**one, "plans": await _plans(visit, one["workspace_id"], status="active", limit=5)}
-        for one in listed["workspaces"]
-    ]
-    return visit.page("board.html", workspaces=rows, total=listed["total"], next_cursor=listed.get("next_cursor"))
+    """Show every workspace, or those that are asked for, with its active plans and who is at work."""
+    query = visit.query("query")
+    listed = await visit.call("memory_workspace", "list", limit=PLACES, query=query, cursor=visit.query("cursor"))
+    return visit.page(
+        "board.html",
+        workspaces=[{**one, **await _place(visit, one["workspace_id"])} for one in listed["workspaces"]],
+        total=listed["total"],
+        query=query,
+        has_more=listed["total"] > PLACES or bool(query),
+        next_cursor=listed.get("next_cursor"),
+    )
+
+
+async def _place(visit: Visit, workspace_id: str) -> dict[str, Any]:
+    """Return what the card of a workspace shows."""
+    found = await visit.call("memory_workspace", "info", workspace_id=workspace_id)
+    claims: list[Any] = found.get("open_claims", [])
+    plans = await _plans(visit, workspace_id, status="active", limit=PLANS)
+    return {"plans": plans, "claims": claims[:PLANS], "more_claims": len(claims[PLANS:])}
 
 
 async def workspace(visit: Visit) -> Response:
@@ -42,7 +58,10 @@ async def workspace(visit: Visit) -> Response:
         total=plans["total"],
         next_cursor=plans.get("next_cursor"),
         claims=found.get("open_claims", []),
+        free=await visit.call("memory_steps", "ready", workspace_id=home, limit=FREE),
+        titles={one["plan_id"]: one["title"] for one in plans["plans"]},
         needs=await needs(visit, home),
+        tabs=TABS,
         shows=live.workspace(home),
     )
 

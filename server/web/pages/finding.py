@@ -79,10 +79,12 @@ async def entity(visit: Visit) -> Response:
         return RedirectResponse(path_of(PAGES[one.kind], one.id), status_code=303)
     found = await reading.whole(visit.site.state.store, db, one)
     row = await identities.row(db, one)
+    around = [(kind, row[f"{kind}_id"]) for kind in ("workspace", "plan") if row.get(f"{kind}_id")]
     return visit.page(
         "entity.html",
         thing=one,
         found=_inner(found, one.kind),
+        names=await visit.labels(around),
         does=[
             (tool, action, name, {param: row[column] for param, column in takes.items() if row.get(column)})
             for tool, action, name, takes in DOES.get(one.kind, ())

@@ -86,6 +86,7 @@ async def of_program(visit: Visit) -> Response:
         burndown=burndown,
         burn=charts.burn(burndown, (await visit.database()).now()[:10]),
         actions=_actions(),
+        home_name=await visit.name_of(found["workspace_id"]),
         is_archived=found.get("status") == "archived",
         **waiting.shown(),
     )

@@ -60,7 +60,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
     "context": Listing(
         "memory_context", "list", "items",
         ("type", "item_id", "parent_type", "parent_id", "bytes", "created_by", "updated_at"),
-        "Context of the workspace",
+        "Context",
         "Nothing hangs on the workspace itself. Context of a plan stands on its page.",
     ),
     "programs": Listing(
@@ -146,6 +146,11 @@ LIBRARY = Listing(
     ("name", "description", "source", "category", "edited", "updated_at"), "Library",
     "There is none of this kind.", {"query": ()}, edits="update", about=live.LIBRARY,
 )  # fmt: skip
+FIRST = ("agents", "messages", "decisions", "knowledge", "programs", "history")  # what people look for most
+TABS = {
+    "first": {name: OF_WORKSPACE[name].title for name in FIRST},
+    "more": {name: listing.title for name, listing in OF_WORKSPACE.items() if name not in FIRST},
+}
 KIND_OF = {of.key: kind for kind, of in identities.IDENTITIES.items()}
 
 
@@ -176,10 +181,11 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
     found = await visit.call(listing.tool, listing.action, **asked, limit=ROWS, cursor=visit.query("cursor"))
     key = listing.key or next(one for one in found if isinstance(found[one], list))
     rows: list[dict[str, Any]] = found[key]
+    links = await _links(visit, [*rows, {"workspace_id": home}] if home else rows)
     return visit.page(
         "list.html",
         listing=listing,
-        links=await _links(visit, rows),
+        links=links,
         columns=[one for one in listing.columns if any(one in row for row in rows)],
         rows=rows,
         filters=filters,
@@ -188,7 +194,8 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
         home=home,
         name=name,
         kinds=KINDS,
-        lists=OF_WORKSPACE,
+        tabs=TABS,
+        home_name=links.get(home or ""),
         shows=live.kinds(listing.about) if listing.about else live.workspace(home or ""),
     )
 
@@ -196,13 +203,15 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
 async def _links(visit: Visit, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the ids in rows of what is still there, with what it is called: a log names things that are gone too."""
     wanted = {
-        (kind, str(row[name]))
-        for row in rows
-        for name in row
-        if name.endswith("_id") and (kind := KIND_OF.get(name) or str(row.get(f"{name[:-3]}_type", "")))
+        (kind, str(row[name])) for row in rows for name in row if name.endswith("_id") and (kind := _kind(row, name))
     }
-    found = await identities.labels(await visit.database(), wanted)
-    return {one: label for (_, one), label in found.items()}
+    return await visit.labels(wanted)
+
+
+def _kind(row: Mapping[str, Any], name: str) -> str:
+    """Return what an id in a row is of: `step_id` and `current_step_id` are of steps."""
+    known = (kind for key, kind in KIND_OF.items() if name == key or name.endswith(f"_{key}"))
+    return next(known, str(row.get(f"{name[:-3]}_type", "")))
 
 
 async def statistics(visit: Visit) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from server.errors import NotFound
+from server.models.steps import CLOSED
 from server.tools import TOOLS
 from server.web import charts
 from server.web.pages import live, series
@@ -15,7 +16,10 @@ from server.web.rendering import path_of, query
 FEW = 8
 AT_ONCE = 100  # steps that a page shows; a plan of more has its phases closed, but for the one that is worked on
 SHOWN = ["facts", "sessions", "lineage", "notes", "context"]
-STEP_ACTIONS = ("update", "claim", "release", "insert", "move", "set_dependencies", "delete")
+STEP_ACTIONS = {
+    "update": "change", "claim": "claim", "release": "release", "insert": "insert one behind it", "move": "move",
+    "set_dependencies": "set what it waits for", "delete": "delete",
+}  # fmt: skip
 UNSEEN = frozenset(
     {"create", "create_from_template", "find", "get", "help", "import", "list", "list_templates", "search"}
 )
@@ -49,6 +53,7 @@ async def show(visit: Visit) -> Response:
         research=research["research"],
         history=history["history"],
         actions=_actions(),
+        home_name=await visit.name_of(found["workspace_id"]),
         ledger=ledger,
         shows=live.plans(found["workspace_id"], [plan_id, *others], found.get("program_id")),
     )
@@ -67,8 +72,16 @@ async def _part(visit: Visit, plan: dict[str, Any], phase_id: str) -> Response:
 async def _around(visit: Visit, plan: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the steps of phases are shown with."""
     shown = [step for phase in phases for step in phase["steps"] or ()]
+    names = {step["step_id"]: step for step in shown}
+    still = {name: step["index"] for name, step in names.items() if step["status"] not in CLOSED}
     return {
-        "names": {step["step_id"]: step for step in shown},
+        "names": names,
+        "closed": CLOSED,
+        "waits_for": {
+            step["step_id"]: [still[one] for one in step.get("depends_on", ()) if one in still]
+            for step in shown
+            if step["status"] == "pending"
+        },
         "agents": {one["session_id"]: one["agent"] for one in plan.get("sessions", ())},
         "now": (await visit.database()).now(),
         "step_actions": STEP_ACTIONS,

@@ -1,6 +1,6 @@
 """A request of the owner's browser: what it may ask for, and the page that answers it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from server import __version__
+from server.db.search import identities
 from server.db.storage.connection import Database
 from server.errors import ProjectMemoryError
 from server.protocol import reading
@@ -58,6 +59,18 @@ class Visit:
         caller = self.request.scope["state"]["caller"]
         sent = {"action": action, **{name: value for name, value in arguments.items() if value is not None}}
         return await reading.answered(self.site.state.store, tool, sent, caller=caller, asker=OwnersWord())
+
+    async def labels(self, wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Return what is still there of some things, by kind and id, with what it is called.
+
+        This reads the database itself: an action for each of the hundred things that a page links to would take longer
+        than all the rest of it.
+        """
+        found = await identities.labels(await self.database(), wanted)
+        return {one: label for (_, one), label in found.items()}
+
+    async def name_of(self, workspace_id: str) -> str:
+        return (await self.labels([("workspace", workspace_id)])).get(workspace_id) or "workspace"
 
     async def form(self) -> dict[str, str]:
         body = (await self.request.body()).decode("utf-8", "replace")

@@ -559,6 +559,23 @@ async def test_workspaces_count_their_plans_by_status(agent: Agent, workspace_id
     assert (await register(agent, (await agent(WS, "list"))["workspaces"][0]["path"]))["plan_counts"] == counts
 
 
+async def test_list_finds_workspaces_by_part_of_their_name_or_path(agent: Agent, tmp_path: Path) -> None:
+    for name in ("Harbour", "harvest", "mill"):
+        (tmp_path / name).mkdir()
+        await register(agent, tmp_path / name)
+    mill = (await agent(WS, "list", query="MILL"))["workspaces"][0]["workspace_id"]
+    await agent(WS, "set_display_name", workspace_id=mill, display_name="The Hardest")
+
+    found = await agent(WS, "list", query="har")
+    paged = await agent(WS, "list", query="har", limit=2)
+    rest = await agent(WS, "list", query="har", limit=2, cursor=paged["next_cursor"])
+
+    assert [one["name"] for one in found["workspaces"]] == ["Harbour", "The Hardest", "harvest"]
+    assert (paged["total"], [one["name"] for one in rest["workspaces"]]) == (3, ["harvest"])
+    assert (await agent(WS, "list", query="mill"))["total"] == 1
+    assert (await agent(WS, "list", query="%"))["total"] == 0
+
+
 async def family(agent: Agent, tmp_path: Path, *names: str) -> list[str]:
     """Register folders of these names and link each below the one before."""
     ids: list[str] = []
