@@ -1,6 +1,7 @@
 """Fixtures: a migrated database, and a connected client over an in-memory server."""
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest_asyncio
 from mcp import Client
 from mcp.types import TextContent
 
+from server.__main__ import MANY
 from server.db.audit import events
 from server.db.gates import gates
 from server.db.storage.connection import Database
@@ -140,6 +142,13 @@ async def db(settings: Settings) -> AsyncGenerator[Database]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "any_transport: tests of tools that run over HTTP as they do in memory")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage as seldom as a server does, and not among what was imported and collected."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(MANY)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -45,16 +45,24 @@ class Both:
         self._project = project
         self._as_it_was = as_it_was
         shutil.copytree(project, as_it_was)
+        self._seen = self._look()
 
     async def ask(self, *messages: Message | bytes) -> list[Any]:
         """Return what both answered."""
         answers: list[list[Any]] = []
         for client in (self.front, self.sdk):
             answers.append(await client.ask(*messages))
-            shutil.rmtree(self._project)
-            shutil.copytree(self._as_it_was, self._project)
+            if self._look() != self._seen:
+                shutil.rmtree(self._project)
+                shutil.copytree(self._as_it_was, self._project)
+                self._seen = self._look()
         assert answers[0] == answers[1]
         return answers[0]
+
+    def _look(self) -> dict[Path, tuple[int, ...]]:
+        """Return what tells that a file of the project was made, changed, moved or deleted."""
+        found = {path: path.lstat() for path in (self._project, *self._project.rglob("*"))}
+        return {path: (at.st_ino, at.st_mode, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for path, at in found.items()}
 
 
 @asynccontextmanager

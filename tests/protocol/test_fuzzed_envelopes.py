@@ -63,7 +63,7 @@ def lines(draw: st.DrawFn) -> list[Message]:
         if draw(st.booleans()):
             holder.pop(name, None)
         else:
-            holder[name] = draw(st.sampled_from(JUNK))
+            holder[name] = copy.deepcopy(draw(st.sampled_from(JUNK)))  # which may be the next holder
     return messages
 
 
