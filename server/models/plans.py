@@ -1,10 +1,10 @@
 """Plans, phases, notes and confirmations as rows and as tool results."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from server.models.base import Described, Flag, Json, JsonObject, Model, Row, Strings
+from server.models.base import Described, Flag, Json, JsonObject, Model, Row, Strings, encode
 from server.models.steps import NewStep
 from server.models.text import GateNames, Line, Lines, Text
 
@@ -53,13 +53,27 @@ class Plan(Row):
     workflow_mode: str
     owner: str | None = None
     phase_gates: bool
+    current_phase: str | None = None
+    current_focus: str | None = None
+    sub_state: str | None = None
+    blockers: Json = None
+    completed_phases: Json = None
     source: str | None = None
+    source_system: str | None = None
+    external_id: str | None = None
     extra: JsonObject
     created_at: str
     updated_at: str
     completed_at: str | None = None
     archived_at: str | None = None
     version: int
+
+    @property
+    def in_its_way(self) -> list[str]:
+        """The blockers, whatever form the program that the plan came from gave them."""
+        told: Any = self.blockers
+        items = cast(list[object], told) if isinstance(told, list) else [told] if told else []
+        return [one if isinstance(one, str) else encode(one) for one in items]
 
 
 class Phase(Row):

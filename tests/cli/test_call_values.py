@@ -1,5 +1,6 @@
 """Words of a command line become values as the schema of a parameter wants them."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ from server.cli.calling import values
 from server.errors import InvalidArguments
 from server.models.text import Id, Line
 from server.registry import Param
+from server.tools import TOOLS
+from server.tools.common import SHARED
 
 Text = Annotated[str, Field(max_length=100)]
 
@@ -95,3 +98,13 @@ def test_a_file_that_is_not_to_be_read_is_told(tmp_path: Path) -> None:
 def test_stdin_is_read_for_one_value_only() -> None:
     with pytest.raises(InvalidArguments, match="a and b cannot both"):
         values.read({"a": ["-"], "b": ["@-"]})
+
+
+def test_an_agent_that_a_list_is_narrowed_to_is_nobody_who_calls() -> None:
+    mistaken = [
+        f"{tool.name} {action.name}"
+        for tool in TOOLS.values()
+        for action in tool.actions.values()
+        if action.params.get("agent") == SHARED["agent"] and "agent" in signature(action.handler).parameters
+    ]
+    assert mistaken == []  # a terminal would narrow them to its own agent

@@ -78,7 +78,9 @@ class PlanView:
             [
                 ("status", status if status == "active" else Styled(status)),
                 ("done", f"{bar} {done}/{total}".strip()),
-                ("expected", _expected(self.burndown)),
+                ("expected", expected(self.burndown.open, self.burndown.forecast)),
+                ("focus", plan.current_focus or ""),
+                ("blockers", Styled(", ".join(plan.in_its_way))),
                 ("workspace", f"{self.workspace.label} ({self.workspace.path or 'no folder'})"),
                 ("priority", "" if plan.priority == "medium" else plan.priority),
                 ("waits for", Styled(", ".join(self.overview.waiting_for))),
@@ -193,13 +195,12 @@ def _missing(ledger: LedgerOverview) -> str:
     )
 
 
-def _expected(burndown: Burndown) -> str:
+def expected(still_open: int, told: Mapping[str, Any]) -> str:
     """Return when the last step may be done; nothing if that cannot be told."""
-    told = burndown.forecast
     if "finished_a_week" not in told:
         return ""
     end = f"around {told['likely']} ({told['early']} to {told['late']})" if "likely" in told else told["unknown"]
-    return f"{end}: {burndown.open} open, {told['finished_a_week']} done a week"
+    return f"{end}: {still_open} open, {told['finished_a_week']} done a week"
 
 
 def _progress(phases: list[PhaseProgress]) -> tuple[int, int]:

@@ -6,14 +6,14 @@ import anyio
 
 from server.cli.screen import Screen
 from server.cli.views import readable, store
-from server.cli.views.plan_status import plan_named
+from server.cli.views.plan_status import expected, plan_named
 from server.db.plans import plans
 from server.db.search import identities
 from server.db.search.identities import Thing
 from server.db.steps import steps
 from server.db.storage.connection import Reader
 from server.errors import InvalidArguments, NotFound
-from server.protocol.reading import whole
+from server.protocol.reading import ask, whole
 from server.settings import Flags, Settings, load
 
 
@@ -24,9 +24,9 @@ def run(flags: Flags, name: str, *, as_json: bool) -> int:
     kind, found = anyio.run(_found, chosen, name)
     screen = Screen()
     if as_json:
-        screen.json(found)
+        screen.json({name: value for name, value in found.items() if name != "expected"})
     else:
-        readable.draw(screen, kind, found)
+        readable.draw(screen, kind, {name: value for name, value in found.items() if name != "forecast"})
     return 0
 
 
@@ -34,7 +34,11 @@ async def _found(chosen: Settings, name: str) -> tuple[str, dict[str, Any]]:
     async with store.reading(chosen) as opened:
         db = await opened.open()
         one = await _named(db, name.strip())
-        return one.kind, await whole(opened, db, one)
+        found = await whole(opened, db, one)
+        if one.kind == "plan":
+            told = await ask(opened, "memory_plan", "burndown", plan_id=one.id)
+            found |= {"forecast": told["forecast"], "expected": expected(told["open"], told["forecast"])}
+        return one.kind, found
 
 
 async def _named(db: Reader, name: str) -> Thing:

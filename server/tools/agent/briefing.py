@@ -152,7 +152,9 @@ def _core(plan: Plan, rows: Sequence[PhaseProgress], program: str | None, budget
         "priority": plan.priority,
         "steps_done": sum(phase.steps_done for phase in rows),
         "steps_total": sum(phase.steps_total for phase in rows),
-        "current_phase": current,
+        "current_phase": current or plan.current_phase,
+        "current_focus": plan.current_focus and plan.current_focus[:GOAL],
+        "blockers": [one[:GOAL] for one in plan.in_its_way[:GOALS]],
         "goals": [goal[:GOAL] for goal in plan.goals[:GOALS]],
         "version": plan.version,
     }

@@ -10,7 +10,7 @@ from server.db.plans import plans
 from server.db.steps import steps
 from server.models.events import Event
 from server.models.text import Data, Id, Line, Lines
-from server.tools.common import Actor, Call, Detail
+from server.tools.common import Actor, Agent, Call, Detail
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page
 
@@ -69,7 +69,7 @@ async def set_agent(
 
 @TOOL.action(read_only=True, takes=("page",))
 async def list_agents(
-    call: Call, *, agent: Actor | None = None, status: Line | None = None, detail: Detail = "brief"
+    call: Call, *, agent: Agent | None = None, status: Line | None = None, detail: Detail = "brief"
 ) -> Page:
     """Who works here, those heard of last first.
 

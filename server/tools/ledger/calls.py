@@ -17,7 +17,7 @@ from server.models.events import Event
 from server.models.ledger import NewCall, Positive, ToolCall
 from server.models.text import Data, Id, Line, Text
 from server.text.redaction.texts import without_secrets
-from server.tools.common import Actor, Call, Detail
+from server.tools.common import Agent, Call, Detail
 from server.tools.ledger import redaction
 from server.tools.ledger.parameters import LedgerPlace, Since, between, listed, one, place, wanted
 from server.tools.ledger.tool import TOOL
@@ -138,7 +138,7 @@ async def list_calls(
     call_id: Id | None = None,
     tool: Line | None = None,
     success: bool | None = None,
-    agent: Actor | None = None,
+    agent: Agent | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,
     since: Since | None = None,

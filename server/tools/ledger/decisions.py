@@ -12,7 +12,7 @@ from server.models.base import as_dict
 from server.models.events import Event
 from server.models.ledger import Decision
 from server.models.text import Data, Id, Line, Lines, SomeText
-from server.tools.common import Actor, Call, Detail
+from server.tools.common import Agent, Call, Detail
 from server.tools.ledger.parameters import Since, between, listed, one, place, wanted
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page
@@ -88,7 +88,7 @@ async def list_decisions(
     *,
     decision_id: Id | None = None,
     decision_type: Line | None = None,
-    agent: Actor | None = None,
+    agent: Agent | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,
     since: Since | None = None,

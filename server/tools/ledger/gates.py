@@ -11,7 +11,7 @@ from server.models.base import as_dict
 from server.models.events import Event
 from server.models.ledger import GateEntry, Positive
 from server.models.text import Data, GateName, Id, Line, Lines, Text
-from server.tools.common import Actor, Call, Detail
+from server.tools.common import Agent, Call, Detail
 from server.tools.ledger.parameters import Since, between, listed, one, one_of, phase_id_of, place, wanted
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page
@@ -88,7 +88,7 @@ async def list_gates(
     gate_id: Id | None = None,
     gate_name: GateName | None = None,
     status: Status | None = None,
-    agent: Actor | None = None,
+    agent: Agent | None = None,
     plan_id: Id | None = None,
     phase: Line | None = None,
     step_id: Id | None = None,

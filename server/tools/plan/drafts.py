@@ -104,7 +104,7 @@ def facts(plan: Plan, progress: Sequence[PhaseProgress], current_phase: str | No
         **({"status": "archived", "last_status": plan.status} if plan.archived_at else {}),
         "steps_done": sum(phase.steps_done for phase in progress),
         "steps_total": sum(phase.steps_total for phase in progress),
-        "current_phase": current_phase,
+        "current_phase": current_phase or plan.current_phase,
     }
     return {**{name: known.get(name) for name in PlanBrief.model_fields}, "version": plan.version}
 

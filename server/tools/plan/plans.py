@@ -127,7 +127,8 @@ async def get(
 ) -> Result | PhaseProgress:
     """A plan: where it stands and who holds what.
 
-    brief: the facts, phases with counts, the plans it waits for, the open steps around the current one, live claims.
+    brief: the facts, phases with counts, the plans it waits for, the open steps around the current one, live claims; of
+    one that came from elsewhere what was said of it there: current_focus, blockers, completed_phases, stated_phase.
     detail=full: everything but context. include adds parts to brief: facts (all of the plan itself and of its phases),
     steps, sessions, lineage, notes, context (which items there are), dependencies. phase gives that phase alone, whole.
     Archived plans can be read too.
@@ -146,6 +147,7 @@ async def get(
     parts = {
         **drafts.facts(plan, found.phases, found.current_phase),
         **(_all_facts(plan) if "facts" in wanted else {"paused_at_snapshot": plan.paused_at_snapshot}),
+        **_trajectory(plan, found.current_phase),
         "phases": found.phases if "facts" in wanted else drafts.counts_only(found.phases),
         "waiting_for": found.waiting_for,
         "claims": found.claims,
@@ -170,6 +172,15 @@ def _rest(plan_id: str) -> dict[str, str]:
         "lineage": f"memory_agent action='get_lineage' plan_id='{plan_id}' shows all hand-offs",
         "context": f"memory_context action='list' plan_id='{plan_id}' shows all items",
         "dependencies": f"memory_plan action='get_plan_dependencies' plan_id='{plan_id}' shows what it waits for",
+    }
+
+
+def _trajectory(plan: Plan, current_phase: str | None) -> dict[str, Any]:
+    """Return where a plan stood by the word of the program that it came from, as far as its steps do not say it."""
+    stated = plan.current_phase if current_phase not in (None, plan.current_phase) else None
+    return {
+        "stated_phase": stated,
+        **{name: getattr(plan, name) for name in ("current_focus", "sub_state", "blockers", "completed_phases")},
     }
 
 

@@ -43,6 +43,18 @@ async def test_a_manifest_is_a_plan_with_what_its_project_has_shown(take: Taker,
 
     told = await take.ask("memory_plan", {"action": "get", "plan_id": vibe_store.ROOT_ID, "detail": "full"})
     assert (told["title"], told["status"]) == ("agency", "active")
+    assert (told["current_focus"], told["blockers"], told["completed_phases"]) == (
+        "the parser", ["no EPUB"], ["PLANNING"],
+    )  # fmt: skip
+    assert "CODING" in (told.get("stated_phase"), told["current_phase"])
+    brief = await take.ask("memory_plan", {"action": "get", "plan_id": vibe_store.ROOT_ID})
+    assert (brief["current_focus"], brief["blockers"]) == ("the parser", ["no EPUB"])
+    session = await take.ask("memory_agent", {"action": "init", "agent": "ada", "plan_id": vibe_store.ROOT_ID})
+    assert (session["plan"]["current_focus"], session["plan"]["blockers"]) == ("the parser", ["no EPUB"])
+    plan = {"plan_id": vibe_store.ROOT_ID}
+    for words in ("the parser", "no EPUB"):
+        hits = (await take.ask("memory_context", {**plan, "action": "search", "query": words}))["hits"]
+        assert vibe_store.ROOT_ID in [one.get("plan_id") for one in hits]
     columns = "current_phase, current_focus, blockers, completed_phases, owner, external_id, source_system"
     [standing] = rows(take, f"SELECT {columns} FROM plans WHERE plan_id = ?", vibe_store.ROOT_ID)
     assert standing == (

@@ -1,5 +1,6 @@
 """memory_ledger: decisions, calls, runs, artifacts, figures, progress, caches, agents and terms."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -418,3 +419,51 @@ async def test_an_intent_that_is_sent_twice_is_there_once(agent: Agent, workspac
 async def test_an_unknown_run_names_the_call_that_lists_runs(agent: Agent, workspace_id: str) -> None:
     error = await agent.fails(TOOL, "finish_run", run_id="run_000000000000", workspace_id=workspace_id)
     assert "memory_ledger action='list_runs'" in error["message"]
+
+
+async def test_who_waits_for_a_job_hears_how_far_it_is_and_never_of_a_way_back(
+    agent: Agent, workspace_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.tools.ledger.progress.LOOK_SECONDS", 0.01)
+    job = {"workspace_id": workspace_id, "task_name": "reindex"}
+    heard: list[tuple[float, float | None, str | None]] = []
+    queue: asyncio.Queue[float] = asyncio.Queue()
+
+    def waiting(told: list[tuple[float, float | None, str | None]]) -> asyncio.Task[Any]:
+        async def hear(progress: float, total: float | None, message: str | None) -> None:
+            told.append((progress, total, message))
+            queue.put_nowait(progress)
+
+        sent = {"action": "list_progress", "wait_seconds": 25, **job}
+        return asyncio.create_task(agent.client.call_tool(TOOL, sent, progress_callback=hear))
+
+    await agent(TOOL, "set_progress", **job, percent=10)
+    first = waiting(heard)
+    assert await queue.get() == 10
+    await agent(TOOL, "set_progress", **job, percent=40, message="4,000 of 10,000 files")
+    assert await queue.get() == 40
+    await agent(TOOL, "set_progress", **job, percent=30)
+    second = waiting([])
+    assert await queue.get() == 30  # heard by who began to wait then
+    await agent(TOOL, "set_progress", **job, percent=70)
+    assert [await queue.get(), await queue.get()] == [70, 70]
+    await agent(TOOL, "set_progress", **job, percent=70, status="failed", message="disk full")
+
+    for task in (first, second):
+        [block] = (await task).content
+        [row] = json.loads(block.text)["progress"]
+        assert (row["status"], row["percent"], row["message"]) == ("failed", 70, "disk full")
+    assert heard == [(10, 100, "reindex"), (40, 100, "4,000 of 10,000 files"), (70, 100, "reindex")]
+
+
+async def test_a_wait_ends_with_its_time_or_at_once_where_there_is_nothing_to_wait_for(
+    agent: Agent, workspace_id: str
+) -> None:
+    job = {"workspace_id": workspace_id, "task_name": "reindex"}
+    assert (await agent(TOOL, "list_progress", **job, wait_seconds=25))["total"] == 0
+    await agent(TOOL, "set_progress", **job, percent=100)
+    assert (await agent(TOOL, "list_progress", **job, wait_seconds=25))["progress"][0]["status"] == "completed"
+    await agent(TOOL, "set_progress", **job, percent=1)
+    assert (await agent(TOOL, "list_progress", **job, wait_seconds=1))["progress"][0]["status"] == "running"
+    error = await agent.fails(TOOL, "list_progress", **job, wait_seconds=26)
+    assert error["code"] == "invalid_arguments"
