@@ -35,13 +35,14 @@ store here survives the end of your conversation.
 The loop
 1. Start: memory_agent init {"agent":"your-role","workspace_path":"/abs/project"} gives a session_id and a briefing:
    where the plan stands, what you hold, what is next, what was handed to you. Unknown folder: first memory_workspace
-   register {"workspace_path":"/abs/project"}. Pass session_id in every later call.
+   register. Pass session_id in every later call.
 2. Plan: memory_plan list finds plans; create makes a whole plan in one call; import reads a Markdown checklist.
 3. Work: memory_steps next {"plan_id","session_id"} claims one step for you, safely among many agents. Do it, then call
    next again with its step_id: it is marked done and you get the following one. Long work: heartbeat before the lease
    ends. Nothing free: the answer says why; do not invent work.
-4. Remember: memory_context store keeps findings with the plan (type, data), append_research keeps notes that grow,
-   knowledge_store what outlives the plan, remember small facts, memory_steps update append_notes remarks on a step.
+4. Remember: memory_context store keeps findings with the plan, append_research keeps notes that grow,
+   knowledge_store what outlives the plan, remember small facts, memory_steps update append_notes remarks;
+   memory_ledger keeps decisions, costs, what checks said.
    Read before you guess: memory_context search {"query"} finds all of that by words, and how to call any action.
 5. End: memory_agent handoff {"session_id","to_agent","reason","data"} for the next agent, then complete
    {"session_id","summary"}. After a crash: recover {"session_id"}.
