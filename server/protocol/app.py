@@ -42,7 +42,7 @@ The loop
    ends. Nothing free: the answer says why; do not invent work.
 4. Remember: memory_context store keeps findings with the plan, append_research keeps notes that grow,
    knowledge_store what outlives the plan, remember small facts, memory_steps update append_notes remarks;
-   memory_ledger keeps decisions, costs, what checks said.
+   memory_ledger decide, spend, record_gate keep evidence.
    Read before you guess: memory_context search {"query"} finds all of that by words, and how to call any action.
 5. End: memory_agent handoff {"session_id","to_agent","reason","data"} for the next agent, then complete
    {"session_id","summary"}. After a crash: recover {"session_id"}.
