@@ -60,10 +60,6 @@ async def _of_database(site: Site) -> list[str]:
         ("requests_under_way", "gauge", "Requests that are not answered yet.", site.limits.under_way),
         ("database_bytes", "gauge", "Size of the database.", db.path.stat().st_size),
         ("wal_bytes", "gauge", "Size of its write-ahead log.", db.wal_size()),
-        *(
-            ("last_backup_seconds", "gauge", "When the newest backup was made.", one.made_at.timestamp())
-            for one in made[:1]
-        ),
     )
     times = [one.made_at.timestamp() for one in made[:1]]
     backup = [("last_backup_seconds", "gauge", "When the newest backup was made.", when) for when in times]

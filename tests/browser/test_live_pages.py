@@ -217,4 +217,4 @@ async def test_what_was_refused_stays_on_the_page_while_agents_write(
     await expect(card(other, "Something new")).to_be_visible()
 
     await expect(page.get_by_role("alert")).to_be_visible()
-    await expect(page.get_by_text("A long thought")).to_be_visible()
+    await expect(page.get_by_label("pause user notes")).to_have_value("A long thought")

@@ -16,6 +16,7 @@ from server.db.storage.connection import Database
 from server.models.events import Event, Origin
 from server.settings import Settings
 from server.store import open_store
+from server.upkeep import backups
 from server.web import event_stream
 from tests.served import Served, serve
 
@@ -257,6 +258,7 @@ async def test_the_figures_say_what_was_called_and_what_is_there(served: Served)
         await http.post("/api/tools/memory_workspace/list", json={})
         await http.post("/api/tools/memory_plan/get", json={"plan_id": "plan_1rqewqexykb7"})
         await http.post("/api/tools/memory_plan/no_such", json={})
+        await backups.make(await served.site.state.store.open())
         text = (await http.get("/metrics")).text
         refused = await http.get("/metrics", headers={"authorization": "Bearer no"})
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
@@ -266,4 +268,7 @@ async def test_the_figures_say_what_was_called_and_what_is_there(served: Served)
     assert values['project_memory_errors_total{code="not_found"}'] == "1"
     assert int(values["project_memory_database_bytes"]) > 0
     assert "such" not in text
+    described = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+    assert "project_memory_last_backup_seconds" in described
+    assert len(described) == len(set(described))  # what is described twice is not read at all
     assert refused.status_code == 401

@@ -9,7 +9,7 @@ from server.errors import InvalidArguments, UnknownAction
 from server.registry import HELP, Action
 from server.tools import TOOLS
 from server.web.pages import editing, fields
-from server.web.pages.visit import HOME, WAS, Visit, back_to, local
+from server.web.pages.visit import HOME, REQUEST, UNSEEN, WAS, Visit, back_to, local
 from server.web.rendering import path_of
 
 # What a call of a page does not say: who it is of is known, and how long an answer may be has no bound here.
@@ -50,15 +50,16 @@ async def run(visit: Visit) -> Response:
     action = _action(visit)
     sent = await visit.form()
     back = local(sent.get(HOME, "/"))
-    said, before = editing.changed({name: text for name, text in sent.items() if name != HOME})
+    unsaid = {HOME} if REQUEST in action.params else UNSEEN
+    said, before = editing.changed({name: text for name, text in sent.items() if name not in unsaid})
     arguments = _arguments(action, said, before)
     if _is_edit(sent) and not before:
         return back_to(back)
     await editing.refuse_overtaken(visit, action, sent, before)
     found = await visit.send(action.tool, action.name, arguments)
-    back = _made(action, found) or back
     if "preview" in found and CONFIRM not in sent:
         return visit.page("preview.html", action=action, found=found, sent=said, back=back)
+    back = _made(action, found) or _left(action, sent, found, back)
     told = {name: value for name, value in found.items() if name == "warnings"}
     if not action.writes(arguments) or told:
         return visit.page("done.html", action=action, found=found, back=back)
@@ -70,6 +71,13 @@ def _made(action: Action, found: Mapping[str, Any]) -> str | None:
     if action.name not in MAKES or not isinstance(made := found.get(f"{action.tool.removeprefix('memory_')}_id"), str):
         return None
     return path_of("p" if action.tool == "memory_plan" else "e", made)
+
+
+def _left(action: Action, sent: Mapping[str, str], found: Mapping[str, Any], back: str) -> str:
+    """Return the page that a form leads back to, or that of the workspace if it deleted what that page is of."""
+    page = back.partition("?")[0].partition("#")[0].split("/")
+    is_gone = action.name == "delete" and len(page) > 2 and page[2] in sent.values()
+    return path_of("w", found["workspace_id"]) if is_gone and "workspace_id" in found else back
 
 
 def _is_edit(sent: Mapping[str, str]) -> bool:

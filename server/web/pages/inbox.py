@@ -11,7 +11,7 @@ from server.models.approvals import HUMAN, Approval, Word
 from server.models.events import Origin
 from server.tools.approvals import answers
 from server.web.pages import live
-from server.web.pages.visit import Visit
+from server.web.pages.visit import REQUEST, Visit
 
 KINDS = ("approvals", "messages", "lost_leases", "stuck_steps", "silent_sessions")
 
@@ -53,7 +53,7 @@ async def reply(visit: Visit) -> Response:
     """Send the person's answer to a message, which then waits no more; to its agent, if that session has ended."""
     sent = await visit.form()
     message = visit.path("message")
-    letter = {name: sent.get(name, "") for name in ("content", "workspace_id")} | {"thread_id": message}
+    letter = {name: sent.get(name, "") for name in ("content", "workspace_id", REQUEST)} | {"thread_id": message}
     try:
         await visit.call("memory_session", "send_message", **letter, to_agent=sent.get("session") or sent.get("agent"))
     except Conflict:

@@ -20,6 +20,8 @@ from server.web.site import Site, site_of, visitor_of
 from server.web.tool_calls import STATUS, OwnersWord
 
 HOME = "back"  # the field of a form with the page that it was on
+REQUEST = "request_id"  # which scripts add, so that what is sent again is not done again
+UNSEEN = frozenset({HOME, REQUEST})
 WAS = "was-"  # before the name of a hidden field: what stood in that field
 MOST = 200  # rows of a page
 
@@ -108,7 +110,7 @@ def route(path: str, handler: Handler, *methods: str) -> Route:
             return await handler(visit)
         except ProjectMemoryError as error:
             sent = await visit.form() if request.method == "POST" else {}
-            kept = {name: value for name, value in sent.items() if name != HOME and not name.startswith(WAS)}
+            kept = {name: value for name, value in sent.items() if name not in UNSEEN and not name.startswith(WAS)}
             status = STATUS.get(error.code, 500)
             return visit.page("failed.html", status, message=str(error), kept=kept, back=local(sent.get(HOME, "/")))
 

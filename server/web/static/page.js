@@ -70,7 +70,7 @@
       ? [...field.options].some((option) => option.selected !== option.defaultSelected && option.defaultSelected) || (field.selectedIndex > 0 && !$("option[selected]", field))
       : field.type === "checkbox" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
   const holds = (node) =>
-    node.nodeType === Node.ELEMENT_NODE && (node.contains(document.activeElement) && document.activeElement.matches(TYPED) || [...node.querySelectorAll("input:not([type=hidden]), textarea")].some(changed));
+    node.nodeType === Node.ELEMENT_NODE && ("told" in node.dataset || node.contains(document.activeElement) && document.activeElement.matches(TYPED) || [...node.querySelectorAll("input:not([type=hidden]), textarea")].some(changed));
 
   async function renew(address = location.href) {
     if ("still" in $("#main").dataset) return;
@@ -118,6 +118,59 @@
   function soon() {
     timer ||= setTimeout(() => ((timer = 0), renew()), 250); // not put off by what comes meanwhile, which may never end
   }
+
+  // A form is sent from here, so that what was typed stays while the server is away, or if it refuses. Sent again it has
+  // the same `request_id`: what was done, though nobody heard of it, is not done twice.
+  const AWAY = "The server did not answer, so this may not be done. What you typed is still here: send it again, nothing is done twice.";
+  function tell_at(form, words) {
+    const told = $(":scope > [data-told]", form) ?? document.createElement("p");
+    Object.assign(told, { className: "warn", textContent: words });
+    told.dataset.told = "";
+    told.setAttribute("role", "alert");
+    form.prepend(told);
+  }
+  function go_to(address, form) {
+    const there = new URL(address);
+    const back = new URL(form.elements.back.value, location.href);
+    if (back.pathname === there.pathname) there.hash = back.hash;
+    const is_here = there.href.split("#")[0] === location.href.split("#")[0];
+    location.assign(there);
+    if (is_here && there.hash) location.reload(); // which else only scrolls
+  }
+  function show(page) {
+    const before = $("#main");
+    before.replaceWith($("#main", page));
+    document.title = page.title;
+    history.pushState(null, "", location.href);
+    addEventListener("popstate", () => $("#main").replaceWith(before), { once: true });
+    scrollTo(0, 0);
+    $("#main").focus();
+  }
+  const sent = new WeakMap(); // forms, with what was last sent of each, and under which id
+  const under_way = new WeakSet();
+  function named(form, body) {
+    const text = body.toString();
+    if (sent.get(form)?.text !== text) sent.set(form, { text, id: crypto.getRandomValues(new Uint32Array(4)).join("-") });
+    body.set("request_id", sent.get(form).id);
+    return body;
+  }
+  async function send(form, button) {
+    const body = named(form, new URLSearchParams(new FormData(form, button)));
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, credentials: "same-origin" }).catch(() => null);
+    if (!answer) return tell_at(form, AWAY);
+    if (answer.redirected) return go_to(answer.url, form);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok) show(page);
+    else tell_at(form, ($("[role=alert]", page) ?? $("h1", page))?.textContent ?? `The server has too much to do (${answer.status}). Send it again in a moment.`);
+  }
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.getAttribute("method") !== "post" || !form.elements.back) return;
+    event.preventDefault();
+    if (under_way.has(form)) return;
+    under_way.add(form);
+    send(form, event.submitter).catch(() => tell_at(form, AWAY)).finally(() => under_way.delete(form));
+  });
 
   // Search as one types
   const form = $("#search-form");
