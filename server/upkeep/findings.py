@@ -48,7 +48,7 @@ KINDS: dict[str, FindingKind] = {
     "database-unreadable": FindingKind(
         "error",
         "No server can use it, and nothing more was looked at.",
-        advice="Give it back to its owner (chown).",
+        advice="Let this user read it (chown, chmod); a link that leads in a circle has to lead to the database.",
     ),
     "not-a-database": FindingKind(
         "error",

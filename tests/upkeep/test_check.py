@@ -351,13 +351,28 @@ def test_what_no_repair_mends_says_what_does(copy: PopulatedStore, name: str) ->
 
 def test_a_file_that_is_locked_as_a_whole_gets_an_answer(copy: PopulatedStore) -> None:
     db = sqlite3.connect(copy.data_root / DATABASE_NAME, isolation_level=None)
+    db.execute("UPDATE plans SET updated_at = updated_at")  # makes the -shm that others are to share
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute("UPDATE plans SET updated_at = updated_at")
+
+    found = names(copy.data_root)
+    db.execute("PRAGMA locking_mode = NORMAL")
+    db.execute("SELECT count(*) FROM plans").fetchone()
+    db.close()
+    assert found == {"busy"}
+    assert names(copy.data_root) == set()
+
+
+def test_a_journal_of_another_mode_is_no_obstacle(copy: PopulatedStore) -> None:
+    db = sqlite3.connect(copy.data_root / DATABASE_NAME, isolation_level=None)
     db.execute("PRAGMA journal_mode = DELETE")
     db.execute("BEGIN EXCLUSIVE")
-
-    assert look(copy.data_root)
-    db.execute("ROLLBACK")
+    assert names(copy.data_root) == set()
+    db.execute("UPDATE plans SET open_steps = open_steps + 7")  # in a journal, and not committed
+    assert names(copy.data_root, deep=True) == set()
+    db.execute("COMMIT")
     db.close()
+    assert names(copy.data_root, deep=True) == {"miscounted-plans"}
 
 
 def test_every_finding_has_a_reason_and_one_way_out() -> None:
