@@ -6,7 +6,6 @@ import logging
 import os
 import stat
 import subprocess
-import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from server.store import Store, open_store
 from server.tools.older_stores import OlderStore
 from tests import legacy_store
 from tests.conftest import Agent
+from tests.e2e import commands
 
 WIDE = pytest.mark.usefixtures("careless")
 
@@ -44,7 +44,7 @@ def assert_private(folder: Path) -> None:
 
 def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "server", *words, "--data-root", str(settings.data_root)],
+        [*commands.program(), *words, "--data-root", str(settings.data_root)],
         cwd=PACKAGE.parent,
         capture_output=True,
         text=True,

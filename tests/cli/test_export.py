@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from server.models.documents import MANIFEST
 from server.settings import PACKAGE, Settings
 from server.store import open_store
 from tests import legacy_store
+from tests.e2e import commands
 from tests.legacy_store import WORKSPACE, Files
 
 
@@ -27,7 +27,7 @@ async def imported(settings: Settings, tmp_path: Path) -> Files:
 
 def export(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "server", "export", "--data-root", str(settings.data_root), *words],
+        [*commands.program(), "export", "--data-root", str(settings.data_root), *words],
         cwd=PACKAGE.parent,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from server.cli import person
+from tests.e2e import commands
 from tests.e2e.processes import QUICK
 
 SECONDS = 60
@@ -112,6 +113,7 @@ def piped(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of ours in pipes."""
     return subprocess.run(
-        [*COMMAND, "--data-root", str(root), *words], check=False, input=text, env=environment(**env), cwd=cwd,
+        [*commands.program(), "--data-root", str(root), *words],
+        check=False, input=text, env=environment(**env), cwd=cwd,
         capture_output=True, text=True, encoding="utf-8", timeout=SECONDS,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 
 from server.cli.app import app
 from tests.conftest import Agent
+from tests.e2e import commands
 from tests.e2e.conftest import environment
 from tests.populated_store import PopulatedStore
 
@@ -28,7 +29,7 @@ EXAMPLES = {
 
 def server(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, "--data-root", str(root), *words],
+        [*commands.program(), "--data-root", str(root), *words],
         check=False, capture_output=True, text=True, env=environment(), timeout=SECONDS, stdin=subprocess.DEVNULL,
         cwd=root.parent,
     )  # fmt: skip

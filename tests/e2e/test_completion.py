@@ -10,6 +10,7 @@ import pytest
 from server.cli.app import app
 from server.settings import SETTINGS
 from server.tools import TOOLS
+from tests.e2e import commands
 from tests.e2e.conftest import environment
 
 PROGRAM = Path(sys.executable).with_name("project-memory")
@@ -19,7 +20,7 @@ SHORT = {name.removeprefix("memory_") for name in TOOLS}
 def complete(line: str) -> list[str]:
     """Return the candidates for the end of a line, each without what it is about."""
     done = subprocess.run(
-        [sys.executable, "-m", "server", "__complete", line],
+        [*commands.program(), "__complete", line],
         check=False, capture_output=True, text=True, env=environment(), timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

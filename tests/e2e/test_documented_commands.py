@@ -25,7 +25,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +32,7 @@ import pytest
 
 from server.cli import person
 from server.settings import ASSETS
+from tests.e2e import commands
 from tests.e2e.processes import QUICK
 
 SECONDS = 300
@@ -62,7 +62,7 @@ def play(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     for each in (programs, project):
         each.mkdir(parents=True)
     program = programs / "project-memory"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m server "$@"\n', encoding="utf-8")
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(commands.program())} "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PM_", "XDG_"))}
     own = {name: value for name, value in own.items() if not person.sign_of_an_agent({name: "1"})}

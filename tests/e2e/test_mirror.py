@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from server.settings import DATABASE_NAME
+from tests.e2e import commands
 from tests.e2e.conftest import PATIENCE, environment
 from tests.e2e.processes import ServerProcess
 
@@ -31,7 +32,7 @@ def mirror(tmp_path: Path) -> Path:
 
 def command(*words: str | Path, data_root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "server", *map(str, words), "--data-root", str(data_root)],
+        [*commands.program(), *map(str, words), "--data-root", str(data_root)],
         env=environment(),
         capture_output=True,
         text=True,

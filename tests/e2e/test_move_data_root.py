@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from server.settings import DATABASE_NAME, MOVED_TO
+from tests.e2e import commands
 from tests.e2e.conftest import ROOT, RawServer, environment
 from tests.populated_store import PopulatedStore
 
@@ -20,7 +21,7 @@ SECONDS = 120
 def run(root: Path | None, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     at = ["--data-root", str(root)] if root else []
     return subprocess.run(
-        [*COMMAND, *words, *at],
+        [*commands.program(), *words, *at],
         check=False, capture_output=True, text=True, env=environment(**env), timeout=SECONDS, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests import vibe_store
+from tests.e2e import commands
 from tests.e2e.conftest import ROOT, Start, environment
 from tests.e2e.test_older_stores import plans_of, until
 from tests.vibe_store import CLEANUP, MISSION
@@ -27,7 +28,7 @@ def vibe(project: Path) -> Path:
 
 def run(*arguments: object, script: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line, or a script of the repository."""
-    head = [sys.executable, str(ROOT / "scripts" / script)] if script else [sys.executable, "-m", "server"]
+    head = [sys.executable, str(ROOT / "scripts" / script)] if script else commands.program()
     return subprocess.run(
         [*head, *map(str, arguments)], env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
     )

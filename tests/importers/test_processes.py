@@ -4,7 +4,6 @@ import asyncio
 import json
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from server.settings import Settings
 from server.store import open_store
 from tests import legacy_store
+from tests.e2e import commands
 from tests.importers.conftest import Taker, change, everything
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ KINDS = ("plans", "plans_archive", "steps", "steps_archive", "sessions", "contex
 
 
 def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
-    full = [sys.executable, "-m", "server", "--data-root", str(settings.data_root), *words]
+    full = [*commands.program(), "--data-root", str(settings.data_root), *words]
     return subprocess.run(full, capture_output=True, text=True, timeout=120, check=False, cwd=REPOSITORY)
 
 
