@@ -71,6 +71,7 @@ THIRD_PARTY = {
     "typer": {"cli"},
     "rich": {"cli"},
     "pydantic": {"models", "registry", "tools"},
+    "pydantic_core": {"models"},
     "anyio": {
         "db",
         "importers",

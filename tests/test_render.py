@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from server.errors import InvalidArguments
-from server.models.base import Model, encode
+from server.models.base import Model, encode, told
 from server.tools.render import (
     DEFAULT_BYTES,
     MAX_BYTES,
@@ -191,6 +191,28 @@ def test_nothing_exceeds_the_largest_budget(character: str, size_: int) -> None:
     for result in ({"value": value}, {"value": {"a": value}}, {"values": [value, value]}, {"a": value, "b": value}):
         assert size(render(result, Budget(MAX_BYTES))) <= MAX_BYTES
     assert size(render(page([{"n": 1, "value": value}]), Budget(MAX_BYTES))) <= MAX_BYTES
+
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(2**62, 2**70)
+
+
+@given(
+    value=st.recursive(
+        NUMBERS | st.text() | st.booleans() | st.none(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)
+    )
+)
+def test_a_value_that_is_told_is_the_value(value: Any) -> None:
+    assert json.loads(told(value)) == value
+
+
+def test_what_has_no_text_of_its_own_is_told_all_the_same() -> None:
+    deep: list[Any] = []
+    for _ in range(400):
+        deep = [deep]
+
+    assert told("half \ud800") == encode("half \ud800")
+    assert told(deep) == encode(deep)
+    assert told({"sum": 1e308 * 10}) == '{"sum":null}'
 
 
 @given(value=VALUE.filter(lambda value: len(encode(value)) > 2), max_bytes=st.integers(MIN_BYTES, 1_500))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from server.errors import InvalidArguments
-from server.models.base import Model, encode
+from server.models.base import Model, encode, told
 
 DEFAULT_BYTES = 9_000
 MAX_BYTES = 45_000
@@ -112,8 +112,9 @@ def render(result: object, budget: Budget) -> str:
     if isinstance(result, Page):
         if budget.offset:
             raise InvalidArguments("'offset' continues a cut value. This is a list: it goes on with its next_cursor.")
-        items = [_readable(result, row, lean(row)) for row in result.rows[: result.limit]]
-        lines = [EncodedItem(encode(item)) for item in items]
+        rows = result.rows[: result.limit]
+        items = [_readable(result, row, lean(row)) for row in rows] if result.whole else [lean(row) for row in rows]
+        lines = [EncodedItem(told(item)) for item in items]
         text = _text(_page(result, lines, len(lines)))
         return text if _fits(text, budget) else _text(_fit_page(result, items, lines, budget))
     parts = result.parts if isinstance(result, Result) else result
@@ -141,7 +142,7 @@ def _hints(result: object, payload: dict[str, Any], budget: Budget) -> Mapping[s
 
 def _readable(page: Page, row: object, item: Any) -> Any:
     """Return an item of a page, with the call that reads it whole if it was shortened where it was read."""
-    if page.whole is None or not isinstance(item, dict):
+    if not (page.whole and isinstance(item, dict)):
         return item
     fields = cast(dict[str, Any], item)
     return {**fields, "read": page.whole(row)} if fields.get("cut") else fields
@@ -263,8 +264,8 @@ def _piece(payload: dict[str, Any], budget: Budget) -> dict[str, Any]:
     longest = max(payload, key=lambda name: _size(payload[name]))
     others = {name: value for name, value in payload.items() if name != longest}
     if (room := _room(others, longest, budget)) < MIN_BYTES // 4:
-        return _piece({WHOLE: encode(payload)}, budget)
-    whole = _told(payload[longest])
+        return _piece({WHOLE: told(payload)}, budget)
+    whole = _as_text(payload[longest])
     text = _prefix(whole[budget.offset :], room)
     end = budget.offset + len(text)
     piece: dict[str, Any] = {**others, "field": longest, "text": text, "length": len(whole)}
@@ -295,7 +296,7 @@ def _clip(item: Any, room: int) -> Any:
     whole = clipped = cast(dict[str, Any], item)
     for text, other in _caps(room):
         names = [name for name, value in whole.items() if _size(value) > (text if isinstance(value, str) else other)]
-        clipped = {**whole, **{name: _prefix(_told(whole[name]), text) for name in names}, "clipped": names}
+        clipped = {**whole, **{name: _prefix(_as_text(whole[name]), text) for name in names}, "clipped": names}
         if _size(clipped) <= room:
             break
     return clipped
@@ -311,8 +312,8 @@ def _caps(room: int) -> Iterator[tuple[int, int]]:
     yield SHORT_BYTES, SHORT_BYTES
 
 
-def _told(value: object) -> str:
-    return value if isinstance(value, str) else encode(value)
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else told(value)
 
 
 def affordable(items: Sequence[Any], room: int) -> int:
@@ -325,7 +326,7 @@ def affordable(items: Sequence[Any], room: int) -> int:
 
 
 def _encoded(value: object) -> str:
-    return value if isinstance(value, EncodedItem) else encode(value)
+    return value if isinstance(value, EncodedItem) else told(value)
 
 
 def _size(value: object) -> int:
@@ -338,11 +339,11 @@ def length(payload: dict[str, Any]) -> int:
 
 def _text(payload: dict[str, Any]) -> str:
     if not any(isinstance(value, list) for value in payload.values()):
-        return encode(payload)
-    return "{" + ",".join(f"{encode(key)}:{_lines(value)}" for key, value in payload.items()) + "}"
+        return told(payload)
+    return "{" + ",".join(f"{told(key)}:{_lines(value)}" for key, value in payload.items()) + "}"
 
 
 def _lines(value: object) -> str:
     if not isinstance(value, list) or not value:
-        return encode(cast(object, value))
+        return told(cast(object, value))
     return "[\n" + ",\n".join(map(_encoded, cast(list[object], value))) + "\n]"
