@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -36,8 +37,9 @@ class Form(HTMLParser):
             self._is_form = told.get("action", "").startswith("/do/")
         if not self._is_form:
             return
-        if tag == "input":
-            self.values[told["name"]] = told.get("value", "")
+        if tag == "input" and (told.get("type") != "checkbox" or "checked" in told):
+            before = self.values.get(told["name"], "")
+            self.values[told["name"]] = "\n".join(filter(None, (before, told.get("value", ""))))
         elif tag == "textarea":
             self._in = told["name"]
             self.values[self._in] = ""
@@ -219,3 +221,79 @@ def test_a_value_that_is_shown_and_sent_again_stays_the_same(value: object) -> N
     kinds = {"str": "description", "list": "goals", "bool": "phase_gates", "dict": "data", "int": "expires_in"}
 
     assert fields.value_of(params[kinds[type(value).__name__]], fields.text_of(value)) == value
+
+
+async def test_a_person_chooses_plans_programs_and_templates_by_their_titles(filled: Filled) -> None:
+    known = filled.known
+    page = await filled.browser.get("/do/memory_plan/create", params={"workspace_id": known["workspace_id"]})
+    shown = Form(page.text).shown()
+    chosen = {"program_id": known["program_id"], "template": "bugfix"}
+    several = [("depends_on_plans", one) for one in ("", known["plan_id"], known["plan_ids"][0])]
+
+    fields = [*({**shown, **chosen, "title": "A raft"} | {"depends_on_plans": ""}).items(), *several]
+    body = "&".join(urlencode([pair]) for pair in fields)
+    done = await filled.browser.post(
+        "/do/memory_plan/create", content=body, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+    plan_id = done.headers["location"].split("?")[0].rpartition("/")[2]
+    plan = await filled.reads("memory_plan/get", plan_id=plan_id, detail="full")
+    waits = await filled.reads("memory_plan/get_plan_dependencies", plan_id=plan_id)
+
+    assert f'<option value="{known["program_id"]}">A program</option>' in page.text
+    assert re.search(r'type="checkbox" name="depends_on_plans" value="[^"]*"> <span>Plan 0</span>', page.text)
+    assert "bugfix: " in page.text
+    assert plan["program_id"] == known["program_id"]
+    assert set(waits["depends_on_plans"]) == {known["plan_id"], known["plan_ids"][0]}
+
+
+async def test_what_a_step_waits_for_is_chosen_among_the_steps_of_its_plan(filled: Filled) -> None:
+    steps = (await filled.reads("memory_steps/list", plan_id=filled.known["plan_id"]))["steps"]
+    on_step = {"step_id": steps[2]["step_id"]}
+    fresh = await filled.form("memory_steps/set_dependencies", **on_step)
+    await filled.send(
+        "memory_steps/set_dependencies", fresh, depends_on=f"{steps[0]['step_id']}\n{steps[1]['step_id']}"
+    )
+    both = await filled.form("memory_steps/set_dependencies", **on_step)
+    page = await filled.browser.get("/do/memory_steps/set_dependencies", params=on_step)
+    await filled.send("memory_steps/set_dependencies", both, depends_on="")
+    none = await filled.form("memory_steps/set_dependencies", **on_step)
+
+    assert fresh["depends_on"] == none["depends_on"] == ""
+    assert both["depends_on"].split("\n") == [step["step_id"] for step in steps[:2]]
+    assert "<span>0: a</span>" in page.text
+    assert "<span>2: c</span>" not in page.text
+
+
+async def test_a_program_is_shown_to_another_workspace_by_its_name(filled: Filled) -> None:
+    on_it = {"program_id": filled.known["program_id"]}
+    shown = await filled.form("memory_program/link_workspace", **on_it)
+    elsewhere = filled.known["strange_workspace_id"]
+
+    sent = await filled.send("memory_program/link_workspace", shown, workspace_id=elsewhere)
+    found = await filled.reads("memory_program/list", workspace_id=elsewhere)
+
+    assert sent.status_code == 303, sent.text
+    assert [one["program_id"] for one in found["programs"]] == [on_it["program_id"]]
+
+
+@pytest.mark.parametrize(
+    ("action", "reads", "name"),
+    [
+        ("memory_steps/update", "memory_steps/get", "assignee"),
+        ("memory_plan/update", "memory_plan/get", "owner"),
+        ("memory_program/update", "memory_program/get", "description"),
+    ],
+)
+async def test_a_field_that_was_empty_is_filled_alone(filled: Filled, action: str, reads: str, name: str) -> None:
+    steps = (await filled.reads("memory_steps/list", plan_id=filled.known["plan_id"]))["steps"]
+    on = {"memory_steps": {"step_id": steps[2]["step_id"]}, "memory_plan": {"plan_id": filled.known["plan_id"]}}
+    it = on.get(action.partition("/")[0], {"program_id": filled.known["program_id"]})
+    shown = await filled.form(action, **it)
+
+    sent = await filled.send(action, shown, **{name: "Ada"})
+    whole = {} if "step_id" in it else {"detail": "full"}
+    found = await filled.reads(reads, **it, **whole)
+
+    assert shown[name] == ""
+    assert sent.status_code == 303, sent.text
+    assert found[name] == "Ada"

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from server.errors import InvalidArguments, UnknownAction
 from server.registry import HELP, Action
 from server.tools import TOOLS
-from server.web.pages import editing, fields
+from server.web.pages import choices, editing, fields
 from server.web.pages.visit import HOME, REQUEST, UNSEEN, WAS, Visit, back_to, local
 from server.web.rendering import path_of
 
@@ -28,10 +28,16 @@ async def ask(visit: Visit) -> Response:
     back = local(known.pop(HOME, "/"))
     _refuse_strange(action, known)
     filled = await editing.present(visit, action, known)
+    offered = await choices.of(visit, action, known)
     shown = [
-        fields.field(param, known.get(name, filled.get(name, "")), is_fixed=name in known and _names(name, filled))
+        fields.field(
+            param,
+            known.get(name, filled.get(name, "")),
+            is_fixed=name in known and _names(name, filled),
+            choices=offered.get(name, ()),
+        )
         for name, param in action.params.items()
-        if name in known or not _is_unasked(name, known)
+        if name in known or not _is_unasked(action, name, known)
     ]
     return visit.page("form.html", action=action, fields=shown, filled=filled, back=back, is_still=True)
 
@@ -41,8 +47,10 @@ def _names(name: str, filled: Mapping[str, str]) -> bool:
     return name.endswith("_id") or bool(filled)
 
 
-def _is_unasked(name: str, known: Mapping[str, str]) -> bool:
-    return name in UNASKED or (name == "workspace_id" and any(one.endswith("_id") for one in known))
+def _is_unasked(action: Action, name: str, known: Mapping[str, str]) -> bool:
+    if name == "workspace_id" and (action.tool, action.name) not in choices.ELSEWHERE:
+        return any(one.endswith("_id") for one in known)
+    return name in UNASKED
 
 
 async def run(visit: Visit) -> Response:

@@ -49,8 +49,8 @@ async def present(visit: Visit, action: Action, known: Mapping[str, str]) -> dic
     elif len(found) == 1:
         (inner,) = found.values()
         found = cast(dict[str, Any], inner) if isinstance(inner, dict) else found
-    wanted = [name for name in action.params if name in found and name not in known]
-    return {name: visible(text_of(found[name])) for name in wanted}
+    wanted = [name for name in action.params if name not in known] if found else []
+    return {name: visible(text_of(found.get(name))) for name in wanted}  # an answer leaves out what is empty
 
 
 def changed(sent: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

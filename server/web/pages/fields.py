@@ -14,24 +14,35 @@ ROWS, MOST_ROWS = 4, 16
 GROUP = "# "  # begins a line that names what the lines after it belong to
 
 
-def field(param: Param, value: str, *, is_fixed: bool) -> dict[str, Any]:
-    """Return how a parameter is asked for, with what stands there already."""
+def field(param: Param, value: str, *, is_fixed: bool, choices: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """Return how a parameter is asked for, with what stands there already and what there is to choose from."""
     said = param.describe()
     kind = "select" if said.get("enum") else KINDS.get(said["type"], "text")
     if kind == "text" and (param.name in LONG or said["type"] == "object"):
         kind = "area"
+    chosen = [line for line in value.split("\n") if line]
+    if choices:
+        kind = "several" if said["type"] == "array" else "choice"
     return {
         "name": param.name,
         "kind": kind,
         "options": said.get("enum", ()),
+        "choices": _offered(choices, chosen) if choices else [],
+        "chosen": chosen,
         "required": param.required,
         "hint": "" if _shape(said) else said.get("description", ""),  # those of objects say how they are in JSON
-        "typed": _typed_as(said),
+        "typed": "" if choices else _typed_as(said),
         "value": value,
         "rows": min(max(ROWS, value.count("\n") + 2), MOST_ROWS),
         "is_fixed": is_fixed,
         "default": "" if param.required or param.default in (None, (), False) else str(param.default),
     }
+
+
+def _offered(choices: Sequence[tuple[str, str]], chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is chosen already, in its order and even if it is not among the choices, before the other choices."""
+    names = dict(choices)
+    return [*((one, names.get(one, one)) for one in chosen), *(one for one in choices if one[0] not in chosen)]
 
 
 def _typed_as(said: Mapping[str, Any]) -> str:

@@ -76,7 +76,10 @@ class Visit:
 
     async def form(self) -> dict[str, str]:
         body = (await self.request.body()).decode("utf-8", "replace")
-        return dict(parse_qsl(body, keep_blank_values=True))
+        sent: dict[str, str] = {}
+        for name, value in parse_qsl(body, keep_blank_values=True):  # of what is chosen from a list there are several
+            sent[name] = f"{sent[name]}\n{value}" if name in sent else value
+        return sent
 
     def page(self, template: str, /, status: int = 200, **values: Any) -> Response:
         """Return a page. An answer to something that was sent stays as it is: asked for anew, it is another page."""
