@@ -15,7 +15,7 @@ from server.importers.agent_hive import (
     plans,
     tree,
 )
-from server.importers.agent_hive.hive import NAME, Hive, HivePart
+from server.importers.agent_hive.hive import NAME, SAME, Hive, HivePart
 from server.importers.agent_hive.tree import HiveFile, HiveTree
 from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.taking import Taker
@@ -44,7 +44,6 @@ MAPPERS: dict[str, Mapper] = {
 }
 YAML = (".yaml", ".yml")
 COMPANION = "a part of the database beside it"
-SAME = "the same bytes as {0}"
 
 
 def recognise(path: Path) -> RecognisedSource | None:
@@ -84,6 +83,8 @@ def _file(hive: Hive, file: HiveFile) -> Iterator[ImportBatch]:
         yield hive.taker.skipped(file.entry, file.entry.odd or COMPANION)
     elif file.kind == "log":
         yield from logs.read(hive, file)
+    elif file.kind == "completions" and exchange.is_long(file):
+        yield from exchange.read_long(hive, file)
     elif file.kind == "database":
         yield from databases.read(hive, file)
     elif file.kind == "configuration" and file.inner.endswith(YAML):

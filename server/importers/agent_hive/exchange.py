@@ -1,11 +1,15 @@
 """What agents of a hive told each other: messages, completions, heartbeats, alerts, progress and reports."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from server.importers.agent_hive import agents
 from server.importers.agent_hive.hive import (
     COORDINATOR,
     NAME,
+    SAME,
+    Hive,
     HivePart,
     as_text,
     digest,
@@ -17,10 +21,23 @@ from server.importers.agent_hive.hive import (
     text_in,
     where_of,
 )
-from server.importers.agent_hive.loose_json import Located
-from server.importers.reading import is_list, is_object, list_of, object_of
+from server.importers.agent_hive.tree import HiveFile
+from server.importers.reading import (
+    Content,
+    UnreadableFile,
+    fingerprint,
+    is_list,
+    is_object,
+    list_of,
+    modified,
+    object_of,
+    parse,
+    stream,
+)
+from server.importers.taking import Sink
 from server.importers.values import Fields, Object, plain_word
 from server.importers.vocabulary import priority
+from server.models.imports import ImportBatch
 
 SEVERITIES = ("debug", "info", "warning", "error", "critical")
 SEVERITY_NAMES = {
@@ -31,6 +48,8 @@ EVENT_TYPES = ("event_type", "type", "alert_type", "escalation_type")
 GATES = {"true": "passed", "false": "failed", "pass": "passed", "passed": "passed", "fail": "failed",
          "failed": "failed",
          "skip": "skipped", "skipped": "skipped", "success": "passed", "merged": "passed"}  # fmt: skip
+LONG = 1024 * 1024  # bytes of a file of completions that is read line by line: its values take many times as much
+SIZE = 500  # rows in one batch
 SCALE = {"4": "medium", "6": "low", "7": "low", "8": "low", "9": "low", "10": "low"}  # the lowest is served first
 
 
@@ -88,16 +107,51 @@ def message(part: HivePart, value: Object, where: str, *, to: str) -> None:
 
 
 def read_completions(part: HivePart, text: str) -> None:
-    """Make hand-offs to the coordinator of what agents said when they were done, and gates of what was checked."""
+    """Add what a file says, however its values were put together."""
     found = part.values(text)
     for item in found:
-        if is_object(item.value):
-            _completion(part, object_of(item.value), where_of(item, found), item)
-        else:
-            part.tell("error", f"line {item.line}", "no completion; it is kept in the raw bytes only", item.value)
+        _add_completion(part, item.value, where_of(item, found), item.line)
 
 
-def _completion(part: HivePart, value: Object, where: str, item: Located) -> None:
+def is_long(file: HiveFile) -> bool:
+    """Return whether a file is too long to be read whole, and has a value a line."""
+    entry = file.entry
+    try:
+        if not entry.path.endswith(".jsonl") or entry.location.stat().st_size <= LONG:
+            return False
+        lines = (line for _, line in stream(entry, Content(entry.path, "", 0, b"", "")) if line.strip())
+        return is_object(parse(next(lines, b"").decode("utf-8-sig", "replace"), []))
+    except (OSError, UnreadableFile):
+        return False
+
+
+def read_long(hive: Hive, file: HiveFile) -> Iterator[ImportBatch]:
+    """Yield what a long file becomes, some hundred rows at a time; of a copy with the same bytes only its account."""
+    entry, sink = file.entry, Sink(hive.workspace_id)
+    before = hive.first(f"bytes {file.inner}", fingerprint(entry.location, entry.path)[0], entry.path)
+    is_same = bool(before and file.is_copy)
+    make = hive.taker.maker(entry.path, modified(entry.location))
+    part = HivePart(hive, entry.path, file.inner, make, sink.batch, file.is_copy)
+    for number, value in hive.taker.lines(entry, sink):
+        if value is not None and not is_same:
+            _add_completion(part, value, f"line {number}", number)
+        if len(sink.batch.rows) >= SIZE:
+            yield sink.taken()
+            part.batch = sink.batch
+    if is_same:
+        sink.batch.findings.clear()  # which stand in the report already, of the other file
+        sink.batch.files[:] = [replace(one, status="duplicate", reason=SAME.format(before)) for one in sink.batch.files]
+    yield sink.taken()
+
+
+def _add_completion(part: HivePart, value: Any, where: str, line: int) -> None:
+    if is_object(value):
+        _completion(part, object_of(value), where, line)
+    else:
+        part.tell("error", f"line {line}", "no completion; it is kept in the raw bytes only", value)
+
+
+def _completion(part: HivePart, value: Object, where: str, line: int) -> None:
     told = digest(value)
     if not part.is_new("completion", told):
         return
@@ -113,7 +167,7 @@ def _completion(part: HivePart, value: Object, where: str, item: Located) -> Non
         reason=first_text(summary, "task_description") or "completed",
         state=first_text(value, "overall_status"),
         data=value,
-        external_id=f"{part.inner}:{item.line}",
+        external_id=f"{part.inner}:{line}",
         created_at=at,
     )
     agents.note(part, agent, value, where)

@@ -18,6 +18,7 @@ from server.models.imports import Finding, ImportBatch, ImportedRow, Severity
 
 NAME: str = "agent-hive"
 COORDINATOR = "coordinator"
+SAME = "the same bytes as {0}"
 
 
 @dataclass
