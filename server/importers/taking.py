@@ -33,6 +33,7 @@ from server.text import redaction
 from server.text.editing import yaml
 
 WHOLE_BYTES = 32 * 1024 * 1024  # of a file that has to be in memory as a whole
+PIECE, SHARED = 256 * 1024, 8 * 1024  # bytes of a long line that are looked at together
 MOST_TOLD = 50  # places of secrets in one file that the report names
 Line = tuple[int, Any]
 
@@ -207,7 +208,7 @@ class Taker:
             content = read(entry, self._time, WHOLE_BYTES)
             value = how(content)
         except (OSError, UnreadableFile) as error:
-            self._refuse(batch, entry, _told(content, error), content=content)
+            self._refuse(batch, entry, _told(content, error), content=content or self._unread(entry))
             return batch, None
         notes = [Finding(severity, entry.path, "$", what) for severity, what in content.notes]
         batch.findings += notes
@@ -230,6 +231,20 @@ class Taker:
         else:
             batch.files.append(replace(absent(entry, status, why), raw=NOT_KEPT))
 
+    def _unread(self, entry: Entry) -> Content | None:
+        """Return the bytes of a file that is too large to be read, so that they are kept; None if it hides a secret."""
+        content = Content(entry.path, "", 0, b"", "")
+        try:
+            if not WHOLE_BYTES < state(entry.location)[0] <= STREAM_BYTES:
+                return None
+            content.modified_at = modified(entry.location)
+            hides = False
+            for _, line in stream(entry, content):
+                hides = hides or (not self.known.with_secrets and any(map(redaction.may_hide, _pieces(line))))
+        except (OSError, UnreadableFile):
+            return None
+        return None if hides else content
+
     def _tell(self, batch: ImportBatch, path: str, places: list[str]) -> bool:
         for where in places[:MOST_TOLD]:
             what = "a secret: left out, and the bytes of the file are not kept (--with-secrets keeps them)"
@@ -239,6 +254,12 @@ class Taker:
     def _time(self, path: str, sha256: str) -> str | None:
         found = self.known.times.get((self.workspace_id, path))
         return found[1] if found and found[0] == sha256 else None
+
+
+def _pieces(line: bytes) -> Iterator[bytes]:
+    """Yield a line in parts that overlap: what may be a secret is shorter than what two of them share."""
+    for start in range(0, len(line), PIECE):
+        yield line[start : start + PIECE + SHARED]
 
 
 def _yaml_of(content: Content) -> Any:

@@ -3,6 +3,7 @@
 import json
 import resource
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from server.importers import reading
 from server.importers.beads import NAME
 from server.importers.layout import Known
 from server.importers.reading import Entry, UnreadableFile
-from server.importers.taking import Sink
+from server.importers.taking import WHOLE_BYTES, Sink
 from server.importers.taking import Taker as FileTaker
 from server.models.imports import ImportBatch
 from tests.importers.beads import generator
@@ -51,6 +52,25 @@ async def test_a_source_of_many_gigabytes_is_refused_without_memory(take: Taker,
 
     told = [finding.what for finding in report.findings if finding.severity == "error"]
     assert [what for what in told if "more than" in what]
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown * (1 if sys.platform == "darwin" else 1024) < 250 * 1024**2
+
+
+@pytest.mark.parametrize("secret", [b"", b'"password": "hush-hush-hush", '])
+async def test_a_document_that_is_too_large_to_be_read_is_told_and_kept(
+    take: Taker, beads: Path, secret: bytes
+) -> None:
+    filler = b'"description": "words and words", ' * 1000
+    with (beads / ".beads" / "more.json").open("wb") as file:
+        file.write(b"{" + filler * (WHOLE_BYTES // len(filler)) + secret + filler + b'"a": 1}')
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    report = await take(beads)
+
+    assert [one.path for one in report.findings if "bytes are more than" in one.what] == [".beads/more.json"]
+    row = await take.db.one("SELECT * FROM import_files WHERE path = '.beads/more.json'")
+    assert row
+    kept = zlib.decompress(row["raw"]) if row["raw"] else b""
+    assert kept == (b"" if secret else (beads / ".beads" / "more.json").read_bytes())
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown * (1 if sys.platform == "darwin" else 1024) < 250 * 1024**2
 

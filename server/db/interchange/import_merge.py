@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from server.db.interchange import import_ledger, import_runs
+from server.db.interchange import import_gates, import_ledger, import_runs
 from server.db.interchange.exports import ALL_PLANS
 from server.db.interchange.scratch import DERIVED, LOGS, NOTHING, Stage, params
 from server.db.plans.plan_archive import ARCHIVE, FAMILY
@@ -255,10 +255,13 @@ class _Table:
     def _merged(self, row: Record, base: Columns, new: Columns, live: Columns) -> Columns:
         """Return what the source changed since, less what was edited in the database since."""
         changed: Columns = {}
+        held = import_gates.held(self.name, new, live)
         for name, value in new.items():
             if live.get(name) == value or (value == base.get(name) and not self.overwrites):
                 continue
-            if live.get(name) == base.get(name) or name in BOOKKEEPING or self.overwrites:
+            if name in held:
+                self.tell(row, "error", f"{name} stays: a gate of this database holds it", value, live[name])
+            elif live.get(name) == base.get(name) or name in BOOKKEEPING or self.overwrites:
                 changed[name] = value
             else:
                 self.tell(
