@@ -21,6 +21,7 @@ from server.db.storage.schema_comparison import differences, read
 from server.errors import Busy, SchemaTooNew, Storage
 from server.settings import ASSETS, Settings
 from server.store import Store, open_store
+from tests.thoroughness import often
 
 SHIPPED = ASSETS / "migrations"
 NEXT = len(load(SHIPPED)) + 1
@@ -75,7 +76,7 @@ async def test_an_empty_database_gets_every_migration_once(fresh: Database) -> N
     assert await fresh.value("PRAGMA user_version") == len(names) == fresh.schema_version
 
 
-@pytest.mark.parametrize("known", range(1, NEXT))
+@pytest.mark.parametrize("known", range(NEXT - 1, 0, -often(1, usual=3)))
 async def test_a_database_of_any_earlier_release_is_brought_up_to_date(
     fresh: Database, tmp_path: Path, known: int
 ) -> None:

@@ -32,7 +32,9 @@ from tests.protocol.two_paths import (
     request,
     session,
 )
+from tests.thoroughness import often
 
+STRIDE = often(1, usual=2)  # each era takes what the other one leaves out
 ASKING = {"elicitation": {"form": {}, "url": {}}}
 
 
@@ -84,7 +86,7 @@ def plausible_calls(world: PopulatedStore, era: str) -> list[Message]:
 async def test_every_example_of_the_catalog_is_answered_alike(world: PopulatedStore, tmp_path: Path, era: str) -> None:
     async with both(world, tmp_path) as clients:
         await clients.ask(*opening(era))
-        for message in plausible_calls(world, era):
+        for message in plausible_calls(world, era)[ERAS.index(era) % STRIDE :: STRIDE]:
             assert await clients.ask(message)
 
         assert not clients.front.front.is_sdk_wanted
