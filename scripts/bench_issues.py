@@ -36,6 +36,7 @@ ROUNDS = 60
 PAGE = 100
 IMPORT_BAR, START_BAR = 5.0, 2.0  # seconds
 READ_BAR, WRITE_BAR = 50.0, 100.0  # ms, of 99 in 100
+BATCH_BAR, CALL_BAR = 1.0, 10.0  # seconds for 1,000 logged calls, ms for one
 GROWTH_BAR = 1.2  # of what an issue costs, when there are five times as many
 SLOWER_BAR = 1.5  # of the best read, when there are five times as many
 ISSUE_BAR, CHANGE_BAR = 8_000, 2_500  # bytes
@@ -110,6 +111,16 @@ def _taken(root: Path, issues: int, *, with_changes: bool = True) -> Taken:
     return Taken(data, run.seconds, (data / "project-memory.db").stat().st_size, bench_import.counts(run.report))
 
 
+def _logged(peer: Peer, on: dict[str, str], issues: int) -> Iterator[Figure]:
+    """Yield what it takes to log 1,000 calls of tools at once, and one."""
+    one = {"tool": "pytest", "args": {"path": "tests"}, "duration_ms": 12}
+    _, took = peer.call("memory_ledger", {"action": "log_calls", **on, "calls": [one] * 1_000})
+    yield _seconds(f"1,000 logged calls, {issues:,} issues", took, BATCH_BAR)
+    each = [peer.call("memory_ledger", {"action": "log_call", **on, **one})[1] for _ in range(ROUNDS)]
+    figure = timed(f"one logged call, {issues:,} issues", each, 0.99)
+    yield Figure(figure.name, figure.unit, figure.value, figure.high, judged=figure.value, bar=CALL_BAR)
+
+
 def _called(taken: Taken, issues: int, serve: Serve, best: list[float]) -> Iterator[Figure]:
     """Yield a start, reads and writes; the best read is added to `best`."""
     begun = time.perf_counter()
@@ -129,6 +140,7 @@ def _called(taken: Taken, issues: int, serve: Serve, best: list[float]) -> Itera
             reads.append(took)
             change = {"action": "update", **on, "step_index": number, "notes": f"looked at {number}"}
             writes.append(peer.call("memory_steps", change)[1])
+        yield from _logged(peer, on, issues)
     best.append(min(reads))
     for name, seconds, bar in (("read of 100 issues", reads, READ_BAR), ("write to an issue", writes, WRITE_BAR)):
         figure = timed(f"{name} of {issues:,}", seconds, 0.99)

@@ -414,3 +414,33 @@ async def test_the_figures_say_what_goes_when(clocked: ClockedStore, home: str) 
 
     assert stats["retention"]["trash"]["kept_for"] == "30d"
     assert stats["retention"]["event_log"]["goes_from"].startswith("2030-06-30")
+
+
+async def test_a_cached_value_is_gone_when_it_expires_and_is_trimmed_later(clocked: ClockedStore, home: str) -> None:
+    db = await clocked.open()
+    here = {"workspace_id": home}
+
+    async def set_(key: str, **more: Any) -> str:
+        told = await clocked.call("memory_ledger", "cache_set", key=key, payload={"of": key}, **more, **here)
+        return told.get("expires_at", "")
+
+    async def hits() -> dict[str, bool]:
+        keys = ("brief", "renewed", "kept")
+        return {key: (await clocked.call("memory_ledger", "cache_get", key=key, **here))["hit"] for key in keys}
+
+    first = await set_("renewed", ttl_seconds=DAY)
+    await set_("brief", ttl_seconds=DAY)
+    await set_("kept")
+    clocked.later(0.5)
+    assert await set_("renewed", ttl_seconds=DAY) == first.replace("2030-01-02T00", "2030-01-02T12")
+    assert await hits() == {"brief": True, "renewed": True, "kept": True}
+    clocked.later(0.5)
+    assert await hits() == {"brief": False, "renewed": True, "kept": True}
+    clocked.later(0.5)
+    assert await hits() == {"brief": False, "renewed": False, "kept": True}
+    assert await db.value("SELECT count(*) FROM cache_entries") == 3
+    clocked.later(30)
+
+    assert (await clocked.trim())["cache_entries"] == 2
+    assert await ids(db, "cache_entries", "key") == {"kept"}
+    assert await hits() == {"brief": False, "renewed": False, "kept": True}
