@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.db.storage import connection, migrations
+from server.db.storage import driver, migrations
 from server.db.storage.connection import Database
 from server.db.storage.migrations import load, statements
 from server.db.storage.opening import open_database
@@ -342,7 +342,7 @@ async def test_a_migration_that_fails_leaves_everything_as_it_was(
 async def test_a_migration_waits_for_the_lock_and_gives_up_in_the_end(
     fresh: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr(driver, "BUSY_TIMEOUT_MS", 10)
     monkeypatch.setattr(migrations, "LOCK_ATTEMPTS", 2)
     with closing(sqlite3.connect(fresh.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
