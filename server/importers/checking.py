@@ -1,6 +1,7 @@
 """The usual check of a layout: the source is read anew, and what it becomes compared with what the tools return."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from server.errors import NotFound, ProjectMemoryError
@@ -11,6 +12,11 @@ from server.models.imports import Finding, ImportBatch, ImportedRow
 EMPTY: tuple[object, ...] = (None, "", [], {}, False, 0)
 PLAN = ("title", "description", "category", "priority", "goals", "success_criteria", "workspace_id", "created_at")
 STEP = ("task", "status", "type", "assignee", "notes", "completed_at")
+COMPARED = {
+    "plans": (*PLAN, "status"),
+    "steps": STEP,
+    "plan_notes": (),
+}  # what of a row is kept till its plan is asked for
 Read = Callable[[RecognisedSource, Known], Iterator[ImportBatch]]
 
 
@@ -20,17 +26,18 @@ async def compared(
     """Yield each wanted plan with what differs, then what differs in knowledge and context that are of no plan."""
     plans: dict[str, list[ImportedRow]] = {}
     archived: set[str] = set()
-    others: list[ImportedRow] = []
+    others: list[Finding] = []
     for batch in read(source, known):
         archived |= batch.archived
         for row in batch.rows:
-            if row.table in ("plans", "steps", "phases", "plan_notes") and row.plan_id and wanted(row.plan_id):
-                plans.setdefault(row.plan_id, []).append(row)
+            if row.table in COMPARED and row.plan_id and wanted(row.plan_id):
+                values = {name: row.values[name] for name in COMPARED[row.table]}
+                plans.setdefault(row.plan_id, []).append(replace(row, values=values))
             elif row.table == "knowledge":
-                others.append(row)
-    for plan_id, rows in plans.items():
-        yield plan_id, await _plan(ask, plan_id, rows, plan_id in archived)
-    yield None, [finding for row in others for finding in await _knowledge(ask, row)]
+                others += await _knowledge(ask, row)
+    for plan_id in [*plans]:
+        yield plan_id, await _plan(ask, plan_id, plans.pop(plan_id), plan_id in archived)
+    yield None, others
 
 
 async def _plan(ask: Ask, plan_id: str, rows: list[ImportedRow], archived: bool) -> list[Finding]:

@@ -20,7 +20,7 @@ from server.db.storage.connection import Database, Reader
 from server.db.storage.table_shapes import defaults_of_tables
 from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
-from server.importers import Recognised, names, recognise_all, verify
+from server.importers import OURS, Recognised, names, recognise_all, verify
 from server.importers.layout import Ask, Known, Layout, RecognisedSource, SourceFile, SourceWorkspace
 from server.importers.merged import MergedWorkspaces
 from server.importers.reading import fingerprint
@@ -30,12 +30,11 @@ from server.importers.verify import Job, Progress
 from server.models.imports import Finding, ImportBatch, of
 
 ATTEMPTS = 5
-NEAR = 4  # folders around a path that may be meant, if they have a file of a store
+NEAR = 4  # folders around a path that may be meant, if they are a store
 MARKDOWN = (".md", ".markdown")
-MARKS = ("state.json", "workspace.meta.json", "workspace-registry.json")
 KNOWN_LAYOUTS = (
     "neither a data root (whose folders have a workspace.meta.json) nor one of its folders, the folder of a plan (with "
-    "a state.json), a .projectmemory folder, a project that has one, or an export of documents"
+    "a state.json), a .projectmemory folder, a project that has one, an export of documents, or a store of {0}"
 )
 DRAFTS = 8  # read in one go of the worker thread
 
@@ -123,7 +122,7 @@ def nothing_at(path: Path, layout: str | None = None) -> Finding | None:
         return None
     if layout is not None and os.path.lexists(path):
         return Finding("error", str(path), "$", f"no store of the layout {layout!r}")
-    around = next((folder for folder in path.parents[:NEAR] if any((folder / mark).is_file() for mark in MARKS)), None)
+    around = next((folder for folder in path.absolute().parents[:NEAR] if recognise_all(folder)), None)
     return Finding("error", str(path), "$", _why(path) + (f". Did you mean {around}?" if around else ""))
 
 
@@ -141,7 +140,11 @@ def _why(path: Path) -> str:
         empty = next(path.iterdir(), None) is None
     except OSError as error:
         return f"the folder cannot be read: {error.strerror}"
-    return "an empty folder" if empty else f"no store of a layout that is known: {KNOWN_LAYOUTS}"
+    return "an empty folder" if empty else f"no store of a layout that is known: {_known_layouts()}"
+
+
+def _known_layouts() -> str:
+    return KNOWN_LAYOUTS.format(", ".join(name for name in names() if name not in OURS))
 
 
 async def _found(

@@ -21,6 +21,7 @@ from tests import legacy_store
 from tests.importers import layouts
 from tests.importers.conftest import Taker, everything
 from tests.importers.layouts import Expected
+from tests.thoroughness import often
 
 GENERATORS = layouts.generators()
 DYING = Path(__file__).with_name("dying_import.py")
@@ -110,6 +111,18 @@ async def test_everything_comes_in_and_the_source_stays(take: Taker, made: Expec
     raw = take.db.path.read_bytes() + take.db.path.with_name(take.db.path.name + "-wal").read_bytes()
     assert [secret for secret in made.secrets if secret in whole or secret.encode() in raw] == []
     assert await take.db.value("PRAGMA integrity_check") == "ok"
+
+
+@pytest.mark.parametrize("seed", range(2, 2 + often(5, 1)))
+@pytest.mark.parametrize("name", sorted(GENERATORS))
+async def test_stores_of_any_size_come_in_whole(take: Taker, project: Path, name: str, seed: int) -> None:
+    made = GENERATORS[name](project, seed)
+    report = await take(made.source)
+
+    assert report.differences == []
+    assert {table: number for table, number in new_rows(report).items() if table in made.rows} == made.rows
+    assert sum(report.files.values()) == made.files
+    assert (await take.verify(made.source)).standing == "GREEN"
 
 
 async def test_nobody_holds_what_arrives(take: Taker, made: Expected) -> None:

@@ -33,6 +33,9 @@ def test_nothing_to_import_makes_no_database_and_says_why(
     (tmp_path / "deep" / "er" / "empty").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "file").write_text("x")
     (tmp_path / "deep" / "plan.md").write_text("# Plan\n- [ ] step\n")
+    (tmp_path / "events" / "one").mkdir(parents=True)
+    (tmp_path / "theirs" / ".taskmaster" / "tasks").mkdir(parents=True)
+    (tmp_path / "theirs" / ".taskmaster" / "tasks" / "tasks.json").write_text('{"tasks": []}')
     expected = {
         tmp_path / "deep" / "er" / "nowhere": "there is nothing at this path",
         tmp_path / "deep" / "er" / "empty": "an empty folder",
@@ -42,6 +45,8 @@ def test_nothing_to_import_makes_no_database_and_says_why(
         plan.parent: f"Did you mean {root / WORKSPACE}?",
         root / "workspace-registry.json": f"Did you mean {root}?",
         root / "events": "neither a data root",
+        tmp_path / "events": "a store of agent-hive, backlog-md, beads",
+        tmp_path / "theirs" / ".taskmaster" / "tasks": f"Did you mean {tmp_path / 'theirs' / '.taskmaster'}?",
     }
     for path, told in expected.items():
         why = nothing_at(path)
