@@ -3,6 +3,7 @@
 A layout states which column is which field (`Way.fields`). What a row was made of is known by its place in the file.
 """
 
+import ast
 import json
 import re
 import zlib
@@ -21,7 +22,7 @@ from server.importers.reading import Content, UnreadableFile, json_of, text_of
 from server.text.editing import yaml
 
 LINE = re.compile(r"line (\d+)(.*)")
-PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]")
+PART = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\[('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
 AS_IT_CAME = "it could not be read, so it is given back as it came"
 Place = tuple[str | int, ...]
 Edit = tuple[Place, str, entries.Row, entries.Row | None]  # where, table, before, now
@@ -61,7 +62,7 @@ async def workspace(db: Reader, workspace_id: str, way: Way, root: str = "") -> 
     """Yield the files of one workspace, as they lay in its project."""
     known = await known_of(db, workspace_id)
     for one in await exports.imported_by(db, workspace_id, way.system):
-        if data := await bytes_of(db, one):
+        if (data := await bytes_of(db, one)) is not None:
             yield given_back(one, data, known, way, root)
     for file in way.new_files(known):
         yield file
@@ -125,7 +126,8 @@ def place_of(json_path: str) -> Place:
     if line := LINE.fullmatch(json_path):
         found.append(int(line[1]))
         json_path = line[2]
-    found += [int(part[2]) if part[2] else part[1] or part[3] for part in PART.finditer(json_path)]
+    parts = PART.finditer(json_path)
+    found += [int(part[2]) if part[2] else part[1] or ast.literal_eval(part[3]) for part in parts]
     return tuple(found)
 
 

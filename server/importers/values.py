@@ -81,6 +81,11 @@ def callable_as(name: str, most: int = ID_BYTES) -> str:
     return f"{escaped.encode()[: most - 40].decode('utf-8', 'ignore').strip()}-{derived('cut', name)}"
 
 
+def place(at: str, name: str) -> str:
+    """Return where a field is: `$.a.b`, or `$.a['b c']` if its name is no word."""
+    return f"{at}.{name}" if name.replace("_", "a").isalnum() and name.isascii() else f"{at}[{name!r}]"
+
+
 class Teller:
     """Collects the lines of the report about one file."""
 

@@ -12,6 +12,7 @@ from server.db.storage.connection import Database
 from server.exporters import given_back
 from server.exporters.given_back import Way, place_of
 from server.exporters.legacy.entries import Change, Field
+from server.importers.values import place
 from server.settings import Settings
 from tests.importers.beads import generator
 from tests.importers.conftest import Taker
@@ -100,6 +101,14 @@ def test_a_place_is_read(text: str, expected: tuple[str | int, ...]) -> None:
     assert place_of(text) == expected
 
 
+@pytest.mark.parametrize(
+    "name", ["a", "v1.2", "b c", "it's", 'say "no"', 'it\'s "both"', "a[0]", "back\\slash", "größe", ""]
+)
+def test_a_name_of_any_letters_is_found_again(name: str) -> None:
+    assert place_of(place(place("$.a[3]", name), "inner")) == ("a", 3, name, "inner")
+    assert place_of(place("line 7", name)) == (7, name)
+
+
 ITEM = Field("task", "name")
 
 
@@ -138,3 +147,10 @@ def test_a_file_keeps_its_form(path: str, data: bytes, changed: bytes, less: byt
     gone = back(None)
     assert changed not in gone
     assert less in gone
+
+
+async def test_an_empty_file_is_given_back(take: Taker, project: Path) -> None:
+    generator.store(project, 1)
+    (project / ".beads" / "empty.md").write_bytes(b"")
+    await take(project)
+    assert (await written(take))[".beads/empty.md"] == b""

@@ -53,6 +53,19 @@ async def test_every_file_is_given_back_byte_for_byte(take: Taker, hive: Path) -
     assert await written(take) == source
 
 
+async def test_a_fact_of_any_name_is_changed_in_its_file(take: Taker, tmp_path: Path) -> None:
+    made = hive_store.whole()
+    path = ".claude/config/limits.json"
+    made.put(path, b'{\n  "v1.2": 1,\n  "it\'s [0]": 2,\n  "plain": 3\n}\n')
+    await take(made.write(tmp_path / "hive"))
+    workspace_id = await take.db.value("SELECT workspace_id FROM workspaces")
+    for key in ("v1.2", "it's [0]"):
+        told = {"workspace_id": workspace_id, "namespace": path, "key": key, "value": "nine"}
+        await take.ask("memory_context", {"action": "remember", **told})
+
+    assert (await written(take))[path] == b'{\n  "v1.2": "nine",\n  "it\'s [0]": "nine",\n  "plain": 3\n}\n'
+
+
 async def test_files_with_faults_are_given_back_as_they_are(take: Taker, tmp_path: Path) -> None:
     made = hive_store.whole()
     made.put(".claude/checkpoints/checkpoint_cut.json", b'{"checkpoint_id": "cut')

@@ -1,6 +1,5 @@
 """The files of a hive given back: what did not change byte for byte, the others with what changed of them."""
 
-import zlib
 from collections.abc import AsyncGenerator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -124,8 +123,8 @@ async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None = N
 
 async def _files(db: Reader, listed: list[dict[str, Any]], known: Change, root: str) -> AsyncGenerator[File]:
     for one in listed:
-        if raw := await exports.raw(db, one["file_id"]):
-            yield _file(one, zlib.decompress(raw), known, root)
+        if (data := await given_back.bytes_of(db, one)) is not None:
+            yield _file(one, data, known, root)
 
 
 def _file(one: Mapping[str, Any], data: bytes, known: Change, root: str) -> File:

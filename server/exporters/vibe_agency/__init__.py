@@ -5,7 +5,6 @@ unknown fields, the order of keys and the byte form stay. Databases are given ba
 """
 
 import json
-import zlib
 from collections.abc import AsyncGenerator, Callable
 from copy import deepcopy
 from typing import Any
@@ -16,7 +15,7 @@ from server.errors import NotFound
 from server.exporters import given_back
 from server.exporters.documents import file_name
 from server.exporters.folder import File
-from server.exporters.given_back import Way, known_of
+from server.exporters.given_back import Way, bytes_of, known_of
 from server.exporters.legacy import entries, style
 from server.exporters.legacy.entries import Change
 from server.exporters.vibe_agency import papers, plans
@@ -108,8 +107,8 @@ async def _files(db: Reader, workspace_id: str, root: str) -> AsyncGenerator[Fil
     handed = papers.handoff(known)
     for one in listed:
         if handed and one["path"] == papers.HANDOFF:
-            data = await _bytes(db, one)
-            yield File(f"{root}{papers.HANDOFF}", style.written(handed, style.of(data)))
+            data = await bytes_of(db, one)
+            yield File(f"{root}{papers.HANDOFF}", style.written(handed, style.of(data or b"")))
         elif file := await _given_back(db, one, known, root):
             yield file
     if handed and papers.HANDOFF not in {one["path"] for one in listed}:
@@ -125,16 +124,11 @@ def _new(row: entries.Row, known: Change, root: str) -> File:
     return File(path, style.written(papers.roadmap(row, known), style.Style()), is_plan=True)
 
 
-async def _bytes(db: Reader, one: Imported) -> bytes:
-    return zlib.decompress(await exports.raw(db, one["file_id"]) or zlib.compress(b""))
-
-
 async def _given_back(db: Reader, one: Imported, known: Change, root: str) -> File | None:
     """Return a file as it is now; None if its bytes were not kept, or the plan that it was is gone."""
-    raw = await exports.raw(db, one["file_id"])
-    if not raw:
+    path, kind = one["path"], kind_of(one["path"])
+    if (data := await bytes_of(db, one)) is None:
         return None
-    data, path, kind = zlib.decompress(raw), one["path"], kind_of(one["path"])
     made = known.of_file(path, "plans")
     if made and not any(key in known.now.get("plans", {}) for _, key in made):
         return None

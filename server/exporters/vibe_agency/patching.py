@@ -1,15 +1,13 @@
 """Entries of their files found again by the places that the import noted, and changed where they stand."""
 
-import ast
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+from server.exporters.given_back import place_of
 from server.exporters.legacy.entries import Change, Entry, Row, as_list, as_object
 
-STEP = re.compile(r"""\.(\w+)|\[(\d+)\]|\[('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
 # The words of their task manager, of their roadmaps, and of their databases for what became of a step.
 UPPER = {"pending": "TODO", "active": "IN_PROGRESS", "blocked": "BLOCKED", "done": "DONE", "failed": "FAILED",
          "cancelled": "CANCELLED"}  # fmt: skip
@@ -24,14 +22,7 @@ def parts(json_path: str) -> list[str | int] | None:
     """Return the keys and indices of a place such as `$.a[0]['b c']`; None for one that is of a table."""
     if not json_path.startswith("$"):
         return None
-    found: list[str | int] = []
-    end = 1
-    for match in STEP.finditer(json_path, 1):
-        if match.start() != end:
-            return None
-        end = match.end()
-        found.append(match[1] or (int(match[2]) if match[2] else ast.literal_eval(match[3])))
-    return found if end == len(json_path) else None
+    return [*place_of(json_path)]
 
 
 def at(value: Any, json_path: str) -> Any:

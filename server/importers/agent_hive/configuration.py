@@ -4,7 +4,7 @@ from typing import Any
 
 from server.importers.agent_hive.hive import HivePart, as_text, first_time, text_in, where_of
 from server.importers.reading import is_object, object_of
-from server.importers.values import Object
+from server.importers.values import Object, place
 
 WHOLE = "value"  # the key of what is no object
 
@@ -25,7 +25,7 @@ def read_yaml(part: HivePart, value: Any) -> None:
 def facts(part: HivePart, value: Any, where: str, namespace: str) -> None:
     listed = object_of(value) if is_object(value) else {WHOLE: value} if value is not None else {}
     for key, item in listed.items():
-        fact(part, namespace, key, item, f"{where}.{key}")
+        fact(part, namespace, key, item, place(where, key))
 
 
 def fact(

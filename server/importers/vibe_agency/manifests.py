@@ -3,10 +3,10 @@
 from typing import Any
 
 from server.importers.reading import is_list, is_object, list_of, object_of, objects_of
-from server.importers.values import Fields, Object, derived, moment
+from server.importers.values import Fields, Object, derived, moment, place
 from server.importers.values import text as as_text
 from server.importers.vibe_agency import columns, tasks
-from server.importers.vibe_agency.project import Part, inner, place, settle
+from server.importers.vibe_agency.project import Part, inner, settle
 from server.importers.vocabulary import PLAN_STATUS_NAMES, STEP_STATUS_NAMES, STEP_STATUSES
 
 FINISHED = ("production", "completed", "complete", "done")

@@ -6,7 +6,7 @@ from typing import Any
 
 from server.importers.reading import object_of
 from server.importers.taking import Taken
-from server.importers.values import Fields, Object, Teller, callable_as, derived, moment
+from server.importers.values import Fields, Object, Teller, callable_as, derived, moment, place
 
 NAME = "vibe-agency"
 # Tables of which several files may tell the same row.
@@ -126,8 +126,3 @@ def settle(found: Fields, name: str, taken: Fields) -> None:
     """Put what nobody took of an object back where it was."""
     if taken.left:
         found.left[name] = taken.left
-
-
-def place(at: str, name: str) -> str:
-    """Return where a field is: `$.a.b`, or `$.a['b c']` if its name is no word."""
-    return f"{at}.{name}" if name.replace("_", "a").isalnum() and name.isascii() else f"{at}[{name!r}]"
