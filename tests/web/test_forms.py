@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from server.settings import Settings
 from server.tools import TOOLS
-from server.web.pages import fields
-from server.web.pages.editing import PRESENT
+from server.web.pages.forms import fields
+from server.web.pages.forms.editing import PRESENT
 from tests.populated_store import populate
 from tests.served import Served, held, serve
 
@@ -186,7 +186,7 @@ async def test_an_object_is_typed_as_lines_and_comes_back_in_the_form(filled: Fi
     sent = await filled.send("memory_context/store", shown, data="wood: oak\nnails: copper: long")
     found = await filled.reads("memory_context/get", item_id=filled.known["item_id"])
 
-    assert shown["data"] == '{\n  "a": "b"\n}'
+    assert shown["data"] == "a: b"
     assert sent.status_code in (200, 303), sent.text
     assert (item["data"], found["data"]) == ({"a": "b"}, {"wood": "oak", "nails": "copper: long"})
 
@@ -262,6 +262,8 @@ async def test_what_a_step_waits_for_is_chosen_among_the_steps_of_its_plan(fille
     assert both["depends_on"].split("\n") == [step["step_id"] for step in steps[:2]]
     assert "<span>0: a</span>" in page.text
     assert "<span>2: c</span>" not in page.text
+    assert f'<span title="{steps[2]["step_id"]}">c</span>' in page.text
+    assert not fresh.keys() & {"plan_id", "step_index"}
 
 
 async def test_a_program_is_shown_to_another_workspace_by_its_name(filled: Filled) -> None:

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from server.errors import InvalidArguments, UnknownAction
 from server.registry import HELP, Action
 from server.tools import TOOLS
-from server.web.pages import choices, editing, fields
+from server.web.pages import lists
+from server.web.pages.forms import choices, editing, fields
 from server.web.pages.visit import HOME, REQUEST, UNSEEN, WAS, Visit, back_to, local
 from server.web.rendering import path_of
 
@@ -18,6 +19,7 @@ UNASKED = frozenset(
      "expected_version", "claim_token"}
 )  # fmt: skip
 CONFIRM = "confirm"
+OF_STEP = frozenset({"plan_id", "step_index", "from_index"})  # which name a step in other words
 MAKES = frozenset({"create", "create_from_template", "import", "clone_plan"})
 
 
@@ -39,7 +41,8 @@ async def ask(visit: Visit) -> Response:
         for name, param in action.params.items()
         if name in known or not _is_unasked(action, name, known)
     ]
-    return visit.page("form.html", action=action, fields=shown, filled=filled, back=back, is_still=True)
+    names = await visit.labels((kind, text) for name, text in known.items() if (kind := lists.kind_of(name)))
+    return visit.page("form.html", action=action, fields=shown, names=names, filled=filled, back=back, is_still=True)
 
 
 def _names(name: str, filled: Mapping[str, str]) -> bool:
@@ -50,7 +53,7 @@ def _names(name: str, filled: Mapping[str, str]) -> bool:
 def _is_unasked(action: Action, name: str, known: Mapping[str, str]) -> bool:
     if name == "workspace_id" and (action.tool, action.name) not in choices.ELSEWHERE:
         return any(one.endswith("_id") for one in known)
-    return name in UNASKED
+    return name in UNASKED or ("step_id" in known and name in OF_STEP)
 
 
 async def run(visit: Visit) -> Response:

@@ -72,7 +72,10 @@ def _address(hit: dict[str, Any]) -> str | None:
 
 
 async def entity(visit: Visit) -> Response:
-    """Show one thing whole, whatever it is; what has a page of its own is shown there."""
+    """Show one thing whole, whatever it is; what has a page of its own is shown there.
+
+    What an id is of is read from the database itself, as `show` does: actions take ids of kinds that the caller knows.
+    """
     db = await visit.database()
     one = await identities.named(db, visit.path("id"))
     if one.kind in PAGES:

@@ -63,7 +63,10 @@ async def reply(visit: Visit) -> Response:
 
 
 async def answer(visit: Visit) -> Response:
-    """Give the person's word to an approval that waits: yes or no, with a note for whoever asked."""
+    """Give the person's word to an approval that waits: yes or no, with a note for whoever asked.
+
+    No action does that, since whoever can call one would then give it: this and the terminal call what is behind it.
+    """
     sent = await visit.form()
     word = Word("dashboard", client="a browser", note=sent.get("note", "").strip() or None)
     db = await visit.database()

@@ -203,15 +203,17 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
 async def _links(visit: Visit, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the ids in rows of what is still there, with what it is called: a log names things that are gone too."""
     wanted = {
-        (kind, str(row[name])) for row in rows for name in row if name.endswith("_id") and (kind := _kind(row, name))
+        (kind, str(row[name]))
+        for row in rows
+        for name in row
+        if name.endswith("_id") and (kind := kind_of(name) or str(row.get(f"{name[:-3]}_type", "")))
     }
     return await visit.labels(wanted)
 
 
-def _kind(row: Mapping[str, Any], name: str) -> str:
-    """Return what an id in a row is of: `step_id` and `current_step_id` are of steps."""
-    known = (kind for key, kind in KIND_OF.items() if name == key or name.endswith(f"_{key}"))
-    return next(known, str(row.get(f"{name[:-3]}_type", "")))
+def kind_of(name: str) -> str:
+    """Return what an id is of, by its name, if that says so: `step_id` and `current_step_id` are of steps."""
+    return next((kind for key, kind in KIND_OF.items() if name == key or name.endswith(f"_{key}")), "")
 
 
 async def statistics(visit: Visit) -> Response:

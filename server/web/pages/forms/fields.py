@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from server.registry import Param
+from server.web.pages.forms import outlines
 
 LONG = frozenset(
     {"description", "notes", "append_notes", "note", "content", "reason", "task", "pause_user_notes", "summary", "plan"}
 )
 KINDS = {"boolean": "check", "integer": "number", "number": "number", "array": "lines"}
 ROWS, MOST_ROWS = 4, 16
+OUTLINE = "A name, a colon and a value a line; what belongs to a name stands below it, indented. Or JSON."
 GROUP = "# "  # begins a line that names what the lines after it belong to
 
 
@@ -59,9 +61,7 @@ def _typed_as(said: Mapping[str, Any]) -> str:
             if group
             else "One a line."
         )
-    if said["type"] == "object":
-        return "" if shape and _main(shape) else "A name, a colon and a value a line; or JSON."
-    return ""
+    return "" if said["type"] != "object" or (shape and _main(shape)) else OUTLINE
 
 
 def _shape(said: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -84,6 +84,8 @@ def text_of(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping) and (outline := outlines.written(cast(Mapping[str, object], value))):
+        return outline
     rows = cast(list[object], value) if isinstance(value, list) else []
     if rows and all(isinstance(one, str) for one in rows):
         return "\n".join(map(str, rows))
@@ -138,7 +140,7 @@ def _phases(lines: Sequence[str]) -> list[dict[str, Any]]:
 def _object(shape: Mapping[str, Any], text: str) -> object:
     if main := _main(shape):
         return {main: text.strip()}
-    pairs = [line.partition(":") for line in text.split("\n") if line.strip()]
-    if not all(colon and name.strip() for name, colon, _ in pairs):
+    try:
+        return outlines.read(text)
+    except ValueError:
         return text
-    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from server.errors import Conflict
 from server.registry import Action
-from server.web.pages.fields import text_of
+from server.web.pages.forms.fields import text_of
 from server.web.pages.visit import WAS, Visit
 from server.web.rendering import visible
 
