@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -28,8 +29,10 @@ from server.store import open_store
 from server.tools.approvals import answers
 from tests.populated_store import PopulatedStore, allow_programs, know_tools, populate, started_once
 from tests.served import held, mcp_client, serve
+from tests.thoroughness import often
 
 HTTP, OLDER_HTTP = "http", "older-http"  # in the newer and the older era of the protocol
+OVER_HTTP = often(1, usual=4)  # one test in so many
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 
 # What is compiled once is kept, for this process and those it starts: each would compile the whole house anew.
@@ -152,9 +155,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of a file that is marked `any_transport` over HTTP as well."""
+    """Run the tests of a file that is marked `any_transport` over HTTP as well, in a usual run some of them."""
     if "transport" in metafunc.fixturenames and metafunc.definition.get_closest_marker("any_transport"):
-        metafunc.parametrize("transport", ["memory", HTTP], indirect=True)
+        is_taken = crc32(metafunc.definition.nodeid.encode()) % OVER_HTTP == 0  # the same in all workers
+        metafunc.parametrize("transport", ["memory", HTTP] if is_taken else ["memory"], indirect=True)
 
 
 @pytest.fixture
