@@ -54,7 +54,7 @@ def told(name: str, value: object, found: Iterable[Mapping[str, Any]], known: Se
         place = place_of(name, value, finding["loc"])
         here = kinds.setdefault(place, [])
         if finding["type"] in WANTED:
-            here.append(WANTED[finding["type"]].format(**finding.get("ctx", {})))
+            here.append(WANTED[finding["type"]].format(**_limits(finding)))
         else:
             words.setdefault(place, _words(finding, known))
     return [
@@ -63,8 +63,14 @@ def told(name: str, value: object, found: Iterable[Mapping[str, Any]], known: Se
     ]
 
 
+def _limits(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a finding says of limits: a whole number as one, whatever its type."""
+    found = cast(Mapping[str, Any], finding.get("ctx", {}))
+    return {name: f"{value:,.15g}" if isinstance(value, float) else value for name, value in found.items()}
+
+
 def _words(finding: Mapping[str, Any], known: Sequence[str]) -> str:
-    kind, limits = finding["type"], finding.get("ctx", {})
+    kind, limits = finding["type"], _limits(finding)
     if kind == "extra_forbidden":
         near = next(iter(difflib.get_close_matches(str(finding["loc"][-1])[:NAME_SHOWN].lower(), known, 1, 0.6)), None)
         return f"unknown, did you mean '{near}'?" if near else f"unknown; known are {', '.join(known)}"

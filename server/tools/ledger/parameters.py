@@ -167,7 +167,7 @@ async def listed(
     rows, total = await entries.page(call.db, table, found, after=after, limit=call.shared.limit + 1, columns=columns)
     shown = [model.of({**(made or as_dict)(as_dict(row))}) for row in rows]
     left_out: dict[str, Any] = {} if full else {name: _empty(model, name) for name in BODIES.get(key, ())}
-    brief = [row.model_copy(update=left_out) for row in shown] if left_out else shown
+    brief = shown if full else [row.model_copy(update=left_out | _implied(row)) for row in shown]
     moments = {getattr(one, table.key): row[table.moment] for one, row in zip(shown, rows, strict=True)}
     return Page(
         key,
@@ -180,6 +180,12 @@ async def listed(
         COUNTED,
         reading(f"memory_ledger {call.action.name}", table.key),
     )
+
+
+def _implied(row: Row) -> dict[str, None]:
+    """Return the fields of a row that only repeat the plan it names, or the workspace of the list."""
+    is_implied = getattr(row, "parent_type", None) in ("plan", "workspace")
+    return {"parent_type": None, "parent_id": None} if is_implied else {}
 
 
 def _empty(model: type[Row], name: str) -> object:

@@ -467,3 +467,27 @@ async def test_a_wait_ends_with_its_time_or_at_once_where_there_is_nothing_to_wa
     assert (await agent(TOOL, "list_progress", **job, wait_seconds=1))["progress"][0]["status"] == "running"
     error = await agent.fails(TOOL, "list_progress", **job, wait_seconds=26)
     assert error["code"] == "invalid_arguments"
+
+
+async def test_a_row_of_a_list_repeats_neither_its_plan_nor_its_workspace(agent: Agent, workspace_id: str) -> None:
+    plan_id, [step_id] = await make_plan(agent, workspace_id)
+    for home in ({"workspace_id": workspace_id}, {"plan_id": plan_id}, {"step_id": step_id}):
+        await agent(TOOL, "set_progress", task_name="reindex", percent=1, **home)
+        await agent(TOOL, "add_artifact", artifact_type="code", name="parser", **home)
+        await agent(TOOL, "record_metric", name="coverage", value=1, **home)
+    here = {"workspace_id": workspace_id}
+    for action, key in (("list_progress", "progress"), ("list_artifacts", "artifacts"), ("list_metrics", "points")):
+        rows = (await agent(TOOL, action, **here))[key]
+        assert [(row.get("plan_id"), row.get("parent_id")) for row in rows] == [
+            (plan_id, step_id), (plan_id, None), (None, None),
+        ]  # fmt: skip
+        whole = (await agent(TOOL, action, **here, detail="full"))[key]
+        assert [row["parent_id"] for row in whole] == [step_id, plan_id, workspace_id]
+
+
+async def test_a_limit_is_told_as_the_number_that_it_is(agent: Agent, workspace_id: str) -> None:
+    plan_id, _ = await make_plan(agent, workspace_id)
+    error = await agent.fails(TOOL, "set_progress", task_name="reindex", percent=101, plan_id=plan_id)
+    assert "must be at most 100." in error["message"]
+    error = await agent.fails(TOOL, "set_budget", plan_id=plan_id, max=1e13)
+    assert "must be at most 1,000,000,000,000." in error["message"]
