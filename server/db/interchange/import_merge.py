@@ -31,6 +31,7 @@ RECORDS = (
 )  # fmt: skip
 # What a human said of a plan that is there already is said here, or it is not: a file may claim anything.
 WORDS = ("confirmations", "approvals")
+BELONGS = ("plan_id", "parent_id", "source_id")  # columns that say what a row is of
 PROGRAMS, COUNTING = ("run", "allowlist"), ("open", "approved")
 TERM = ("plan_id", "kind", "term")  # unique unless it is an intent, which the schema says of an index
 Columns = dict[str, Any]
@@ -337,6 +338,7 @@ def _drop_families(stage: Stage, unit: str) -> None:
 
 async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> None:
     """Find what earlier imports made of files that do not hold it any more; nobody edited it, or it stays."""
+    kept = await _vanished_plans(db, stage, unit, decided)
     last = ("", "")
     while True:
         found = await db.all(
@@ -356,10 +358,30 @@ async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> No
         last = (found[-1]["table_name"], found[-1]["row_key"])
         for table in dict.fromkeys(row["table_name"] for row in found):
             one = _Table(db, stage, unit, table, await shape_of(db, table), decided, overwrites=False)
-            await _vanished_from(one, [row for row in found if row["table_name"] == table])
+            await _vanished_from(one, [row for row in found if row["table_name"] == table], kept)
 
 
-async def _vanished_from(one: _Table, rows: Sequence[Record]) -> None:
+async def _vanished_plans(db: Reader, stage: Stage, unit: str, decided: Decided) -> set[str]:
+    """Tell of the plans that their files do not hold any more, and return the ids of all that stays with them."""
+    listed = await db.all(
+        "SELECT * FROM import_rows WHERE table_name = 'plans' AND coalesce(workspace_id, '') = :unit", {"unit": unit}
+    )
+    gone = {row["row_key"]: row for row in listed if _is_gone(stage, unit, row)}
+    inside = await db.all(
+        f"""
+        SELECT plan_id, plan_id AS id FROM {ALL_PLANS} AS p WHERE plan_id IN (SELECT value FROM json_each(:plans))
+        UNION ALL SELECT plan_id, phase_id FROM phases WHERE plan_id IN (SELECT value FROM json_each(:plans))
+        UNION ALL SELECT plan_id, step_id FROM steps WHERE plan_id IN (SELECT value FROM json_each(:plans))
+        """,
+        {"plans": encode(list(gone))},
+    )
+    for plan_id in dict.fromkeys(row["plan_id"] for row in inside):
+        what = "the plan is no longer in the file; it stays here, with all that is in it"
+        decided.findings.append(Finding("warning", gone[plan_id]["path"], "$", what, plan_id))
+    return {row["id"] for row in inside}
+
+
+async def _vanished_from(one: _Table, rows: Sequence[Record], kept: Collection[str]) -> None:
     stage, unit, table = one.stage, one.unit, one.name
     gone = [row for row in rows if _is_gone(stage, unit, row)]
     live = await one.live(row["row_key"] for row in gone)
@@ -369,6 +391,8 @@ async def _vanished_from(one: _Table, rows: Sequence[Record]) -> None:
             continue
         suffix, columns = live[row["row_key"]]
         base = json.loads(row["base"])
+        if any(columns.get(name) in kept for name in BELONGS):
+            continue
         untouched = all(columns[name] == value for name, value in base.items() if name not in skipped)
         what = "no longer in the file; deleted" if untouched else "no longer in the file, but edited since; it stays"
         one.decided.findings.append(Finding("info" if untouched else "error", row["path"], "$", what, row["row_key"]))

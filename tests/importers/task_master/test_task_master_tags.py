@@ -1,5 +1,6 @@
 """What becomes of the tags of Task Master."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,23 @@ def test_tasks_of_others_are_not_claimed(tmp_path: Path) -> None:
     for value in ({"tasks": [{"label": "build"}]}, [1], {"version": "2.0.0", "tasks": "x"}, {"a": {"tasks": 1}}):
         write(tmp_path / "tasks/tasks.json", value)
         assert recognise(tmp_path) is None
+
+
+async def test_a_tag_that_is_gone_leaves_its_plan_whole_and_is_told(take: Taker, tmp_path: Path) -> None:
+    one = {"id": 1, "title": "One", "status": "done", "dependencies": [], "subtasks": []}
+    tag = {"tasks": [one, one | {"id": 2, "title": "Two", "status": "pending", "dependencies": [1]}]}
+    file = tmp_path / ".taskmaster" / "tasks" / "tasks.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"master": tag, "old": tag}))
+    await take(tmp_path)
+    counts = ("plans", "phases", "steps", "dependencies")
+    before = [await take.db.value(f"SELECT count(*) FROM {table}") for table in counts]
+    file.write_text(json.dumps({"master": {"tasks": [one]}}))
+    report = await take(tmp_path)
+
+    told = [one for one in report.findings if "no longer in the file; it stays here" in one.what]
+    assert [one.severity for one in told] == ["warning"]
+    assert [one["title"] for one in await take.db.all("SELECT title FROM plans ORDER BY title")] == ["master", "old"]
+    after = [await take.db.value(f"SELECT count(*) FROM {table}") for table in counts]
+    assert [was - now for was, now in zip(before, after, strict=True)] == [0, 0, 1, 1]  # the task that master lost
+    assert set((await take(tmp_path)).files) == {"unchanged"}
