@@ -25,8 +25,10 @@
   };
   const named = (node) => `${node.tagName.toLowerCase()}.${node.getAttribute("class") ?? ""} ${(node.textContent || node.name || "").trim().slice(0, 30)}`;
   const wrong = [];
+  const shown = (node) => (node ? Number(getComputedStyle(node).opacity) * shown(node.parentElement) : 1);
   const need = (node, color, ground, least, what) => {
-    const found = contrast(over(rgba(color), ground), ground);
+    const [r, g, b, a] = rgba(color);
+    const found = contrast(over([r, g, b, a * shown(node)], ground), ground);
     if (found < least) wrong.push(`${what} of ${named(node)}: ${found.toFixed(2)} < ${least}`);
   };
   for (const node of document.querySelectorAll("body, body *")) {

@@ -180,6 +180,7 @@ async def test_a_yes_in_the_inbox_opens_the_gate(served: Served, project: Path) 
 
     assert "Confirm phase" in inbox.text
     assert "<title>(2) Inbox" in inbox.text
+    assert f'href="/p/{found["plan_id"]}">A boat</a>' in inbox.text
     assert (answer.status_code, urlsplit(answer.headers["location"]).path) == (303, "/")
     assert "Confirm phase" not in after.text
     [phase] = plan["phases"]

@@ -25,6 +25,7 @@ async def show(visit: Visit) -> Response:
     number = sum(found["totals"].values())
     checks = found.get("check", [])
     shown = sum(one["number"] for one in some) + len(checks)
+    plans = {("plan", one["plan_id"]) for one in found.get("approvals", ()) if one.get("plan_id")}
     return visit.page(
         "inbox.html",
         workspaces=some,
@@ -33,6 +34,7 @@ async def show(visit: Visit) -> Response:
         known=known,
         places=found["workspaces_total"],
         left_out=number - shown,
+        titles=await visit.labels(plans),
         shows=live.kinds(live.INBOX),
     )
 
