@@ -8,7 +8,7 @@ Names = dict[str, str]
 
 # What the inbox is about. What is known, written or measured beside the work changes nothing there.
 INBOX = ("approval", "message", "session", "step", "phase", "plan", "workspace", "gate", "lineage")
-PROGRAMS = ("program", "risk", "plan", "phase", "step")
+PROGRAMS = ("workspace", "program", "risk", "plan", "phase", "step")
 LIBRARY = ("definition", "store")
 
 
