@@ -80,3 +80,13 @@ async def test_a_workspace_says_what_anybody_may_begin_and_a_plan_what_a_step_wa
     assert "Plank it" not in free
     assert plan.count("waits for 0<") == 1
     assert re.search(r'href="/e/step_[^"]*"[^>]*>Lay the keel', agents)
+
+
+async def test_statistics_keep_what_is_of_the_server_apart(owner: httpx2.AsyncClient, project: Path) -> None:
+    await boat(owner, await workspace(owner, project))
+
+    work, _, inner = (await owner.get("/statistics")).text.partition("Of the server itself")
+
+    assert re.search(r"steps</th><td[^>]*>3<", work)
+    assert "tool action params" not in work
+    assert re.search(r"tool action params</th><td[^>]*>\d,\d{3}<", inner)

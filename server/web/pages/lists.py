@@ -151,6 +151,17 @@ TABS = {
     "first": {name: OF_WORKSPACE[name].title for name in FIRST},
     "more": {name: listing.title for name, listing in OF_WORKSPACE.items() if name not in FIRST},
 }
+# Tables that are of the server, and not of anybody's work.
+INNER = (
+    "seeds",
+    "server_runs",
+    "step_counts",
+    "step_workers",
+    "tools",
+    "tool_actions",
+    "tool_action_params",
+    "web_sessions",
+)
 KIND_OF = {of.key: kind for kind, of in identities.IDENTITIES.items()}
 
 
@@ -226,6 +237,7 @@ async def statistics(visit: Visit) -> Response:
     return visit.page(
         "statistics.html",
         stats=stats,
+        inner=INNER,
         homes=homes,
         chosen=chosen,
         burndown=burndown,
