@@ -37,9 +37,11 @@ CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 OF_A_WORKSPACE = ("checkpoint", "file_edit")  # whose calls have to name it
 
 
-async def ask(store: Store, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
+async def ask(
+    store: Store, tool: str, action: str, /, *, caller: Caller | None = None, **arguments: Any
+) -> dict[str, Any]:
     """Return what an action answers to a person: all of it, however long."""
-    return await answered(store, tool, {"action": action, **arguments})
+    return await answered(store, tool, {"action": action, **arguments}, caller=caller)
 
 
 async def answered(
@@ -54,11 +56,11 @@ async def answered(
     return json.loads(await calls.run(store, TOOLS, tool, sent, caller=caller, asker=asker, whole=True))
 
 
-async def whole(store: Store, db: Reader, one: Thing) -> dict[str, Any]:
+async def whole(store: Store, db: Reader, one: Thing, caller: Caller | None = None) -> dict[str, Any]:
     """Return a thing as the action shows it that reads it, or as it is stored if there is none."""
     row = await identities.row(db, one)
     if one.kind not in CALLS or (one.kind == "run" and "server" not in row):  # what no server of ours ran
         return row
     tool, action, name, more = CALLS[one.kind]
     home = {"workspace_id": row["workspace_id"]} if one.kind in OF_A_WORKSPACE else {}
-    return await ask(store, tool, action, **{name: one.id}, **more, **home)
+    return await ask(store, tool, action, caller=caller, **{name: one.id}, **more, **home)

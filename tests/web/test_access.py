@@ -1,5 +1,6 @@
 """Who is let in over HTTP, as what, and who is not."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from server.settings import Settings
 from server.store import open_store
 from server.web import access
 from server.web.places.addresses import ServeOptions
+from tests.populated_store import allow_programs
 from tests.served import Served, let_in, serve
 
 CALL = "/api/tools/memory_workspace/list"
@@ -249,6 +251,23 @@ async def test_over_a_network_the_host_stays_untouched(settings: Settings, proje
     assert all("--allow-host-tools" in one.json()["error"]["message"] for one in refused.values())
     assert read.status_code == 200
     assert allowed["workspace_id"]
+
+
+async def test_over_a_network_no_page_shows_what_a_program_wrote(settings: Settings, project: Path) -> None:
+    async with serve(settings) as served:
+        token = await served.token()
+        home = (await register(served, token, project))["workspace_id"]
+        await allow_programs(settings, home, f"{sys.executable} *")
+        async with served.http(token) as http:
+            call = {"workspace_id": home, "command": sys.executable, "args": ["-c", "print('x' * 7)"]}
+            run_id = (await http.post("/api/tools/memory_terminal/run", json=call)).json()["run_id"]
+        here = await (await served.owner()).get(f"/e/{run_id}")
+    options = ServeOptions(port=0, behind_proxy=True, public_url="https://memory.example.com")
+    async with serve(settings, options) as served:
+        there = await (await served.owner()).get(f"/e/{run_id}")
+
+    assert (here.status_code, "x" * 7 in here.text) == (200, True)
+    assert (there.status_code, "x" * 7 in there.text) == (403, False)
 
 
 async def test_behind_a_proxy_the_cookie_travels_over_tls_alone(settings: Settings) -> None:

@@ -348,3 +348,14 @@ def test_the_assets_are_small_and_templates_hold_no_script_and_no_style() -> Non
     for path in (rendering.HERE / "templates").iterdir():
         text = path.read_text("utf-8")
         assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son[a-z]+=|\| *safe", text), path.name
+
+
+async def test_a_browser_keeps_our_files_and_asks_whether_they_are_the_same(served: Served) -> None:
+    browser = await served.owner()
+    first = await browser.get("/static/page.js")
+    again = await browser.get("/static/page.js", headers={"if-none-match": first.headers["etag"]})
+    page = await browser.get("/")
+
+    assert (first.status_code, first.headers["cache-control"]) == (200, "no-cache")
+    assert (again.status_code, again.content) == (304, b"")
+    assert page.headers["cache-control"] == "no-store"

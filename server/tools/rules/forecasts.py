@@ -75,8 +75,8 @@ def forecast(days: Sequence[dict[str, Any]], still_open: int, today: date, *, se
     done = sum(pace)
     if len(pace) < FEWEST_DAYS or done < FEWEST_FINISHED:
         return {
-            "unknown": f"not enough data: {max(done, 0)} steps were finished in the last {len(pace)} whole days, "
-            f"and it takes {FEWEST_FINISHED} in {FEWEST_DAYS} days or more"
+            "unknown": f"not enough data: it takes {FEWEST_FINISHED} finished steps in {FEWEST_DAYS} whole days, and "
+            f"there are {max(done, 0)} in {len(pace)}"
         }
     told = {"finished_a_week": round(7 * done / len(pace), 1), "from_days": len(pace)}
     if still_open * len(pace) / done > HORIZON:

@@ -80,7 +80,7 @@ async def entity(visit: Visit) -> Response:
     one = await identities.named(db, visit.path("id"))
     if one.kind in PAGES:
         return RedirectResponse(path_of(PAGES[one.kind], one.id), status_code=303)
-    found = await reading.whole(visit.site.state.store, db, one)
+    found = await reading.whole(visit.site.state.store, db, one, visit.caller)
     row = await identities.row(db, one)
     around = [(kind, row[f"{kind}_id"]) for kind in ("workspace", "plan") if row.get(f"{kind}_id")]
     return visit.page(

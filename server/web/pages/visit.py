@@ -14,6 +14,7 @@ from server.db.search import identities
 from server.db.storage.connection import Database
 from server.errors import ProjectMemoryError
 from server.protocol import reading
+from server.tools.approvals.callers import Caller
 from server.web import rendering
 from server.web.pages import notices
 from server.web.site import Site, site_of, visitor_of
@@ -43,6 +44,11 @@ class Visit:
         query = self.request.url.query
         return notices.without(f"{self.request.url.path}?{query}" if query else self.request.url.path)
 
+    @property
+    def caller(self) -> Caller:
+        """Who asks, and what they may."""
+        return self.request.scope["state"]["caller"]
+
     def path(self, name: str) -> str:
         return str(self.request.path_params[name])
 
@@ -58,9 +64,8 @@ class Visit:
 
     async def send(self, tool: str, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Run an action with exactly these arguments: an empty one empties what it is about."""
-        caller = self.request.scope["state"]["caller"]
         sent = {"action": action, **{name: value for name, value in arguments.items() if value is not None}}
-        return await reading.answered(self.site.state.store, tool, sent, caller=caller, asker=OwnersWord())
+        return await reading.answered(self.site.state.store, tool, sent, caller=self.caller, asker=OwnersWord())
 
     async def labels(self, wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Return what is still there of some things, by kind and id, with what it is called.
