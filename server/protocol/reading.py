@@ -37,11 +37,9 @@ CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 OF_A_WORKSPACE = ("checkpoint", "file_edit")  # whose calls have to name it
 
 
-async def ask(
-    store: Store, tool: str, action: str, /, *, caller: Caller | None = None, **arguments: Any
-) -> dict[str, Any]:
+async def ask(store: Store, tool: str, action: str, /, **arguments: Any) -> dict[str, Any]:
     """Return what an action answers to a person: all of it, however long."""
-    return await answered(store, tool, {"action": action, **arguments}, caller=caller)
+    return await answered(store, tool, {"action": action, **arguments})
 
 
 async def answered(
@@ -63,4 +61,4 @@ async def whole(store: Store, db: Reader, one: Thing, caller: Caller | None = No
         return row
     tool, action, name, more = CALLS[one.kind]
     home = {"workspace_id": row["workspace_id"]} if one.kind in OF_A_WORKSPACE else {}
-    return await ask(store, tool, action, caller=caller, **{name: one.id}, **more, **home)
+    return await answered(store, tool, {"action": action, name: one.id, **more, **home}, caller=caller)
