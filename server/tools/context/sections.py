@@ -1,6 +1,7 @@
 """memory_context: what is known of a workspace, in sections that people and agents fill."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -20,7 +21,6 @@ from server.tools.context.items import CONFIRM, remove
 from server.tools.context.tool import TOOL
 
 MOST = 100
-SECTIONS = TypeAdapter(Annotated[dict[Line, WorkspaceSection], Field(max_length=MOST)])
 FIELDS = ("summary", "items", "title", "description", "links")
 # What a whole document of the older store has besides its sections.
 ENVELOPE = {
@@ -28,6 +28,11 @@ ENVELOPE = {
     "update_log", "audit_log",
 }  # fmt: skip
 Sections = dict[str, dict[str, Any]]
+
+
+@cache  # few calls need it, and to build it takes a while
+def _adapter() -> TypeAdapter[dict[str, WorkspaceSection]]:
+    return TypeAdapter(Annotated[dict[Line, WorkspaceSection], Field(max_length=MOST)])
 
 
 @TOOL.action(read_only=True)
@@ -116,7 +121,7 @@ def checked(data: Mapping[str, Any]) -> Sections:
     wrapped = "sections" in data
     given = data["sections"] if wrapped else {name: _wrapped(data[name]) for name in data if name not in ENVELOPE}
     try:
-        found = SECTIONS.validate_python(given)
+        found = _adapter().validate_python(given)
     except ValidationError as error:
         problems = argument_problems.told("data.sections" if wrapped else "data", given, error.errors(), FIELDS)
         text = "; ".join(f"{problem['param']} {problem['problem']}" for problem in problems)
