@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 from mcp import Client
@@ -69,6 +69,12 @@ async def let_in(client: httpx2.AsyncClient, link: str) -> httpx2.Response:
     if cookie := answer.headers.get("set-cookie"):
         client.headers["cookie"] = cookie.partition(";")[0]
     return answer
+
+
+async def call(client: httpx2.AsyncClient, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+    answer = await client.post(f"/api/tools/{tool}/{action}", json=arguments)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 @asynccontextmanager

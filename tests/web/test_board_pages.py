@@ -2,24 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import httpx2
-import pytest_asyncio
 
 from server.web.pages.board import PLACES
-from tests.served import Served
-
-
-@pytest_asyncio.fixture
-async def owner(served: Served) -> httpx2.AsyncClient:
-    return await served.owner()
-
-
-async def call(owner: httpx2.AsyncClient, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
-    answer = await owner.post(f"/api/tools/{tool}/{action}", json=arguments)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+from tests.served import call
 
 
 async def workspace(owner: httpx2.AsyncClient, folder: Path) -> str:

@@ -5,22 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest_asyncio
 
-from tests.served import Served
+from tests.served import call
 
 PHASES, STEPS = 6, 120
-
-
-@pytest_asyncio.fixture
-async def owner(served: Served) -> httpx2.AsyncClient:
-    return await served.owner()
-
-
-async def call(owner: httpx2.AsyncClient, tool: str, action: str, **arguments: Any) -> dict[str, Any]:
-    answer = await owner.post(f"/api/tools/{tool}/{action}", json=arguments)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 async def long_plan(owner: httpx2.AsyncClient, project: Path) -> dict[str, Any]:
