@@ -16,6 +16,7 @@ from server.models.base import encode
 from server.models.events import LoggedEvent
 from server.protocol.state import carried
 from server.store import Store
+from server.web.bodies import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ EVERYTHING = Feed()
 
 def frame(event: LoggedEvent) -> bytes:
     """Return an event as it travels. The name of its type is in the data: a page hears all types as one."""
-    return f"id: {event.event_id}\ndata: {carried(encode(event.model_dump(exclude_none=True)))}\n\n".encode()
+    told = one_line(carried(encode(event.model_dump(exclude_none=True))))
+    return f"id: {event.event_id}\ndata: {told}\n\n".encode()
 
 
 @dataclass(eq=False)

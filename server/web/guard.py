@@ -10,11 +10,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.errors import ProjectMemoryError
 from server.models.access import Visitor
 from server.web import access, links
-from server.web.bodies import BodyLimit
+from server.web.bodies import BodyLimit, with_body
 from server.web.limits import BODY_BYTES, TooMany
 from server.web.site import Site
 
 LASTING = "/events"  # streams, which have a limit of their own
+CODE_BYTES = 4096  # of a form with the code of a link
 ALWAYS: Mapping[str, str] = {
     "content-security-policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -44,6 +45,7 @@ class FrontDoor:
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = BodyLimit(app, BODY_BYTES)
+        self._of_strangers = _unread(app, BodyLimit(app, CODE_BYTES))
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,14 +72,15 @@ class FrontDoor:
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send, who: Visitor) -> None:
         limits = self._site.limits
+        app = self._of_strangers if who.role == "nobody" else self._app
         try:
             if who.role != "nobody":
                 limits.spend(f"{who.role} {who.name}")
             if scope["path"] == LASTING:
-                await self._app(scope, receive, send)
+                await app(scope, receive, send)
                 return
             with limits.one_more():
-                await self._app(scope, receive, send)
+                await app(scope, receive, send)
         except TooMany as error:
             await refusal(error.status, "busy", str(error), **{"retry-after": "1"})(scope, receive, send)
 
@@ -89,6 +92,18 @@ class FrontDoor:
         if (origin := headers.get("origin")) is not None and origin.lower() != places.home:
             return refusal(403, "not_allowed", "A page of another origin may not call this server.")
         return None
+
+
+def _unread(app: ASGIApp, entering: ASGIApp) -> ASGIApp:
+    """Wait for no body of who is not known, so that strangers hold nothing up: all that they may send is a code."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == links.ENTER:
+            await entering(scope, receive, send)
+        else:
+            await app(scope, with_body(b"", receive), send)
+
+    return answer
 
 
 class _Answer:

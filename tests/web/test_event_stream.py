@@ -95,6 +95,16 @@ async def test_what_another_process_commits_is_seen(served: Served, settings: Se
     assert found == [last - 2, last - 1, last]
 
 
+async def test_an_event_is_one_line_to_readers_who_know_more_ends_of_lines(served: Served) -> None:
+    name = "a\u2028b\u2029c\u0085d\x0be\x1cf"
+    async with reading(served) as reader:
+        await reader.until_id(served.site.hub.position)
+        await log(await served.site.state.store.open(), plan=name)
+        _, told = await reader.next()
+
+    assert told["plan_id"] == name
+
+
 async def test_who_comes_back_gets_what_was_missed_across_a_restart(settings: Settings) -> None:
     async with serve(settings) as first:
         db = await first.site.state.store.open()

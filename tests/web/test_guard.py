@@ -1,7 +1,10 @@
 """What every request passes first, whatever it asks for."""
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 from server.errors import InvalidArguments
@@ -9,6 +12,7 @@ from server.web.health import proof
 from server.web.limits import BODY_BYTES
 from server.web.places.addresses import ServeOptions
 from tests.served import Served
+from tests.waiting import until
 
 CALL = "/api/tools/memory_workspace/list"
 STRANGE = ["evil.example", "evil.example:{port}", "localhost", "127.0.0.1:1", "pm-test.localhost.evil.example:{port}"]
@@ -79,6 +83,43 @@ async def test_a_body_may_be_so_large_and_no_larger(served: Served) -> None:
 
     assert {answer.status_code for answer in answers} == {413}
     assert after.status_code == 200
+
+
+async def begun(
+    served: Served, path: str, count: int, token: str = ""
+) -> tuple[asyncio.StreamReader, Callable[[], None]]:
+    """Announce a body that never comes, and return what reads the answer and what hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.site.addresses.port)
+    bearer = f"authorization: Bearer {token}\r\n" if token else ""
+    host = served.site.addresses.home_host
+    writer.write(f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {count}\r\n{bearer}\r\n{{".encode())
+    await writer.drain()
+    return reader, writer.close
+
+
+@pytest.mark.parametrize("path", ["/mcp", CALL, "/", "/do/memory_plan/create", "/leave", "/nothing"])
+async def test_a_stranger_holds_nothing_up_with_a_body_that_does_not_come(served: Served, path: str) -> None:
+    reader, hang_up = await begun(served, path, 1_000_000)
+    with anyio.fail_after(20):
+        assert (await reader.readline()).split()[1] in (b"200", b"401", b"403", b"404", b"405")
+    await until(lambda: served.site.limits.under_way == 0)
+    hang_up()
+
+
+async def test_a_stranger_sends_a_code_and_no_more(served: Served) -> None:
+    reader, hang_up = await begun(served, "/enter", 1_000_000)
+    with anyio.fail_after(20):
+        assert (await reader.readline()).split()[1] == b"413"
+    hang_up()
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/enter"])
+async def test_a_body_has_to_come_in_time(served: Served, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr("server.web.bodies.BODY_SECONDS", 0.05)
+    reader, hang_up = await begun(served, path, 1000, await served.token() if path == "/mcp" else "")
+    with anyio.fail_after(20):
+        assert (await reader.readline()).split()[1] == b"408"
+    hang_up()
 
 
 @pytest.mark.parametrize(

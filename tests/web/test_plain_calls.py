@@ -13,11 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from server.protocol.front import Asked
 from server.tools.approvals.callers import Caller
 from server.web.mcp_endpoint import plain_calls
-from server.web.mcp_endpoint.plain_calls import PlainCalls
+from server.web.mcp_endpoint.plain_calls import CallAnswer, PlainCalls
 from server.web.mcp_endpoint.sdk_app import serving
 from tests.populated_store import allow_programs
 from tests.served import Served
@@ -33,6 +34,7 @@ ENVELOPE: Mapping[str, Any] = {
 }
 KINDS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 LIST = {"name": "memory_workspace", "arguments": {"action": "list"}}
+AGENT = Caller("tester", only_reads=False, has_host=True)
 Sent = tuple[dict[str, str | None], Any]
 
 
@@ -58,7 +60,13 @@ PLAIN: Mapping[str, Sent] = {
     "older, of an early version": older(headers={"mcp-protocol-version": "2025-03-26"}),
     "older, with an empty _meta": older({**LIST, "_meta": {}}),
     "older, with a token and nothing to tell": older({**LIST, "_meta": {"progressToken": 7, "claudecode/x": "y"}}),
+    "older, with the id of a session": older(headers={"mcp-session-id": "of-before-a-restart", "last-event-id": "7"}),
+    "older, with a charset": older(headers={"content-type": "application/json; charset=utf-8"}),
+    "older, with weights": older(headers={"accept": "text/event-stream;q=0.5,application/json ; q=0.9, */*;q=0.1"}),
+    "older, with an id of many digits": older(id=2**80),
     "newer": newer(),
+    "newer, with an id of nothing": newer(id=""),
+    "newer, with an id below zero": newer(id=-1),
     "newer, with an id that is a text": newer(id="a b"),
     "newer, with a client that can be asked": newer(meta={f"{RESERVED}clientCapabilities": {"elicitation": {}}}),
     "without arguments": newer({"name": "memory_workspace"}),
@@ -90,6 +98,20 @@ ODD: Mapping[str, Sent] = {
     "no JSON accepted": newer(headers={"accept": "text/event-stream"}),
     "everything accepted": newer(headers={"accept": "*/*"}),
     "no JSON sent": newer(headers={"content-type": "text/plain"}),
+    "what only begins like JSON sent": older(headers={"content-type": "application/json-seq"}),
+    "two kinds sent": older(headers={"content-type": "application/json, text/plain"}),
+    "what only looks like it accepted": newer(headers={"accept": "application/json-seq, text/event-stream"}),
+    "what only looks like it accepted, older": older(headers={"accept": "application/json, text/event-streams"}),
+    "no kind sent": older(headers={"content-type": None}),
+    "a mark of UTF-8 before it": ({**KINDS, "mcp-protocol-version": OLDER}, "\ufeff" + json.dumps(older()[1])),
+    "an empty body": ({**KINDS, "mcp-protocol-version": OLDER}, ""),
+    "an envelope without its header": newer(headers={"mcp-protocol-version": None}),
+    "a header of the newer era and no envelope": older(headers={"mcp-protocol-version": NEWER}),
+    "a task": older({**LIST, "task": {"ttl": 1}}),
+    "an id that is true": newer(id=True),
+    "another jsonrpc": older(jsonrpc="1.0"),
+    "more than a message has": older(more=1),
+    "a token for progress that is a fraction": older({**LIST, "_meta": {"progressToken": 1.5}}),
 }
 
 
@@ -100,18 +122,22 @@ async def the_sdk(served: Served) -> AsyncGenerator[httpx2.AsyncClient]:
     async with serving("/mcp", site.state, site.addresses, b"k" * 32) as (app, _):
 
         async def as_agent(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["state"] = {"caller": Caller("tester", only_reads=False, has_host=True)}
+            scope["state"] = {"caller": AGENT}
             await app(scope, receive, send)
 
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=as_agent), base_url=served.url) as http:
             yield http
 
 
-async def asked(http: httpx2.AsyncClient, sent: Sent) -> tuple[int, Any]:
+def request(sent: Sent) -> tuple[dict[str, str], bytes]:
     headers, body = sent
-    told = {name: value for name, value in headers.items() if value is not None}
-    content = body if isinstance(body, str) else json.dumps(body)
-    answer = await http.post("/mcp", content=content, headers=told)
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {name: value for name, value in headers.items() if value is not None}, text.encode()
+
+
+async def asked(http: httpx2.AsyncClient, sent: Sent) -> tuple[int, Any]:
+    headers, body = request(sent)
+    answer = await http.post("/mcp", content=body, headers=headers)
     if not answer.headers.get("content-type", "").startswith("text/event-stream"):
         return answer.status_code, answer.json() if answer.text.startswith("{") else answer.text
     [data] = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
@@ -123,8 +149,8 @@ async def test_every_request_is_answered_as_the_sdk_answers_it(served: Served) -
     told: dict[str, Any] = {}
     async with the_sdk(served) as alone, served.http(await served.token()) as ours:
         for name, sent in {**PLAIN, **ODD}.items():
-            headers = Headers({key: value for key, value in sent[0].items() if value is not None})
-            is_taken = plain.call_in(headers, json.dumps(sent[1]).encode()) is not None
+            headers, body = request(sent)
+            is_taken = plain.call_in(Headers(headers), body) is not None
             told[name] = is_taken, await asked(ours, sent), await asked(alone, sent)
 
     assert {name: one for name, one in told.items() if one[1] != one[2]} == {}
@@ -174,6 +200,111 @@ async def test_progress_is_told_on_the_way_in_both_eras(
             assert {one["params"]["progressToken"] for one in steps} == {"t1"}
             assert last["id"] == 1
             assert not last["result"]["isError"], last
+
+
+def call_of(served: Served, sent: Sent) -> tuple[PlainCalls, Asked]:
+    plain = PlainCalls(served.site.state)
+    headers, body = request(sent)
+    asked = plain.call_in(Headers(headers), body)
+    assert asked
+    return plain, asked
+
+
+async def nobody_goes() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every call accompanied from its first moment on."""
+    monkeypatch.setattr(plain_calls, "QUICK_SECONDS", 0)
+    monkeypatch.setattr(plain_calls, "PING_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_who_takes_nothing_until_the_call_is_over_gets_a_whole_answer(served: Served, project: Path) -> None:
+    """What keeps the connection open is held up at its first part, and then cancelled there."""
+    plain, call = call_of(served, older(await waiting(served, project, 1)))
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        if dict(message.get("headers", ())).get(b"content-type") == b"text/event-stream":
+            await asyncio.Event().wait()
+        sent.append(message)
+
+    assert await plain.answer(call, AGENT, nobody_goes, send)
+    assert [one["type"] for one in sent] == ["http.response.start", "http.response.body"]
+    assert dict(sent[0]["headers"])[b"content-type"] == b"application/json"
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_nothing_is_sent_behind_the_answer(served: Served, project: Path) -> None:
+    plain, call = call_of(served, older(await waiting(served, project, 1)))
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await plain.answer(call, AGENT, nobody_goes, send)
+    others = asyncio.all_tasks()
+    count = len(sent)
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    assert count == len(sent) > 2
+    assert [one.get("more_body") for one in sent[1:]] == [True] * (count - 2) + [False]
+    assert not any("_accompany" in repr(task.get_coro()) for task in others)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_question_that_comes_when_a_stream_has_begun_is_told_as_gated(served: Served, project: Path) -> None:
+    """The SDK could put the question to the user, but not go on with what is sent already."""
+    home = await home_of(served, project)
+    async with served.http(await served.token()) as http:
+        steps = [{"task": "Ship", "requires_confirmation": True}]
+        told = {"title": "Gated", "workspace_id": home, "agent": "worker", "steps": steps}
+        plan = (await http.post("/api/tools/memory_plan/create", json=told)).json()
+    arguments = {"action": "confirm", "plan_id": plan["plan_id"], "confirmation_scope": "step", "step_index": 0}
+    meta = {f"{RESERVED}clientCapabilities": {"elicitation": {"form": {}}}}
+    sent = newer({"name": "memory_plan", "arguments": {**arguments, "agent": "worker"}}, meta=meta)
+    plain, call = call_of(served, sent)
+    heard: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        heard.append(message.get("body", b""))
+
+    settings = served.site.state.store.settings
+    with sqlite3.connect(settings.database, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answering = asyncio.create_task(plain.answer(call, AGENT, nobody_goes, send))
+        await until(lambda: bool(heard))
+        other.execute("ROLLBACK")
+    other.close()
+
+    assert await answering
+    [data] = [line for line in b"".join(heard).splitlines() if line.startswith(b"data: ")]
+    result = json.loads(data.removeprefix(b"data: "))["result"]
+    assert json.loads(result["content"][0]["text"])["error"]["code"] == "gated"
+
+
+async def test_a_part_of_a_stream_is_one_line_to_every_reader(served: Served) -> None:
+    """Some clients end a line wherever Unicode does."""
+    sent: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+
+    text = "a\u2028b\u2029c\u0085d\x0be\x1cf"
+    _, call = call_of(served, older({**LIST, "_meta": {"progressToken": 7}}))
+    answer = CallAnswer(call, send)
+    await answer.progress(1, 2, text)
+    await answer.end({"text": text})
+    events = b"".join(sent).decode().split("\r\n\r\n")[:-1]
+
+    assert [len(event.splitlines()) for event in events] == [2, 2]
+    told = [json.loads(event.splitlines()[1].removeprefix("data: ")) for event in events]
+    assert [told[0]["params"]["message"], told[1]["result"]["text"]] == [text, text]
 
 
 async def waiting(served: Served, project: Path, seconds: int) -> dict[str, Any]:

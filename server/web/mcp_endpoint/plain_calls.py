@@ -1,8 +1,8 @@
 """The calls that clients make all day, answered without the SDK: one in a request, with nothing unusual about it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -24,13 +24,14 @@ from server.protocol.plain import (
     is_plain_client,
 )
 from server.protocol.state import LaterAsker, State, call
-from server.tools.approvals.asking import ClientNeeded
+from server.tools.approvals.asking import ClientNeeded, Question
 from server.tools.approvals.callers import Caller
+from server.web.bodies import one_line
 
 QUICK_SECONDS = 0.1  # that a call may take without anybody looking whether its client is still there
 PING_SECONDS = 15  # without a word, after which proxies begin to give a connection up
 OWN_HEADERS = "mcp-param-"
-JSON, STREAM = b"application/json", b"text/event-stream"
+JSON, STREAM = "application/json", "text/event-stream"
 
 
 class PlainCalls:
@@ -43,7 +44,7 @@ class PlainCalls:
     def call_in(self, headers: Headers, body: bytes) -> Asked | None:
         """Return the call in a request, or None if anything about it is for the SDK to judge."""
         told = _once_each(headers)
-        if told is None or not _are_plain(told):
+        if told is None or not _are_plain(told) or not body.startswith(b"{"):
             return None
         try:
             message = message_of(body)
@@ -70,15 +71,16 @@ class PlainCalls:
     async def answer(self, asked: Asked, caller: Caller, receive: Receive, send: Send) -> bool:
         """Answer a call; return False, with nothing sent, if its client has to be asked something first."""
         answer = CallAnswer(asked, send)
-        asker = LaterAsker() if asked.is_newer and can_ask(asked.meta[CAPABILITIES]) else None
+        asker = UnlessBegun(answer) if asked.is_newer and can_ask(asked.meta[CAPABILITIES]) else None
         progress = answer.progress if "progressToken" in asked.meta else None
         name, arguments = asked.params["name"], asked.params.get("arguments", {})
         told = None
-        with anyio.CancelScope() as scope, _accompanied(partial(_accompany, answer, receive, scope)):
-            try:
-                told = await call(self._state, name, arguments, progress=progress, asker=asker, caller=caller)
-            except ClientNeeded:
-                return False
+        with anyio.CancelScope() as scope:
+            async with _accompanied(partial(_accompany, answer, receive, scope)):
+                try:
+                    told = await call(self._state, name, arguments, progress=progress, asker=asker, caller=caller)
+                except ClientNeeded:
+                    return False
         if told:
             await answer.end({**self._answers.to(CALL, newer=asked.is_newer), **told.result()})
         return True
@@ -90,7 +92,8 @@ class CallAnswer:
     def __init__(self, asked: Asked, send: Send) -> None:
         self._asked = asked
         self._send = send
-        self._is_stream = False
+        self._turn = asyncio.Lock()  # progress and what keeps the connection open are told by two tasks
+        self.has_begun = False
 
     async def progress(self, done: float, total: float, what: str) -> None:
         token = self._asked.meta["progressToken"]
@@ -105,7 +108,7 @@ class CallAnswer:
 
     async def end(self, result: Mapping[str, Any]) -> None:
         message = {"jsonrpc": "2.0", "id": self._asked.id, "result": result}
-        if self._is_stream:
+        if self.has_begun:
             await self._send(_part(_event(message)))
             return
         body = encode(message).encode()
@@ -113,14 +116,29 @@ class CallAnswer:
         await self._send(_part(body))
 
     async def _tell(self, event: bytes) -> None:
-        if not self._is_stream:
-            self._is_stream = True
-            await self._send(_head(STREAM, (b"x-accel-buffering", b"no")))
-        await self._send(_part(event, more=True))
+        async with self._turn:
+            if not self.has_begun:
+                await self._send(_head(STREAM, (b"x-accel-buffering", b"no")))
+                self.has_begun = True  # not before: who tells may be cancelled while the client takes nothing
+            await self._send(_part(event, more=True))
 
 
-@contextmanager
-def _accompanied(work: Callable[[], Coroutine[Any, Any, None]]) -> Generator[None]:
+class UnlessBegun(LaterAsker):
+    """Leaves a question to the SDK while nothing is sent; the SDK could not go on with a stream that has begun."""
+
+    def __init__(self, answer: CallAnswer) -> None:
+        self._answer = answer
+
+    def begin(self) -> None:
+        if not self._answer.has_begun:
+            raise ClientNeeded
+
+    async def ask(self, question: Question) -> None:
+        """Nobody is asked: what is told says how else a human can answer."""
+
+
+@asynccontextmanager
+async def _accompanied(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
     """Do something beside the body from when it is no quick one any more: most are, and should not pay for it."""
     begun: list[asyncio.Task[None]] = []
     timer = asyncio.get_running_loop().call_later(QUICK_SECONDS, lambda: begun.append(asyncio.create_task(work())))
@@ -130,6 +148,7 @@ def _accompanied(work: Callable[[], Coroutine[Any, Any, None]]) -> Generator[Non
         timer.cancel()
         for task in begun:
             task.cancel()
+            await asyncio.wait([task])  # so that nothing is sent behind the answer
 
 
 async def _accompany(answer: CallAnswer, receive: Receive, scope: anyio.CancelScope) -> None:
@@ -149,17 +168,20 @@ def _once_each(headers: Headers) -> Mapping[str, str] | None:
 
 
 def _are_plain(told: Mapping[str, str]) -> bool:
-    accepted = told.get("accept", "")
+    accepted = {_kind(part) for part in told.get("accept", "").split(",")}
     return (
-        told.get("content-type", "").startswith("application/json")
-        and "application/json" in accepted
-        and "text/event-stream" in accepted
+        _kind(told.get("content-type", "")) == JSON
+        and accepted >= {JSON, STREAM}
         and not any(name.startswith(OWN_HEADERS) for name in told)
     )
 
 
-def _head(kind: bytes, more: tuple[bytes, bytes]) -> Message:
-    return {"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind), more]}
+def _kind(told: str) -> str:
+    return told.partition(";")[0].strip()
+
+
+def _head(kind: str, more: tuple[bytes, bytes]) -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind.encode()), more]}
 
 
 def _part(body: bytes, *, more: bool = False) -> Message:
@@ -167,4 +189,4 @@ def _part(body: bytes, *, more: bool = False) -> Message:
 
 
 def _event(message: Mapping[str, Any]) -> bytes:
-    return b"event: message\r\ndata: " + encode(message).encode() + b"\r\n\r\n"
+    return b"event: message\r\ndata: " + one_line(encode(message)).encode() + b"\r\n\r\n"
