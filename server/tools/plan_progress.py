@@ -4,6 +4,7 @@ from typing import Any
 
 from server.db.audit import events
 from server.db.dependencies import dependencies
+from server.db.ledger import required_gates
 from server.db.plans import plans
 from server.db.storage.connection import Reader, Transaction
 from server.models.events import Event
@@ -33,10 +34,12 @@ async def notices(tx: Transaction) -> dict[str, Any]:
 
 
 async def completable(db: Reader, plan_id: str) -> dict[str, Any]:
-    """Return the call that completes a plan, if no step of it is open and it can be completed."""
+    """Return the call that completes a plan, if no step of it is open and it can be completed, or what holds it."""
     status = await plans.status_when_finished(db, plan_id)
     if "completed" not in PLAN_TRANSITIONS.get(status or "", ()):
         return {}
+    if held := await required_gates.of_plan(db, plan_id, with_empty=False):
+        return {"held": held}
     waits = await dependencies.pending_of(db, ("plan", plan_id))
     call = {"tool": "memory_plan", "action": "update", "plan_id": plan_id, "status": "completed"}
     return {"completable": call, **({"plan_waits_for": waits} if waits else {})}

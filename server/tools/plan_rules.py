@@ -5,6 +5,7 @@ from typing import Any
 
 from server.db.audit import events
 from server.db.dependencies.dependencies import Node
+from server.db.ledger import required_gates
 from server.db.plans import phases, plan_notes, plans
 from server.db.steps import steps
 from server.db.storage.connection import Reader, Transaction
@@ -87,13 +88,19 @@ async def note_growth(tx: Transaction, plan_id: str, before: int) -> list[str]:
 def refuse_gated(new: list[NewStep]) -> None:
     """Refuse new steps that come in behind their own gate: only `confirm` opens it."""
     for step in new:
-        if step.required_gates and step.status in ("active", "done"):
-            raise Conflict(
-                f"A step with required_gates cannot be added as {step.status} ({step.task[:80]!r}). Add it as pending; "
-                "it is handed out once memory_ledger action='record_gate' said of each gate that it passed."
-            )
         if step.gated:
             raise Gated(
                 f"A step that needs confirmation cannot be added as {step.status} ({step.task[:80]!r}). "
                 "Add it as pending; a human confirms it with memory_plan action='confirm'."
             )
+
+
+async def refuse_behind_gates(tx: Transaction, new: Sequence[StepRow]) -> None:
+    """Refuse new steps that come in behind gates that they or their phases require."""
+    entered = [step.step_id for step in new if step.status in ("active", "done")]
+    if entered and (step := await required_gates.first_behind(tx, entered)):
+        raise Conflict(
+            f"A step with required_gates, of its own or of its phase, cannot be added as active or done "
+            f"({step['task'][:80]!r}). Add it as pending; it is handed out once memory_ledger action='record_gate' "
+            "said of each gate that it passed."
+        )

@@ -41,6 +41,7 @@ class World:
         self.owed: dict[str, set[str]] = {}
         self.said: set[str] = set()
         self.trash: list[str] = []
+        self.requires = False  # gates of which no entry says that they passed
         self._seen: dict[str, Rows] = {}
         self._held: dict[str, set[str]] = {}
         self.is_archived = False  # so that what a gate holds is not among the live rows
@@ -111,6 +112,29 @@ class World:
         if step_id not in self._held:
             self._held[step_id] = holding(rows, ("step", step_id), set())
         return self._held[step_id]
+
+    async def require(self) -> None:
+        """Let a step and a phase of each plan require a gate; the phase is the one with the first steps."""
+        self.requires = True
+        for plan_id, index in ((self.plan_id, 3), (self.other_id, 0), (self.third_id, 0)):
+            step = {"plan_id": plan_id, "step_index": index}
+            await self.call("memory_steps", "update", **step, required_gates=["tests"])
+        await self.call("memory_plan", "update_phase", plan_id=self.plan_id, phase="C", required_gates=["review"])
+
+    def check_required(self, before: dict[str, Rows], after: dict[str, Rows]) -> None:
+        """Nothing that requires a gate begins, is done or is completed: none of them ever passed."""
+        was = before["steps"]
+        for step_id, step in after["steps"].items():
+            gates_ = json.loads(step["required_gates"]) + json.loads(
+                after["phases"][step["phase_id"]]["required_gates"]
+            )
+            status = was[step_id]["status"] if step_id in was else "pending"
+            is_begun = step["status"] in ("active", "done") and status not in ("active", "done")
+            assert not (gates_ and is_begun and was), (step["task"], step["status"], gates_)
+            is_completed = after["plans"][step["plan_id"]]["status"] == "completed"
+            was_completed = before["plans"].get(step["plan_id"], {}).get("status") == "completed"
+            is_held = gates_ and step["status"] not in ("done", "cancelled")
+            assert not (is_held and is_completed and not was_completed), (step["task"], "was passed over")
 
     async def confirm(self, gate_id: str) -> None:
         """A person says yes to a gate."""
@@ -244,10 +268,12 @@ def arguments(world: World, which: int, a: int, b: int) -> tuple[str, str, dict[
     return calls[which % len(calls)][0], calls[which % len(calls)][1], dict(calls[which % len(calls)][2])
 
 
-async def play(folder: Path, moves: list[tuple[int, int, int, int]]) -> None:
+async def play(folder: Path, moves: list[tuple[int, int, int, int]], *, requires: bool = False) -> None:
     world = World(folder)
     try:
         await world.begin()
+        if requires:
+            await world.require()
         before = await world.rows()
         for which, a, b, who in moves:
             if who == 4:
@@ -260,6 +286,8 @@ async def play(folder: Path, moves: list[tuple[int, int, int, int]]) -> None:
                     await world.call(tool, action, **given_, **actor)
             after = await world.rows()
             world.check(before, after)
+            if requires:
+                world.check_required(before, after)
             assert await plans.miscounted(await world.store.open()) == []
             world.note(after)
             before = after
@@ -281,12 +309,12 @@ AWAY_AND_BACK = (4, 10, 14, 19, 20, 28, 32, 33)
 TOGETHER = (1, 4, 10, 25, 26, *range(31, 43))
 
 
-def throw(seeded: Path, thrown: list[Any]) -> None:
+def throw(seeded: Path, thrown: list[Any], *, requires: bool = False) -> None:
     folder = Path(tempfile.mkdtemp())
     try:
         (folder / "data").mkdir(mode=0o700)
         shutil.copy(seeded, folder / "data" / seeded.name)
-        asyncio.run(play(folder, thrown))
+        asyncio.run(play(folder, thrown, requires=requires))
     finally:
         shutil.rmtree(folder)
 
@@ -316,6 +344,16 @@ def test_nothing_that_comes_back_comes_back_in_front_of_its_gate(seeded: Path, t
 @example(thrown=[(25, 0, 5, 0), (40, 1, 0, 0), (26, 0, 5, 0), (1, 0, 5, 0)])  # its program goes meanwhile
 def test_no_program_lets_go_of_what_a_gate_holds(seeded: Path, thrown: list[Any]) -> None:
     throw(seeded, thrown)
+
+
+@settings(max_examples=often(40, usual=12))
+@given(thrown=moves(st.integers(0, KINDS - 1)))
+@example(thrown=[(15, 0, 5, 0), (15, 0, 17, 0)])  # completed by force
+@example(thrown=[(4, 0, 5, 0), (15, 3, 6, 0), (15, 3, 3, 0)])
+def test_nothing_that_requires_a_gate_is_begun_done_or_completed_before_it_passed(
+    seeded: Path, thrown: list[Any]
+) -> None:
+    throw(seeded, thrown, requires=True)
 
 
 def test_the_moves_are_as_many_as_are_drawn(tmp_path: Path) -> None:

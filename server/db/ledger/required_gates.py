@@ -11,7 +11,7 @@ from server.db.plans import phases
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record, Statement
 from server.errors import NotFound
-from server.models.base import Row
+from server.models.base import Row, encode
 
 
 def _missing(row: str, of: str) -> str:
@@ -59,13 +59,29 @@ def names(rows: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in json.loads(row["gates"])))
 
 
-async def of_plan(db: Reader, plan_id: str) -> list[HeldByGates]:
-    """Return the phases and steps of a plan that required gates hold back, in order; what is closed is not held."""
+async def first_behind(db: Reader, step_ids: Sequence[str]) -> Record | None:
+    """Return the first of these steps that required gates hold back, its index and text, or None."""
+    return await db.one(
+        f"""
+        SELECT s.step_id, s.order_index, s.task FROM steps s JOIN phases p ON p.phase_id = s.phase_id
+        WHERE s.step_id IN (SELECT value FROM json_each(:ids)) AND ({STEP_HELD} OR {PHASE_HELD})
+        ORDER BY s.order_index LIMIT 1
+        """,
+        {"ids": encode(list(step_ids))},
+    )
+
+
+async def of_plan(db: Reader, plan_id: str, *, with_empty: bool = True) -> list[HeldByGates]:
+    """Return the phases and steps of a plan that required gates hold back, in order; what is closed is not held.
+
+    Phases in which there is nothing to do, or only what was cancelled, are left out unless `with_empty`.
+    """
     rows = await db.all(
         f"""
         SELECT p.name AS phase, NULL AS step_id, NULL AS "index", p.order_index AS place, r.value AS gate
         FROM phases p JOIN json_each(p.required_gates) r
         WHERE p.plan_id = :plan_id AND p.required_gates <> '[]' AND r.value IN ({OF_PHASE})
+          AND (:with_empty OR EXISTS (SELECT 1 FROM steps s WHERE s.phase_id = p.phase_id AND s.status <> 'cancelled'))
         UNION ALL
         SELECT p.name, s.step_id, s.order_index, p.order_index, r.value
         FROM steps s JOIN phases p ON p.phase_id = s.phase_id JOIN json_each(s.required_gates) r
@@ -73,7 +89,7 @@ async def of_plan(db: Reader, plan_id: str) -> list[HeldByGates]:
           AND r.value IN ({OF_STEP})
         ORDER BY place, "index", gate
         """,
-        {"plan_id": plan_id},
+        {"plan_id": plan_id, "with_empty": int(with_empty)},
     )
     found: dict[tuple[str, str | None], list[str]] = {}
     places = {(row["phase"], row["step_id"]): row["index"] for row in rows}

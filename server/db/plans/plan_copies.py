@@ -1,6 +1,7 @@
 """Copies of plans: phases and steps under new ids, with what they wait for and their research files."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from server.db.context import research
 from server.db.dependencies import dependencies
@@ -9,7 +10,7 @@ from server.db.plans import phases
 from server.db.steps import steps
 from server.db.storage.connection import Reader, Transaction
 from server.models.base import encode, new_id
-from server.models.plans import DependencyType
+from server.models.plans import DependencyType, Phase
 
 
 async def copy(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, reset: bool) -> None:
@@ -29,8 +30,8 @@ async def copy(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, re
 async def append(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, title: str) -> list[str]:
     """Append the phases and steps of `source_id` to those of `plan_id`; return the ids of the new steps.
 
-    Phases of one name become one, which awaits approval if either does. Steps keep status and notes, which begin with
-    `title`; what they wait for is as in `copy`.
+    Phases of one name become one, which awaits approval if either does and requires the gates of both. Steps keep
+    status and notes, which begin with `title`; what they wait for is as in `copy`.
     """
     there = await phases.of_plan(tx, plan_id)
     first_step = await steps.count(tx, plan_id)
@@ -40,8 +41,8 @@ async def append(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, 
         if same := phases.named(there, phase.name):
             joined[phase.phase_id] = same.phase_id
             del new[phase.phase_id]
-            if phase.approval_required and not same.approval_required:
-                await phases.update(tx, same.phase_id, {"approval_required": True})
+            if changes := _joined(phase, same):
+                await phases.update(tx, same.phase_id, changes)
     step_ids = await _new_ids(tx, "step", source_id, suffix)
     phase_ids = {**joined, **new}
     await _copy_phases(tx, plan_id, new, suffix, first=len(there))
@@ -49,6 +50,13 @@ async def append(tx: Transaction, source_id: str, plan_id: str, *, suffix: str, 
     await _copy_steps(tx, plan_id, phase_ids, step_ids, suffix, reset=False, first=first_step, mark=mark)
     await _copy_dependencies(tx, source_id, {**phase_ids, **step_ids}, suffix)
     return list(step_ids.values())
+
+
+def _joined(phase: Phase, same: Phase) -> dict[str, Any]:
+    """Return what a phase that takes another one in has to ask for as well."""
+    gates = [gate for gate in phase.required_gates if gate not in same.required_gates]
+    approval = {"approval_required": True} if phase.approval_required and not same.approval_required else {}
+    return {**approval, **({"required_gates": [*same.required_gates, *gates]} if gates else {})}
 
 
 async def _new_ids(db: Reader, kind: str, source_id: str, suffix: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from server.db.audit import events
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Node
+from server.db.ledger import required_gates
 from server.db.plans import phases, plan_overview, plans
 from server.db.steps import steps
 from server.db.storage.connection import Reader, Transaction
@@ -24,10 +25,11 @@ from server.models.plans import (
 from server.models.steps import NewStep, StepRow, brief, still_open
 from server.text.names import folded
 from server.tools.common import Call
-from server.tools.plan_rules import note_growth, refuse_gated
+from server.tools.plan_rules import note_growth, refuse_behind_gates, refuse_gated
 from server.tools.render import Result, lean
 from server.tools.wording import LISTERS
 
+NAMED = 5  # of what holds a plan
 FULL_ONLY = frozenset({"description", "success_criteria", "required_agents", "required_gates"})  # of a phase
 
 
@@ -74,6 +76,7 @@ async def make(tx: Transaction, workspace_id: str, draft: PlanDraft) -> tuple[Pl
     await phases.insert_many(tx, plan.plan_id, draft.phases)
     new = draft.all_steps
     rows = await steps.insert_many(tx, plan.plan_id, new) if new else []
+    await refuse_behind_gates(tx, rows)
     if draft.depends_on_plans:
         await wait_for_plans(tx, plan.plan_id, draft.depends_on_plans)
     summary = f"Plan {plan.title!r} created with {len(rows)} steps"
@@ -160,14 +163,28 @@ async def status_changes(call: Call, tx: Transaction, plan: Plan, status: str) -
             f"{', '.join(allowed)} or archived.",
             status=plan.status,
         )
-    if status == "completed" and not call.shared.force:
-        await _refuse_open_steps(tx, plan)
+    if status == "completed":
+        await _refuse_held(tx, plan)
+        if not call.shared.force:
+            await _refuse_open_steps(tx, plan)
     return {
         "status": status,
         "completed_at": tx.now() if status == "completed" else None,
         "paused_at": tx.now() if status == "paused" else None,
         "paused_at_snapshot": await snapshot(tx, plan.plan_id) if status == "paused" else None,
     }
+
+
+async def _refuse_held(tx: Transaction, plan: Plan) -> None:
+    """Refuse to complete a plan before the gates that it requires have passed, whatever the caller sends."""
+    if held := await required_gates.of_plan(tx, plan.plan_id, with_empty=False):
+        names = list(dict.fromkeys(gate for one in held for gate in one.gates))
+        raise Conflict(
+            f"The plan {plan.plan_id} cannot be completed, with force neither, before these gates passed: "
+            f"{', '.join(names[:NAMED])}{' and more' if len(names) > NAMED else ''}. memory_ledger "
+            "action='record_gate' says that one did; memory_ledger action='list_gates' shows what they hold.",
+            held=[lean(one) for one in held[:NAMED]],
+        )
 
 
 async def _refuse_open_steps(tx: Transaction, plan: Plan) -> None:

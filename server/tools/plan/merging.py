@@ -90,6 +90,9 @@ def _joined(found: Sequence[StepRow], task: str) -> dict[str, Any]:
         "task": task,
         "notes": whole_text("; ".join(step.notes for step in found if step.notes)) or None,
         **{name: any(getattr(step, name) for step in found) for name in FLAGS},
+        "required_gates": list(
+            dict.fromkeys(gate for step in found if step.status != "cancelled" for gate in step.required_gates)
+        ),
     }
     if found[0].claimed_by is None and status == found[0].status:
         return changes

@@ -37,10 +37,10 @@ async def update(
     """Change fields or the status of a plan.
 
     Only what you give is changed; "" or [] empties a field. status: active, paused, blocked, completed, failed,
-    archived (which is action=archive). completed with open steps needs force=true. A paused plan has to be resumed
-    before it can be completed; completed and failed ones can be made active again. phase_gates=true lets no phase
-    start before a human confirmed the one before it. With expected_version the edit happens only if nobody changed
-    the plan since.
+    archived (which is action=archive). completed with open steps needs force=true; no force passes required_gates. A
+    paused plan has to be resumed before it can be completed; completed and failed ones can be made active again.
+    phase_gates=true lets no phase start before a human confirmed the one before it. With expected_version the edit
+    happens only if nobody changed the plan since.
 
     Example: {"action":"update","plan_id":"plan_1rqewqexykb7","priority":"high","goals":["Users can log in"]}
     """

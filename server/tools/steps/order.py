@@ -16,13 +16,23 @@ from server.models.text import Id, Index, Lines
 from server.text.names import folded
 from server.tools import step_removal, step_rules
 from server.tools.common import STEP, Call
-from server.tools.plan_rules import created_phase, edited, log, note_growth, refuse_gated, refuse_in_completed
+from server.tools.plan_rules import (
+    created_phase,
+    edited,
+    log,
+    note_growth,
+    refuse_behind_gates,
+    refuse_gated,
+    refuse_in_completed,
+)
 from server.tools.render import Result
 from server.tools.step_rules import Target
 from server.tools.steps.steps import StepSpecs
 from server.tools.steps.tool import TOOL
 
 Direction = Annotated[Literal["up", "down"], Field(description="up|down")]
+# What a step that stays takes of its new description.
+RETAKEN = ("type", "assignee", "section", "required_gates", "requires_validation", "requires_confirmation")
 Order = Annotated[list[int], Field(description="every current index once, in the new order")]
 
 
@@ -213,9 +223,9 @@ def _check_permutation(new_order: list[int], total: int) -> None:
 async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, confirm: bool = False) -> dict[str, Any]:
     """Replace all steps; those with the same text stay.
 
-    A step whose task text is unchanged keeps its id, status, claim, notes and history; it takes phase, type, assignee
-    and depends_on from the new one where given. Steps that would go are shown as a preview unless confirm=true, and
-    go to the trash. Steps are described as in add.
+    A step whose task text is unchanged keeps its id, status, claim, notes and history; it takes phase, type, assignee,
+    section, what it requires and depends_on from the new one where given. Steps that would go are shown as a preview
+    unless confirm=true, and go to the trash. Steps are described as in add.
 
     Example: {"action":"replace","plan_id":"plan_1rqewqexykb7","replacement_steps":[{"task":"Write the test"}]}
     """
@@ -237,6 +247,7 @@ async def replace(call: Call, *, plan_id: Id, replacement_steps: StepSpecs, conf
         after = await _rebuild(tx, plan_id, replacement_steps, kept)
         summary = f"steps replaced: {len(kept)} kept, {len(after) - len(kept)} new, {len(gone)} removed"
         added = [step for step in after if step.step_id not in stays]
+        await refuse_behind_gates(tx, added)
         told = {"added": [step.step_id for step in added], "opened": still_open(added), "dropped": still_open(gone)}
         log(tx, plan_id, "steps_replaced", summary, trash_id=trash_id, **told)
         return {
@@ -309,7 +320,7 @@ async def _phases(tx: Transaction, plan_id: str, wanted: list[NewStep], kept: di
 
 def _said(wanted: NewStep, row: StepRow, phase_ids: Mapping[str, str]) -> dict[str, Any]:
     """Return the columns of a kept step that the caller's description changes."""
-    given = {name: getattr(wanted, name) for name in ("type", "assignee", "section") if name in wanted.model_fields_set}
+    given = {name: getattr(wanted, name) for name in RETAKEN if name in wanted.model_fields_set}
     changes = {name: value for name, value in given.items() if value != getattr(row, name)}
     if wanted.phase and _is_elsewhere(row, wanted):
         changes["phase_id"] = phase_ids[wanted.phase]

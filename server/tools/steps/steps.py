@@ -34,6 +34,7 @@ from server.tools.plan_rules import (
     live,
     log,
     note_growth,
+    refuse_behind_gates,
     refuse_gated,
     refuse_in_completed,
     unblocked,
@@ -90,6 +91,7 @@ async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], 
     refuse_gated(new)
     phases_before = await phases.count(tx, plan_id)
     rows = await steps.insert_many(tx, plan_id, new, at=at)
+    await refuse_behind_gates(tx, rows)
     await plans.touch(tx, plan_id)
     told = {"step_ids": [row.step_id for row in rows], "opened": still_open(rows)}
     log(tx, plan_id, "steps_added", f"{len(rows)} steps added to {plan.title!r}", **told)

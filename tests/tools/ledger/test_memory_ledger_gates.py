@@ -1,5 +1,7 @@
 """memory_ledger: gates that a phase or step requires hold it back until the last entry of each has passed."""
 
+from typing import Any
+
 import pytest
 
 from server.db.storage.connection import Database
@@ -98,6 +100,91 @@ async def test_a_step_cannot_come_in_behind_its_gates(agent: Agent, workspace_id
     step = {"task": "late", "status": "done", "required_gates": ["tests"]}
     error = await agent.fails("memory_steps", "add", plan_id=plan_id, steps=[step], agent="ada")
     assert error["code"] == "conflict"
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_a_plan_is_not_completed_before_its_gates_have_passed(
+    agent: Agent, workspace_id: str, force: bool
+) -> None:
+    plan_id, _ = await made(agent, workspace_id)
+    sent = {"plan_id": plan_id, "status": "completed", "force": force, "agent": "ada"}
+    error = await agent.fails("memory_plan", "update", **sent)
+    assert error["code"] == "conflict"
+    assert [one["gates"] for one in error["held"]] == [["tests"], ["review"]]
+    await agent(TOOL, "record_gate", plan_id=plan_id, gate_name="tests", status="passed", agent="ci")
+    error = await agent.fails("memory_plan", "update", **sent)
+    assert [one["gates"] for one in error["held"]] == [["review"]]
+    assert (await agent("memory_plan", "get", plan_id=plan_id))["status"] == "active"
+    await agent(TOOL, "record_gate", plan_id=plan_id, gate_name="review", status="passed", agent="ci")
+    if force:
+        assert (await agent("memory_plan", "update", **sent))["status"] == "completed"
+
+
+async def test_a_plan_is_not_completed_after_a_gate_failed_again(agent: Agent, workspace_id: str) -> None:
+    plan_id, steps = await made(agent, workspace_id)
+    for name in ("tests", "review"):
+        await agent(TOOL, "record_gate", plan_id=plan_id, gate_name=name, status="passed", agent="ci")
+    done = [{"step_id": step_id, "status": "done"} for step_id in steps]
+    told = await agent("memory_steps", "batch_update", plan_id=plan_id, updates=done, agent="ada")
+    await agent(TOOL, "record_gate", plan_id=plan_id, gate_name="review", status="failed", agent="ci")
+    completes = {"plan_id": plan_id, "status": told["completable"]["status"], "agent": "ada"}
+    assert "review" in (await agent.fails("memory_plan", "update", **completes))["message"]
+    told = await agent("memory_steps", "update", step_id=steps[0], status="cancelled", agent="ada")
+    assert "completable" not in told
+    assert told["held"] == [{"phase": "Ship", "gates": ["review"]}]
+
+
+async def test_what_was_cancelled_holds_no_plan(agent: Agent, workspace_id: str) -> None:
+    plan_id, steps = await made(agent, workspace_id)
+    given_up = [{"step_id": step_id, "status": "cancelled"} for step_id in steps]
+    told = await agent("memory_steps", "batch_update", plan_id=plan_id, updates=given_up, agent="ada")
+    assert (await agent.suggested({**told["completable"], "agent": "ada"}))["status"] == "completed"
+
+
+@pytest.mark.parametrize("way", ["add", "insert", "replace", "create"])
+@pytest.mark.parametrize("status", ["active", "done"])
+async def test_a_step_cannot_come_in_behind_the_gates_of_its_phase(
+    agent: Agent, workspace_id: str, way: str, status: str
+) -> None:
+    plan_id, _ = await made(agent, workspace_id)
+    step = {"task": "late", "status": status, "phase": "Ship"}
+    ways: dict[str, dict[str, Any]] = {
+        "add": {"plan_id": plan_id, "steps": [step]},
+        "insert": {"plan_id": plan_id, "at_index": 0, "step": step},
+        "replace": {"plan_id": plan_id, "replacement_steps": [step], "confirm": True},
+        "create": {"workspace_id": workspace_id, "title": "Again", "phases": PHASES, "steps": [step]},
+    }
+    tool = "memory_plan" if way == "create" else "memory_steps"
+    assert (await agent.fails(tool, way, agent="ada", **ways[way]))["code"] == "conflict"
+
+
+async def test_one_step_of_several_requires_the_gates_of_all(agent: Agent, workspace_id: str) -> None:
+    plan_id, (first, _, _) = await made(agent, workspace_id)
+    joined = {"step_indices": [0, 1], "consolidated_task": "write and prove", "confirm": True}
+    await agent("memory_plan", "consolidate", plan_id=plan_id, agent="ada", **joined)
+    assert (await agent("memory_steps", "get", step_id=first))["required_gates"] == ["tests"]
+
+
+async def test_a_phase_that_takes_another_one_in_requires_the_gates_of_both(agent: Agent, workspace_id: str) -> None:
+    source, _ = await made(agent, workspace_id)
+    phases = [{"name": "ship", "required_gates": ["legal"], "steps": [{"task": "announce"}]}]
+    target = await agent("memory_plan", "create", workspace_id=workspace_id, title="Both", phases=phases)
+    ids = {"target_plan_id": target["plan_id"], "source_plan_ids": [source]}
+    await agent("memory_plan", "merge_plans", agent="ada", **ids)
+    [phase] = [
+        phase
+        for phase in (await agent("memory_plan", "get", plan_id=target["plan_id"], include=["facts"]))["phases"]
+        if phase["name"] == "ship"
+    ]
+    assert phase["required_gates"] == ["legal", "review"]
+
+
+async def test_a_step_that_stays_takes_the_gates_it_is_replaced_with(agent: Agent, workspace_id: str) -> None:
+    plan_id, (first, second, _) = await made(agent, workspace_id)
+    wanted = [{"task": "write", "required_gates": ["lint"]}, {"task": "prove"}, {"task": "publish"}]
+    await agent("memory_steps", "replace", plan_id=plan_id, replacement_steps=wanted, agent="ada")
+    assert (await agent("memory_steps", "get", step_id=first))["required_gates"] == ["lint"]
+    assert (await agent("memory_steps", "get", step_id=second))["required_gates"] == ["tests"]
 
 
 async def test_a_copy_of_a_plan_requires_the_same_gates(agent: Agent, workspace_id: str) -> None:
