@@ -17,7 +17,7 @@ from server.models.base import encode
 from server.registry import HELP, NAME_SHOWN, Bound, Tool, nearest
 from server.settings import Settings
 from server.store import Store
-from server.tools import GROUPS, TOOLS
+from server.tools import GROUPS, TOOLS, Tools
 from server.tools.approvals.asking import Asker, supervised
 from server.tools.approvals.callers import Caller
 from server.tools.common import Call, Shared, nobody
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 ID_ATTEMPTS = 3
 
 
-def offered(settings: Settings) -> dict[str, Tool]:
+def offered(settings: Settings) -> Mapping[str, Tool]:
     """Return the tools that the settings let this server offer, by name."""
     if unknown := [name for name in settings.tools if name not in TOOLS and name not in GROUPS]:
         known = ", ".join((*GROUPS, *TOOLS))
@@ -39,7 +39,7 @@ def offered(settings: Settings) -> dict[str, Tool]:
         mean = f" Did you mean {near}?" if near else ""
         raise InvalidArguments(f"--tools (PM_TOOLS) names {', '.join(unknown)}; there are: {known}.{mean}")
     wanted = {one for name in settings.tools or ("all",) for one in GROUPS.get(name, (name,))}
-    return {name: tool for name, tool in TOOLS.items() if name in wanted}
+    return Tools(name for name in TOOLS if name in wanted)
 
 
 async def run(

@@ -17,7 +17,7 @@ from server.db.workspaces import workspaces
 from server.errors import ProjectMemoryError
 from server.models.workspaces import LegacyStore, Workspace
 from server.store import Store
-from server.tools import older_stores
+from server.tools import TOOLS, older_stores
 from server.tools.older_stores import OlderStore, Progress
 from server.tools.paths import cwd, normal_path
 from server.tools.project_files import file_changes
@@ -25,7 +25,8 @@ from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
 
-BACKUP_AFTER_SECONDS = 30.0  # behind the first answers
+LOAD_AFTER_SECONDS = 3.0  # behind the first answers
+BACKUP_AFTER_SECONDS = 30.0
 TRIM_AFTER_SECONDS = 60.0
 CHECK_AFTER_SECONDS = 90.0
 LOOK_SECONDS = 3600.0  # of a job that has its turn once a day
@@ -54,6 +55,7 @@ class Background:
             yield "the mirror", Follower(self._store, path).run
         if self._imports_by_itself:
             yield "the import of older stores", self._import_all
+        yield "the tools", _load
         yield "the look for an older store", self._look_around
         if not self._store.settings.read_only:
             yield "the list of servers", self._register
@@ -182,15 +184,21 @@ class Background:
             self._has_more = anyio.Event()
 
     async def _index_all(self) -> None:
-        from server.jobs.profiling import index
-
         while True:
+            await self._has_new.wait()
+            self._has_new = anyio.Event()
+            from server.jobs.profiling import index
+
             while self._unindexed:
                 workspace_id = next(iter(self._unindexed))
                 del self._unindexed[workspace_id]  # first: one that fails would hold up the others for ever
                 await index(self._store, workspace_id)
-            await self._has_new.wait()
-            self._has_new = anyio.Event()
+
+
+async def _load() -> None:
+    """Load what was not called yet: an upgrade under a running server must not mix two versions."""
+    await anyio.sleep(LOAD_AFTER_SECONDS)
+    await run_sync(lambda: list(TOOLS.values()))
 
 
 async def _left(db: Reader, found: OlderStore | None) -> OlderStore | None:

@@ -14,9 +14,6 @@ ProgressStatus = Literal["running", "completed", "failed", "cancelled"]
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-# Added up to such sums, amounts are still told to the cent.
-MOST_AMOUNT = 1e12
-Amount = Annotated[Number, Field(ge=-MOST_AMOUNT, le=MOST_AMOUNT)]
 Bucket = Annotated[str, Field(max_length=40), AfterValidator(bucket)]
 
 
@@ -181,30 +178,6 @@ class Progress(Row):
     started_at: str
     updated_at: str
     version: int
-
-
-class BudgetRow(Row):
-    """A budget; `over` is more than its maximum, `warning` more than the share of it that is warned of."""
-
-    budget_id: str
-    plan_id: str
-    unit: str
-    max: float | None = None
-    spent: float
-    alert_threshold: float
-    hard: Flag = None
-    breakdown: JsonObject
-    external_id: str | None = None
-    updated_at: str
-    version: int
-
-    @property
-    def over(self) -> bool:
-        return self.max is not None and self.spent > self.max
-
-    @property
-    def alert(self) -> bool:
-        return self.max is not None and self.spent > 0 and self.spent >= self.max * self.alert_threshold
 
 
 class CacheEntry(Row):

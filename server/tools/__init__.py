@@ -1,27 +1,38 @@
-"""The tools this server offers, by name. They are imported when they are asked for: most commands need none of them."""
+"""The tools this server offers, by name."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.registry import Tool
 
-    TOOLS: dict[str, Tool]
-    GROUPS: dict[str, tuple[str, ...]]  # what a setting may name instead of single tools
-
 CORE = ("workspace", "plan", "steps", "context", "agent", "session")
 FURTHER = ("program", "library", "ledger", "filesystem", "terminal")
+PREFIX = "memory_"
 
 
-def __getattr__(name: str) -> Any:
-    if name not in ("TOOLS", "GROUPS"):
-        raise AttributeError(name)
-    core = dict(map(_named, CORE))
-    every = core | dict(map(_named, FURTHER))
-    globals().update(TOOLS=every, GROUPS={"core": tuple(core), "all": tuple(every)})
-    return globals()[name]
+class Tools(Mapping[str, "Tool"]):
+    """Tools by name. Each is imported when it is first taken: most calls and commands need one or none."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+
+    def __getitem__(self, name: str) -> "Tool":
+        if name not in self._names:
+            raise KeyError(name)
+        return import_module(f"{__name__}.{name.removeprefix(PREFIX)}").TOOL
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
-def _named(package: str) -> tuple[str, "Tool"]:
-    tool: Tool = import_module(f"{__name__}.{package}").TOOL
-    return tool.name, tool
+TOOLS = Tools(f"{PREFIX}{package}" for package in (*CORE, *FURTHER))
+# What a setting may name instead of single tools.
+GROUPS = {"core": tuple(TOOLS)[: len(CORE)], "all": tuple(TOOLS)}

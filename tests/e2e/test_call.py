@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.tools import TOOLS
+from server.tools import CORE, FURTHER, TOOLS
 from tests.conftest import Agent
 from tests.e2e.conftest import ROOT
 from tests.e2e.terminals import SECONDS, Terminal, piped
@@ -210,3 +210,4 @@ def test_a_call_imports_neither_the_sdk_nor_the_drawing(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "server.calls" in imported
     assert {name for name in imported if name.split(".")[0] in ("mcp", "mcp_types", "rich")} == set()
+    assert imported & {f"server.tools.{name}.tool" for name in (*CORE, *FURTHER)} == {"server.tools.plan.tool"}

@@ -1,5 +1,6 @@
 """The command line, as a process."""
 
+import json
 import os
 import re
 import subprocess
@@ -14,15 +15,17 @@ from typer.main import get_command
 from server import __version__
 from server.cli import app
 from server.settings import PACKAGE, SETTINGS
+from server.tools import CORE, FURTHER
 
 
-def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `python -m server` with an input that ends at once."""
+def run(*words: str, env: Mapping[str, str] | None = None, told: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `python -m server` with an input that ends at once, or behind what it is told."""
     return subprocess.run(
         [sys.executable, *words],
         cwd=PACKAGE.parent,
         env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
+        stdin=None if told else subprocess.DEVNULL,
+        input=told,
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -128,6 +131,18 @@ def test_to_serve_nothing_of_the_command_line_is_imported(tmp_path: object) -> N
     assert done.returncode == 0
     assert "server.protocol.loop" in imported
     assert {name for name in imported if name.split(".")[0] in ("typer", "rich") or name == "server.cli"} == set()
+
+
+def test_a_server_imports_the_tool_that_is_called_before_the_others(tmp_path: Path) -> None:
+    client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "one", "version": "1"}}
+    call = {"name": "memory_steps", "arguments": {"action": "help"}}
+    asked = [("initialize", client), ("tools/call", call)]
+    told = [json.dumps({"jsonrpc": "2.0", "id": at, "method": to, "params": of}) for at, (to, of) in enumerate(asked)]
+    done = run("-X", "importtime", "-m", "server", "--data-root", str(tmp_path), told="\n".join([*told, ""]))
+
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "purpose" in done.stdout
+    assert imported & {f"server.tools.{name}.tool" for name in (*CORE, *FURTHER)} == {"server.tools.steps.tool"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from server.db.ledger import entries
 from server.db.ledger.entries import BUDGETS, LedgerFilter
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict
-from server.models.ledger import BudgetRow
+from server.models.budgets import BudgetRow
 from server.models.plans import Plan
 from server.text.display import figure
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from server.db.ledger import budgets, required_gates
 from server.db.ledger.required_gates import HeldByGates
 from server.db.storage.connection import Reader
-from server.models.ledger import BudgetRow
+from server.models.budgets import BudgetRow
 
 RUNS = """
     SELECT CASE WHEN status = 'running' AND expires_at <= :now THEN 'lost' ELSE status END AS shown, count(*) AS total

@@ -15,7 +15,7 @@ from server.db.storage.name_functions import same
 from server.db.storage.rows import stored
 from server.errors import InvalidArguments, NotFound
 from server.models.base import as_dict, encode, new_id
-from server.models.ledger import BudgetRow
+from server.models.budgets import BudgetRow
 from server.models.plans import Plan
 from server.models.steps import OPEN, USUAL_TYPE, NewStep, Step, StepBrief, StepRow
 

@@ -9,8 +9,8 @@ from server.db.audit import events
 from server.db.ledger import budgets as rows
 from server.db.storage.connection import Reader
 from server.errors import InvalidArguments
+from server.models.budgets import MOST_AMOUNT, Amount, BudgetRow
 from server.models.events import Event
-from server.models.ledger import MOST_AMOUNT, Amount, BudgetRow
 from server.models.text import Data, Id, Line
 from server.text.display import figure
 from server.tools.common import Call

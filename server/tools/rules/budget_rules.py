@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from server.db.ledger import budgets
 from server.db.storage.connection import Reader
-from server.models.ledger import BudgetRow
+from server.models.budgets import BudgetRow
 from server.text.display import figure
 
 
