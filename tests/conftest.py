@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -23,6 +24,7 @@ from server.db.audit import events
 from server.db.gates import gates
 from server.db.storage.connection import Database
 from server.models.approvals import Word
+from server.models.base import timestamp
 from server.protocol.app import build
 from server.settings import Settings
 from server.store import open_store
@@ -106,6 +108,13 @@ class Agent:
     async def person_confirms_phase(self, plan_id: str, name: str) -> None:
         plan = await self("memory_plan", "get", plan_id=plan_id, detail="full")
         await self.person_confirms(next(phase["phase_id"] for phase in plan["phases"] if phase["name"] == name))
+
+
+def tick() -> None:
+    """Return when it is later than now, as the store tells time."""
+    now = timestamp(datetime.now(UTC))
+    while timestamp(datetime.now(UTC)) <= now:
+        pass
 
 
 @pytest.fixture(scope="session")

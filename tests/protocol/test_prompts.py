@@ -18,7 +18,7 @@ from server.protocol.prompts import PROMPTS
 from server.protocol.resources import TEMPLATES
 from server.settings import Settings
 from server.tools import TOOLS
-from tests.conftest import Agent
+from tests.conftest import Agent, tick
 
 every_era = pytest.mark.parametrize("mode", ["auto", "legacy"])
 NAMES = [
@@ -76,8 +76,11 @@ async def values(agent: Agent, of: str, name: str, value: str = "", /, **others:
 async def planned(agent: Agent, project: Path, *titles: str) -> tuple[str, list[str]]:
     home = (await agent("memory_workspace", "register", workspace_path=str(project)))["workspace_id"]
     steps = [{"task": "one"}, {"task": "two"}]
-    made = [await agent("memory_plan", "create", title=title, steps=steps, workspace_id=home) for title in titles]
-    return home, [plan["plan_id"] for plan in made]
+    made: list[str] = []
+    for title in titles:
+        tick()
+        made.append((await agent("memory_plan", "create", title=title, steps=steps, workspace_id=home))["plan_id"])
+    return home, made
 
 
 @every_era

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from server.db.storage.connection import Database
-from tests.conftest import Agent
+from tests.conftest import Agent, tick
 from tests.tools.program.conftest import PROGRAM, MakePlan
 
 pytestmark = pytest.mark.any_transport
@@ -85,7 +85,9 @@ async def test_a_list_shows_programs_of_the_workspace_last_changed_first_and_arc
     agent: Agent, workspace_id: str
 ) -> None:
     made = [(await agent(PROGRAM, "create", workspace_id=workspace_id, title=title))["program_id"] for title in "ABC"]
+    tick()
     await agent(PROGRAM, "archive", program_id=made[1])
+    tick()
     await agent(PROGRAM, "update", program_id=made[0], priority="low")
 
     async def listed(**more: Any) -> list[str]:

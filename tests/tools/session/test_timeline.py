@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from server.settings import Settings
 from server.store import open_store
-from tests.conftest import Agent
+from tests.conftest import Agent, tick
 
 LONG_AGO = "2020-01-01T00:00:00.000Z"
 
@@ -67,6 +67,7 @@ async def test_a_session_that_fell_silent_ends_where_it_was_last_heard_of_and_it
 
 
 async def test_only_what_the_sessions_that_are_asked_for_saw_is_told(agent: Agent, worked: dict[str, Any]) -> None:
+    tick()
     await agent("memory_agent", "init", agent="eve", plan_id=worked["plan_id"])
 
     found = await agent("memory_session", "timeline", plan_id=worked["plan_id"], most=1)

@@ -10,7 +10,7 @@ import pytest_asyncio
 from server.db.storage.connection import Database
 from server.settings import Settings
 from server.store import open_store
-from tests.conftest import Agent
+from tests.conftest import Agent, tick
 
 pytestmark = pytest.mark.any_transport
 
@@ -168,6 +168,7 @@ async def test_a_holder_whose_lease_ran_out_keeps_the_step_while_nobody_took_it(
 ) -> None:
     step = (await take(agent, plan_id, "ada"))["next"]
     await run_out(other_process, step["step_id"])
+    tick()
     again = (await take(agent, plan_id, "ada"))["next"]
     assert (again["step_id"], again["claim_token"]) == (step["step_id"], 1)
     assert again["lease_expires_at"] > step["lease_expires_at"]
