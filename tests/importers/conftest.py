@@ -16,7 +16,7 @@ from server.db.storage.connection import Database
 from server.importers.report import ImportReport
 from server.importers.run import Options, import_path, verify_path
 from server.settings import Settings
-from server.store import Store
+from server.store import Store, open_store
 from server.tools import TOOLS
 from tests import legacy_store
 from tests.legacy_store import Json
@@ -46,6 +46,17 @@ async def take(settings: Settings, db: Database) -> AsyncGenerator[Taker]:
     taker = Taker(settings, db)
     yield taker
     await taker.store.close()
+
+
+@pytest_asyncio.fixture
+async def elsewhere(tmp_path: Path) -> AsyncGenerator[Taker]:
+    """Another, empty store."""
+    chosen = Settings(data_root=tmp_path / "elsewhere", synchronous="off")
+    db = await open_store(chosen)
+    taker = Taker(chosen, db)
+    yield taker
+    await taker.store.close()
+    await db.close()
 
 
 @pytest.fixture

@@ -1,34 +1,19 @@
 """What a human said of a plan that is there already is said here: no file opens a gate, or says it again."""
 
 import json
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from server.db.storage.connection import Database
 from server.errors import Gated
 from server.models.documents import digest
-from server.settings import Settings
-from server.store import open_store
 from tests.conftest import Agent
 from tests.exporters.test_round_trip import written
 from tests.importers.conftest import Taker
 
 STEPS = "memory_steps"
-
-
-@pytest_asyncio.fixture
-async def elsewhere(tmp_path: Path) -> AsyncGenerator[Taker]:
-    """Another, empty store."""
-    chosen = Settings(data_root=tmp_path / "elsewhere", synchronous="off")
-    db = await open_store(chosen)
-    taker = Taker(chosen, db)
-    yield taker
-    await taker.store.close()
-    await db.close()
 
 
 async def gated_plan(agent: Agent, workspace_id: str) -> tuple[str, str]:

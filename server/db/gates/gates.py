@@ -267,7 +267,7 @@ async def judge(before: Reader, tx: Transaction, noted: Sequence[Node]) -> Verdi
     around = [(f"{kind}*", node) for kind in ("phase", "plan", "program") for node in kinds[kind]]
     completed = [("plan", plan_id) for plan_id in kinds["completed"]]
     starts = [*(("step", step_id) for step_id in kinds["step"]), *around, *completed]
-    was = await _held(before, starts)
+    was = await holding(before, starts)
     opened = await _compare(before, tx, starts, was)
     gone = await _gates_gone(before, tx, was)
     for plan_id in kinds["phases"]:
@@ -297,7 +297,7 @@ async def _compare_trash(before: Reader, tx: Transaction, back: Sequence[str], g
     was = await trashed_gates.held(before, back)
     still = {row["id"] for row in await tx.all(STILL_GATES, {"ids": encode(sorted(set[str]().union(*was.values())))})}
     there = await _steps(tx, [step_id for _, step_id in was])
-    now = await _held(tx, list(was))
+    now = await holding(tx, list(was))
     return opened + [
         Opened(gate, "passed", step_id)
         for (kind, step_id), gates in was.items()
@@ -309,11 +309,11 @@ async def _compare_trash(before: Reader, tx: Transaction, back: Sequence[str], g
 async def _compare(
     before: Reader, tx: Transaction, starts: Sequence[Node], was: Mapping[Node, set[str]]
 ) -> list[Opened]:
-    now = await _held(tx, starts)
+    now = await holding(tx, starts)
     gates = {gate for held in (*was.values(), *now.values()) for gate in held}
     if not gates:
         return []
-    settled = await _settled(tx, gates)
+    settled = await confirmed(tx, gates)
     known = {gate.id for gate in await named(before, gates)}
     step_ids = [node_id for kind, node_id in starts if kind == "step"]
     was_steps, now_steps = await _steps(before, step_ids), await _steps(tx, step_ids)
@@ -332,7 +332,7 @@ async def _compare(
             case _:
                 opened += [Opened(gate, "passed") for gate in sorted(old - new) if node in at_work]
     if waiting := await _waiting_for(before, gone, set(starts)) if gone else []:
-        opened += await _compare(before, tx, waiting, await _held(before, waiting))
+        opened += await _compare(before, tx, waiting, await holding(before, waiting))
     return opened
 
 
@@ -383,7 +383,7 @@ async def _compare_phases(before: Reader, tx: Transaction, plan_id: str) -> tupl
     """Return the phases that held a later one with open steps and hold it no more, and those that are no gates now."""
     was = {row["phase_id"]: row for row in await before.all(PHASES, {"plan_id": plan_id})}
     now = {row["phase_id"]: row for row in await tx.all(PHASES, {"plan_id": plan_id})}
-    settled = await _settled(tx, was)
+    settled = await confirmed(tx, was)
     gates = [gate_id for gate_id, gate in was.items() if gate["is_gate"] and gate_id not in settled]
     opened: list[Opened] = []
     for gate_id in gates:
@@ -403,7 +403,7 @@ def _holds(now: Mapping[str, Any], gate_id: str, phase_id: str) -> bool:
     return holds or not phase["is_open"]
 
 
-async def _held(db: Reader, starts: Sequence[Node]) -> dict[Node, set[str]]:
+async def holding(db: Reader, starts: Sequence[Node]) -> dict[Node, set[str]]:
     """Return the gates that hold each of the starts."""
     if not starts:
         return {}
@@ -441,8 +441,9 @@ def _gather(
             todo.extend((other, False) for other in edges.get(node, ()) if other not in found)
 
 
-async def _settled(tx: Reader, gates: Iterable[str]) -> set[str]:
-    rows = await tx.all(SETTLED, {"ids": encode(list(gates))})
+async def confirmed(db: Reader, gates: Iterable[str]) -> set[str]:
+    """Return which of these steps and phases a human confirmed."""
+    rows = await db.all(SETTLED, {"ids": encode(list(gates))})
     return {row["id"] for row in rows}
 
 

@@ -162,6 +162,7 @@ class _Table:
     shape: Shape
     decided: Decided
     overwrites: bool
+    barred: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def tell(self, row: Record, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
         where = f"{row['json_path']}"
@@ -196,6 +197,7 @@ class _Table:
         live = await self.live(row["row_key"] for row in moved)
         taken = await self.taken([row for row in moved if row["row_key"] not in live])
         there = await self.plans_there(rows) if self.name in WORDS else set[str]()
+        self.barred = await self._barred(moved, live)
         changes: list[Columns] = []
         for row in rows:
             base = bases.get(row["row_key"])
@@ -256,7 +258,7 @@ class _Table:
     def _merged(self, row: Record, base: Columns, new: Columns, live: Columns) -> Columns:
         """Return what the source changed since, less what was edited in the database since."""
         changed: Columns = {}
-        held = import_gates.held(self.name, new, live)
+        held = import_gates.held(self.name, new, live, self.barred.get(row["row_key"], import_gates.NONE))
         for name, value in new.items():
             if live.get(name) == value or (value == base.get(name) and not self.overwrites):
                 continue
@@ -275,6 +277,16 @@ class _Table:
         if "updated_at" in live:
             changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
         return changed
+
+    async def _barred(
+        self, moved: Sequence[Record], live: Mapping[str, tuple[str, Columns]]
+    ) -> dict[str, frozenset[str]]:
+        pairs = {
+            row["row_key"]: (json.loads(row["base"]), live[row["row_key"]][1])
+            for row in moved
+            if row["row_key"] in live
+        }
+        return await import_gates.barred(self.db, self.stage, self.name, pairs)
 
     async def plans_there(self, rows: Sequence[Record]) -> set[str]:
         """Return the plans of these rows that are there, but for those that an interrupted import still brings."""

@@ -5,7 +5,8 @@ phase and its steps.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from server.db.plans import phases
 from server.db.storage.connection import Reader
@@ -33,6 +34,19 @@ PHASE_HELD = f"(p.required_gates <> '[]' AND EXISTS ({OF_PHASE}))"
 STEP_HELD = f"(s.required_gates <> '[]' AND EXISTS ({OF_STEP}))"
 
 
+# Entries that are not stored yet count beside those that are; a step may be in the archive, with its entries.
+ENTRY = ("gate_id", "plan_id", "phase_id", "step_id", "gate_name", "status", "recorded_at")
+WITH_ENTRIES = f"""
+    WITH quality_gates AS (
+        SELECT {", ".join(ENTRY)} FROM main.quality_gates{{suffix}} WHERE plan_id IN (
+            SELECT plan_id FROM steps{{suffix}} WHERE step_id IN (SELECT value FROM json_each(:ids)))
+        UNION ALL SELECT {", ".join(f"value ->> '{name}'" for name in ENTRY)} FROM json_each(:entries)
+        WHERE value ->> 'gate_id' NOT IN (SELECT gate_id FROM main.quality_gates{{suffix}}))
+    SELECT s.step_id FROM steps{{suffix}} s JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
+    WHERE s.step_id IN (SELECT value FROM json_each(:ids)) AND ({PHASE_HELD} OR {STEP_HELD})
+"""
+
+
 class HeldByGates(Row):
     """A phase or step that required gates hold back, and which ones."""
 
@@ -52,6 +66,13 @@ def holding(step_id: str) -> Statement:
         FROM steps s JOIN phases p ON p.phase_id = s.phase_id WHERE s.step_id = :step_id AND {PHASE_HELD}
     """
     return sql, {"step_id": step_id}
+
+
+async def held(db: Reader, step_ids: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the steps that required gates hold back, once these entries are recorded too."""
+    wanted = {"ids": encode(list(step_ids)), "entries": encode(list(entries))}
+    found = [row for suffix in ("", "_archive") for row in await db.all(WITH_ENTRIES.format(suffix=suffix), wanted)]
+    return {row["step_id"] for row in found}
 
 
 def names(rows: Sequence[Record]) -> list[str]:
