@@ -4,16 +4,17 @@ import html
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
 
 from server.db.audit import events
 from server.db.audit.events import Feed
-from server.models.base import encode
 from server.models.events import LoggedEvent
 from server.registry import Action
 from server.settings import Settings
+from server.web.following import frame
 from tests.populated_store import PopulatedStore, answer, connected
 from tests.served import serve
 from tests.test_requests import WRITES, arguments, label, prepare
@@ -25,20 +26,10 @@ LISTS = ("messages", "sessions", "knowledge", "decisions", "programs", "reservat
 
 
 def concerns(main: str, event: LoggedEvent) -> bool:
-    """Return whether a page asks anew after an event: what `concerns` of `page.js` says."""
-    attributes = re.match(MAIN, main)
-    assert attributes
-    told = {name: html.unescape(value) for name, value in re.findall(r'data-(\w+)="([^"]*)"', attributes[1])}
-    if not told.keys() & {"types", "about"}:
-        return True
-    text = encode(event.model_dump(exclude_none=True))
-    is_of_none = not event.workspace_id or (not event.plan_id and event.workspace_id == told.get("workspace"))
-    return (
-        event.type in told.get("types", "").split()
-        or any(one in text for one in told.get("about", "").split())
-        or ("about" in told and is_of_none)
-        or any(f'id="{one}"' in main for one in (event.entity_id, event.session_id) if one)
-    )
+    """Return whether a page asks anew after an event: it says after which."""
+    said = re.search(r'data-concerns="([^"]*)"', main)
+    told = frame(event).decode().partition("\ndata: ")[2]
+    return said is None or re.search(html.unescape(said[1]), told) is not None
 
 
 def paths(known: Mapping[str, Any]) -> list[str]:
@@ -100,3 +91,43 @@ async def test_a_page_is_asked_for_after_what_it_shows_and_not_after_the_rest(co
     assert after_the_first == {"/", "/board"} | programs
     assert {home, f"{home}/trash"} < after_the_note
     assert not after_the_note & {"/", plan, "/library/skill", f"/w/{known['child_workspace_id']}"}
+
+
+async def test_the_inbox_and_the_board_are_asked_for_after_what_they_show(copy: PopulatedStore) -> None:
+    known = copy.arguments
+    plan_id, home, elsewhere = known["plan_ids"][1], known["workspace_id"], known["strange_workspace_id"]
+    calls = {
+        "said": (
+            "memory_context",
+            {"action": "store", "type": "t", "parent_type": "plan", "parent_id": plan_id, "data": {}},
+        ),
+        "called": ("memory_ledger", {"action": "log_call", "plan_id": plan_id, "tool": "x", "args": {}}),
+        "reserved": ("memory_session", {"action": "reserve_files", "workspace_id": home, "paths": ["a.py"]}),
+        "asked": (
+            "memory_session",
+            {"action": "send_message", "workspace_id": home, "to_agent": "human", "content": "?"},
+        ),
+        "noted": ("memory_plan", {"action": "add_note", "plan_id": plan_id, "note": "n"}),
+    }
+    heard: dict[str, list[LoggedEvent]] = {}
+    async with connected(copy.data_root) as client, serve(Settings(data_root=copy.data_root)) as served:
+        browser = await served.owner()
+        work = {"action": "create", "title": "Work", "steps": [{"task": "a"}], "workspace_id": home, "agent": "tester"}
+        _, plan, _ = await answer(client, "memory_plan", work)
+        calls["claimed"] = ("memory_steps", {"action": "next", "plan_id": plan["plan_id"]})
+        _, strange, _ = await answer(client, "memory_workspace", {"action": "info", "workspace_id": elsewhere})
+        of_another = f"/board?query={quote(strange['path'])}"
+        shown = {path: (await browser.get(path)).text for path in ("/", "/board", of_another)}
+        db = await served.site.state.store.open()
+        for name, (tool, sent) in calls.items():
+            newest = await events.last_id(db)
+            failed, told, _ = await answer(client, tool, {**sent, "agent": "tester"})
+            assert not failed, (name, told)
+            heard[name] = await events.after(db, Feed(), newest, limit=1000)
+
+    followed = {
+        path: {name for name, found in heard.items() if any(concerns(page, event) for event in found)}
+        for path, page in shown.items()
+    }
+    assert followed == {"/": {"asked"}, "/board": {"claimed", "noted"}, of_another: set()}
+    assert elsewhere in shown[of_another]

@@ -22,13 +22,17 @@ async def everywhere(visit: Visit) -> Response:
     """Show every workspace, or those that are asked for, with its active plans and who is at work."""
     query = visit.query("query")
     listed = await visit.call("memory_workspace", "list", limit=PLACES, query=query, cursor=visit.query("cursor"))
+    places = [{**one, **await _place(visit, one["workspace_id"])} for one in listed["workspaces"]]
+    held = [claim["step_id"] for place in places for claim in place["claims"]]
+    of_plans = live.types(live.BOARD, [place["workspace_id"] for place in places])
     return visit.page(
         "board.html",
-        workspaces=[{**one, **await _place(visit, one["workspace_id"])} for one in listed["workspaces"]],
+        workspaces=places,
         total=listed["total"],
         query=query,
         has_more=listed["total"] > PLACES or bool(query),
         next_cursor=listed.get("next_cursor"),
+        shows=live.after(live.types(live.WORKSPACES), of_plans, live.naming(held)),
     )
 
 

@@ -35,8 +35,14 @@ async def show(visit: Visit) -> Response:
         places=found["workspaces_total"],
         left_out=number - shown,
         titles=await visit.labels(plans),
-        shows=live.kinds(live.INBOX),
+        shows=live.after(live.types(live.INBOX), live.naming(_shown(found))),
     )
+
+
+def _shown(found: dict[str, Any]) -> list[str | None]:
+    """Return the steps and sessions that are shown: what else happens to them may end what they need."""
+    rows: list[dict[str, Any]] = [row for kind in KINDS for row in found.get(kind, ())]
+    return [row.get(name) for row in rows for name in ("step_id", "session_id", "claimed_by")]
 
 
 def _of_home(found: dict[str, Any], home: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Listing:
     does: tuple[tuple[str, str, str], ...] = ()  # with a row: an action, and the name of its id
     makes: tuple[tuple[str, str], ...] = ()
     edits: str = ""  # with a row: an action whose form is filled with it
-    about: tuple[str, ...] = ()  # kinds of entities that it shows, if they may be of other workspaces
+    concerned: frozenset[str] = frozenset()  # types of events that change it, if these may be of other workspaces
 
 
 OF_WORKSPACE: Mapping[str, Listing] = {
@@ -68,7 +68,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
         ("title", "status", "program_id", "plans_done", "plans_total", "percent", "open_risks", "updated_at"),
         "Programs",
         "Plans that belong together can be made a program.", makes=(("create", "New program"),),
-        about=live.PROGRAMS,
+        concerned=live.PROGRAMS,
     ),
     "scripts": Listing(
         "memory_plan", "list_build_scripts", "scripts",
@@ -144,7 +144,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
 LIBRARY = Listing(
     "memory_library", "list", "",
     ("name", "description", "source", "category", "edited", "updated_at"), "Library",
-    "There is none of this kind.", {"query": ()}, edits="update", about=live.LIBRARY,
+    "There is none of this kind.", {"query": ()}, edits="update", concerned=live.LIBRARY,
 )  # fmt: skip
 FIRST = ("agents", "messages", "decisions", "knowledge", "programs", "history")  # what people look for most
 TABS = {
@@ -207,7 +207,7 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
         kinds=KINDS,
         tabs=TABS,
         home_name=links.get(home or ""),
-        shows=live.kinds(listing.about) if listing.about else live.workspace(home or ""),
+        shows=live.after(live.types(listing.concerned)) if listing.concerned else live.workspace(home or ""),
     )
 
 

@@ -195,16 +195,10 @@
     if (document.hidden) stale = true;
     else soon();
   }
-  // What an event says may change this page if it is of a type that the page is about, names what it is about, or what
-  // stands on it, or belongs to no plan or workspace at all. See `pages/live.py`.
+  // See `pages/live.py`.
   function concerns(told) {
-    const { types, about, workspace } = $("#main").dataset;
-    if (told === undefined || (types === undefined && about === undefined)) return true;
-    const event = JSON.parse(told);
-    const names = (some) => some?.split(" ") ?? [];
-    const is_of_none = !event.workspace_id || (!event.plan_id && event.workspace_id === workspace);
-    return names(types).includes(event.type) || names(about).some((id) => told.includes(id)) || (about !== undefined && is_of_none)
-      || [event.entity_id, event.session_id].some((id) => id && document.getElementById(id));
+    const pattern = $("#main").dataset.concerns;
+    return told === undefined || pattern === undefined || new RegExp(pattern).test(told);
   }
   function hear({ id, is_reset, told }) {
     if (!is_reset && !(id > seen)) return;
