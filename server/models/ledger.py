@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from server.models.base import Described, Flag, Json, JsonObject, Row, Strings
+from server.models.base import Flag, Json, JsonObject, Row, Strings
 from server.models.buckets import bucket
-from server.models.text import AgentName, Data, Id, Line, Moment, Text
 
 GateStatus = Literal["passed", "failed", "skipped", "unknown"]
 TermKind = Literal["concept", "concern", "intent", "tag"]
@@ -50,25 +49,6 @@ class ToolCall(Evidence):
     error: str | None = None
     started_at: str
     duration_ms: float | None = None
-
-
-class NewCall(Described):
-    """One call of a tool as a caller describes it."""
-
-    tool: Line
-    args: Data
-    result: Text | None = None
-    success: bool | None = None
-    error: Text | None = None
-    duration_ms: Positive | None = None
-    plan_id: Id | None = None
-    step_id: Id | None = None
-    started_at: Moment | None = None
-    agent: AgentName | None = None
-
-    @property
-    def succeeded(self) -> bool:
-        return self.error is None if self.success is None else self.success
 
 
 class LedgerRun(Evidence):
@@ -147,19 +127,6 @@ class Point(Row):
     agent: str | None = None
     external_id: str | None = None
     recorded_at: str
-
-
-class NewPoint(Described):
-    """One point of a series as a caller describes it."""
-
-    name: Line
-    value: Number
-    bucket: Bucket | None = None
-    unit: Line | None = None
-    category: Line | None = None
-    data: Data | None = None
-    plan_id: Id | None = None
-    step_id: Id | None = None
 
 
 class Progress(Row):

@@ -6,7 +6,8 @@ import pytest
 
 from server.text import redaction
 from server.text.redaction.texts import without_secrets
-from server.tools.ledger.redaction import result, value
+from server.text.redaction.values import without_secrets_in
+from server.tools.ledger.redaction import result
 
 X = redaction.BLANK
 SLACK = "https://hooks.slack.com/services/"
@@ -91,12 +92,20 @@ def test_a_text_without_a_secret_stays_as_it_is(said: str) -> None:
         ({"headers": [["Authorization", "Bearer abcd"]]}, {"headers": [["Authorization", X]]}),
         ({"env": [{"name": "API_TOKEN", "value": "abcd"}]}, {"env": [{"name": "API_TOKEN", "value": X}]}),
         ({"https://me:hunter2@a.org": 1}, {f"https://{X}@a.org": 1}),
+        (["mysql", "-uroot", "-phunter2", "app"], ["mysql", "-uroot", f"-p{X}", "app"]),
+        (["curl", "-u", "me:hunter2"], ["curl", "-u", f"me:{X}"]),
+        (["docker", "login", "-p", "hunter2", "x"], ["docker", "login", "-p", X, "x"]),
+        (["sshpass", "-p", "hunter2", "ssh", "-p", "2222"], ["sshpass", "-p", X, "ssh", "-p", "2222"]),
+        (["docker", "run", "-p", "8080:80"], ["docker", "run", "-p", "8080:80"]),
+        (["mysql", "-pa b&c;d'e", "app"], ["mysql", f"-p{X}", "app"]),
+        (["docker", "login", "-p", 'a"b c', "x"], ["docker", "login", "-p", X, "x"]),
+        (["bash", "-c", "mysql -phunter2"], ["bash", "-c", f"mysql -p{X}"]),
         ({"words": ["password", "hunter", "gun"]}, {"words": ["password", "hunter", "gun"]}),
         ({"flags": ["--password", "--verbose"], "token": 5}, {"flags": ["--password", "--verbose"], "token": 5}),
     ],
 )
 def test_a_secret_in_a_value_is_blanked_out_and_nothing_else(said: Any, kept: Any) -> None:
-    assert value(said) == kept
+    assert without_secrets_in(said) == kept
 
 
 def test_a_result_is_read_as_json_where_it_is() -> None:
@@ -104,9 +113,61 @@ def test_a_result_is_read_as_json_where_it_is() -> None:
     assert result('{"apiKey": "abcd", "n": NaN}') == f'{{"apiKey": "{X}", "n": NaN}}'
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("mysql -u root -phunter2 app", f"mysql -u root -p{X} app"),
+        ("/usr/bin/mysqldump -uroot -p'my pass' app | gzip", f"/usr/bin/mysqldump -uroot -p'{X}' app | gzip"),
+        ("docker exec db mariadb -phunter2 -e 'select 1'", f"docker exec db mariadb -p{X} -e 'select 1'"),
+        ("curl -sSu me:hunter2 https://x", f"curl -sSu me:{X} https://x"),
+        ("curl -ume:hunter2 -U you:secret2 https://x", f"curl -ume:{X} -U you:{X} https://x"),
+        ('curl --user "me:my pass" https://x', f'curl --user "me:{X}" https://x'),
+        ("docker login -p hunter2 x && docker run -p 8080:80 x", f"docker login -p {X} x && docker run -p 8080:80 x"),
+        ("sshpass -p hunter2 ssh -p 2222 me@host", f"sshpass -p {X} ssh -p 2222 me@host"),
+        ("sshpass -phunter2 scp -P 2222 a me@host:", f"sshpass -p{X} scp -P 2222 a me@host:"),
+        ("redis-cli -h x -a hunter2 ping", f"redis-cli -h x -a {X} ping"),
+        ("mongosh -u me -p hunter2 db", f"mongosh -u me -p {X} db"),
+        ("ldapsearch -x -D cn=me -w hunter2 -s sub", f"ldapsearch -x -D cn=me -w {X} -s sub"),
+        ("zip -P hunter2 a.zip b; mkdir -p dir", f"zip -P {X} a.zip b; mkdir -p dir"),
+        ("7z x -phunter2 a.7z", f"7z x -p{X} a.7z"),
+        ("openssl rsa -passin pass:hunter2 -in k", f"openssl rsa -passin pass:{X} -in k"),
+        ("keytool -list -storepass hunter2", f"keytool -list -storepass {X}"),
+        ("smbclient //a/b -U me%hunter2", f"smbclient //a/b -U me%{X}"),
+        ("curl -s \\\n  -u me:hunter2 https://x", f"curl -s \\\n  -u me:{X} https://x"),
+        ('{"cmd": "mysql -phunter2 db", "n": 1}', f'{{"cmd": "mysql -p{X} db", "n": 1}}'),
+    ],
+)  # fmt: skip
+def test_a_secret_behind_a_short_option_of_a_program_that_has_one_is_blanked_out(said: str, kept: str) -> None:
+    assert without_secrets(said) == kept
+    assert without_secrets(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "mkdir -p some/dir && ssh -p 2222 host && docker run -p 8080:80 image",
+        "cp -u a:b c && git add -p && psql -p 5432 -U me && nmap -p 1-1000 x",
+        "mysql -u root -p app",
+        "mysql -uroot -p$PASS -P 3306 app",
+        "curl -u me https://host:8080/a && curl -u $USER:$PASS https://x",
+        "curl -XPUT localhost:9200 -o a:b",
+        "redis-cli -a $REDISCLI_AUTH ping; mongodump -p",
+        "docker login --password-stdin ghcr.io && docker run -p 8080:80 x",
+        "the login of docker -p is not what zip -p means",
+        "sudo -u me:group ls; chown -R me:group dir; rsync -au a:b c",
+        "ldapsearch -x -W -s sub -b dc=a; python -m http.server -p 8000",
+        "net use; the mysql database and its -p option",
+        "scp -P 2222 a b:c",
+    ],
+)
+def test_the_same_option_of_another_program_is_left_as_it_is(said: str) -> None:
+    assert without_secrets(said) == said
+    assert without_secrets_in(said.split()) == said.split()
+
+
 PIECES = [
     "x", "-x", "a ", "x.", "note= ", "://a", "://a:", "eyJa.", "--a ", "[", " ", "token ", "token=$A&", "\\",
-    "password=${", "curl -u ",
+    "password=${", "curl -u ", "curl ", "mysql -p ", "docker login ", "curl -u a", "sshpass \"", "mysql '",
 ]  # fmt: skip
 
 
@@ -118,7 +179,17 @@ def test_long_texts_are_looked_through_once(piece: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["token=", 'token="', "password='x;", "Authorization: Digest ", "cookie: a=b;", "--token abc "]
+    "piece",
+    [
+        "token=",
+        'token="',
+        "password='x;",
+        "Authorization: Digest ",
+        "cookie: a=b;",
+        "--token abc ",
+        "mysql -pabc ",
+        "curl -u a:bcd;",
+    ],
 )
 def test_long_texts_full_of_names_are_looked_through_once(piece: str) -> None:
     assert X in without_secrets(piece * (200_000 // len(piece)))

@@ -3,6 +3,8 @@
 import re
 
 from server.text.redaction import BLANK, blanked, is_name
+from server.text.redaction.options import without_options
+from server.text.redaction.spans import BARE, QUOTED, REFERENCE, TRAILING, is_secret
 
 # `name=`, `"name": `, `--name `, `<name>`. A name has a bound, and no run of characters is tried twice: a long text is
 # looked through once.
@@ -10,28 +12,13 @@ NAMED = re.compile(
     r"""(?<![\w.-])(?P<name>[\w.-]{1,100}+)"""
     r"""(?P<join>\\*+["']?+[ \t]*+(?:=>|:=|[:=](?![:=]))[ \t]*+|[ \t]++|>)"""
 )
-QUOTED = re.compile(r"""(?P<quote>\\*+["'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n]))*+)""")
-# It ends where the next name of a query, a form or a connection string begins.
-BARE = re.compile(r"""(?:(?![&;,][ \t]?+[\w.-]{1,60}+[=:])(?!\\*+["'])\S)++""")
 ELEMENT = re.compile(r"[^<\n]++")
 COOKIES = re.compile(r"""[^\s;="',]++=[^\s;"']*+(?:;[ \t]*+[^\s;="',]++(?:=[^\s;"']*+)?+)*+""")
 SIGNED = re.compile(r"[^\n']++")
 SCHEME = re.compile(r"(?i:basic|bearer|token|negotiate|api-?key|(?P<signed>digest|hawk|oauth|aws4-hmac-sha256))[ \t]++")
 BEARER = re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*")
 OPTION = re.compile(r"--?[A-Za-z][\w-]*")
-USER = re.compile(r"""(?<![\w-])(?:-u|--user|--proxy-user)[ \t=]++["']?+[^\s:"']{1,100}+:(?P<value>[^\s"']++)""")
-# What tells nothing: a variable, a place to fill in, a call, a word of a language, the beginning of a sentence.
-REFERENCE = re.compile(
-    r"\$\{|\$\(|\{\{|\$[A-Z_][A-Z0-9_]{0,99}+(?![\w$])|%\w{1,99}+%|<[^<>\n]{1,99}+>|\*{3}|\.{3}(?!\S)"
-)
 CALL = re.compile(r"[A-Za-z_][\w.]{0,99}+[(\[]")
-WORDS = frozenset(re.findall(r"\w+", """
-    true false null none nil undefined required optional missing invalid expired yes no
-    str string int integer number bool boolean bytes text any object
-    must should is was are has have may can cannot not to for in of the a an with from at on by or and as if that this
-"""))  # fmt: skip
-LEAST = 3
-TRAILING = ",;.)]}>"
 
 
 def without_secrets(said: str) -> str:
@@ -44,19 +31,12 @@ def without_secrets(said: str) -> str:
         if is_name(name["name"]) and (found := _value(text, name)):
             parts += [text[told : found[0]], BLANK]
             place = told = found[1]
-    text = BEARER.sub(BLANK, "".join([*parts, text[told:]]))
-    return USER.sub(_without_password, text) if "curl" in text else text
+    return without_options(BEARER.sub(BLANK, "".join([*parts, text[told:]])))
 
 
 def is_option(said: str) -> bool:
     """Return whether what stands behind this argument of a command is a secret."""
     return bool(OPTION.fullmatch(said)) and is_name(said)
-
-
-def _without_password(found: re.Match[str]) -> str:
-    if BLANK.startswith(found["value"]):
-        return found[0]
-    return f"{found[0][: -len(found['value'])]}{BLANK}"
 
 
 def _value(text: str, name: re.Match[str]) -> tuple[int, int] | None:
@@ -76,8 +56,7 @@ def _value(text: str, name: re.Match[str]) -> tuple[int, int] | None:
         return None
     else:
         end = _end(text, start, name, is_signed=bool(scheme and scheme["signed"]))
-    is_secret = end - start >= LEAST and text[start:end].lower() not in WORDS
-    return (start, end) if is_secret else None
+    return (start, end) if is_secret(text[start:end]) else None
 
 
 def _end(text: str, start: int, name: re.Match[str], *, is_signed: bool) -> int:

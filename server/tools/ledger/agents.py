@@ -9,7 +9,8 @@ from server.db.ledger import agents
 from server.db.plans import plans
 from server.db.steps import steps
 from server.models.events import Event
-from server.models.text import Data, Id, Line, Lines
+from server.models.evidence import ToldData, ToldLine, ToldLines
+from server.models.text import Id, Line
 from server.tools.common import Actor, Agent, Call, Detail
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page
@@ -24,10 +25,10 @@ async def set_agent(
     agent: Actor,
     type: Line | None = None,
     status: Line | None = None,
-    worktree: Line | None = None,
-    branch: Line | None = None,
-    capabilities: Lines | None = None,
-    data: Data | None = None,
+    worktree: ToldLine | None = None,
+    branch: ToldLine | None = None,
+    capabilities: ToldLines | None = None,
+    data: ToldData | None = None,
     step_id: Id | None = None,
 ) -> dict[str, Any]:
     """Say who works here, where, and what it can do.

@@ -9,8 +9,9 @@ from server.db.storage.connection import Transaction
 from server.db.storage.driver import Record
 from server.models.base import as_dict, encode
 from server.models.events import Event
+from server.models.evidence import ToldData, ToldLine
 from server.models.ledger import Artifact, FieldChange
-from server.models.text import Data, Id, Line
+from server.models.text import Id, Line
 from server.tools.common import Call, Detail
 from server.tools.ledger.parameters import find_named, listed, one, place, wanted
 from server.tools.ledger.tool import TOOL
@@ -25,13 +26,13 @@ async def add_artifact(
     call: Call,
     *,
     artifact_type: Line,
-    name: Line,
-    path: Line | None = None,
-    ref: Line | None = None,
-    url: Line | None = None,
-    branch: Line | None = None,
+    name: ToldLine,
+    path: ToldLine | None = None,
+    ref: ToldLine | None = None,
+    url: ToldLine | None = None,
+    branch: ToldLine | None = None,
     status: Line | None = None,
-    metadata: Data | None = None,
+    metadata: ToldData | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,
 ) -> dict[str, Any]:
@@ -97,7 +98,7 @@ async def list_artifacts(
     *,
     artifact_id: Id | None = None,
     artifact_type: Line | None = None,
-    name: Line | None = None,
+    name: ToldLine | None = None,
     status: Line | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,

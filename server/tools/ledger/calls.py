@@ -14,9 +14,11 @@ from server.db.storage.connection import Transaction
 from server.errors import InvalidArguments, NotFound
 from server.models.base import as_dict, encode
 from server.models.events import Event
-from server.models.ledger import NewCall, Positive, ToolCall
+from server.models.evidence import NewCall, ToldLine
+from server.models.ledger import Positive, ToolCall
 from server.models.text import Data, Id, Line, Text
 from server.text.redaction.texts import without_secrets
+from server.text.redaction.values import without_secrets_in
 from server.tools.common import Agent, Call, Detail
 from server.tools.ledger import redaction
 from server.tools.ledger.parameters import LedgerPlace, Since, between, listed, one, place, wanted
@@ -122,7 +124,7 @@ def _told(new: NewCall) -> dict[str, Any]:
     """Return what a call says of itself, without secrets: they are looked for before the write lock is held."""
     return {
         "tool": without_secrets(new.tool),
-        "args": redaction.value(new.args),
+        "args": without_secrets_in(new.args),
         "result": None if new.result is None else encode(redaction.result(new.result)),
         "success": new.succeeded,
         "error": without_secrets(new.error) if new.error else None,
@@ -136,7 +138,7 @@ async def list_calls(
     call: Call,
     *,
     call_id: Id | None = None,
-    tool: Line | None = None,
+    tool: ToldLine | None = None,
     success: bool | None = None,
     agent: Agent | None = None,
     plan_id: Id | None = None,
@@ -163,7 +165,7 @@ async def list_calls(
 async def call_stats(
     call: Call,
     *,
-    tool: Line | None = None,
+    tool: ToldLine | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,
     since: Since | None = None,

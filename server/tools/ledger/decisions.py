@@ -10,8 +10,9 @@ from server.db.storage.connection import Transaction
 from server.errors import Conflict
 from server.models.base import as_dict
 from server.models.events import Event
+from server.models.evidence import ProseData, ProseLines, ProseText
 from server.models.ledger import Decision
-from server.models.text import Data, Id, Line, Lines, SomeText
+from server.models.text import Id, Line
 from server.tools.common import Agent, Call, Detail
 from server.tools.ledger.parameters import Since, between, listed, one, place, wanted
 from server.tools.ledger.tool import TOOL
@@ -25,11 +26,11 @@ CURRENT = f"(t.superseded_by IS NULL OR NOT {entries.there(entries.DECISIONS, 't
 async def decide(
     call: Call,
     *,
-    decision: SomeText,
-    rationale: SomeText,
+    decision: ProseText,
+    rationale: ProseText,
     decision_type: Line | None = None,
-    alternatives: Lines | None = None,
-    context: Data | None = None,
+    alternatives: ProseLines | None = None,
+    context: ProseData | None = None,
     supersedes: Annotated[Id, Field(description="decision_id")] | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,

@@ -9,8 +9,9 @@ from server.db.ledger import entries, required_gates
 from server.errors import InvalidArguments
 from server.models.base import as_dict
 from server.models.events import Event
+from server.models.evidence import ToldData, ToldLine, ToldLines, ToldText
 from server.models.ledger import GateEntry, Positive
-from server.models.text import Data, GateName, Id, Line, Lines, Text
+from server.models.text import GateName, Id, Line
 from server.tools.common import Agent, Call, Detail
 from server.tools.ledger.parameters import Since, between, listed, one, one_of, phase_id_of, place, wanted
 from server.tools.ledger.tool import TOOL
@@ -32,14 +33,14 @@ async def record_gate(
     *,
     gate_name: GateName,
     status: Status,
-    transition: Line | None = None,
+    transition: ToldLine | None = None,
     severity: Line | None = None,
     blocking: bool | None = None,
-    findings: Lines | None = None,
-    message: Text | None = None,
-    remediation: Text | None = None,
+    findings: ToldLines | None = None,
+    message: ToldText | None = None,
+    remediation: ToldText | None = None,
     duration_ms: Positive | None = None,
-    data: Data | None = None,
+    data: ToldData | None = None,
     plan_id: Id | None = None,
     phase: Line | None = None,
     step_id: Id | None = None,

@@ -11,8 +11,9 @@ from server.db.storage.connection import Transaction
 from server.errors import InvalidArguments, ProjectMemoryError
 from server.models.base import as_dict
 from server.models.events import Event
-from server.models.ledger import Bucket, NewPoint, Number, Point
-from server.models.text import Data, Id, Line
+from server.models.evidence import NewPoint, ToldData, ToldLine
+from server.models.ledger import Bucket, Number, Point
+from server.models.text import Id, Line
 from server.tools.common import Call, Detail
 from server.tools.ledger.parameters import LedgerPlace, Since, also, listed, one, one_of, place, wanted
 from server.tools.ledger.tool import TOOL
@@ -30,12 +31,12 @@ Width = Annotated[Line, one_of("day", "week")]
 async def record_metric(
     call: Call,
     *,
-    name: Line,
+    name: ToldLine,
     value: Number,
     bucket: Bucket | None = None,
     unit: Line | None = None,
     category: Line | None = None,
-    data: Data | None = None,
+    data: ToldData | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,
 ) -> dict[str, Any]:
@@ -135,7 +136,7 @@ async def list_metrics(
     call: Call,
     *,
     point_id: Id | None = None,
-    name: Line | None = None,
+    name: ToldLine | None = None,
     category: Line | None = None,
     bucket: Width | None = None,
     since: Since | None = None,

@@ -9,8 +9,9 @@ from server.db.audit import events
 from server.db.ledger import entries
 from server.models.base import as_dict, later
 from server.models.events import Event
+from server.models.evidence import ToldData, ToldLine, ToldText
 from server.models.ledger import Progress
-from server.models.text import Data, Id, Line, Text
+from server.models.text import Id, Line
 from server.tools.common import Call, Detail
 from server.tools.ledger.parameters import also, find_named, listed, one, one_of, place, wanted
 from server.tools.ledger.tool import TOOL
@@ -29,11 +30,11 @@ Wait = Annotated[int, Field(ge=0, le=25)]
 async def set_progress(
     call: Call,
     *,
-    task_name: Line,
+    task_name: ToldLine,
     percent: Percent,
     status: Status | None = None,
-    message: Text | None = None,
-    state: Data | None = None,
+    message: ToldText | None = None,
+    state: ToldData | None = None,
     plan_id: Id | None = None,
     step_id: Id | None = None,
 ) -> dict[str, Any]:
@@ -69,7 +70,7 @@ async def list_progress(
     call: Call,
     *,
     progress_id: Id | None = None,
-    task_name: Line | None = None,
+    task_name: ToldLine | None = None,
     status: Shown | None = None,
     wait_seconds: Wait = 0,
     plan_id: Id | None = None,

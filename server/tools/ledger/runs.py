@@ -9,8 +9,9 @@ from server.db.ledger import entries
 from server.errors import Conflict
 from server.models.base import as_dict, later
 from server.models.events import Event
+from server.models.evidence import ToldData, ToldLine, ToldText
 from server.models.ledger import LedgerRun
-from server.models.text import Data, Id, Line, Text
+from server.models.text import Id, Line
 from server.tools.common import Call, Detail
 from server.tools.ledger.parameters import Since, also, between, listed, one, one_of, place, wanted
 from server.tools.ledger.tool import TOOL
@@ -27,10 +28,10 @@ RunStatus = Annotated[Line, one_of("running", "done", "failed", "lost", "ended")
 async def start_run(
     call: Call,
     *,
-    name: Line,
+    name: ToldLine,
     kind: Line | None = None,
     phase: Line | None = None,
-    metrics: Data | None = None,
+    metrics: ToldData | None = None,
     limit_seconds: Limit = DAY,
     plan_id: Id | None = None,
     step_id: Id | None = None,
@@ -64,7 +65,12 @@ async def start_run(
 
 @TOOL.action()
 async def finish_run(
-    call: Call, *, run_id: Id, success: bool | None = None, error: Text | None = None, metrics: Data | None = None
+    call: Call,
+    *,
+    run_id: Id,
+    success: bool | None = None,
+    error: ToldText | None = None,
+    metrics: ToldData | None = None,
 ) -> dict[str, Any]:
     """End a run: done, or failed with its error.
 
@@ -101,7 +107,7 @@ async def list_runs(
     call: Call,
     *,
     run_id: Id | None = None,
-    name: Line | None = None,
+    name: ToldLine | None = None,
     kind: Line | None = None,
     status: RunStatus | None = None,
     plan_id: Id | None = None,

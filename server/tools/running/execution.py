@@ -8,7 +8,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import anyio
 from anyio.to_thread import run_sync
@@ -26,6 +26,7 @@ from server.models.events import Event
 from server.models.terminal import RunRow
 from server.processes import Running, entrance, environment, found_program, search_path
 from server.text import command_rules
+from server.text.redaction.values import without_secrets_in
 from server.tools.approvals.gate_rules import NeedsHuman
 from server.tools.common import Call
 from server.tools.project_files.places import Root, root_of
@@ -90,18 +91,19 @@ async def ordered(
     """
     allowed_by = await _permission(tx, workspace_id, what, timeout_seconds)
     left_behind.end(await servers.lose_lost(call.db, tx))
+    vector = cast(list[str], without_secrets_in(what.vector))  # as it is kept: those who read it need none
     run_id = await runs.insert(
         tx,
         workspace_id=workspace_id,
         kind="build_script" if script else "terminal",
-        name=(script or command_rules.joined(what.vector))[:500],
+        name=(script or command_rules.joined(vector))[:500],
         server=servers.ours(call.db),
-        arguments=what.as_json,
+        arguments={**what.as_json, "vector": vector},
         allowed_by=allowed_by,
     )
     call.decided.append(run_id)
-    about = {"vector": what.vector, "cwd": what.cwd, "allowed_by": allowed_by, **({"script": script} if script else {})}
-    summary = f"Ran {f'the build script {script!r}: ' if script else ''}{command_rules.joined(what.vector)[:200]}"
+    about = {"vector": vector, "cwd": what.cwd, "allowed_by": allowed_by, **({"script": script} if script else {})}
+    summary = f"Ran {f'the build script {script!r}: ' if script else ''}{command_rules.joined(vector)[:200]}"
     events.record(tx, Event("run_started", "run", run_id, summary=summary, data=about))
     told = {"workspace_id": workspace_id, "run_id": run_id, "command": what.vector, **what.as_json}
     del told["vector"]

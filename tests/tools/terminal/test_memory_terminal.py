@@ -226,6 +226,22 @@ async def test_how_it_ended_is_told_and_stored(terminal: Agent, workspace_id: st
         assert (await terminal.fails(TERMINAL, action, run_id="run_none"))["code"] == "not_found"
 
 
+async def test_what_is_kept_of_a_run_names_no_secret(
+    terminal: Agent, project: Path, workspace_id: str, settings: Settings
+) -> None:
+    await allow(terminal, ANYTHING)
+    code = "import sys; open('given', 'w').write(sys.argv[2])"
+    await python(terminal, code, "--password", "hunter2hunter2")
+    assert (project / "given").read_text(encoding="utf-8") == "hunter2hunter2"
+    runs = await terminal("memory_ledger", "list_runs", workspace_id=workspace_id)
+    assert "hunter2" not in json.dumps(runs)
+    told = await terminal("memory_workspace", "events", workspace_id=workspace_id, types=["run_started"])
+    assert "--password" in json.dumps(told)
+    assert "hunter2" not in json.dumps(told)
+    with sqlite3.connect(settings.database) as db:
+        assert db.execute("SELECT count(*) FROM runs WHERE instr(arguments, 'hunter2')").fetchone() == (0,)
+
+
 async def test_the_same_request_runs_once(terminal: Agent, project: Path) -> None:
     await allow(terminal, ANYTHING)
     call = {"agent": "Ada", "request_id": "one"}

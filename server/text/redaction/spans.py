@@ -1,0 +1,23 @@
+"""Where a secret that stands in a text begins and ends, and what stands there but tells nothing."""
+
+import re
+
+QUOTED = re.compile(r"""(?P<quote>\\*+["'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n]))*+)""")
+# It ends where the next name of a query, a form or a connection string begins.
+BARE = re.compile(r"""(?:(?![&;,][ \t]?+[\w.-]{1,60}+[=:])(?!\\*+["'])\S)++""")
+# What tells nothing: a variable, a place to fill in, a word of a language, the beginning of a sentence.
+REFERENCE = re.compile(
+    r"\$\{|\$\(|\{\{|\$[A-Z_][A-Z0-9_]{0,99}+(?![\w$])|%\w{1,99}+%|<[^<>\n]{1,99}+>|\*{3}|\.{3}(?!\S)"
+)
+WORDS = frozenset(re.findall(r"\w+", """
+    true false null none nil undefined required optional missing invalid expired yes no
+    str string int integer number bool boolean bytes text any object
+    must should is was are has have may can cannot not to for in of the a an with from at on by or and as if that this
+"""))  # fmt: skip
+LEAST = 3
+TRAILING = ",;.)]}>"
+
+
+def is_secret(said: str) -> bool:
+    """Return whether what stands where a secret may stand is one."""
+    return len(said) >= LEAST and said.lower() not in WORDS
