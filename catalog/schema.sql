@@ -1,4 +1,4 @@
--- 0ad2054e2e8ff7e87fceaec17c45f0c7864c29e419fe61c0bb87091343ae53ba
+-- d0d3b5575a4e36ab3eb1999e6bae40cd5472d186fa0f241c94a6c4345d137135
 CREATE TABLE workspace_aliases (
     alias TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces ON DELETE CASCADE,
@@ -2469,10 +2469,6 @@ WHEN NEW.updated_at IS NOT OLD.updated_at AND (
 ) BEGIN
     UPDATE search_documents SET updated_at = NEW.updated_at WHERE entity_id = NEW.message_id AND kind = 'message';
 END;
-CREATE TRIGGER decisions_insert_search AFTER INSERT ON decisions
-WHEN NOT EXISTS (SELECT 1 FROM decisions_archive WHERE decision_id = NEW.decision_id) AND NEW.superseded_by IS NULL BEGIN
-    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.decision_id, 'decision') ON CONFLICT DO NOTHING;
-END;
 CREATE TRIGGER decisions_update_search AFTER UPDATE OF
     decision_id, decision, rationale, alternatives, context, decision_type, external_id, workspace_id, plan_id, agent,
     superseded_by
@@ -2493,10 +2489,6 @@ CREATE TRIGGER decisions_delete_search AFTER DELETE ON decisions BEGIN
         AND EXISTS (SELECT 1 FROM decisions_archive WHERE decision_id = OLD.decision_id);
     DELETE FROM search_documents WHERE entity_id = OLD.decision_id AND kind = 'decision'
         AND NOT EXISTS (SELECT 1 FROM decisions_archive WHERE decision_id = OLD.decision_id);
-END;
-CREATE TRIGGER decisions_archive_insert_search AFTER INSERT ON decisions_archive
-WHEN NOT EXISTS (SELECT 1 FROM decisions WHERE decision_id = NEW.decision_id) AND NEW.superseded_by IS NULL BEGIN
-    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.decision_id, 'decision') ON CONFLICT DO NOTHING;
 END;
 CREATE TRIGGER decisions_archive_update_search AFTER UPDATE OF
     decision_id, decision, rationale, alternatives, context, decision_type, external_id, workspace_id, plan_id, agent,
@@ -2660,3 +2652,31 @@ CREATE TRIGGER import_rows_delete_search AFTER DELETE ON import_rows WHEN OLD.ta
 END;
 CREATE INDEX steps_gated ON steps (plan_id) WHERE required_gates <> '[]';
 CREATE INDEX phases_gated ON phases (plan_id) WHERE required_gates <> '[]';
+CREATE TRIGGER decisions_insert_search AFTER INSERT ON decisions
+WHEN NOT EXISTS (SELECT 1 FROM decisions_archive WHERE decision_id = NEW.decision_id) AND (NEW.superseded_by IS NULL
+    OR NOT EXISTS (SELECT 1 FROM decisions n WHERE n.decision_id = NEW.superseded_by
+        UNION ALL SELECT 1 FROM decisions_archive n WHERE n.decision_id = NEW.superseded_by)) BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.decision_id, 'decision') ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER decisions_insert_hides_search AFTER INSERT ON decisions
+WHEN NEW.supersedes IS NOT NULL BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.supersedes, 'decision') ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER decisions_delete_hides_search AFTER DELETE ON decisions
+WHEN OLD.supersedes IS NOT NULL BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (OLD.supersedes, 'decision') ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER decisions_archive_insert_search AFTER INSERT ON decisions_archive
+WHEN NOT EXISTS (SELECT 1 FROM decisions WHERE decision_id = NEW.decision_id) AND (NEW.superseded_by IS NULL
+    OR NOT EXISTS (SELECT 1 FROM decisions n WHERE n.decision_id = NEW.superseded_by
+        UNION ALL SELECT 1 FROM decisions_archive n WHERE n.decision_id = NEW.superseded_by)) BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.decision_id, 'decision') ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER decisions_archive_insert_hides_search AFTER INSERT ON decisions_archive
+WHEN NEW.supersedes IS NOT NULL BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (NEW.supersedes, 'decision') ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER decisions_archive_delete_hides_search AFTER DELETE ON decisions_archive
+WHEN OLD.supersedes IS NOT NULL BEGIN
+    INSERT INTO search_pending (entity_id, kind) VALUES (OLD.supersedes, 'decision') ON CONFLICT DO NOTHING;
+END;

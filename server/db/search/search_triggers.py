@@ -73,6 +73,10 @@ def _of_table(kind: str, source: SearchedTable, table: str) -> Iterator[tuple[st
         only = [*shown, "NEW.updated_at IS NOT OLD.updated_at", f"({after}) IS ({before})"]
         yield _trigger(f"{table}_touch_search", f"UPDATE OF updated_at ON {table}", [touch], " AND ".join(only))
     yield _trigger(f"{table}_delete_search", f"DELETE ON {table}", _gone(kind, source, table))
+    for event, row in (("insert", "NEW"), ("delete", "OLD")) if source.hides else ():
+        hidden = _at(row, source.hides)
+        body = [f"{PENDING} VALUES ({hidden}, '{kind}') ON CONFLICT DO NOTHING"]
+        yield _trigger(f"{table}_{event}_hides_search", f"{event.upper()} ON {table}", body, f"{hidden} IS NOT NULL")
 
 
 def _gone(kind: str, source: SearchedTable, table: str) -> Iterator[str]:

@@ -24,6 +24,11 @@ PARAMS = """(
     WHERE tool = t.tool AND action = t.action
 )"""
 
+# A decision whose successor was deleted holds again.
+NO_SUCCESSOR = """(t.superseded_by IS NULL
+    OR NOT EXISTS (SELECT 1 FROM decisions n WHERE n.decision_id = t.superseded_by
+        UNION ALL SELECT 1 FROM decisions_archive n WHERE n.decision_id = t.superseded_by))"""
+
 
 @dataclass(frozen=True)
 class Around:
@@ -40,7 +45,8 @@ class SearchedTable:
     """How the rows of a table become documents: SQL for each column, over the row `t` and the plan `p` it belongs to.
 
     What people are shown of it are its `texts`, and what is in its `data`, which is JSON; `also` is only searched.
-    `status` and `label` are read with what is found, and stand in no document.
+    `status` and `label` are read with what is found, and stand in no document. `hides` is the key of another row of the
+    table that has no document as long as this one is there.
     """
 
     table: str
@@ -63,6 +69,7 @@ class SearchedTable:
     expires_at: str = "NULL"
     updated_at: str = "t.updated_at"
     where: str = "1"
+    hides: str = ""
     imported: str = ""
     shipped: str = "0"
     status: str = "NULL"
@@ -244,7 +251,8 @@ SOURCES = {
         subtype="t.decision_type",
         author="t.agent",
         updated_at="t.made_at",
-        where="t.superseded_by IS NULL",
+        where=NO_SUCCESSOR,
+        hides="t.supersedes",
     ),
     "research": SearchedTable("research_documents", "t.document_id", "t.filename", ("t.content",), **ON_PARENT),
     "knowledge": SearchedTable(

@@ -18,8 +18,11 @@ from server.tools.ledger.parameters import Since, between, listed, one, place, w
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page
 
-# One whose successor was removed holds again.
-CURRENT = f"(t.superseded_by IS NULL OR NOT {entries.there(entries.DECISIONS, 't.superseded_by')})"
+# One whose successor was deleted holds again; what cannot be read is not named.
+LINKS = ("supersedes", "superseded_by")
+LINKED = {name: entries.there(entries.DECISIONS, f"t.{name}") for name in LINKS}
+CURRENT = f"(t.superseded_by IS NULL OR NOT {LINKED['superseded_by']})"
+COLUMNS = f"t.*, {', '.join(f'{told} AS has_{name}' for name, told in LINKED.items())}"
 
 
 @TOOL.action(takes=("request",))
@@ -106,9 +109,17 @@ async def list_decisions(
     Example: {"action":"list_decisions","plan_id":"plan_1rqewqexykb7"}
     """
     if decision_id:
-        return Decision.of(as_dict(await one(call, entries.DECISIONS, decision_id)))
+        row = as_dict(await one(call, entries.DECISIONS, decision_id))
+        there = {f"has_{name}": await entries.is_there(call.db, entries.DECISIONS, row[name]) for name in LINKS}
+        return Decision.of(_linked({**row, **there}))
     found = await wanted(call, plan_id, step_id, decision_type=decision_type, agent=agent)
     found = between(found, "made_at", since, until)
     if not history:
         found.conditions = [*found.conditions, CURRENT]
-    return await listed(call, "decisions", entries.DECISIONS, Decision, found, full=detail == "full")
+    return await listed(
+        call, "decisions", entries.DECISIONS, Decision, found, full=detail == "full", columns=COLUMNS, made=_linked
+    )
+
+
+def _linked(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, **{name: row[name] if row[f"has_{name}"] else None for name in LINKS}}

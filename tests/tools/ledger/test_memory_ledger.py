@@ -61,6 +61,39 @@ async def test_a_decision_is_found_by_its_words_until_another_takes_its_place(ag
     assert (await agent(TOOL, "list_decisions", workspace_id=workspace_id, decision_type="storage"))["total"] == 1
 
 
+async def test_a_decision_whose_successor_was_deleted_is_found_again(agent: Agent, workspace_id: str) -> None:
+    kept, _ = await make_plan(agent, workspace_id, "Kept")
+    gone, _ = await make_plan(agent, workspace_id, "Gone")
+    old = await agent(TOOL, "decide", plan_id=kept, decision="Walnut tables", rationale="r", agent="ada")
+    links = {"supersedes": old["decision_id"]}
+    new = await agent(TOOL, "decide", plan_id=gone, decision="Walnut chairs", rationale="r", agent="ada", **links)
+
+    async def found() -> list[str]:
+        told = await agent("memory_context", "search", query="walnut", workspace_id=workspace_id, include_archived=True)
+        return [hit["decision_id"] for hit in told["hits"] if hit["kind"] == "decision"]
+
+    async def links_of(decision_id: str, plan_id: str) -> list[str | None]:
+        one = await agent(TOOL, "list_decisions", decision_id=decision_id)
+        [listed] = (await agent(TOOL, "list_decisions", plan_id=plan_id, history=True))["decisions"]
+        names = ("supersedes", "superseded_by")
+        assert [one.get(name) for name in names] == [listed.get(name) for name in names]
+        return [one.get(name) for name in names]
+
+    await agent("memory_plan", "archive", plan_id=gone, agent="ada")
+    assert await found() == [new["decision_id"]]
+    await agent("memory_plan", "unarchive", plan_id=gone, agent="ada")
+    assert await found() == [new["decision_id"]]
+    deleted = await agent("memory_plan", "delete", plan_id=gone, confirm=True, agent="ada")
+    assert await found() == [old["decision_id"]]
+    assert await links_of(old["decision_id"], kept) == [None, None]
+    await agent("memory_workspace", "restore", trash_id=deleted["trash_id"], agent="ada")
+    assert await found() == [new["decision_id"]]
+    assert await links_of(old["decision_id"], kept) == [None, new["decision_id"]]
+    await agent("memory_plan", "delete", plan_id=kept, confirm=True, agent="ada")
+    assert await found() == [new["decision_id"]]
+    assert await links_of(new["decision_id"], gone) == [None, None]
+
+
 async def test_decisions_move_with_their_plan_and_come_back(agent: Agent, workspace_id: str) -> None:
     plan_id, _ = await make_plan(agent, workspace_id)
     told = await agent(TOOL, "decide", plan_id=plan_id, decision="Walnut", rationale="r", agent="ada")
