@@ -4,7 +4,6 @@ Applies what migrations are pending, seeds the catalog and the content that ship
 `--demo` adds a project folder in the data root with plans, a session and what agents leave behind, if it is not there.
 """
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from server import calls, settings
 from server.errors import ProjectMemoryError
 from server.settings import ASSETS, Settings
 from server.store import Store
-from server.tools import TOOLS
 
 DEMO = "demo-project"
 Json = dict[str, Any]
@@ -31,7 +29,7 @@ class Agent:
 
     async def __call__(self, tool: str, action: str, /, **arguments: Any) -> Json:
         told = {"workspace_path": str(self.project), **arguments, "action": action}
-        return json.loads(await calls.run(self.store, TOOLS, tool, told))
+        return await calls.answer(self.store, tool, told)
 
 
 async def prepare(chosen: Settings, *, demo: bool) -> None:

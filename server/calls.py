@@ -42,6 +42,19 @@ def offered(settings: Settings) -> Mapping[str, Tool]:
     return Tools(name for name in TOOLS if name in wanted)
 
 
+async def answer(
+    store: Store,
+    tool: str,
+    arguments: Mapping[str, object],
+    *,
+    asker: Asker | None = None,
+    caller: Caller | None = None,
+    whole: bool = False,
+) -> dict[str, Any]:
+    """Return what a call of any tool answers, for code of ours."""
+    return json.loads(await run(store, TOOLS, tool, arguments, asker=asker, caller=caller, whole=whole))
+
+
 async def run(
     store: Store,
     tools: Mapping[str, Tool],

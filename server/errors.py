@@ -19,7 +19,7 @@ what to call next. `details` are further fields of the error object. Who knows n
 what an error is `about`, and `tools/wording.py` adds what to call next.
 """
 
-from typing import Self
+from typing import Self, cast
 
 
 class ProjectMemoryError(Exception):
@@ -95,3 +95,10 @@ class Storage(ProjectMemoryError):
 
 class Internal(ProjectMemoryError):
     code = "internal"
+
+
+def innermost(failure: BaseException) -> BaseException:
+    """Return what failed first of the groups that task groups wrap it in."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = cast(BaseExceptionGroup[BaseException], failure).exceptions[0]
+    return failure

@@ -137,6 +137,13 @@ def split(argv: Sequence[str]) -> tuple[Flags, list[str]]:
     return {name: value for name, value in vars(flags).items() if value is not None}, words
 
 
+def load_existing(flags: Flags) -> Settings:
+    """Return the settings for a command that would be of no use without a database."""
+    settings = load(flags)
+    settings.require_database()
+    return settings
+
+
 def load(flags: Flags | None = None, environ: Mapping[str, str] | None = None, *, serves: bool = False) -> Settings:
     """Return the settings: flags before environment before defaults.
 

@@ -36,7 +36,7 @@ ROOMS = {
     "waiting": set[str](),
     "left_behind": set[str](),
     "processes": {"errors", "left_behind"},
-    "confined": {"errors", "files"},
+    "confined": {"errors", "files", "text"},
     "argument_problems": set[str](),
     "models": {"errors", "text"},
     "registry": {"errors", "text", "argument_problems"},
@@ -61,7 +61,7 @@ ROOMS = {
 
 # Where a package of others may be imported; one that is not named here may be imported nowhere.
 THIRD_PARTY = {
-    "mcp": {"protocol", "cli/demo", "cli/setup/checking", "web"},
+    "mcp": {"protocol", "cli/demo", "cli/setup/checking", "web/mcp_endpoint/sdk_app"},
     "starlette": {"web"},
     "uvicorn": {"web"},
     "jinja2": {"web"},

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import anyio
 import mcp.types as wire
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from server.cli.setup.launching import LaunchCommand, launch
-from server.errors import InvalidArguments
+from server.errors import InvalidArguments, innermost
 from server.settings import ASSETS, Flags
 
 PLAN = ASSETS / "catalog" / "demo-plan.md"
@@ -140,13 +140,7 @@ def _play(demo: Demo, source: Path, text: str) -> Work:
     try:
         return anyio.run(_story, demo, source, text)
     except BaseExceptionGroup as group:  # the client's task groups wrap what goes through them
-        raise _first(group) from group
-
-
-def _first(failure: BaseException) -> BaseException:
-    while isinstance(failure, BaseExceptionGroup):
-        failure = cast(BaseExceptionGroup[BaseException], failure).exceptions[0]
-    return failure
+        raise innermost(group) from group
 
 
 def _refuse_useless(flags: Flags) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from server.errors import InvalidArguments, NotAllowed, NotFound, Storage
+from server.text.names import is_device
 
 HAS_DESCRIPTORS = {os.open, os.stat, os.rename, os.unlink, os.mkdir, os.rmdir} <= os.supports_dir_fd and all(
     hasattr(os, name) for name in ("O_NOFOLLOW", "O_DIRECTORY")
@@ -29,8 +30,7 @@ READING = os.O_RDONLY | COMMON | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BIN
 DRAFTING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | COMMON | getattr(os, "O_BINARY", 0)
 ENTERING = os.O_RDONLY | COMMON | getattr(os, "O_DIRECTORY", 0)
 DRIVE = re.compile(r"[A-Za-z]:")
-DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
-DRAFT = ".{}.pm-draft"
+DEVICES = DRAFT = ".{}.pm-draft"
 DRAFTED = re.compile(r"\.[0-9a-f]{16}\.pm-draft")
 STALE_SECONDS = 3600  # after which a draft is left over from a process that died
 PERMISSIONS = 0o777
@@ -320,7 +320,7 @@ def _asked(root: str, text: str) -> Parts:
 
 
 def _is_odd_on_windows(part: str) -> bool:
-    return ":" in part or part != part.rstrip(". ") or DEVICES.fullmatch(part) is not None
+    return ":" in part or part != part.rstrip(". ") or is_device(part)
 
 
 def _outside(root: str, text: str) -> NotAllowed:

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from server.db.workspaces.merging import NAMING
 from server.importers.layout import Known
 from server.models.imports import Finding, ImportBatch, ImportedRow
 
 # Columns that name a workspace where another column says that they do.
-NAMING = (("parent_type", "parent_id"), ("scope", "scope_id"), ("entity_type", "entity_id"))
 STAYS = "the workspace was merged into another one, which stays as it is"
 
 

@@ -45,6 +45,19 @@ class Entry:
     odd: str | None = None
 
 
+def entry_at(location: Path, path: str) -> Entry:
+    """Return what was found at a place, whose path in the source is this."""
+    return Entry(path, location, "a link; links are not followed" if location.is_symlink() else None)
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, in order; none of one that is a link or cannot be read."""
+    try:
+        return sorted(os.listdir(folder)) if not folder.is_symlink() else []  # noqa: PTH208 - names are all it needs
+    except OSError:
+        return []
+
+
 @dataclass
 class Content:
     """What a file held: its bytes, how to account for them, and what was odd about them."""

@@ -6,10 +6,10 @@ import logging
 import re
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from anyio.to_thread import run_sync
 
@@ -26,7 +26,6 @@ from server.importers.run import Options, import_path
 from server.models.workspaces import LegacyStore, Relative
 from server.settings import COPIES, Settings
 from server.store import Store
-from server.tools import TOOLS
 from server.tools.older_stores import OlderStore
 
 logger = logging.getLogger(__name__)
@@ -61,13 +60,11 @@ async def _adopt(store: Store, noticed: OlderStore, told: Told) -> LegacyStore:
     copy = await run_sync(_copy_aside, found, store.settings)
     logger.warning("copied the older store of %s to %s before importing it", folder, copy)
 
-    async def ask(tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
-        return json.loads(await calls.run(store, TOOLS, tool, arguments))
-
     db = await store.open()
     options = Options(workspace_path=folder if noticed.has_moved else None)
     reports = [
-        await import_path(db, Path(folder), replace(options, layout=layout.NAME), ask, told) for layout, _ in found
+        await import_path(db, Path(folder), replace(options, layout=layout.NAME), partial(calls.answer, store), told)
+        for layout, _ in found
     ]
     report = together(reports)
     kept = await run_sync(_keep, report, copy.with_name(f"{copy.name}.report.json"))

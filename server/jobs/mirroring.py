@@ -146,7 +146,7 @@ async def follow(db: Database, folder: Folder, reached: Cursor | None, is_over: 
     """Write what changed since the folder's cursor, and return how far it got; `reached` is where we got before.
 
     It runs on a thread with an event loop of its own, since documents are made and compared without a pause. Raises
-    Taken when another process is writing.
+    FolderTaken when another process is writing.
     """
     try:
         folder.check()

@@ -1,6 +1,5 @@
 """What programs for people read: actions, asked for all of their answer, and any one thing by its id."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,6 @@ from server.db.search import identities
 from server.db.search.identities import Thing
 from server.db.storage.connection import Reader
 from server.store import Store
-from server.tools import TOOLS
 from server.tools.approvals.asking import Asker
 from server.tools.approvals.callers import Caller
 
@@ -51,7 +49,7 @@ async def answered(
     asker: Asker | None = None,
 ) -> dict[str, Any]:
     """Return all of what a call answers to whoever sends it."""
-    return json.loads(await calls.run(store, TOOLS, tool, sent, caller=caller, asker=asker, whole=True))
+    return await calls.answer(store, tool, sent, caller=caller, asker=asker, whole=True)
 
 
 async def whole(store: Store, db: Reader, one: Thing, caller: Caller | None = None) -> dict[str, Any]:

@@ -41,7 +41,12 @@ class ClientFile:
 
     @property
     def shown(self) -> str:
-        return f"{self.path}#{self.block}" if self.block else self.path
+        return place(self.path, self.block)
+
+
+def place(path: str, block: str) -> str:
+    """Return what a file, or a block of one, is called."""
+    return f"{path}#{block}" if block else path
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from server.errors import ProjectMemoryError
 from server.text import front_matter, globs
+from server.text.names import is_device
 
 AGENT, INSTRUCTION, SKILL = "agent", "instruction", "skill"
 NAME_LENGTH = 64
@@ -28,13 +29,12 @@ SKILL_KEYS = {
     "disable-model-invocation", "model", "context", "agent", "hooks",
 }  # fmt: skip
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # names of devices on Windows
 
 
 def file_name(name: str) -> str:
     """Return a name as that of a file on any system, in lower case with hyphens; empty if nothing of it is left."""
     told = re.sub(r"[^\w.-]+", "-", WORDS.sub("-", name).lower()).strip("-._")
-    return f"x-{told}" if DEVICES.fullmatch(told) else told
+    return f"x-{told}" if is_device(told) else told
 
 
 def fields(kind: str, meta: Mapping[str, Any], body: str, name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Names as people compare them. Pure: text in, the form to compare out; what is stored is what was given."""
 
+import re
 import unicodedata
 
 
@@ -21,6 +22,7 @@ TWINS = str.maketrans(
     "\u0430\u03b1\u0435\u03b5\u043e\u03bf\u0585\u04bb\u0570\u043d\u0455\u0433\u043c\u03bc\u03c5\u057d\u0578\u03b7\u043f\u051d\u0461\u03c9\u03bd",
     "aaeeooohhhsrmmuunnnwwwn",
 )
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file of Windows may be called so
 UNSEEN = "\u115f\u1160\u2800"  # letters and symbols that show nothing
 
 
@@ -29,6 +31,11 @@ def look(name: str) -> str:
     shown = unicodedata.normalize("NFKC", name)
     seen = (char for char in shown if unicodedata.category(char) not in ("Cf", "Mn") and char not in UNSEEN)
     return " ".join("".join(seen).casefold().translate(TWINS).split())
+
+
+def is_device(name: str) -> bool:
+    """Return whether Windows takes a file of that name for a device."""
+    return DEVICES.fullmatch(name) is not None
 
 
 def is_reserved(name: str) -> bool:

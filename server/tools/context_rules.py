@@ -18,6 +18,7 @@ from server.models.context import ContextItem, NewItem, Parent, ParentType, Stor
 from server.models.events import Event
 from server.models.text import VALUE_BYTES
 from server.tools.common import Call
+from server.tools.render import size_of
 from server.tools.rules import program_rules
 from server.tools.wording import completed
 
@@ -255,7 +256,7 @@ def _one_workspace(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _stored(tx: Transaction, row: Mapping[str, Any], slot: Slot) -> Stored:
     """Log that an item was stored, unless it was so already, and tell it."""
-    size = len(row["data"].encode("utf-8", "surrogatepass"))
+    size = size_of(row["data"])
     data = {"type": row["type"], "parent_type": row["parent_type"], "parent_id": row["parent_id"], "bytes": size}
     new, changed = slot.item is None, _differs(row, slot)
     if changed:

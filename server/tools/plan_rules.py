@@ -14,6 +14,7 @@ from server.models.events import Event
 from server.models.plans import Plan
 from server.models.sessions import Session
 from server.models.steps import CLOSED, NewStep, StepRow
+from server.models.workspaces import Workspace
 from server.tools.common import Call
 
 LARGE = 100  # steps, from which on several plans are easier to overlook than one
@@ -26,6 +27,12 @@ async def plan_of(db: Reader, plan_id: str | None, session: Session | None) -> P
         return await plans.require_live(db, plan_id)
     plan = await plans.find(db, session.plan_id) if session and session.plan_id else None
     return plan if plan and not plan.archived_at else None
+
+
+async def workspace_of(call: Call, db: Reader, plan_id: str | None) -> Workspace:
+    """Return the workspace of a call that may name a plan, which has to be one that can be changed."""
+    plan = await plans.require_live(db, plan_id) if plan_id else None
+    return await call.workspace(db, plan.workspace_id if plan else None)
 
 
 async def live(call: Call, tx: Transaction, plan_id: str) -> tuple[Plan, str]:

@@ -330,11 +330,16 @@ def _encoded(value: object) -> str:
 
 
 def _size(value: object) -> int:
-    return len(_encoded(value).encode("utf-8", "surrogatepass"))
+    return size_of(_encoded(value))
 
 
 def length(payload: dict[str, Any]) -> int:
-    return len(_text(payload).encode("utf-8", "surrogatepass"))
+    return size_of(_text(payload))
+
+
+def size_of(text: str) -> int:
+    """Return the bytes that a text takes."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _text(payload: dict[str, Any]) -> str:

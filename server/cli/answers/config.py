@@ -8,7 +8,7 @@ from server.db.shared_state import shared_settings
 from server.errors import NotFound
 from server.models.approvals import Word
 from server.models.settings import DEFINED, Definition
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 from server.store import open_store
 
 CLI = "cli"
@@ -17,13 +17,13 @@ COLUMNS = (Column("SETTING"), Column("VALUE"), Column("SET BY"), Column("WHEN"),
 
 def get(flags: Flags, key: str) -> int:
     """Print the value of a setting."""
-    Screen().line(anyio.run(_value, _chosen(flags), _definition(key)))
+    Screen().line(anyio.run(_value, load_existing(flags), _definition(key)))
     return 0
 
 
 def list_(flags: Flags) -> int:
     """Print every setting with its value, who set it, and what it means."""
-    rows = anyio.run(_listed, _chosen(flags))
+    rows = anyio.run(_listed, load_existing(flags))
     screen = Screen()
     screen.table(COLUMNS, [(key, value, who, screen.when(since), means) for key, value, who, since, means in rows])
     return 0
@@ -31,7 +31,7 @@ def list_(flags: Flags) -> int:
 
 def set_(flags: Flags, key: str, value: str) -> int:
     """Change a setting; what loosens a rule takes a person."""
-    chosen, wanted = _chosen(flags), _definition(key)
+    chosen, wanted = load_existing(flags), _definition(key)
     value = wanted.checked(value)
     old = anyio.run(_value, chosen, wanted)
     word = Word("unknown", CLI)
@@ -41,12 +41,6 @@ def set_(flags: Flags, key: str, value: str) -> int:
     anyio.run(_store, chosen, wanted, value, word)
     Screen().line(f"{key} is {value}.")
     return 0
-
-
-def _chosen(flags: Flags) -> Settings:
-    chosen = load(flags)
-    chosen.require_database()
-    return chosen
 
 
 def _definition(key: str) -> Definition:

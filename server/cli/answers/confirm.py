@@ -12,7 +12,7 @@ from server.db.workspaces import workspaces
 from server.errors import Conflict, NotFound
 from server.models.approvals import HUMAN, Approval, Gate, ReachedGate, Word
 from server.models.events import Origin
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 from server.store import open_store
 from server.text.display import shown
 from server.tools.approvals import answers, gate_rules
@@ -25,8 +25,7 @@ COLUMNS = (Column("ID"), Column("WHEN"), Column("WHAT", is_wide=True), Column("W
 
 def answer(flags: Flags, wanted: str, *, yes: bool, note: str | None) -> int:
     """Show what a human is asked, take the answer, and record it; return the exit code."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     verb = "confirm" if yes else "reject"
     person.refuse_agents(verb)
     target, lines = anyio.run(_question, chosen, wanted, yes)
@@ -93,8 +92,7 @@ async def _unchanged(db: Reader, gate: Gate) -> Gate:
 
 def show(flags: Flags, *, as_json: bool) -> int:
     """Print what waits for a human in all workspaces."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     rows, reached = anyio.run(_waiting, chosen)
     if as_json:
         told = [row.told() for row in rows] + [gate.model_dump(exclude_none=True) for gate in reached]

@@ -1,6 +1,5 @@
 """`move OLD NEW`: the workspaces of a folder that was moved or renamed get their new place."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -13,10 +12,10 @@ from server.db.storage.connection import Reader
 from server.db.workspaces import workspaces
 from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.workspaces import Workspace
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 from server.store import Store
 from server.text.display import shown
-from server.tools import TOOLS, paths
+from server.tools import paths
 from server.tools.commands import joined
 
 AGENT = "cli"
@@ -32,8 +31,7 @@ class Move:
 
 def run(old: str, new: str, flags: Flags, *, dry_run: bool, yes: bool) -> int:
     """Show what is moved, ask, do it, and return the exit code."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     moves = anyio.run(_planned, chosen, old, new)
     for move in moves:
         print(shown(f"{move.workspace.workspace_id}  {move.workspace.label}: {move.workspace.path} -> {move.folder}"))
@@ -111,7 +109,7 @@ async def _moved(chosen: Settings, moves: list[Move]) -> list[str]:
                 continue
             given = {"workspace_id": move.workspace.workspace_id, "workspace_path": move.folder}
             call = {"action": "migrate", **given, "agent": AGENT, "force": len(moves) > 1}
-            answer = json.loads(await calls.run(store, TOOLS, "memory_workspace", call))
+            answer = await calls.answer(store, "memory_workspace", call)
             told += [f"{answer['workspace_id']} is in {answer['path']} now."]
             told += [f"{one['workspace_id']} is in {one['path']} now." for one in answer.get("moved_with", [])]
             told += [f"Note: {warning}" for warning in answer.get("warnings", [])]

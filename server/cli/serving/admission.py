@@ -16,7 +16,7 @@ from server.db.storage.connection import Database
 from server.errors import Conflict, InvalidArguments
 from server.models.access import TokenRole
 from server.models.base import encode
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load, load_existing
 from server.store import open_store
 from server.text.display import shown
 from server.tools.commands import command
@@ -90,7 +90,7 @@ def _role(told: str) -> TokenRole:
 
 def list_(flags: Flags, *, as_json: bool) -> int:
     """Print the tokens, without what they are."""
-    found = _in(_existing(flags), tokens.all_)
+    found = _in(load_existing(flags), tokens.all_)
     if as_json:
         print(encode({"tokens": [token.model_dump(exclude_none=True) for token in found]}))
         return 0
@@ -109,13 +109,13 @@ def revoke(flags: Flags, name: str) -> int:
         async with db.transaction() as tx:
             return (await tokens.revoke(tx, name)).name
 
-    print(f"The token {shown(_in(_existing(flags), work))} is refused from now on.")
+    print(f"The token {shown(_in(load_existing(flags), work))} is refused from now on.")
     return 0
 
 
 def list_browsers(flags: Flags, *, as_json: bool) -> int:
     """Print the browsers that are let in."""
-    found = _in(_existing(flags), web_sessions.all_)
+    found = _in(load_existing(flags), web_sessions.all_)
     if as_json:
         print(encode({"browsers": [one.model_dump() for one in found]}))
         return 0
@@ -135,7 +135,7 @@ def revoke_browser(flags: Flags, web_session_id: str | None, *, every: bool) -> 
         async with db.transaction() as tx:
             return await web_sessions.revoke(tx, web_session_id)
 
-    print(f"Browsers let in no more: {_in(_existing(flags), work)}")
+    print(f"Browsers let in no more: {_in(load_existing(flags), work)}")
     return 0
 
 
@@ -151,12 +151,6 @@ def open_(flags: Flags) -> int:
     print(f"Good once, for a minute from {until}:", link, sep="\n", flush=True)
     webbrowser.open(link)
     return 0
-
-
-def _existing(flags: Flags) -> Settings:
-    chosen = load(flags)
-    chosen.require_database()
-    return chosen
 
 
 def _in(chosen: Settings, work: Callable[[Database], Awaitable[T]]) -> T:

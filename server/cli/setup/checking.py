@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO
 
 import anyio
 from mcp import Client, MCPError, StdioServerParameters
@@ -16,6 +16,7 @@ from server.cli.setup.editors import START_SECONDS, Editor
 from server.cli.setup.launching import LaunchCommand, settings_in
 from server.cli.setup.looking import Checked, EditorLook, SetupJob, fresh_like, is_same, reach_in, started_by
 from server.cli.setup.reaching import Reach
+from server.errors import innermost
 
 # What a server that is only tried must not touch: the store of its user, and what is kept like that store.
 OF_THE_STORE = ("data_root", "mirror", "auto_import", "workspace")
@@ -70,7 +71,7 @@ def _tried(finding: EditorLook, job: SetupJob) -> Checked:
             tools = anyio.run(_tools, start, str(job.machine.project), log)
         except (MCPError, OSError, TimeoutError, BaseExceptionGroup) as failure:
             log.seek(0)
-            said = " ".join(log.read().split())[-SAID:] or str(_first(failure)) or type(_first(failure)).__name__
+            said = " ".join(log.read().split())[-SAID:] or str(innermost(failure)) or type(innermost(failure)).__name__
             return Checked(finding.editor, False, "failed", said)
     return _works(finding.editor, tools, begun)
 
@@ -80,9 +81,3 @@ async def _tools(start: LaunchCommand, folder: str, log: TextIO) -> list[str]:
     with anyio.fail_after(START_SECONDS):
         async with Client(stdio_client(parameters, log), read_timeout_seconds=START_SECONDS) as client:
             return [tool.name for tool in (await client.list_tools()).tools]
-
-
-def _first(failure: BaseException) -> BaseException:
-    while isinstance(failure, BaseExceptionGroup):
-        failure = cast(BaseExceptionGroup[BaseException], failure).exceptions[0]
-    return failure

@@ -1,6 +1,5 @@
 """`setup --instructions`: a block of AGENTS.md, and agents and skills of the library, for who works on a project."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,6 @@ from server.errors import NotAllowed, ProjectMemoryError
 from server.settings import ASSETS, Settings
 from server.store import Store
 from server.text import client_files
-from server.tools import TOOLS
 from server.tools.library import client_texts
 from server.tools.library.client_texts import FileChangeWanted
 
@@ -138,7 +136,7 @@ async def _deployed(targets: Sequence[str], wanted: InstructionsWanted) -> list[
     store = Store(Settings(data_root=wanted.settings.data_root, read_only=not wanted.changes))
 
     async def ask(tool: str, **arguments: object) -> dict[str, Any]:
-        return json.loads(await calls.run(store, TOOLS, tool, {**arguments, "workspace_path": wanted.root}))
+        return await calls.answer(store, tool, {**arguments, "workspace_path": wanted.root})
 
     done = list[Instructed]()
     try:

@@ -3,11 +3,12 @@
 import json
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import anyio
 from rich.console import Console
@@ -22,7 +23,6 @@ from server.importers.run import OnConflict, Options, import_path, nothing_at, s
 from server.models.imports import Finding
 from server.settings import Flags, Settings
 from server.store import Store
-from server.tools import TOOLS
 
 Told = Callable[[str, int, int], Awaitable[None]]
 Work = Callable[[Database, Ask, Told], Awaitable[ImportReport]]
@@ -103,12 +103,9 @@ async def with_database(chosen: Settings, work: Work) -> ImportReport:
     settings.configure_logging(chosen)
     store = Store(chosen)
 
-    async def ask(tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
-        return json.loads(await calls.run(store, TOOLS, tool, arguments))
-
     try:
         async with _shown() as told:
-            return await work(await store.open(), ask, told)
+            return await work(await store.open(), partial(calls.answer, store), told)
     finally:
         await store.close()
 

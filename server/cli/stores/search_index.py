@@ -4,14 +4,13 @@ import anyio
 
 from server.db.search import index_repair
 from server.db.search.index_repair import IndexReport
-from server.settings import Flags, load
+from server.settings import Flags, load_existing
 from server.store import Store
 
 
 def run(flags: Flags, *, rebuild: bool) -> int:
     """Check the search of the chosen database, after a rebuild if one is wanted; return the exit code."""
-    settings = load(flags)
-    settings.require_database()
+    settings = load_existing(flags)
     report = anyio.run(_look, Store(settings), rebuild)
     print("\n".join(_told(report)))
     return 0 if report.is_sound else 1

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 
 from server.db.backups import backup_files
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load, load_existing
 from server.store import open_store
 from server.text.display import size
 from server.tools.commands import command
@@ -18,8 +18,7 @@ from server.upkeep.backups import BackupFile, BackupOutcome
 
 def run(flags: Flags, destination: Path | None, keep: int | None, *, as_json: bool) -> int:
     """Make a backup and say where it is; return the exit code."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     done = anyio.run(_make, chosen, destination, keep)
     print(json.dumps(_as_json(done), ensure_ascii=False, indent=2) if as_json else "\n".join(_told(chosen, done)))
     return 0

@@ -5,15 +5,14 @@ import sys
 import anyio
 
 from server.errors import NotAllowed
-from server.settings import Flags, load
+from server.settings import Flags, load_existing
 from server.upkeep import compacting
 from server.upkeep.place_checks import told
 
 
 def run(flags: Flags, *, wait: bool) -> int:
     """Compact the database and say what that gave back."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     if chosen.read_only:
         raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write.")
     shows = sys.stderr.isatty()

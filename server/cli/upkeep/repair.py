@@ -2,7 +2,7 @@
 
 import anyio
 
-from server.settings import Flags, load
+from server.settings import Flags, load_existing
 from server.text.display import shown
 from server.upkeep import repairing
 
@@ -11,8 +11,7 @@ MENDED, LEFT = 0, 1
 
 def run(flags: Flags, name: str, *, dry_run: bool) -> int:
     """Say what is wrong and what is done about it, do it, and return the exit code."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     wanted = repairing.require(name)
     found = anyio.run(repairing.preview, chosen, name)
     if not found:

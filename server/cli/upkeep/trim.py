@@ -3,7 +3,7 @@
 import anyio
 
 from server.errors import NotAllowed
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 from server.store import open_store
 from server.upkeep import trimming
 from server.upkeep.trimming import TrimOutcome
@@ -11,8 +11,7 @@ from server.upkeep.trimming import TrimOutcome
 
 def run(flags: Flags, *, dry_run: bool) -> int:
     """Say what would go, or remove it and say what went."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     if chosen.read_only and not dry_run:
         raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what would go.")
     kept, rows, done = anyio.run(_trimmed, chosen, dry_run)

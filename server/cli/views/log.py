@@ -16,7 +16,7 @@ from server.db.storage.connection import Reader
 from server.errors import InvalidArguments
 from server.models.events import ENTITIES, TYPES, LoggedEvent, types_of
 from server.registry import nearest
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 
 PAUSE = 0.25  # seconds between two looks for what is new
 FOREVER = 3600.0
@@ -36,8 +36,7 @@ class LogRequest:
 
 def run(flags: Flags, wanted: LogRequest, *, follow: bool, as_json: bool) -> int:
     """Print events, and with `follow` those that come, until somebody interrupts it."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     types = _types(wanted.kinds)
     try:
         anyio.run(_print, chosen, wanted, types, follow, as_json)

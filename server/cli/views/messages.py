@@ -19,7 +19,7 @@ from server.models.approvals import HUMAN, Word
 from server.models.events import Event, Origin
 from server.models.messages import Message
 from server.models.workspaces import Workspace
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 from server.store import Store, open_store
 from server.text.names import RESERVED
 from server.tools.commands import command
@@ -49,8 +49,7 @@ class Letter:
 
 def send(flags: Flags, letter: Letter) -> int:
     """Send a message as the person, who types a code back, or as cli; return the exit code."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     if letter.sender not in (None, *SENDERS):
         raise InvalidArguments(f"--as takes one of: {', '.join(SENDERS)}.")
     text = sys.stdin.read() if letter.text == "-" else letter.text
@@ -109,8 +108,7 @@ async def _send_as_human(
 
 def read(flags: Flags, *, everywhere: bool, limit: int, as_json: bool) -> int:
     """Print what agents wrote to the person, whole; return the exit code."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     found, total = anyio.run(_read, chosen, everywhere, limit)
     screen = Screen()
     if as_json:
@@ -160,8 +158,7 @@ async def _read(chosen: Settings, everywhere: bool, limit: int) -> tuple[list[Me
 
 def acknowledge(flags: Flags, wanted: tuple[str, ...], *, everywhere: bool) -> int:
     """Mark messages to the person as read, all that wait if none is named, once the code is typed back."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     person.refuse_agents("mark messages as read")
     waiting, _ = anyio.run(_read, chosen, everywhere, MOST)
     chosen_ids = [one.message_id for one in waiting if not wanted or one.message_id in wanted]

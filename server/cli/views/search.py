@@ -10,7 +10,7 @@ from server.cli.views import store
 from server.cli.views.plan_status import plan_named
 from server.models.search import ID_NAMES
 from server.protocol.reading import ask
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 from server.store import Store
 from server.tools.commands import command, joined
 from server.tools.common import MAX_LIMIT
@@ -33,8 +33,7 @@ class SearchRequest:
 
 def run(flags: Flags, wanted: SearchRequest, *, as_json: bool) -> int:
     """Print what is found; the exit code is 1 if that is nothing, as that of grep."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     found = anyio.run(_found, chosen, wanted)
     screen = Screen()
     if as_json:

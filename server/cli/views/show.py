@@ -14,13 +14,12 @@ from server.db.steps import steps
 from server.db.storage.connection import Reader
 from server.errors import InvalidArguments, NotFound
 from server.protocol.reading import ask, whole
-from server.settings import Flags, Settings, load
+from server.settings import Flags, Settings, load_existing
 
 
 def run(flags: Flags, name: str, *, as_json: bool) -> int:
     """Print a thing; return the exit code."""
-    chosen = load(flags)
-    chosen.require_database()
+    chosen = load_existing(flags)
     kind, found = anyio.run(_found, chosen, name)
     screen = Screen()
     if as_json:

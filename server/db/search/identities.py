@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.db.storage.connection import Reader
+from server.db.storage.table_shapes import with_archive
 from server.errors import Ambiguous, NotFound
 from server.models.base import as_dict, encode
 
@@ -29,7 +30,7 @@ class IdentifiedTable:
 
     @property
     def tables(self) -> Sequence[str]:
-        return (self.table, f"{self.table}_archive") if self.archives else (self.table,)
+        return with_archive(self.table) if self.archives else (self.table,)
 
 
 IDENTITIES = {

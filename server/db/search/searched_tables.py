@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from server.db.storage.table_shapes import with_archive
+
 COLUMN = re.compile(r"\bt\.(\w+)")
 PLACE = (
     "workspace_id", "plan_id", "parent_type", "parent_id", "subtype", "slug", "tags", "author", "expires_at", "shipped",
@@ -83,7 +85,7 @@ class SearchedTable:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        return (self.table, f"{self.table}_archive") if self.archives else (self.table,)
+        return with_archive(self.table) if self.archives else (self.table,)
 
     @cached_property
     def feeds(self) -> list[str]:

@@ -7,6 +7,11 @@ from typing import Any
 from server.db.storage.connection import Reader
 
 
+def with_archive(table: str) -> tuple[str, str]:
+    """Return a table of what is there, and that of its rows which were archived."""
+    return table, f"{table}_archive"
+
+
 @dataclass(frozen=True)
 class ForeignKey:
     """A column that names a row of another table. A `loose` one becomes NULL when that row goes."""

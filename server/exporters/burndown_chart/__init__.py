@@ -17,8 +17,9 @@ from server.exporters.burndown_chart.rebuilding import NAME, ProfileFiles
 from server.exporters.folder import File
 from server.exporters.given_back import Way
 from server.exporters.legacy import style
-from server.exporters.legacy.entries import Change, Field, as_list, as_object
+from server.exporters.legacy.entries import Change, Field
 from server.importers.burndown_chart.places import DEFAULT, OLDER
+from server.importers.reading import list_of, object_of
 
 __all__ = ["left_out", "one_plan", "profile_of", "store", "workspace"]
 
@@ -27,12 +28,12 @@ ROOT = "profiles/"
 
 def _added(path: str, value: Any, known: Change) -> Any:
     """Return the cache of a query's issues with those steps that were made here."""
-    if path.rpartition("/")[2] != "jira_cache.json" or not isinstance(as_object(value).get("issues"), list):
+    if path.rpartition("/")[2] != "jira_cache.json" or not isinstance(object_of(value).get("issues"), list):
         return value
     plan_id = _plan_at(path.rpartition("/")[0], known)
     fresh = [row for row in known.new("steps").values() if row["plan_id"] == plan_id]
     if fresh:
-        issues = as_list(value["issues"])
+        issues = list_of(value["issues"])
         issues += [rebuilding.issue(row) for row in sorted(fresh, key=lambda row: row["order_index"])]
         if "total_issues" in value:
             value["total_issues"] = len(issues)
@@ -141,9 +142,9 @@ def _is_older(profile: ProfileFiles, there: set[str]) -> bool:
 
 def _with_profiles(path: str, data: bytes, names: dict[str, Any]) -> File:
     """Return the list of profiles with those that came since."""
-    value = as_object(json.loads(data))
-    by_id, listed = as_object(value.get("profiles")), as_list(value.get("profiles"))
-    known = {*by_id, *(as_object(one).get("id") for one in listed)}
+    value = object_of(json.loads(data))
+    by_id, listed = object_of(value.get("profiles")), list_of(value.get("profiles"))
+    known = {*by_id, *(object_of(one).get("id") for one in listed)}
     fresh = {name: one for name, one in names.items() if name not in known}
     if not fresh:
         return File(path, data)

@@ -6,7 +6,8 @@ from typing import Any
 
 from server.db.interchange.exports import Rows
 from server.exporters.documents import file_name
-from server.exporters.legacy.entries import Entry, as_object, decoded
+from server.exporters.legacy.entries import Entry, decoded
+from server.importers.reading import object_of
 
 NAME = "burndown-chart"
 STATUSES = {
@@ -37,7 +38,7 @@ def priority(value: Any) -> Entry | None:
 
 def issue(row: Row) -> Entry:
     """Return a step as an issue of Jira; what came with it stands as it came."""
-    kept = as_object(as_object(row.get("extra")).get(NAME))
+    kept = object_of(object_of(row.get("extra")).get(NAME))
     made: Entry = {
         "summary": row["task"],
         "status": status(row["status"]),
@@ -55,11 +56,11 @@ def issue(row: Row) -> Entry:
 
 def _kept(row: Row, kept: Entry) -> Entry:
     """Return the fields that came with an issue, but for those that say something else than the step does now."""
-    fields = dict(as_object(kept.get("fields")))
-    names = as_object(fields.get("status"))
-    if names and as_object(names.get("statusCategory")).get("key") != STATUSES[row["status"]][1]:
+    fields = dict(object_of(kept.get("fields")))
+    names = object_of(fields.get("status"))
+    if names and object_of(names.get("statusCategory")).get("key") != STATUSES[row["status"]][1]:
         del fields["status"]
-    if fields.get("assignee") and as_object(fields["assignee"]).get("displayName") != row.get("assignee"):
+    if fields.get("assignee") and object_of(fields["assignee"]).get("displayName") != row.get("assignee"):
         del fields["assignee"]
     return fields
 
@@ -74,7 +75,7 @@ class QueryFiles:
     def head(self) -> Entry:
         """Return `query.json`."""
         [plan] = self.rows["plans"]
-        left = as_object(as_object(plan.get("extra")).get(NAME))
+        left = object_of(object_of(plan.get("extra")).get(NAME))
         made = {"name": plan["title"], "jql": "", "description": plan.get("description") or ""}
         return {**made, "created_at": plan["created_at"], **left}
 
@@ -91,7 +92,7 @@ class QueryFiles:
 
     def _cache(self) -> Entry:
         steps = sorted(self.rows.get("steps", []), key=lambda row: row["order_index"])
-        heads = [as_object(row["payload"]) for row in self.rows.get("cache_entries", []) if row["key"] == "jira_cache"]
+        heads = [object_of(row["payload"]) for row in self.rows.get("cache_entries", []) if row["key"] == "jira_cache"]
         made = {"cache_version": "2.0", **(heads[0] if heads else {})}
         return {**made, "issues": [issue(row) for row in steps], "total_issues": len(steps)} if steps else {}
 
@@ -114,11 +115,11 @@ class QueryFiles:
         days: dict[str, Entry] = {}
         for row in self._points("statistics"):
             day = days.setdefault(row["bucket"], {"date": row["bucket"]})
-            day.update(as_object(row["data"]))
+            day.update(object_of(row["data"]))
             if row["value"] is not None:
                 day[row["name"]] = row["value"]
         scopes = [
-            as_object(row["data"]) for row in self.rows.get("context_items", []) if row["type"] == "project_scope"
+            object_of(row["data"]) for row in self.rows.get("context_items", []) if row["type"] == "project_scope"
         ]
         scope = scopes[0] if scopes else {}
         found = scope if "project_scope" in scope else {"project_scope": scope} if scope else {}
@@ -128,7 +129,7 @@ class QueryFiles:
         found: Entry = {}
         for row in self.rows.get("metric_points", []):
             if row["category"] != "statistics":
-                week = as_object(as_object(row["extra"]).get(NAME)).get("bucket", row["bucket"])
+                week = object_of(object_of(row["extra"]).get(NAME)).get("bucket", row["bucket"])
                 found.setdefault(week, {})[row["name"]] = row["data"]
         return found
 
@@ -156,7 +157,7 @@ class ProfileFiles:
 
     def value(self) -> Entry:
         """Return `profile.json`, without the credentials, which were never kept."""
-        left = as_object(as_object(self.head["meta"]).get(NAME))
+        left = object_of(object_of(self.head["meta"]).get(NAME))
         return {**self.summary(), **left, "queries": [query.name for query in self.queries]}
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from server.exporters.documents import file_name
 from server.exporters.folder import File
 from server.exporters.legacy import entries, style
-from server.exporters.legacy.entries import Change, Entry, Row, as_object
-from server.importers.reading import Content, UnreadableFile, json_of
+from server.exporters.legacy.entries import Change, Entry, Row
+from server.importers.legacy.context import TIMES
+from server.importers.reading import Content, UnreadableFile, is_object, json_of, object_of
 
-TIMES = ("stored_at", "captured_at", "timestamp", "recovered_at", "updated_at", "created_at", "saved_at")
 PROMPT, PROMPTS = ".prompt.md", "prompts/"
 PLAIN = re.compile(r"[\w.@+ ()\[\]{}=,;&'!~-]+(/[\w.@+ ()\[\]{}=,;&'!~-]+)*")
 RESERVED = {"state", "_archived"}
@@ -99,9 +99,9 @@ def _new_item(folder: str, row: Row, workspace_id: str, plan_id: str | None) -> 
 
 def _item(value: Any, before: Row, now: Row) -> Any:
     """Return the JSON of a context file with the data that the item has now."""
-    if not isinstance(value, dict):
+    if not is_object(value):
         return now["data"].get("value", now["data"])
-    found = as_object(value)
+    found = object_of(value)
     if found.get("data") == before["data"]:
         found["data"] = now["data"]
     else:

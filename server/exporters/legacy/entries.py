@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from server.db.interchange.exports import Rows
+from server.importers.reading import is_object, list_of, object_of
 from server.models.documents import JSON_COLUMNS
 
 Row = Mapping[str, Any]
@@ -161,15 +162,6 @@ def change(origins: list[dict[str, Any]], rows: Rows) -> Change:
     return found
 
 
-def as_list(value: Any) -> list[Any]:
-    """Return what should be a list, or an empty one."""
-    return cast(list[Any], value) if isinstance(value, list) else []
-
-
-def as_object(value: Any) -> Entry:
-    return cast(Entry, value) if isinstance(value, dict) else {}
-
-
 def decoded(row: Row) -> dict[str, Any]:
     """Return a row with its JSON columns as what they are."""
     return {
@@ -207,7 +199,7 @@ def listed(found: Entry, name: str, table: str, known: Change, *, others: bool =
     """Bring a list of entries up to date: those that are gone leave it, new ones are appended unless not `others`."""
     before, now = known.table(table)
     places = {key: place for key in before if (place := known.place(table, key, name)) is not None}
-    entries = as_list(found.get(name))
+    entries = list_of(found.get(name))
     for key, place in places.items():
         if key in now and place < len(entries):
             entries[place] = patched(entries[place], table, before[key], now[key])
@@ -220,7 +212,7 @@ def listed(found: Entry, name: str, table: str, known: Change, *, others: bool =
 
 def patched(entry: Any, table: str, before: Row, now: Row) -> Any:
     """Return an entry as it is now. One that was a mere text becomes an object when it has to say more."""
-    own = deepcopy(as_object(entry)) if isinstance(entry, dict) else fresh(table, before)
+    own = deepcopy(object_of(entry)) if is_object(entry) else fresh(table, before)
     old = deepcopy(own)
     patch(own, table, before, now)
-    return cast(Any, entry) if own == old else own
+    return entry if own == old else own

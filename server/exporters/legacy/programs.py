@@ -8,6 +8,7 @@ from server.exporters.folder import File
 from server.exporters.legacy import entries
 from server.exporters.legacy.beside import brand_new, rewritten
 from server.exporters.legacy.entries import Change, Entry
+from server.importers.reading import is_list, is_object, list_of, object_of
 
 NAMES = ("program.json", "manifest.json", "dependencies.json", "risks.json")
 
@@ -22,10 +23,10 @@ def changed_file(path: str, data: bytes, known: Change, members: Rows, modified_
             return entries.patched(
                 value, "programs", known.before["programs"][program_id], known.now["programs"][program_id]
             )
-        if name == "manifest.json" and isinstance(value, dict):
-            return _with_members(entries.as_object(value), "plan_ids", known, members)
-        if name == "risks.json" and isinstance(value, list):
-            return _listed(entries.as_list(value), known)
+        if name == "manifest.json" and is_object(value):
+            return _with_members(object_of(value), "plan_ids", known, members)
+        if name == "risks.json" and is_list(value):
+            return _listed(list_of(value), known)
         return value
 
     return rewritten(path, data, changed, modified_at=modified_at)

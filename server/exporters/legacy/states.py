@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from server.exporters.legacy.entries import Change, Entry, Row, Table, as_list, as_object, fresh, listed, patch, patched
+from server.exporters.legacy.entries import Change, Entry, Row, Table, fresh, listed, patch, patched
+from server.importers.reading import list_of, object_of
 from server.models.steps import CLOSED
 
 LISTS = (("agent_sessions", "sessions"), ("lineage", "lineage"), ("build_scripts", "build_scripts"))
@@ -88,7 +89,7 @@ def _phases(found: Entry, known: Change) -> None:
     if old == order:
         return
     if order[: len(old)] == old and len(places) == len(old):
-        last = max((n for entry in entries if isinstance(n := as_object(entry).get("sequence"), int)), default=0)
+        last = max((n for entry in entries if isinstance(n := object_of(entry).get("sequence"), int)), default=0)
         found["phases"] = [*entries, *(_phase(now[key], last + n) for n, key in enumerate(order[len(old) :], 1))]
         return
     found["phases"] = [
@@ -120,12 +121,12 @@ def _told_by_steps(tables: Mapping[str, Table]) -> list[Any]:
 
 def _indices(original: Mapping[str, Any], known: Change) -> dict[str, int]:
     """Return the index of each imported step, as its file has it."""
-    entries = as_list(original.get("steps"))
+    entries = list_of(original.get("steps"))
     found: dict[str, int] = {}
     for key in known.before.get("steps", {}):
         place = known.place("steps", key, "steps")
         if place is not None and place < len(entries):
-            told: Any = as_object(entries[place]).get("index")
+            told: Any = object_of(entries[place]).get("index")
             found[key] = int(told) if str(told).lstrip("-").isdigit() and not isinstance(told, float) else place
     return found
 
@@ -134,7 +135,7 @@ def _steps(found: Entry, known: Change, indices: Mapping[str, int]) -> dict[str,
     """Bring the steps up to date and return their indices: the old ones, unless steps were moved or taken out."""
     before, now = known.table("steps")
     old, order = _ordered(before), _ordered(now)
-    entries = as_list(found.get("steps"))
+    entries = list_of(found.get("steps"))
     places = {key: place for key in before if (place := known.place("steps", key, "steps")) is not None}
     made = {key: entries[places[key]] if key in places else fresh("steps", now[key]) for key in order}
     for key in order:
@@ -204,7 +205,7 @@ def _confirmations(found: Entry, known: Change, old: Mapping[str, int], new_indi
     are = {key: _scope(row, known.now, new_indices) for key, row in now.items()}
     if were == are:
         return
-    state = as_object(found.get("confirmation_state")) or {"phases": {}, "steps": {}}
+    state = object_of(found.get("confirmation_state")) or {"phases": {}, "steps": {}}
     left = [(key, place) for key, place in were.items() if are.get(key) != place]
     moved = {key: state.get(scope, {}).pop(name, None) for key, (scope, name) in left}
     for key, (scope, name) in are.items():
@@ -228,7 +229,7 @@ def _waits(found: Entry, known: Change) -> None:
     gone = {row["target_id"] for key, row in before.items() if _is_wait(row, plan_id) and key not in mine}
     new_ones = [target for key, target in mine.items() if key not in before]
     if gone or new_ones:
-        kept = [target for target in as_list(found.get("depends_on_plans")) if target not in gone]
+        kept = [target for target in list_of(found.get("depends_on_plans")) if target not in gone]
         found["depends_on_plans"] = [*kept, *(target for target in new_ones if target not in kept)]
 
 

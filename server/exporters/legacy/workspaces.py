@@ -11,8 +11,8 @@ from server.exporters.documents import file_name
 from server.exporters.folder import File
 from server.exporters.legacy import entries
 from server.exporters.legacy.beside import brand_new, rewritten
-from server.exporters.legacy.entries import Change, Entry, as_list, as_object
-from server.importers.reading import Content, UnreadableFile, json_of
+from server.exporters.legacy.entries import Change, Entry
+from server.importers.reading import Content, UnreadableFile, is_object, json_of, list_of, object_of
 
 META = "workspace.meta.json"
 
@@ -30,7 +30,7 @@ async def folder(db: Reader, workspace_id: str) -> str:
 
 def _meta(data: bytes) -> dict[str, Any]:
     try:
-        return as_object(json_of(Content(META, "", len(data), b"", "", data)))
+        return object_of(json_of(Content(META, "", len(data), b"", "", data)))
     except UnreadableFile:
         return {}
 
@@ -41,16 +41,16 @@ async def changed_meta(db: Reader, workspace_id: str, root: str, data: bytes, kn
     imported = await exports.plan_bases(db, workspace_id)
 
     def changed(value: Any) -> Any:
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
-        found = as_object(value)
+        found = object_of(value)
         before, now = known.before.get("workspaces", {}), known.now["workspaces"]
         if workspace_id in before:
             entries.patch(found, "workspaces", before[workspace_id], now[workspace_id])
         entries.listed(found, "workspace_build_scripts", "build_scripts", known)
         _list_plans(found, imported, now_archived)
         if aliases := known.new("workspace_aliases"):
-            older = as_list(found.get("legacy_workspace_ids"))
+            older = list_of(found.get("legacy_workspace_ids"))
             found["legacy_workspace_ids"] = [*older, *(alias for alias in aliases if alias not in older)]
         return found
 
@@ -65,7 +65,7 @@ def _list_plans(found: Entry, before: Mapping[str, bool], now: Mapping[str, bool
             plan_id for plan_id, is_now in now.items() if is_now == is_archive and before.get(plan_id) != is_archive
         ]
         if left or came:
-            kept = [plan_id for plan_id in as_list(found.get(name)) if plan_id not in left]
+            kept = [plan_id for plan_id in list_of(found.get(name)) if plan_id not in left]
             found[name] = [*kept, *(plan_id for plan_id in came if plan_id not in kept)]
 
 
@@ -108,7 +108,7 @@ async def registry(db: Reader, old: File | None = None) -> File | None:
         )
 
     def changed(value: Any) -> Any:
-        listed = as_object(as_object(value).get("entries"))
+        listed = object_of(object_of(value).get("entries"))
         known = set(map(json.dumps, listed.values()))
         listed.update({path: root for path, root in wanted.items() if json.dumps(root) not in known})
         return value

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from server.exporters.legacy.entries import Change, Entry, Row, as_list
+from server.exporters.legacy.entries import Change, Entry, Row
 from server.exporters.vibe_agency.patching import LOWER, ChangedFile, number, priority
+from server.importers.reading import list_of
 
 HANDOFF = ".session_handoff.json"
 VERSION = "2.0_4layer"
@@ -68,7 +69,7 @@ def handoff(known: Change) -> Entry | None:
 
 
 def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> list[Any]:
-    return next((as_list(data[name]) for name in names if as_list(data.get(name))), list[Any]())
+    return next((list_of(data[name]) for name in names if list_of(data.get(name))), list[Any]())
 
 
 def roadmap(plan: Row, known: Change) -> Entry:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, cast
 
 from server.exporters.given_back import place_of
-from server.exporters.legacy.entries import Change, Entry, Row, as_list, as_object
+from server.exporters.legacy.entries import Change, Entry, Row
+from server.importers.reading import list_of, object_of
 
 # The words of their task manager, of their roadmaps, and of their databases for what became of a step.
 UPPER = {"pending": "TODO", "active": "IN_PROGRESS", "blocked": "BLOCKED", "done": "DONE", "failed": "FAILED",
@@ -29,10 +30,10 @@ def at(value: Any, json_path: str) -> Any:
     """Return what stands at a place, or None."""
     for key in parts(json_path) or ():
         if isinstance(key, int):
-            listed = as_list(value)
+            listed = list_of(value)
             value = listed[key] if key < len(listed) else None
         else:
-            value = as_object(value).get(key)
+            value = object_of(value).get(key)
     return value
 
 
@@ -52,7 +53,7 @@ def take_out(value: Any, json_path: str) -> None:
     keys = parts(json_path) or []
     holder = value
     for key in keys[:-1]:
-        holder = holder[key] if isinstance(key, int) else as_object(holder).get(key, {})
+        holder = holder[key] if isinstance(key, int) else object_of(holder).get(key, {})
     if keys and keys[-1] in holder:
         del holder[keys[-1]]
 
@@ -114,7 +115,7 @@ def words(change: ChangedFile, field: str = "status") -> dict[str, str]:
     """Return the words that the file itself has for the statuses of steps."""
     found: dict[str, str] = {}
     for _, was, _, where in change.rows("steps"):
-        told = as_object(at(change.value, where)).get(field)
+        told = object_of(at(change.value, where)).get(field)
         if isinstance(told, str):
             found.setdefault(was["status"], told)
     return found

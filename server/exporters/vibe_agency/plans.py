@@ -2,9 +2,10 @@
 
 from copy import deepcopy
 
-from server.exporters.legacy.entries import Entry, Row, as_list, as_object
+from server.exporters.legacy.entries import Entry, Row
 from server.exporters.vibe_agency.patching import ChangedFile, at, differs, field_of, listed, number, patch, put
 from server.exporters.vibe_agency.work import TaskChanges
+from server.importers.reading import is_object, list_of, object_of
 
 MISSION_WORDS = {"active": "active", "paused": "paused", "blocked": "blocked", "completed": "completed",
                  "failed": "failed"}  # fmt: skip
@@ -17,7 +18,7 @@ def manifest(change: ChangedFile) -> None:
     if plan is None:
         return
     was, now = plan
-    is_new = "projectId" in as_object(value.get("metadata")) or "apiVersion" in value
+    is_new = "projectId" in object_of(value.get("metadata")) or "apiVersion" in value
     old = deepcopy(value)
     if is_new:
         names = {"title": "metadata.name", "description": "metadata.description", "owner": "metadata.owner",
@@ -35,13 +36,13 @@ def manifest(change: ChangedFile) -> None:
     if is_new and value != old:
         put(
             value,
-            f"$.metadata.{field_of(as_object(value.get('metadata')), 'lastUpdatedAt', 'updatedAt')}",
+            f"$.metadata.{field_of(object_of(value.get('metadata')), 'lastUpdatedAt', 'updatedAt')}",
             now["updated_at"],
         )
 
 
 def _phase_field(value: Entry) -> str:
-    standing = as_object(value.get("status"))
+    standing = object_of(value.get("status"))
     if value.get("current_state"):
         return "current_state"
     return "status.projectPhase" if standing.get("projectPhase") else "phase" if value.get("phase") else "current_state"
@@ -129,7 +130,7 @@ def mission(change: ChangedFile) -> None:
         patch(value, was, now, {"current_phase": "current_phase"})
     work = TaskChanges(change)
     work.follow()
-    like = as_object(value.get("current_task")) or {"id": ""}
+    like = object_of(value.get("current_task")) or {"id": ""}
     for row in change.new("steps", now["plan_id"]):
         listed(value, "tasks").append(work.fresh(row, like))
 
@@ -198,7 +199,7 @@ def _place(change: ChangedFile, work: TaskChanges, row: Row) -> None:
 def _any_task(change: ChangedFile) -> Entry | None:
     """Return an entry of a task whose form a new one can have."""
     entries = (at(change.value, where) for _, _, _, where in change.rows("steps"))
-    return next((as_object(entry) for entry in entries if isinstance(entry, dict)), None)
+    return next((object_of(entry) for entry in entries if is_object(entry)), None)
 
 
 def _phase_entry(change: ChangedFile, row: Row, where: str | None) -> Entry:
@@ -207,9 +208,9 @@ def _phase_entry(change: ChangedFile, row: Row, where: str | None) -> Entry:
         return found  # pyright: ignore[reportUnknownVariableType]
     name = change.known.now["phases"][row["phase_id"]]["name"]
     phases = listed(change.value, "phases")
-    like = as_object(phases[0]) if phases else {"phase_id": "", "phase_name": ""}
+    like = object_of(phases[0]) if phases else {"phase_id": "", "phase_name": ""}
     key = field_of(like, "phase_name", "name")
-    there = next((as_object(one) for one in phases if as_object(one).get(key) == name), None)
+    there = next((object_of(one) for one in phases if object_of(one).get(key) == name), None)
     if there is not None:
         return there
     made: Entry = {"phase_id": f"PHASE_{len(phases)}"} if "phase_id" in like else {}
@@ -235,7 +236,7 @@ def memory(change: ChangedFile) -> None:
              "completed_phases": "trajectory.completed", "current_phase": "trajectory.phase"}  # fmt: skip
     patch(value, plans_before[plan_id], plans_now[plan_id], names)
     numbers = [
-        one["session"] for one in map(as_object, as_list(value.get("narrative"))) if isinstance(one.get("session"), int)
+        one["session"] for one in map(object_of, list_of(value.get("narrative"))) if isinstance(one.get("session"), int)
     ]
     ended = [row for row in change.new("sessions", plan_id) if row["status"] == "completed"]
     for row in sorted(ended, key=lambda one: one["completed_at"] or ""):

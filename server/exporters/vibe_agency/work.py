@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.exporters.legacy.entries import Entry, Row, as_list, as_object
+from server.exporters.legacy.entries import Entry, Row
 from server.exporters.vibe_agency.patching import (
     ChangedFile,
     at,
@@ -19,6 +19,7 @@ from server.exporters.vibe_agency.patching import (
     spelled,
     words,
 )
+from server.importers.reading import list_of, object_of
 
 TIMES = ("started_at", "completed_at")
 MINUTES = {"estimated_minutes": ("estimated_time_mins", "time_budget_mins"),
@@ -75,15 +76,15 @@ class TaskChanges:
 
     def status(self, entry: Entry, key: str, was: str, now: str) -> None:
         """Write a status where the file tells it: in the entry, or in the lists of what is done and blocked."""
-        tracking = as_object(self.value.get("progress_tracking"))
+        tracking = object_of(self.value.get("progress_tracking"))
         if "status" in entry or not tracking or now not in (*LISTS, "pending"):
             entry["status"] = spelled(entry, self.words, now, upper=self._is_upper())
             return
         foreign = self.ids[key]
         for status, name in LISTS.items():
-            if status == was and foreign in as_list(tracking.get(name)):
+            if status == was and foreign in list_of(tracking.get(name)):
                 tracking[name].remove(foreign)
-            if status == now and foreign not in as_list(tracking.get(name)):
+            if status == now and foreign not in list_of(tracking.get(name)):
                 listed(tracking, name).append(foreign)
 
     def _is_upper(self) -> bool:
@@ -105,7 +106,7 @@ class TaskChanges:
         if before == now:
             return
         name = field_of(entry, "dependencies", "blocked_by")
-        kept = [one for one in as_list(entry.get(name)) if str(one) not in before - now]
+        kept = [one for one in list_of(entry.get(name)) if str(one) not in before - now]
         entry[name] = [*kept, *sorted(one for one in now - before if one not in map(str, kept))]
 
     def _targets(self, table: Mapping[str, Row], key: str) -> set[str]:
@@ -119,8 +120,8 @@ class TaskChanges:
             if holder is not None:
                 del holder[key]
             if isinstance(key, str):
-                for phase in as_list(self.value.get("phases")):
-                    ids = as_list(as_object(phase).get("task_ids"))
+                for phase in list_of(self.value.get("phases")):
+                    ids = list_of(object_of(phase).get("task_ids"))
                     if key in ids:
                         ids.remove(key)
 
@@ -155,9 +156,9 @@ def _holder(value: Any, where: str) -> tuple[Any, Any]:
     """Return the list or object that holds an entry, and its index or key in that; None if there is none."""
     keys = parts(where) or []
     for key in keys[:-1]:
-        value = as_list(value)[key] if isinstance(key, int) else as_object(value).get(key)
+        value = list_of(value)[key] if isinstance(key, int) else object_of(value).get(key)
     if not keys:
         return None, None
     last = keys[-1]
-    is_there = last < len(as_list(value)) if isinstance(last, int) else last in as_object(value)
+    is_there = last < len(list_of(value)) if isinstance(last, int) else last in object_of(value)
     return (value, last) if is_there else (None, None)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from server.importers.agent_hive.hive import HivePart, as_text, first_time, text_in, where_of
+from server.importers.agent_hive.hive import HivePart, first_time, text_in, where_of
 from server.importers.reading import is_object, object_of
 from server.importers.values import Object, place
+from server.importers.values import text as as_text
 
 WHOLE = "value"  # the key of what is no object
 

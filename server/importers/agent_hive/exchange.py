@@ -11,7 +11,6 @@ from server.importers.agent_hive.hive import (
     SAME,
     Hive,
     HivePart,
-    as_text,
     digest,
     figure,
     first_text,
@@ -36,6 +35,7 @@ from server.importers.reading import (
 )
 from server.importers.taking import Sink
 from server.importers.values import Fields, Object, plain_word
+from server.importers.values import text as as_text
 from server.importers.vocabulary import priority
 from server.models.imports import ImportBatch
 

@@ -13,7 +13,6 @@ from server.importers.reading import NOT_KEPT, Note, list_of
 from server.importers.rows import RowMaker
 from server.importers.taking import Taken, Taker
 from server.importers.values import Fields, Object, Teller, moment
-from server.models.base import encode
 from server.models.imports import Finding, ImportBatch, ImportedRow, Severity
 
 NAME: str = "agent-hive"
@@ -189,11 +188,6 @@ def text_in(value: object) -> str | None:
 def texts_in(value: object) -> list[str]:
     """Return the texts in a list."""
     return [item for item in list_of(value) if isinstance(item, str)]
-
-
-def as_text(value: Any) -> str:
-    """Return a value as a text for people."""
-    return value if isinstance(value, str) else encode(value)
 
 
 def first_text(value: Object, *names: str) -> str | None:

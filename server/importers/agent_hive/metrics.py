@@ -1,8 +1,9 @@
 """Rows of a hive's databases that are evidence: measured values, changes, the state of git, pull requests."""
 
-from server.importers.agent_hive.hive import HivePart, as_text, digest, figure, first_text, first_time, ident, rest
+from server.importers.agent_hive.hive import HivePart, digest, figure, first_text, first_time, ident, rest
 from server.importers.reading import is_object, object_of
 from server.importers.values import Object
+from server.importers.values import text as as_text
 
 TIMES = ("recorded_at", "timestamp", "sprint_date", "created_at")
 CHANGES = {

@@ -1,6 +1,7 @@
 """Rows of a hive's databases that are plans and steps: projects, tasks, items of its backlog."""
 
 from server.importers.agent_hive import backlog, plans
+from server.importers.agent_hive.exchange import SCALE
 from server.importers.agent_hive.hive import HivePart, figure, ident, rest, text_in, texts_in
 from server.importers.agent_hive.plans import BACKLOG, NO_TASK, TASKS
 from server.importers.reading import object_of
@@ -8,7 +9,6 @@ from server.importers.values import Fields, Object
 from server.importers.vocabulary import plan_status, priority, step_status
 
 TASK = "task"
-SCALE = {"4": "medium", "6": "low", "7": "low", "8": "low", "9": "low", "10": "low"}  # the lowest is served first
 
 
 def project(part: HivePart, value: Object, where: str) -> bool:

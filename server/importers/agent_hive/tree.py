@@ -1,13 +1,12 @@
 """Which files of a project the agents of a hive wrote, of which kind each is, and which are copies of others."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from server.importers.reading import Entry, walk
+from server.importers.reading import Entry, entry_at, names_in, walk
 
 OWN = ".claude"  # a folder that other programs have files in, too
 FOLDERS = (
@@ -120,7 +119,7 @@ def is_hive(folder: Path) -> bool:
     return any(_is_file(folder / mark) for mark in MARKS) or any(
         _says(folder / inner / name, sign)
         for inner, pattern, sign in SIGNS
-        for name in [name for name in _names(folder / inner) if fnmatchcase(name, pattern)][:FEW]
+        for name in [name for name in names_in(folder / inner) if fnmatchcase(name, pattern)][:FEW]
     )
 
 
@@ -142,13 +141,6 @@ def _says(path: Path, sign: bytes | re.Pattern[bytes]) -> bool:
     with path.open("rb") as file:
         start = file.read(LOOKED_AT)
     return bool(sign.search(start)) if isinstance(sign, re.Pattern) else sign in start
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(folder)) if not folder.is_symlink() else []  # noqa: PTH208 - names are all it needs
-    except OSError:
-        return []
 
 
 def files(tree: HiveTree) -> list[HiveFile]:
@@ -212,7 +204,7 @@ def _of_project(folder: Path, prefix: str) -> Iterator[Entry]:
     for name in FOLDERS:
         yield from _below(folder, prefix, f"{OWN}/{name}")
     for worktrees in WORKTREES:
-        for name in _names(folder / worktrees):
+        for name in names_in(folder / worktrees):
             inner = folder / worktrees / name
             if inner.is_dir() and not inner.is_symlink():
                 yield from _of_project(inner, f"{prefix}{worktrees}/{name}/")
@@ -223,17 +215,17 @@ def _listed(folder: Path, prefix: str, inner: str) -> Iterator[Entry]:
     here = folder / inner if inner else folder
     if _has_link(folder, inner):
         return
-    for name in _names(here):
+    for name in names_in(here):
         path = f"{inner}/{name}" if inner else name
         if kind_of(inner_of(path)) and not (here / name).is_dir():
-            yield _entry(here / name, prefix + path)
+            yield entry_at(here / name, prefix + path)
 
 
 def _below(folder: Path, prefix: str, inner: str) -> Iterator[Entry]:
     """Yield all files below a folder that is the hive's own; of one that is a link only that."""
     location = folder / inner
     if location.is_symlink():
-        yield _entry(location, prefix + inner)
+        yield entry_at(location, prefix + inner)
     elif location.is_dir() and not _has_link(folder, inner):
         yield from walk(location, f"{prefix}{inner}/")
 
@@ -241,7 +233,3 @@ def _below(folder: Path, prefix: str, inner: str) -> Iterator[Entry]:
 def _has_link(folder: Path, inner: str) -> bool:
     parts = inner.split("/") if inner else []
     return any((folder / "/".join(parts[: n + 1])).is_symlink() for n in range(len(parts)))
-
-
-def _entry(location: Path, path: str) -> Entry:
-    return Entry(path, location, "a link; links are not followed" if location.is_symlink() else None)

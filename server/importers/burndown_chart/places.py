@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from server.db.storage import foreign
 from server.db.storage.foreign import BadDatabase
-from server.importers.reading import Entry, walk
+from server.importers.reading import Entry, entry_at, walk
 from server.importers.taking import WHOLE_BYTES
 
 Kind = Literal[
@@ -116,7 +116,7 @@ def _of_root(path: Path) -> Iterator[BurndownFile]:
     for name, kind in sorted(OLDER.items()):
         location = path / name
         if location.is_file() or location.is_symlink():
-            yield BurndownFile(kind, _entry(location, name), DEFAULT)
+            yield BurndownFile(kind, entry_at(location, name), DEFAULT)
     if has_profiles:
         yield from _of_profiles(profiles, "profiles/")
         yield from _databases(profiles, "profiles/")
@@ -130,7 +130,7 @@ def _of_root(path: Path) -> Iterator[BurndownFile]:
 def _of_profiles(folder: Path, prefix: str) -> Iterator[BurndownFile]:
     for name, kind in OF_PROFILES.items():
         if (folder / name).is_file():
-            yield BurndownFile(kind, _entry(folder / name, prefix + name))
+            yield BurndownFile(kind, entry_at(folder / name, prefix + name))
     for child in sorted(folder.iterdir()):
         if child.is_dir() and not child.is_symlink():
             yield from _of_profile(child, f"{prefix}{child.name}/", child.name)
@@ -152,10 +152,6 @@ def _databases(folder: Path, prefix: str) -> Iterator[BurndownFile]:
     for location in sorted(folder.iterdir()):
         if location.suffix in DATABASES and not location.is_symlink() and location.is_file() and _is_database(location):
             yield BurndownFile("database", Entry(prefix + location.name, location))
-
-
-def _entry(location: Path, path: str) -> Entry:
-    return Entry(path, location, "a link; links are not followed" if location.is_symlink() else None)
 
 
 def _is_database(path: Path) -> bool:

@@ -1,13 +1,12 @@
 """Which files of a project are a store of vibe-agency, and of which kind each is. Nothing else is looked at."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from server.importers.reading import Entry, walk
+from server.importers.reading import Entry, entry_at, names_in, walk
 
 STATE = ".vibe"
 MISSION = f"{STATE}/state/active_mission.json"
@@ -73,12 +72,12 @@ def _is_store(path: Path) -> bool:
         or _is_folder(path / STATE)
         or _is_manifest(path / MANIFEST)
         or any(_is_manifest(entry.location) for entry in _projects(path) if entry.path.endswith(MANIFEST))
-        or any(fnmatchcase(name, "*cleanup_roadmap.json") for name in _names(path / "docs"))
+        or any(fnmatchcase(name, "*cleanup_roadmap.json") for name in names_in(path / "docs"))
     )
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink() and bool(_names(path))
+    return path.is_dir() and not path.is_symlink() and bool(names_in(path))
 
 
 def _is_manifest(path: Path) -> bool:
@@ -88,13 +87,6 @@ def _is_manifest(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(MARK_BYTES)
     return any(mark in start for mark in MANIFEST_MARKS)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(folder)) if not folder.is_symlink() else []  # noqa: PTH208 - names are all it needs
-    except OSError:
-        return []
 
 
 def kind_of(path: str) -> str | None:
@@ -145,20 +137,16 @@ def _all(folder: Path) -> Iterator[Entry]:
 
 def _listed(folder: Path, prefix: str) -> Iterator[Entry]:
     """Yield the files of the store that are right in a folder, among others."""
-    for name in _names(folder):
+    for name in names_in(folder):
         if kind_of(prefix + name) is not None and not (folder / name).is_dir():
-            yield _entry(folder / name, prefix + name)
-
-
-def _entry(location: Path, path: str) -> Entry:
-    return Entry(path, location, "a link; links are not followed" if location.is_symlink() else None)
+            yield entry_at(folder / name, prefix + name)
 
 
 def _below(folder: Path, name: str, prefix: str) -> Iterator[Entry]:
     """Yield all files below a folder that is the store's own; of one that is a link only that."""
     location = folder / name
     if location.is_symlink():
-        yield _entry(location, f"{prefix}{name}")
+        yield entry_at(location, f"{prefix}{name}")
     elif location.is_dir():
         yield from walk(location, f"{prefix}{name}/")
 
@@ -167,7 +155,7 @@ def _projects(folder: Path, prefix: str = f"{WORKSPACES}/", depth: int = 1) -> I
     """Yield the files of the store in the projects below `workspaces`: beside them is code."""
     here = folder / prefix
     yield from _listed(here, prefix)
-    for name in _names(here) if depth <= DEPTH else ():
+    for name in names_in(here) if depth <= DEPTH else ():
         inner = f"{prefix}{name}"
         if name in LEFT_OUT or (folder / inner).is_symlink() or not (folder / inner).is_dir():
             continue

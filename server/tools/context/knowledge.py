@@ -17,7 +17,7 @@ from server.models.text import AgentName, Id, Line, Lines, SomeText
 from server.tools.common import CONFIRM, Call
 from server.tools.context.items import Prefix
 from server.tools.context.tool import TOOL
-from server.tools.render import Page
+from server.tools.render import Page, size_of
 
 Older = Annotated[Line, Field(description="slug of the older entry")]
 
@@ -74,7 +74,7 @@ async def knowledge_store(
         created=old is None,
         updated=old is not None,
         supersedes=older.slug if older else old and old.supersedes,
-        bytes=_bytes(content),
+        bytes=size_of(content),
     )
 
 
@@ -115,9 +115,9 @@ def _check_older(old: Knowledge | None, older: Knowledge | None, slug: str) -> N
 
 
 def _check_size(content: str) -> None:
-    if _bytes(content) > CONTENT_BYTES:
+    if size_of(content) > CONTENT_BYTES:
         raise TooLarge(
-            f"The content of an entry has at most {CONTENT_BYTES} bytes (256 KiB), and this one {_bytes(content)}. "
+            f"The content of an entry has at most {CONTENT_BYTES} bytes (256 KiB), and this one {size_of(content)}. "
             "Split it into several, or keep it as a research file (append_research)."
         )
 
@@ -203,7 +203,7 @@ async def knowledge_delete(call: Call, *, slug: Line, confirm: bool = False) -> 
         back = None if found.superseded_by else found.supersedes
         if not confirm:
             kept = found.model_dump(include={"slug", "title", "category", "version", "updated_at"})
-            gone = {**kept, "bytes": _bytes(found.content)} | ({"current_again": back} if back else {})
+            gone = {**kept, "bytes": size_of(found.content)} | ({"current_again": back} if back else {})
             return {"workspace_id": workspace_id, "preview": {"would_delete": gone, "hint": CONFIRM}}
         trash_id = await trash.put(
             tx,
@@ -222,7 +222,3 @@ async def knowledge_delete(call: Call, *, slug: Line, confirm: bool = False) -> 
 
 def _record(tx: Transaction, kind: str, knowledge_id: str, summary: str, **data: Any) -> None:
     events.record(tx, Event(kind, "knowledge", knowledge_id, summary=summary, data=data))
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))

@@ -12,7 +12,7 @@ from server.tools.common import Call
 from server.tools.context.items import Kind
 from server.tools.context.research_digest import condense, is_condensed
 from server.tools.context.tool import TOOL
-from server.tools.render import Page
+from server.tools.render import Page, size_of
 
 
 @TOOL.action(takes=("request",))
@@ -40,7 +40,7 @@ async def append_research(
         if place.archived:
             raise await context_items.why_absent(tx, parent)
         found = await research.append(tx, parent, filename, content, workspace_id=place.workspace_id)
-        size, added = _bytes(found.content), _bytes(content)
+        size, added = size_of(found.content), size_of(content)
         trimmed = is_condensed(found.content, research.SHOWN_BYTES)
         data = {"filename": found.filename, **parent.model_dump(), "bytes": added}
         events.record(tx, Event("research_appended", "research", found.document_id, plan_id=place.plan_id, data=data))
@@ -80,7 +80,7 @@ def _shown(found: ResearchDocument, *, full: bool) -> dict[str, Any]:
     shown = found.content if full else condense(found.content, research.SHOWN_BYTES)
     fields = found.model_dump(exclude={"content"}, exclude_none=True)
     trimmed = {"trimmed": True} if shown != found.content else {}
-    return {**fields, "bytes": _bytes(found.content), **trimmed, "content": shown}
+    return {**fields, "bytes": size_of(found.content), **trimmed, "content": shown}
 
 
 @TOOL.action(read_only=True, takes=("page",))
@@ -109,7 +109,3 @@ async def list_research(
 
 def _position(row: ResearchBrief) -> list[str | int]:
     return [row.parent_type, row.parent_id, row.filename]
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from server.text.markdown import levelled
+from server.tools.render import size_of
 
 MARK = re.compile(r"\[Summarized\] \d+ lines? condensed")
 SECTION = 2  # the level of the headings that begin one
@@ -17,7 +18,7 @@ def condense(text: str, most: int) -> str:
 
     All headings stay, and so does the newest section, however long. What was condensed before is left as it is.
     """
-    excess = _size(text) - most
+    excess = size_of(text) - most
     if excess <= 0:
         return text
     start, *sections = _sections(text.split("\n"))
@@ -25,14 +26,14 @@ def condense(text: str, most: int) -> str:
         if excess <= 0:
             break
         short = _condensed(section)
-        excess -= _size("\n".join(section)) - _size("\n".join(short))
+        excess -= size_of("\n".join(section)) - size_of("\n".join(short))
         sections[number] = short
     return "\n".join(line for part in (start, *sections) for line in part)
 
 
 def is_condensed(text: str, most: int) -> bool:
     """Return whether `condense` makes the text shorter, without more work than it takes to find that out."""
-    if _size(text) <= most:
+    if size_of(text) <= most:
         return False
     parts = _sections(text.split("\n"))
     next(parts)  # what stands before the first section stays
@@ -59,8 +60,4 @@ def _condensed(section: Lines) -> Lines:
     gone = sum(not level and bool(line.strip()) for line, level in lines)
     mark = f"[Summarized] {gone} line{'s' if gone != 1 else ''} condensed"
     short = [headings[0], mark, *headings[1:], ""]
-    return short if gone and _size("\n".join(short)) < _size("\n".join(section)) else section
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+    return short if gone and size_of("\n".join(short)) < size_of("\n".join(section)) else section

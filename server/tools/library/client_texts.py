@@ -11,6 +11,7 @@ from server.confined.changes import PreparedChange
 from server.confined.folder import FileIdentity, OpenFolder, Parts, is_text, place_of, translated
 from server.errors import NotAllowed, NotFound, ProjectMemoryError
 from server.text import client_files
+from server.text.client_files import place
 from server.tools.project_files import guarded_paths
 
 LARGEST = 1024 * 1024
@@ -37,7 +38,7 @@ class FileChangeWanted:
 
     @property
     def shown(self) -> str:
-        return f"{self.path}#{self.block}" if self.block else self.path
+        return place(self.path, self.block)
 
 
 def hash_of(text: str) -> str:

@@ -9,8 +9,8 @@ from anyio.to_thread import run_sync
 from pydantic import Field
 
 from server.db.audit import events, trash
-from server.db.plans import build_scripts, plans
-from server.db.storage.connection import Reader, Transaction
+from server.db.plans import build_scripts
+from server.db.storage.connection import Transaction
 from server.errors import Conflict, InvalidArguments
 from server.models.build_scripts import BuildScript
 from server.models.events import Event
@@ -20,6 +20,7 @@ from server.text import command_rules
 from server.tools import paths
 from server.tools.common import Call
 from server.tools.plan.tool import TOOL
+from server.tools.plan_rules import workspace_of
 from server.tools.project_files.places import root_of
 from server.tools.render import Page
 from server.tools.running import execution
@@ -48,7 +49,7 @@ async def add_build_script(
     """
     words(script_command)
     async with call.write() as tx:
-        workspace = await _workspace(call, tx, plan_id)
+        workspace = await workspace_of(call, tx, plan_id)
         directory = paths.folder_in(workspace, script_directory, "script_directory")
         wanted = {"command": script_command, "directory": directory, "description": script_description}
         found = await build_scripts.named(tx, workspace.workspace_id, plan_id, script_name)
@@ -71,11 +72,6 @@ def words(command: str) -> list[str]:
     if not found:
         raise InvalidArguments("script_command names no program.")
     return found
-
-
-async def _workspace(call: Call, db: Reader, plan_id: str | None) -> Workspace:
-    plan = await plans.require_live(db, plan_id) if plan_id else None
-    return await call.workspace(db, plan.workspace_id if plan else None)
 
 
 def _refuse_other(found: BuildScript, wanted: dict[str, Any]) -> None:
@@ -116,7 +112,7 @@ async def list_build_scripts(call: Call, *, plan_id: Id | None = None) -> Page:
 
     Example: {"action":"list_build_scripts"}
     """
-    workspace = await _workspace(call, call.db, plan_id)
+    workspace = await workspace_of(call, call.db, plan_id)
     found = await build_scripts.reached(call.db, workspace.workspace_id, plan_id)
     after = call.after("build_scripts", 1)
     first = next((at + 1 for at, one in enumerate(found) if after and one.script_id == after[0]), 0)
@@ -153,7 +149,7 @@ async def run_build_script(
 
     Example: {"action":"run_build_script","script_name":"test","execute":true}
     """
-    workspace = await _workspace(call, call.db, plan_id)
+    workspace = await workspace_of(call, call.db, plan_id)
     script = await build_scripts.require(call.db, workspace.workspace_id, plan_id, script_name)
     args = words(script.script_command)
     file = _file(workspace, script, args[0])
@@ -206,7 +202,7 @@ async def delete_build_script(
     Example: {"action":"delete_build_script","script_name":"test"}
     """
     async with call.write() as tx:
-        workspace = await _workspace(call, tx, plan_id)
+        workspace = await workspace_of(call, tx, plan_id)
         script = await build_scripts.require(tx, workspace.workspace_id, plan_id, script_name)
         if not confirm:
             return {"workspace_id": workspace.workspace_id, "preview": {"would_delete": _shown(workspace, script)}}

@@ -17,13 +17,13 @@ from typing import Any, cast
 from server.errors import InvalidArguments, NotAllowed
 from server.files import make_folder, replace
 from server.models.base import encode
+from server.text.names import is_device
 from server.tools.identity import FOLDER, LARGEST, OPEN_FLAGS, own_folder
 from server.tools.paths import normal_path
 
 AGENTS = "active_agents"
 CONTEXT = "context.json"
 PROMPT = "prompt.md"
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # names of devices on Windows
 
 
 @dataclass
@@ -40,7 +40,7 @@ def file_name(agent: str) -> str:
     name = re.sub(r"[^\w.-]+", "-", agent.lower()).strip("-._")
     if not name:
         raise InvalidArguments(f"The agent name {agent!r} holds no letter or digit to call a folder by.")
-    return f"agent-{name}" if RESERVED.fullmatch(name) else name
+    return f"agent-{name}" if is_device(name) else name
 
 
 def refuse_links(workspace_path: str, agent: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from server.db.plans import plans
 from server.db.sessions import file_reservations, sessions
-from server.db.storage.connection import Reader, Transaction
+from server.db.storage.connection import Transaction
 from server.errors import Conflict
 from server.models.base import later
 from server.models.reservations import Reservation
@@ -21,6 +21,7 @@ from server.models.workspaces import Workspace
 from server.text import globs
 from server.tools.common import Call, require_actor
 from server.tools.paths import absolute, expanded, inside, normal_path, outside
+from server.tools.plan_rules import workspace_of
 from server.tools.render import Page, reading
 from server.tools.session.tool import TOOL
 from server.tools.step_rules import LEASE_SECONDS, require_claimant
@@ -58,13 +59,13 @@ async def reserve_files(
 
     Example: {"action":"reserve_files","paths":["src/parser/","tests/test_parser*.py"],"agent":"Executor"}
     """
-    workspace = await _workspace(call, call.db, plan_id)
+    workspace = await workspace_of(call, call.db, plan_id)
     wanted = located(workspace, paths)
     me = call.shared.session_id or call.shared.agent or ""
     seen = await _met(wanted, await file_reservations.paths_of_others(call.db, workspace.workspace_id, me))
     async with call.write() as tx:
         holder = require_claimant(tx)
-        await _workspace(call, tx, plan_id)
+        await workspace_of(call, tx, plan_id)
         now = await file_reservations.paths_of_others(tx, workspace.workspace_id, holder)
         met = {path: seen[path] if path in seen else _those_met(wanted, path) for path in now}
         near = await file_reservations.live(tx, workspace.workspace_id, paths=[path for path in now if met[path]])
@@ -97,12 +98,6 @@ async def reserve_files(
             "lease_expires_at": until,
             "clashes": clashes,
         }
-
-
-async def _workspace(call: Call, db: Reader, plan_id: str | None) -> Workspace:
-    """Return the workspace of a call that may name a plan, which has to be one that can be changed."""
-    plan = await plans.require_live(db, plan_id) if plan_id else None
-    return await call.workspace(db, plan.workspace_id if plan else None)
 
 
 async def _met(wanted: Sequence[str], patterns: Iterable[str]) -> dict[str, set[str]]:
