@@ -6,7 +6,7 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 SHARED = 0o666  # as the umask says: of a project, and no secret
 WIDER = 0o077
+Content = bytes | str | Iterable[str]  # of a file: whole, or text in parts
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -31,7 +32,7 @@ else:
 
 def replace(
     path: Path,
-    content: bytes | str,
+    content: Content,
     *,
     mode: int = PRIVATE,
     modified_at: str | None = None,
@@ -59,7 +60,7 @@ def rewrite(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
 @contextmanager
 def drafted(
     path: Path,
-    content: bytes | str,
+    content: Content,
     *,
     mode: int = PRIVATE,
     modified_at: str | None = None,
@@ -78,7 +79,7 @@ def drafted(
 
     try:
         with os.fdopen(os.open(draft, FLAGS, mode), "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.writelines(_parts(content))
             file.flush()
             _flush(file.fileno())
         if kept_mode is not None:
@@ -90,6 +91,12 @@ def drafted(
     finally:
         if not is_named:
             draft.unlink(missing_ok=True)
+
+
+def _parts(content: Content) -> Iterable[bytes]:
+    if isinstance(content, bytes | str):
+        return [content.encode() if isinstance(content, str) else content]
+    return (part.encode() for part in content)
 
 
 def copy(source: Path, target: Path) -> None:

@@ -254,11 +254,21 @@ def _decoded(data: bytes, notes: list[Note]) -> str:
 
 def json_of(content: Content) -> Any:
     """Return the JSON of a file, or raise Unreadable; `content.notes` tell what had to be borne."""
+    try:
+        return _json_of(content)
+    finally:
+        if content.raw and not content.data:
+            content.data = zlib.decompress(content.raw)
+
+
+def _json_of(content: Content) -> Any:
     text = text_of(content)
-    if not text.strip():
+    if not text or text.isspace():
         raise UnreadableFile("it is empty")
     if b"\r\n" in content.data:
         content.notes.append(("info", "lines end in CRLF"))
+    if content.raw and len(content.data) > CHUNK:
+        content.data = b""  # a long file would be in memory three times: as bytes, as text and as what it says
     return parse(text, content.notes)
 
 

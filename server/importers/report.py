@@ -1,12 +1,14 @@
 """What an import or a verification tells: the same facts as text and as JSON."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from server.models.base import encode
-from server.models.imports import Finding
+from server.models.imports import Finding, Findings
 from server.text.display import shown
 
 CLEAN, NOTHING, PROBLEMS = 0, 2, 3
@@ -43,8 +45,8 @@ class ImportReport:
     dry_run: bool = False
     compared: bool = False
     parts: list[WorkspaceOutcome] = field(default_factory=list[WorkspaceOutcome])
-    findings: list[Finding] = field(default_factory=list[Finding])
-    differences: list[Finding] = field(default_factory=list[Finding])
+    findings: Findings = field(default_factory=Findings)
+    differences: Findings = field(default_factory=Findings)
     verified: int | None = None
     seconds: float = 0.0
     each: list["ImportReport"] = field(default_factory=list["ImportReport"])  # of several layouts: theirs
@@ -70,7 +72,7 @@ class ImportReport:
 
     @property
     def problems(self) -> int:
-        return sum(finding.severity == "error" for finding in [*self.findings, *self.differences])
+        return self.findings.counts["error"] + self.differences.counts["error"]
 
     @property
     def exit_code(self) -> int:
@@ -85,12 +87,12 @@ class ImportReport:
     @property
     def standing(self) -> str:
         """Return how a comparison ended: green, all equal; yellow, changed since on either side; red, not as it was."""
-        if self.layout is None or any(one.severity == "error" for one in self.differences):
+        if self.layout is None or self.differences.counts["error"]:
             return "RED"
         return "YELLOW" if self.differences else "GREEN"
 
     def payload(self) -> dict[str, Any]:
-        """Return the report as JSON values."""
+        """Return the report as JSON values, but for its lines and the reports in it, which `written` writes."""
         return {
             "source": self.source,
             "layout": self.layout,
@@ -100,11 +102,11 @@ class ImportReport:
             "rows": self.rows,
             "workspaces": [part.workspace_id for part in self.parts if part.workspace_id],
             "verified_plans": self.verified,
-            "differences": [line(finding) for finding in self.differences],
-            "lines": [line(finding) for finding in self.findings],
+            "differences": self.differences,
+            "lines": self.findings,
             "longest_lock_seconds": round(self.longest_lock, 3),
             "seconds": round(self.seconds, 3),
-        } | ({"layouts": [one.payload() for one in self.each]} if self.each else {})
+        } | ({"layouts": self.each} if self.each else {})
 
 
 def together(reports: list[ImportReport]) -> ImportReport:
@@ -118,12 +120,36 @@ def together(reports: list[ImportReport]) -> ImportReport:
         reports[0].dry_run,
         reports[0].compared,
         [part for one in reports for part in one.parts],
-        [finding for one in reports for finding in one.findings],
-        [finding for one in reports for finding in one.differences],
+        Findings(finding for one in reports for finding in one.findings),
+        Findings(finding for one in reports for finding in one.differences),
         sum(verified) if verified else None,
         sum(one.seconds for one in reports),
         reports,
     )
+
+
+def written(report: ImportReport, at: str = "\n") -> Iterator[str]:
+    """Yield the report as JSON text, piece by piece: it may have more lines than fit into memory as text."""
+    begin = "{"
+    for name, value in report.payload().items():
+        yield f"{begin}{at}  {json.dumps(name)}: "
+        if isinstance(value, Findings):
+            yield from _listed(([json.dumps(line(one), ensure_ascii=False)] for one in value), f"{at}  ")
+        elif name == "layouts":
+            yield from _listed((written(one, f"{at}    ") for one in report.each), f"{at}  ")
+        else:
+            yield json.dumps(value, ensure_ascii=False)
+        begin = ","
+    yield f"{at}}}"
+
+
+def _listed(items: Iterable[Iterable[str]], at: str) -> Iterator[str]:
+    begin = "["
+    for item in items:
+        yield f"{begin}{at}  "
+        yield from item
+        begin = ","
+    yield "[]" if begin == "[" else f"{at}]"
 
 
 def line(finding: Finding) -> dict[str, Any]:
@@ -154,12 +180,13 @@ def text(report: ImportReport) -> Iterator[str]:
     yield "Files: " + (_counts(report.files) or "none")
     for table, counts in report.rows.items():
         yield f"  {table}: {_counts(counts)}"
-    told = [finding for finding in report.findings if finding.severity != "info"]
-    told.sort(key=lambda finding: finding.severity != "error")
     several = sum(part.workspace_id is not None for part in report.parts) > 1
-    for finding in told[:MOST_LINES]:
+    told = chain.from_iterable(_of_severity(report.findings, severity) for severity in ("error", "warning"))
+    shown_lines = 0
+    for finding in islice(told, MOST_LINES):
         yield f"{finding.severity}: {sentence(finding, several)}"
-    if hidden := len(report.findings) - min(len(told), MOST_LINES):
+        shown_lines += 1
+    if hidden := len(report.findings) - shown_lines:
         yield f"{hidden} more lines, about values that were mapped, defaulted or compared: --report FILE has each."
     for finding in report.differences:
         yield f"difference: {sentence(finding, several)}"
@@ -168,6 +195,10 @@ def text(report: ImportReport) -> Iterator[str]:
         yield f"Verified {report.verified} plans: {len(report.differences) or 'no'} differences.{standing}"
     if not report.dry_run and not report.compared:
         yield f"Took {report.seconds:.2f} s; the longest lock was {report.longest_lock * 1000:.0f} ms."
+
+
+def _of_severity(findings: Findings, severity: str) -> Iterator[Finding]:
+    return (finding for finding in findings if finding.severity == severity)
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -27,7 +27,7 @@ from server.importers.reading import fingerprint
 from server.importers.report import ImportReport, WorkspaceOutcome, together
 from server.importers.values import derived
 from server.importers.verify import Job, Progress
-from server.models.imports import Finding, ImportBatch, of
+from server.models.imports import Finding, Findings, ImportBatch, of
 
 ATTEMPTS = 5
 NEAR = 4  # folders around a path that may be meant, if they are a store
@@ -86,7 +86,7 @@ async def _recognised(path: Path, options: Options) -> list[Recognised]:
 
 async def _nothing(path: Path, options: Options, *, compared: bool = False) -> ImportReport:
     why = await anyio.to_thread.run_sync(nothing_at, path, options.layout)
-    found = [why] if why else []
+    found = Findings([why] if why else [])
     return ImportReport(str(path), dry_run=options.dry_run, compared=compared, findings=found)
 
 
@@ -248,12 +248,11 @@ def _tell_unchanged(report: ImportReport, listed: Mapping[Key, str], earlier: Ma
 
 async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> None:
     with tempfile.TemporaryDirectory(prefix="project-memory-import-", ignore_cleanup_errors=True) as folder:
-        stage = Stage(Path(folder) / "stage.db")
+        stage = Stage(Path(folder) / "stage.db", job.report.findings)
         try:
             read = job.layout.read(job.source, job.merged.former(job.known))
             await _stage(stage, job.merged.batches(read), job.progress, total)
             imports.mark_known(stage, earlier)
-            job.report.findings += stage.findings
             units, unwritten = stage.units(), set[str | None]()
             for number, unit in enumerate(units):
                 await job.progress("Writing", number, len(units))
@@ -261,7 +260,9 @@ async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> Non
                 unwritten |= {part.workspace_id} if part.rows == {} and set(part.files) == {"failed"} else set()
             if not job.report.dry_run:
                 await verify.imported(job, stage)
-                job.report.differences = [one for one in job.report.differences if one.workspace_id not in unwritten]
+                job.report.differences = Findings(
+                    one for one in job.report.differences if one.workspace_id not in unwritten
+                )
         finally:
             stage.close()
 
@@ -323,10 +324,7 @@ async def _written(job: Job, stage: Stage, unit: str, decided: Decided) -> Impor
 
 def _summary(report: ImportReport, decided: Decided) -> dict[str, Any]:
     """Return what the database keeps of the report: how many lines of each kind there were."""
-    counts: dict[str, int] = {}
-    for finding in [*report.findings, *decided.findings]:
-        counts[finding.severity] = counts.get(finding.severity, 0) + 1
-    return {"lines": counts}
+    return {"lines": dict(report.findings.counts + decided.findings.counts)}
 
 
 async def verify_path(
@@ -351,7 +349,7 @@ async def verify_path(
 async def _compare_rows(job: Job) -> None:
     """Compare the tables with the source, too: what was edited here is told as that, and once."""
     with tempfile.TemporaryDirectory(prefix="project-memory-verify-", ignore_cleanup_errors=True) as folder:
-        stage = Stage(Path(folder) / "stage.db")
+        stage = Stage(Path(folder) / "stage.db", Findings())
         try:
             read = job.layout.read(job.source, job.merged.former(job.known))
             await _stage(stage, job.merged.batches(read), job.progress, 0)
@@ -359,8 +357,9 @@ async def _compare_rows(job: Job) -> None:
         finally:
             stage.close()
     told = {(one.path, one.json_path) for one in found}
-    kept = [one for one in job.report.differences if (one.path, one.json_path) not in told]
-    job.report.differences = [*kept, *found]
+    kept = Findings(one for one in job.report.differences if (one.path, one.json_path) not in told)
+    kept += found
+    job.report.differences = kept
 
 
 def _compare_files(report: ImportReport, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:

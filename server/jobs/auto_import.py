@@ -1,7 +1,6 @@
 """Stores of a folder imported by the server itself: copied aside, imported, verified, and left as they are."""
 
 import hashlib
-import json
 import logging
 import re
 import secrets
@@ -9,6 +8,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from anyio.to_thread import run_sync
@@ -21,7 +21,7 @@ from server.files import copy, make_folder
 from server.files import replace as replace_file
 from server.importers import Recognised, recognise, recognise_all
 from server.importers.layout import SourceFile
-from server.importers.report import NOTHING, ImportReport, together
+from server.importers.report import NOTHING, ImportReport, together, written
 from server.importers.run import Options, import_path
 from server.models.workspaces import LegacyStore, Relative
 from server.settings import COPIES, Settings
@@ -138,7 +138,7 @@ def _name(owner: str) -> str:
 
 def _keep(report: ImportReport, path: Path) -> Path:
     try:
-        replace_file(path, json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n")
+        replace_file(path, chain(written(report), ["\n"]))
     except OSError as error:
         raise Storage(f"The report cannot be written to {str(path)!r}: {error.strerror}.") from error
     return path

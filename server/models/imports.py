@@ -1,11 +1,17 @@
 """What an import moves: rows, files, and the lines of its report. Plain dataclasses: there are many of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, cast
 
 Severity = Literal["info", "warning", "error"]
 FileStatus = Literal["imported", "unchanged", "duplicate", "skipped", "failed"]
+
+
+PACKED = 200  # lines of a report that are packed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,57 @@ class Finding:
     value: Any = None
     used: Any = None
     workspace_id: str | None = None  # whose file it is
+
+
+FIELDS = tuple(one.name for one in fields(Finding))
+
+
+class Findings(Sized, Iterable[Finding]):
+    """The lines of a report. All but the last are packed: a large source makes as many as it has entries.
+
+    `counts`: how many there are of each severity.
+    """
+
+    def __init__(self, found: Iterable[Finding] = ()) -> None:
+        self.counts: Counter[Severity] = Counter()
+        self._packed: list[bytes] = []
+        self._last: list[Finding] = []
+        self += found
+
+    def append(self, finding: Finding) -> None:
+        self.counts[finding.severity] += 1
+        self._last.append(finding)
+        if len(self._last) == PACKED:
+            self._packed.append(_pack(self._last))
+            self._last = []
+
+    def __iadd__(self, found: Iterable[Finding]) -> "Findings":
+        for finding in found:
+            self.append(finding)
+        return self
+
+    def __iter__(self) -> Iterator[Finding]:
+        for packed in self._packed:
+            yield from _unpack(packed)
+        yield from self._last
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Findings | list) and [*self] == [*cast(Iterable[object], other)]
+
+    def __hash__(self) -> int:
+        raise TypeError("lines that are still added to have no hash")
+
+
+def _pack(found: Iterable[Finding]) -> bytes:
+    lines = [[getattr(finding, name) for name in FIELDS] for finding in found]
+    return zlib.compress(json.dumps(lines, default=str).encode(), 1)
+
+
+def _unpack(packed: bytes) -> Iterator[Finding]:
+    yield from (Finding(*line) for line in json.loads(zlib.decompress(packed)))
 
 
 def of(workspace_id: str | None, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -1,12 +1,12 @@
 """`import`: take over an older store, and say what became of every file of it."""
 
-import json
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import cast, get_args
 
@@ -18,9 +18,9 @@ from server import calls, files, settings
 from server.db.storage.connection import Database
 from server.errors import InvalidArguments, NotAllowed, ProjectMemoryError
 from server.importers.layout import Ask
-from server.importers.report import ImportReport, text
+from server.importers.report import ImportReport, text, written
 from server.importers.run import OnConflict, Options, import_path, nothing_at, silent
-from server.models.imports import Finding
+from server.models.imports import Finding, Findings
 from server.settings import Flags, Settings
 from server.store import Store
 
@@ -51,7 +51,7 @@ def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> I
     """Import, unless there is nothing: then no database is made. A dry run leaves the one that there is as it is."""
     try:
         if why := nothing_at(source, options.layout):
-            return ImportReport(str(source), dry_run=options.dry_run, findings=[why])
+            return ImportReport(str(source), dry_run=options.dry_run, findings=Findings([why]))
         if not options.dry_run and chosen.read_only:
             raise NotAllowed("--read-only (PM_READ_ONLY) refuses every write; --dry-run says what an import would do.")
         if not options.dry_run:
@@ -64,7 +64,7 @@ def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> I
         raise
     except ProjectMemoryError as error:
         return ImportReport(
-            str(source), dry_run=options.dry_run, findings=[Finding("error", str(source), "$", str(error))]
+            str(source), dry_run=options.dry_run, findings=Findings([Finding("error", str(source), "$", str(error))])
         )
 
 
@@ -130,19 +130,22 @@ def tell(report: ImportReport, report_to: Path | None, as_json: bool) -> None:
     """Print the report, and write the whole of it to a file if one is named."""
     if report_to:
         try:
-            _keep(report_to, json.dumps(report.payload(), ensure_ascii=False, indent=2) + "\n")
+            _keep(report_to, chain(written(report), ["\n"]))
         except OSError as error:
             raise _no_report(report_to, error) from error
     if as_json:
-        print(json.dumps(report.payload(), ensure_ascii=False, indent=2))
+        for part in written(report):
+            print(part, end="")
+        print()
         return
     for line in text(report):
         print(line)
 
 
-def _keep(path: Path, text: str) -> None:
+def _keep(path: Path, parts: Iterable[str]) -> None:
     """Write a report; what is no regular file, such as a pipe, is written to and not replaced."""
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
     else:
-        files.replace(path, text)
+        files.replace(path, parts)

@@ -16,7 +16,7 @@ from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
 from server.db.storage.table_shapes import Shape, shape_of
 from server.models.base import as_dict, encode
-from server.models.imports import Finding, Severity
+from server.models.imports import Finding, Findings, Severity
 
 CHUNK = 400
 # They follow every edit, so that both sides moved them says nothing.
@@ -42,7 +42,7 @@ Entry = tuple[tuple[str, Any], ...]
 class Decided:
     """What `decide` found besides what it wrote into the stage."""
 
-    findings: list[Finding] = field(default_factory=list[Finding])
+    findings: Findings = field(default_factory=Findings)
     generation: tuple[int, str | None] = (0, None)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import marshal
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from server.db.plans.plan_archive import FAMILY
 from server.db.storage.driver import Record, open_scratch
 from server.db.storage.rows import stored
 from server.models.base import encode
-from server.models.imports import FileEntry, Finding, ImportBatch, ImportedRow, of
+from server.models.imports import FileEntry, Finding, Findings, ImportBatch, ImportedRow, of
 
 # Tables in an order in which rows can be inserted under the foreign keys.
 TABLES = (
@@ -30,15 +31,16 @@ DERIVED = {
 }
 NOTHING: set[str] = set()
 STORE = ""  # the unit of what belongs to no workspace
+# INT: an index does not go on from a pair of a column and the rowid, which INTEGER would make of it.
 SCHEMA = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
     CREATE TABLE rows (
-        seq INTEGER PRIMARY KEY, unit TEXT NOT NULL, table_name TEXT NOT NULL, row_key TEXT NOT NULL, plan_id TEXT,
-        path TEXT NOT NULL, json_path TEXT NOT NULL, moment TEXT, params BLOB NOT NULL, base TEXT NOT NULL,
-        action TEXT NOT NULL DEFAULT 'insert', changes TEXT, UNIQUE (table_name, row_key)
+        seq INT PRIMARY KEY, unit TEXT NOT NULL, table_name TEXT NOT NULL, row_key TEXT NOT NULL, plan_id TEXT,
+        path TEXT NOT NULL, json_path TEXT NOT NULL, moment TEXT NOT NULL, params BLOB NOT NULL,
+        base TEXT NOT NULL, action TEXT NOT NULL DEFAULT 'insert', changes TEXT, UNIQUE (table_name, row_key)
     );
-    CREATE INDEX rows_unit ON rows (unit, table_name, coalesce(moment, ''), seq);
+    CREATE INDEX rows_unit ON rows (unit, table_name, moment, seq);
     CREATE INDEX rows_plan ON rows (plan_id);
     CREATE INDEX rows_path ON rows (unit, path);
     CREATE TABLE files (
@@ -54,8 +56,8 @@ SCHEMA = """
 PAGE = """
     SELECT r.*, coalesce(p.suffix, '') AS suffix FROM rows r LEFT JOIN plans p ON p.plan_id = r.plan_id
     WHERE r.unit = :unit AND r.table_name = :table AND (:action IS NULL OR r.action = :action)
-      AND (coalesce(r.moment, ''), r.seq) > (:moment, :seq)
-    ORDER BY coalesce(r.moment, ''), r.seq LIMIT :size
+      AND (r.moment, r.seq) > (:moment, :seq)
+    ORDER BY r.moment, r.seq LIMIT :size
 """
 
 TO_WRITE = """
@@ -70,11 +72,12 @@ PLANS_TO_WRITE = """
 
 
 class Stage:
-    """What an import found. Rows and files are on disk; the lines of the report are in memory."""
+    """What an import found. Rows and files are on disk; the lines of the report go to `findings`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, findings: Findings) -> None:
         self._db = open_scratch(path, SCHEMA)
-        self.findings: list[Finding] = []
+        self._numbers = count(1)
+        self._findings = findings
 
     def close(self) -> None:
         self._db.close()
@@ -90,16 +93,16 @@ class Stage:
             [(unit, *_file(entry)) for entry in draft.files],
         )
         self._db.execute("COMMIT")
-        self.findings.extend(of(draft.workspace_id, draft.findings))
+        self._findings += of(draft.workspace_id, draft.findings)
 
     def _add_rows(self, unit: str, draft: ImportBatch) -> None:
         before = self._db.total_changes
         self._db.executemany(
             """
-            INSERT OR IGNORE INTO rows (unit, table_name, row_key, plan_id, path, json_path, moment, params, base)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT OR IGNORE INTO rows (seq, unit, table_name, row_key, plan_id, path, json_path, moment, params, base)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
-            [_row(unit, row) for row in draft.rows],
+            ((next(self._numbers), *_row(unit, row)) for row in draft.rows),
         )
         if self._db.total_changes - before < len(draft.rows):
             self._tell_of_doubles(draft)
@@ -152,20 +155,20 @@ class Stage:
         """Yield the rows of a table that are to be written and belong to no plan, in parts, in the order of time."""
         where = """
             r.unit = :unit AND r.table_name = :table AND r.plan_id IS NULL
-            AND (coalesce(r.moment, ''), r.seq) > (:moment, :seq)
+            AND (r.moment, r.seq) > (:moment, :seq)
         """
-        sql = f"{TO_WRITE.format(where)} ORDER BY coalesce(r.moment, ''), r.seq LIMIT :size"
+        sql = f"{TO_WRITE.format(where)} ORDER BY r.moment, r.seq LIMIT :size"
         values = {"unit": unit, "table": table, "size": size, "moment": "", "seq": 0}
         while found := self.query(sql, values):
             yield found
-            values |= {"moment": found[-1]["moment"] or "", "seq": found[-1]["seq"]}
+            values |= {"moment": found[-1]["moment"], "seq": found[-1]["seq"]}
 
     def pages(self, unit: str, table: str, size: int, action: str | None = None) -> Iterator[list[Record]]:
         """Yield the rows of a table in parts, each read when it is asked for, with the `suffix` of their plan."""
         values = {"unit": unit, "table": table, "size": size, "action": action, "moment": "", "seq": 0}
         while found := self.query(PAGE, values):
             yield found
-            values |= {"moment": found[-1]["moment"] or "", "seq": found[-1]["seq"]}
+            values |= {"moment": found[-1]["moment"], "seq": found[-1]["seq"]}
 
 
 def _row(unit: str, row: ImportedRow) -> tuple[Any, ...]:
@@ -174,7 +177,7 @@ def _row(unit: str, row: ImportedRow) -> tuple[Any, ...]:
     remembered = row.table in TABLES and row.table not in LOGS
     base = encode({k: v for k, v in values.items() if k not in derived}) if remembered else "{}"
     plan_id = row.plan_id if row.table in FAMILY else None
-    moment = values.get("timestamp") if row.table in LOGS else None
+    moment = (values.get("timestamp") or "") if row.table in LOGS else ""
     return (unit, row.table, row.key, plan_id, row.path, row.json_path, moment, marshal.dumps(values), base)
 
 

@@ -1,6 +1,7 @@
 """The way through the folders: each file is read once, accounted for once, and handed to who understands it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
@@ -50,8 +51,11 @@ class FolderReader:
         self.draft = ImportBatch(self.workspace_id)
 
     def take(self) -> ImportBatch:
-        """Return the draft so far, and begin another."""
-        done, self.draft = self.draft, ImportBatch(self.workspace_id)
+        """Return the draft so far, and begin another with the same list of findings: tellers of a file hold it."""
+        findings = self.draft.findings
+        done = replace(self.draft, findings=[*findings])
+        findings.clear()
+        self.draft = ImportBatch(self.workspace_id, findings=findings)
         return done
 
     def content(self, entry: Entry) -> Content | None:
@@ -107,6 +111,16 @@ class FolderReader:
         first = rows[0] if rows else None
         kind, key = (first.table, first.key) if first else (None, None)
         self.draft.files.append(content.entry("imported", None, kind, key))
+
+    def parts(self, content: Content, rows: Iterator[ImportedRow]) -> Iterator[ImportBatch]:
+        """Yield the drafts of a file that becomes more rows than are kept in memory, and account for it as `add`."""
+        first: ImportedRow | None = None
+        for row in rows:
+            first = first or row
+            self.draft.rows.append(row)
+            if len(self.draft.rows) >= BATCH:
+                yield self.take()
+        self.draft.files.append(content.entry("imported", None, *((first.table, first.key) if first else ())))
 
 
 def workspace(survey: Survey, place: LegacyWorkspace) -> Iterator[ImportBatch]:
@@ -291,7 +305,7 @@ def _loose(reader: FolderReader, entry: Entry) -> Iterator[ImportBatch]:
         return
     if entry.path in SINGLE:
         if found := reader.parsed(entry, json_of):
-            SINGLE[entry.path](reader, *found)
+            yield from SINGLE[entry.path](reader, *found)
     elif parts[0] == "knowledge" and len(parts) == 2:
         _knowledge(reader, entry, parts[1])
     elif parts[0] == "research" and len(parts) > 1:
@@ -309,13 +323,15 @@ def _loose(reader: FolderReader, entry: Entry) -> Iterator[ImportBatch]:
         yield reader.take()
 
 
-def _sections(reader: FolderReader, content: Content, value: Any) -> None:
+def _sections(reader: FolderReader, content: Content, value: Any) -> Iterator[ImportBatch]:
     findings = reader.draft.findings
-    reader.add(content, *workspaces.sections(reader.survey, reader.workspace_id or "", content, value, findings))
+    rows = workspaces.sections(reader.survey, reader.workspace_id or "", content, value, findings)
+    return reader.parts(content, rows)
 
 
-def _allowlist(reader: FolderReader, content: Content, value: Any) -> None:
-    reader.add(content, workspaces.allowlist(reader.workspace_id or "", content, value, reader.draft.findings))
+def _allowlist(reader: FolderReader, content: Content, value: Any) -> Iterator[ImportBatch]:
+    row = workspaces.allowlist(reader.workspace_id or "", content, value, reader.draft.findings)
+    return reader.parts(content, iter([row]))
 
 
 def _knowledge(reader: FolderReader, entry: Entry, name: str) -> None:
@@ -335,17 +351,18 @@ def _knowledge(reader: FolderReader, entry: Entry, name: str) -> None:
             reader.add(found[0], row)
 
 
-def _old_log(reader: FolderReader, content: Content, value: Any) -> None:
+def _old_log(reader: FolderReader, content: Content, value: Any) -> Iterator[ImportBatch]:
     listed = list_of(object_of(value).get("entries") if is_object(value) else value)
     if not listed and value not in ([], {"entries": []}):
         reader.fail(content, "no list of log entries")
-        return
+        return iter(())
     places = [(f"$[{number}]", entry) for number, entry in enumerate(listed)]
     teller = Teller(content.path, reader.draft.findings)
-    reader.add(content, *logs.updates(reader.survey, reader.workspace_id or "", "update_log.json", places, teller))
+    rows = logs.updates(reader.survey, reader.workspace_id or "", "update_log.json", places, teller)
+    return reader.parts(content, rows)
 
 
-SINGLE: dict[str, Callable[[FolderReader, Content, Any], None]] = {
+SINGLE: dict[str, Callable[[FolderReader, Content, Any], Iterator[ImportBatch]]] = {
     CONTEXT: _sections,
     "terminal-allowlist.json": _allowlist,
     "update_log.json": _old_log,
@@ -427,9 +444,7 @@ def _event_log(reader: FolderReader, entry: Entry) -> Iterator[ImportBatch]:
         if logs.is_first(reader.survey, row, value, reader.draft.findings):
             reader.draft.rows.append(row)
         if len(reader.draft.rows) >= BATCH:
-            findings = reader.draft.findings
-            yield from _routed(ImportBatch(None, rows=reader.draft.rows))
-            reader.draft = ImportBatch(None, files=reader.draft.files, findings=findings)
+            yield from _routed(reader.take())
     if content.sha256:
         reader.draft.files.append(content.entry("imported", None, "event_log"))
     yield from _routed(reader.take())

@@ -156,14 +156,12 @@ def registry(survey: Survey, path: str, value: Any, findings: list[Finding]) -> 
 
 def sections(
     survey: Survey, workspace_id: str, content: Content, value: Any, findings: list[Finding]
-) -> list[ImportedRow]:
-    """Return the context of a workspace: one item with all sections, and the entries of its two logs."""
+) -> Iterator[ImportedRow]:
+    """Yield the context of a workspace: one item with all sections, and the entries of its two logs."""
     found = fields(value, "$", Teller(content.path, findings))
     if found is None:
-        return []
-    rows: list[ImportedRow] = []
-    for log in ("update_log", "audit_log"):
-        rows += _log(survey, workspace_id, log, found)
+        return
+    entries = [_log(survey, workspace_id, log, found) for log in ("update_log", "audit_log")]
     created_at = found.moment("created_at", content.modified_at)
     updated_at = found.maybe_moment("updated_at") or created_at
     if found.keep("workspace_id") == workspace_id:
@@ -173,20 +171,22 @@ def sections(
         ("workspace", workspace_id), workspace_id, WORKSPACE_SECTIONS, data, path=content.path, at=created_at
     )
     values = {**row.values, "updated_at": updated_at, "extra": found.extra()}
-    return [ImportedRow(row.table, row.key, values, row.path), *rows]
+    yield ImportedRow(row.table, row.key, values, row.path)
+    for rows in entries:
+        yield from rows
 
 
 def _log(survey: Survey, workspace_id: str, name: str, found: Fields) -> Iterator[ImportedRow]:
     value = found.keep(name)
     if not value or not isinstance(value, dict | list):
-        return
+        return iter(())
     holder: Object = object_of(found.keep(name)) or {"entries": list_of(found.keep(name))}
     log = Fields(holder, f"$.{name}", found.teller)
     listed = log.objects("entries")
     found.raw(name)
     if log.left:
         found.left[name] = log.left
-    yield from logs.updates(survey, workspace_id, name, listed, found.teller)
+    return logs.updates(survey, workspace_id, name, listed, found.teller)
 
 
 def allowlist(workspace_id: str, content: Content, value: Any, findings: list[Finding]) -> ImportedRow:

@@ -1,0 +1,88 @@
+"""What an import keeps in memory of a large source: a part of a file at a time, and the lines of its report packed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from server.db.interchange.scratch import PAGE, Stage
+from server.importers.legacy import NAME, folders, read, recognise
+from server.importers.report import ImportReport, line, written
+from server.importers.run import Options, known_to
+from server.models.imports import PACKED, Finding, Findings
+from tests import legacy_store
+from tests.importers.conftest import Taker
+
+ENTRIES = 3 * folders.BATCH
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Path:
+    """A store whose log has many entries, each of which gets a line in the report."""
+    found = legacy_store.store(1)
+    path = f"{legacy_store.WORKSPACE}/workspace.context.json"
+    entries = [{"timestamp": "2199-01-01T00:00:00.000Z", "summary": f"entry {n}"} for n in range(ENTRIES)]
+    return legacy_store.put(tmp_path / "old", found | {path: json.dumps({"update_log": {"entries": entries}}).encode()})
+
+
+def _many(count: int) -> list[Finding]:
+    severities = ("info", "warning", "error")
+    return [
+        Finding(severities[n % 3], f"file{n}", "$", "is odd", {"n": [n, "\U0001f600 \udfff"]}, None, "ws")
+        for n in range(count)
+    ]
+
+
+async def test_a_long_log_is_staged_part_by_part(take: Taker, logged: Path) -> None:
+    source = recognise(logged)
+    assert source
+    rows = told = 0
+    for batch in read(source, await known_to(take.db, source, Options())):
+        assert len(batch.rows) <= folders.BATCH
+        assert len(batch.findings) <= 2 * folders.BATCH
+        rows += sum(row.table == "update_log" for row in batch.rows)
+        told += sum("in the future" in finding.what for finding in batch.findings)
+    assert (source.layout, rows, told) == (NAME, ENTRIES, ENTRIES)
+
+
+async def test_every_line_about_a_long_log_is_in_the_report(take: Taker, logged: Path) -> None:
+    report = await take(logged)
+    assert report.rows["update_log"] == {"new": ENTRIES}
+    places = [one.json_path for one in report.findings if "in the future" in one.what]
+    assert places == [f"$.update_log.entries[{n}].timestamp" for n in range(ENTRIES)]
+    assert (await take(logged)).files.keys() == {"unchanged"}
+
+
+@pytest.mark.parametrize("count", [0, 1, PACKED - 1, PACKED, 3 * PACKED + 1])
+def test_packed_lines_are_those_that_came(count: int) -> None:
+    lines = _many(count)
+    found = Findings(lines[: count // 2])
+    found += lines[count // 2 :]
+    assert (found == lines, len(found), bool(found)) == (True, count, count > 0)
+    assert found != [*lines, *_many(1)]
+    assert found.counts["error"] == sum(one.severity == "error" for one in lines)
+
+
+@pytest.mark.parametrize("count", [0, 2 * PACKED + 1])
+def test_a_report_is_written_in_parts_as_it_would_be_as_a_whole(count: int) -> None:
+    lines = Findings(_many(count))
+    one = ImportReport("here", "legacy", findings=lines, differences=Findings(_many(3)), verified=2)
+    report = ImportReport("here", "legacy, beads", findings=lines, each=[one, ImportReport("here", "beads")])
+    told = json.loads("".join(written(report)))
+    assert told["lines"] == told["layouts"][0]["lines"] == [line(each) for each in lines]
+    assert told["layouts"][0]["differences"] == [line(each) for each in _many(3)]
+    assert (told["differences"], told["layouts"][1]["lines"]) == ([], [])
+    plain = {name: value for name, value in report.payload().items() if isinstance(value, str | int | float | bool)}
+    assert told | plain == told
+    assert told.keys() == report.payload().keys()
+
+
+def test_the_index_leads_to_each_page_of_staged_rows(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "stage.db", Findings())
+    values = {"unit": "ws", "table": "update_log", "size": 9, "action": None, "moment": "", "seq": 0}
+    try:
+        plan = [row["detail"] for row in stage.query(f"EXPLAIN QUERY PLAN {PAGE}", values)]
+    finally:
+        stage.close()
+    assert "(moment,seq)>(?,?)" in plan[0]
+    assert not any("TEMP B-TREE" in step for step in plan)
