@@ -91,7 +91,7 @@ async def test_a_person_sees_a_crash_and_takes_care_of_what_it_left(
 
     await agent.server.kill()
     while not (await other.reads("memory_workspace", "attention"))["totals"]["lost_leases"]:
-        await page.wait_for_timeout(50)
+        pass
     await other("memory_session", "send_message", to_agent="human", content="Builder does not answer")
     await expect(card(page, "Lay the keel")).to_contain_text("lease ran out")
     await expect(card(page, "Lay the keel")).to_contain_text("Builder")

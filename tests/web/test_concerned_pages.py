@@ -131,3 +131,39 @@ async def test_the_inbox_and_the_board_are_asked_for_after_what_they_show(copy: 
     }
     assert followed == {"/": {"asked"}, "/board": {"claimed", "noted"}, of_another: set()}
     assert elsewhere in shown[of_another]
+
+
+async def test_a_plan_names_and_follows_what_its_steps_wait_for_in_another_workspace(copy: PopulatedStore) -> None:
+    known = copy.arguments
+    async with connected(copy.data_root) as client, serve(Settings(data_root=copy.data_root)) as served:
+
+        async def call(tool: str, action: str, **arguments: Any) -> dict[str, Any]:
+            failed, told, _ = await answer(client, tool, {"action": action, "agent": "tester", **arguments})
+            assert not failed, told
+            return told
+
+        async def plan(home: str, task: str) -> tuple[str, str]:
+            made = await call("memory_plan", "create", title=task, workspace_id=known[home], steps=[{"task": task}])
+            _, listed, _ = await answer(client, "memory_steps", {"action": "list", "plan_id": made["plan_id"]})
+            return made["plan_id"], listed["steps"][0]["step_id"]
+
+        first, before = await plan("strange_workspace_id", "Lay the keel")
+        then, after = await plan("workspace_id", "Step the mast")
+        await call("memory_steps", "set_dependencies", step_id=after, depends_on=[before])
+        browser = await served.owner()
+        db = await served.site.state.store.open()
+        pages = [(await browser.get(f"/p/{then}")).text]
+        for action, tool, arguments in (
+            ("update", "memory_steps", {"step_id": before, "task": "Lay the long keel"}),
+            ("update", "memory_steps", {"step_id": before, "status": "done"}),
+            ("archive", "memory_plan", {"plan_id": first}),
+        ):
+            newest = await events.last_id(db)
+            await call(tool, action, **arguments)
+            heard = await events.after(db, Feed(), newest, limit=1000)
+            assert any(concerns(pages[-1], event) for event in heard), (action, arguments)
+            pages.append((await browser.get(f"/p/{then}")).text)
+
+    assert ["waits for another plan" in page for page in pages] == [True, True, False, False]
+    assert "Lay the keel" in pages[0]
+    assert "Lay the long keel" in pages[1]

@@ -45,6 +45,19 @@ async def test_a_long_plan_shows_the_phase_that_is_worked_on_and_the_others_when
     assert f'id="{last}"' in by_step
 
 
+async def test_a_step_names_what_it_waits_for_in_a_phase_that_is_closed(
+    owner: httpx2.AsyncClient, project: Path
+) -> None:
+    plan = await long_plan(owner, project)
+    listed = [await call(owner, "memory_steps", "list", plan_id=plan["plan_id"], phase=f"Part {n}") for n in (0, 1)]
+    first, other = (found["steps"][0]["step_id"] for found in listed)
+    await call(owner, "memory_steps", "set_dependencies", step_id=other, depends_on=[first])
+    fragment = (await owner.get(f"/p/{plan['plan_id']}?part={plan['phases'][1]['phase_id']}")).text
+
+    assert "waits for 0" in fragment
+    assert f'<a href="/e/{first}">Do 0/0</a>' in fragment
+
+
 async def test_the_rest_of_a_phase_is_a_page_further(owner: httpx2.AsyncClient, project: Path) -> None:
     plan = await long_plan(owner, project)
     path = f"/p/{plan['plan_id']}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from server.db.steps import steps
 from server.errors import NotFound
 from server.models.steps import CLOSED
 from server.tools import TOOLS
@@ -38,13 +39,15 @@ async def show(visit: Visit) -> Response:
     burndown = await visit.call("memory_plan", "burndown", plan_id=plan_id)
     ledger = await _ledger(visit, plan_id)
     phases = await _phases(visit, found)
-    others = [*waits.get("depends_on_plans", ()), *waits.get("dependents", ())]
+    around = await _around(visit, found, phases)
+    awaited = [step.plan_id for step in around["others"].values()]
+    others = [*waits.get("depends_on_plans", ()), *waits.get("dependents", ()), *awaited]
     return visit.page(
         "plan.html",
         burndown=burndown,
         burn=charts.burn(burndown, (await visit.database()).now()[:10]),
         plan=found,
-        **await _around(visit, found, phases),
+        **around,
         phases=phases,
         waits=waits,
         titles={one["plan_id"]: one["title"] for one in waits.get("plans", ())},
@@ -73,12 +76,18 @@ async def _around(visit: Visit, plan: Mapping[str, Any], phases: Sequence[Mappin
     """Return what the steps of phases are shown with."""
     shown = [step for phase in phases for step in phase["steps"] or ()]
     names = {step["step_id"]: step for step in shown}
-    still = {name: step["index"] for name, step in names.items() if step["status"] not in CLOSED}
+    awaited = {one for step in shown for one in step.get("depends_on", ())}
+    others = await steps.by_ids(await visit.database(), awaited - names.keys())
+    still: dict[str, object] = {name: step["index"] for name, step in names.items() if step["status"] not in CLOSED}
+    for name, step in others.items():
+        if not step.closed:
+            still[name] = step.order_index if step.plan_id == plan["plan_id"] else "another plan"
     return {
         "names": names,
+        "others": others,
         "closed": CLOSED,
         "waits_for": {
-            step["step_id"]: [still[one] for one in step.get("depends_on", ()) if one in still]
+            step["step_id"]: list(dict.fromkeys(still[one] for one in step.get("depends_on", ()) if one in still))
             for step in shown
             if step["status"] == "pending"
         },
