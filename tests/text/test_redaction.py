@@ -102,6 +102,15 @@ def test_a_text_without_a_secret_stays_as_it_is(said: str) -> None:
         (["bash", "-c", "mysql -phunter2"], ["bash", "-c", f"mysql -p{X}"]),
         ({"words": ["password", "hunter", "gun"]}, {"words": ["password", "hunter", "gun"]}),
         ({"flags": ["--password", "--verbose"], "token": 5}, {"flags": ["--password", "--verbose"], "token": 5}),
+        ({"columns": ["password", "username"]}, {"columns": ["password", "username"]}),
+        (
+            {"sort": ["token", "asc"], "headers": ["cookie", "a=b"]},
+            {"sort": ["token", "asc"], "headers": ["cookie", X]},
+        ),
+        ({"env": {f"ghp_{'a' * 36}": 1, f"ghp_{'b' * 36}": 2, "A": 3}}, {"env": {X: 1, f"{X} 2": 2, "A": 3}}),
+        ({"password": 12345678, "token": 5, "secret": True}, {"password": X, "token": 5, "secret": True}),
+        ([{"name": "token", "value": 12345678}], [{"name": "token", "value": X}]),
+        ({"argv": ["--password", 12345678, "--token", 5]}, {"argv": ["--password", X, "--token", 5]}),
     ],
 )
 def test_a_secret_in_a_value_is_blanked_out_and_nothing_else(said: Any, kept: Any) -> None:
