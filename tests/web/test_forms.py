@@ -17,6 +17,7 @@ from server.settings import Settings
 from server.tools import TOOLS
 from server.web.pages.forms import fields
 from server.web.pages.forms.editing import PRESENT
+from server.web.pages.visit import MOST
 from tests.populated_store import populate
 from tests.served import Served, held, serve
 
@@ -264,6 +265,30 @@ async def test_what_a_step_waits_for_is_chosen_among_the_steps_of_its_plan(fille
     assert "<span>2: c</span>" not in page.text
     assert f'<span title="{steps[2]["step_id"]}">c</span>' in page.text
     assert not fresh.keys() & {"plan_id", "step_index"}
+
+
+async def test_where_there_is_more_than_a_form_shows_a_step_is_named_by_its_id(
+    filled: Filled, plan: dict[str, str]
+) -> None:
+    many = [{"task": f"t{number}"} for number in range(MOST + 1)]
+    await filled.reads("memory_steps/add", **plan, agent="ada", steps=many)
+    steps = (await filled.reads("memory_steps/list", **plan, limit=MOST))["steps"]
+    last, waiting = steps[-1]["step_id"], {"step_id": steps[0]["step_id"]}
+    form = await filled.form("memory_steps/set_dependencies", **waiting)
+    page = await filled.browser.get("/do/memory_steps/set_dependencies", params=waiting)
+    await filled.send("memory_steps/set_dependencies", form, depends_on=last)
+
+    assert '<textarea id="depends_on"' in page.text
+    assert (await filled.form("memory_steps/set_dependencies", **waiting))["depends_on"] == last
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "{" * 5000 + '"', '{"a":' * 5000])
+async def test_what_is_nested_too_deeply_is_refused_in_words(filled: Filled, plan: dict[str, str], text: str) -> None:
+    shown = await filled.form("memory_context/store", **plan)
+    page = await filled.send("memory_context/store", shown, type="odd", data=text)
+
+    assert page.status_code < 500
+    assert "data" in page.text
 
 
 async def test_a_program_is_shown_to_another_workspace_by_its_name(filled: Filled) -> None:

@@ -63,11 +63,16 @@ def test_what_is_written_is_read_as_the_same(value: dict[str, Any]) -> None:
         ("a: 1\na: 2", "twice"),
         ("a:\n  - b: 1", "might mean"),
         ("a:\n  - 1\n  b: 1", "among the lines"),
+        ("\n".join(f"{' ' * depth}a:" for depth in range(3000)), "too deeply"),
     ],
 )
 def test_what_is_no_outline_is_not_guessed_at(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         outlines.read(text)
+
+
+def test_json_that_is_nested_too_deeply_is_a_text() -> None:
+    assert outlines.read("a: " + "[" * 5000) == {"a": "[" * 5000}
 
 
 def test_indentation_may_be_of_any_width() -> None:

@@ -77,7 +77,10 @@ async def _places(visit: Visit, known: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _choices(visit: Visit, source: Source, places: Mapping[str, str]) -> Choices:
+    """Return what there is to choose from; nothing where that is more than a form shows, so that it is typed."""
     of_it = {source.of: places[source.of]} if source.of else {}
     found = await visit.call(source.tool, source.action, **of_it, **source.also)
+    if "next_cursor" in found:
+        return []
     rows = [row for row in found.get(source.key, ()) if row[source.sent] not in places.values()]
     return [(row[source.sent], ": ".join(str(row[name]) for name in source.shown)) for row in rows]

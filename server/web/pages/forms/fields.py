@@ -103,7 +103,7 @@ def value_of(param: Param, text: str) -> object:
     if said["type"] in ("array", "object", "boolean", "integer", "number"):
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return text
 

@@ -51,14 +51,17 @@ def _value(text: str) -> object:
     """Return what a text means: a number, a truth, a quoted text, or itself."""
     try:
         return cast(object, json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.strip()
 
 
 def read(text: str) -> dict[str, object]:
     """Return what an outline says; raise ValueError if it is none."""
     rows = [(len(line) - len(line.lstrip(" ")), line.strip()) for line in text.split("\n") if line.strip()]
-    found, rest = _block(rows, 0)
+    try:
+        found, rest = _block(rows, 0)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if rest or not isinstance(found, dict):
         raise ValueError("no outline")
     return cast(dict[str, object], found)
