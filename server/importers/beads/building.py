@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from server.importers.beads.survey import LOOSE, BeadsSurvey, IssueHeader, Node, known_time
+from server.importers.beads.survey import LOOSE, MEMORY, BeadsSurvey, IssueHeader, Node, is_memory, known_time
 from server.importers.layout import SourceWorkspace
 from server.importers.reading import Entry, list_of, modified, object_of
 from server.importers.rows import RowMaker
-from server.importers.slugs import slug
+from server.importers.slugs import among
 from server.importers.taking import Sink, Taker
 from server.importers.values import Fields, Object, text
 from server.importers.vocabulary import plan_status, priority, step_status, step_type
@@ -55,7 +55,7 @@ class IssueBuilder:
     def add(self, number: int, value: Any) -> None:
         """Add what one line holds."""
         found, where = object_of(value), f"line {number}"
-        if found.get("_type") == "memory" and isinstance(found.get("key"), str):
+        if is_memory(value):
             self._memory(found, where)
             return
         header = self.survey.issues.get(str(found.get("id")))
@@ -161,7 +161,7 @@ class IssueBuilder:
     def _decision(self, header: IssueHeader, issue: Fields) -> None:
         created_at = self._time(issue, "created_at") or self.make.at
         columns: Object = {
-            "slug": slug(header.id, otherwise="issue"),
+            "slug": among(self.survey.slugs, header.id, otherwise="issue"),
             "title": issue.word("title", header.id),
             "content": "\n\n".join(filter(None, (self._text(issue), self._told(issue)))) or header.id,
             "tags": issue.strings("labels"),
@@ -174,7 +174,7 @@ class IssueBuilder:
 
     def _memory(self, found: Object, where: str) -> None:
         key, content = str(found["key"]), text(found.get("value") or found["key"])
-        named = slug("memory", key, otherwise="issue")
+        named = among(self.survey.slugs, MEMORY, key, otherwise="issue")
         columns: Object = {"slug": named, "title": key, "content": content, "extra": {}}
         self.sink.add(self.make.row("knowledge", self._id("know", "memory", key), where, **columns))
 

@@ -1,10 +1,12 @@
 """What must be known of all issues before one of them can be mapped: which are plans, and where the others belong."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from server.importers.edges import acyclic
 from server.importers.reading import Entry, list_of, object_of
+from server.importers.slugs import plain
 from server.importers.taking import Sink, Taker
 from server.importers.values import moment, plain_word
 
@@ -13,6 +15,7 @@ BLOCKING = ("blocks", "conditional-blocks", "waits-for")
 CLOSED = ("closed", "tombstone")
 KNOWN_AS = ("decision", "memory")  # types that become knowledge
 ZERO = ("1970-01-01T00:00:00", "0001-01-01T00:00:00")  # how a time shows that was never set
+MEMORY = "memory"  # how the slug of one begins
 Node = tuple[str, str]
 
 
@@ -39,11 +42,13 @@ class IssueHeader:
 
 @dataclass
 class BeadsSurvey:
-    """All issues by id, what memories there are, and which links may stay."""
+    """All issues by id, which links may stay, the keys of memories, and how much of the knowledge reads alike."""
 
     issues: dict[str, IssueHeader] = field(default_factory=dict[str, IssueHeader])
     doubles: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     links: dict[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict[tuple[str, str], Any])
+    memories: set[str] = field(default_factory=set[str])
+    slugs: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def loose(self) -> list[IssueHeader]:
@@ -61,6 +66,12 @@ def is_issue(value: Any) -> bool:
     return found.get("_type", "issue") == "issue" and isinstance(found.get("id"), str) and "title" in found
 
 
+def is_memory(value: Any) -> bool:
+    """Return whether a line is a memory."""
+    found = object_of(value)
+    return found.get("_type") == "memory" and isinstance(found.get("key"), str)
+
+
 def known_time(value: object) -> str | None:
     """Return a time, unless it only shows that there is none."""
     return None if isinstance(value, str) and value.startswith(ZERO) else moment(value)
@@ -75,7 +86,11 @@ def surveyed(taker: Taker, entry: Entry) -> BeadsSurvey:
             if header.id in survey.issues:
                 survey.doubles.append((survey.issues[header.id].line, header.id))
             survey.issues[header.id] = header
+        elif is_memory(value):
+            survey.memories.add(value["key"])
     _place(survey)
+    decisions = (one.id for one in survey.issues.values() if one.place == "knowledge")
+    survey.slugs.update([*map(plain, decisions), *(plain(MEMORY, key) for key in survey.memories)])
     for order, one in enumerate(sorted(survey.issues.values(), key=lambda one: (one.created_at, one.id))):
         one.order = order
     _link(survey)

@@ -11,7 +11,7 @@ from server.db.storage.foreign import ForeignDatabase
 from server.importers.edges import acyclic
 from server.importers.reading import UnreadableFile, parse
 from server.importers.rows import RowMaker
-from server.importers.slugs import apart, plain, slug
+from server.importers.slugs import among, plain
 from server.importers.taking import Sink, Taker
 from server.importers.values import Fields, Object, moment, plain_word, text
 from server.importers.vocabulary import step_status
@@ -153,10 +153,9 @@ def _patterns(found: ConPortTables, table: str) -> Iterator[None]:
     read_alike = Counter(plain(row.get("name")) for row in found.db.rows(table))
     for row in found.rows(table):
         foreign, name = row.raw("id"), row.word("name", "unnamed")
-        is_shared = read_alike[plain(name)] > 1 and plain(name) != name
         at = row.moment("timestamp", found.make.at)
         columns: Object = {
-            "slug": apart((name, foreign), otherwise="pattern") if is_shared else slug(name, otherwise="pattern"),
+            "slug": among(read_alike, name, foreign=(foreign,), otherwise="pattern"),
             "title": " ".join(name.split()) or "unnamed",
             "content": row.text("description") or name,
             "category": "convention",

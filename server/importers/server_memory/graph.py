@@ -7,7 +7,7 @@ from typing import Any
 
 from server.importers.reading import Entry, modified, object_of
 from server.importers.rows import RowMaker
-from server.importers.slugs import apart, plain, slug
+from server.importers.slugs import among, apart, plain
 from server.importers.taking import Sink, Taker
 from server.importers.values import Fields, Object
 from server.models.imports import Finding, ImportBatch
@@ -117,9 +117,9 @@ def _add_entity(make: RowMaker, sink: Sink, survey: GraphSurvey, entity: Fields,
 
 def _slug(survey: GraphSurvey, path: str, name: str, turn: int) -> str:
     """Return a slug that is readable while no other name reads alike."""
-    if turn > 1 or (survey.slugs[plain(name)] > 1 and plain(name) != name) or path != "memory.jsonl":
+    if turn > 1 or path != "memory.jsonl":
         return apart((name, turn, path), otherwise="entity")
-    return slug(name, otherwise="entity")
+    return among(survey.slugs, name, foreign=(turn, path), otherwise="entity")
 
 
 def _content(name: str, observations: list[str], relations: list[Object]) -> str:
