@@ -56,7 +56,9 @@ class IssueBuilder:
         """Add what one line holds."""
         found, where = object_of(value), f"line {number}"
         if is_memory(value):
-            self._memory(found, where)
+            memory = Fields(found, where, self.make.teller(self.sink.batch.findings))
+            memory.raw("_type")
+            self._memory(memory)
             return
         header = self.survey.issues.get(str(found.get("id")))
         if header is None or "title" not in found:
@@ -172,11 +174,20 @@ class IssueBuilder:
         }
         self.sink.add(self.make.row("knowledge", self._id("know", header.id), issue.at, **columns))
 
-    def _memory(self, found: Object, where: str) -> None:
-        key, content = str(found["key"]), text(found.get("value") or found["key"])
-        named = among(self.survey.slugs, MEMORY, key, otherwise="issue")
-        columns: Object = {"slug": named, "title": key, "content": content, "extra": {}}
-        self.sink.add(self.make.row("knowledge", self._id("know", "memory", key), where, **columns))
+    def _memory(self, memory: Fields) -> None:
+        """Add a memory. Without a value it says what its key says."""
+        key, value = text(memory.raw("key")), memory.raw("value")
+        created_at = self._time(memory, "created_at") or self.make.at
+        columns: Object = {
+            "slug": among(self.survey.slugs, MEMORY, key, otherwise="issue"),
+            "title": key,
+            "content": key if value in (None, "") else text(value),
+            "created_by_agent": memory.text("author"),
+            "created_at": created_at,
+            "updated_at": self._time(memory, "updated_at") or created_at,
+            "extra": memory.extra(self.make.system),
+        }
+        self.sink.add(self.make.row("knowledge", self._id("know", "memory", key), memory.at, **columns))
 
     def _comments(self, header: IssueHeader, issue: Fields, at: str) -> None:
         plan_id = self._id("plan", header.plan)

@@ -15,6 +15,7 @@ GATE_WORDS = {
     "fail": "failed", "failed": "failed", "error": "failed", "blocked": "failed", "rejected": "failed",
     "skip": "skipped", "skipped": "skipped", "n/a": "skipped",
 }  # fmt: skip
+TITLES = ("name", "title", "feature")  # of a feature
 SEEN = ("path", "ref", "url", "branch", "status")
 
 
@@ -207,7 +208,7 @@ def _versions(part: Part, plan_id: str, found: Fields, outer: Fields, *, at: str
 def _feature(part: Part, phase: Object, order: int, where: str, feature: Any, *, closed: bool) -> None:
     """Add a feature of a version, which may be a mere text; what says nothing of itself is as its version is."""
     found = part.fields(feature, where)
-    told = found.raw("name") or found.raw("title") or found.raw("feature") if is_object(feature) else feature
+    told = _title(found) if is_object(feature) else feature
     word = str(found.keep("status") or ("done" if closed else "pending")).lower()
     foreign, plan_id = found.keep("id"), phase["plan_id"]
     values = columns.step(
@@ -216,6 +217,12 @@ def _feature(part: Part, phase: Object, order: int, where: str, feature: Any, *,
         external_id=None if foreign is None else as_text(foreign), notes=found.text("description"),
     )  # fmt: skip
     part.add("steps", values | {"extra": columns.tail(found)}, where, plan_id)
+
+
+def _title(feature: Fields) -> Any:
+    """Take what a feature is called: the first of its names that says anything."""
+    name = next((name for name in TITLES if feature.keep(name) not in (None, "")), None)
+    return None if name is None else feature.raw(name)
 
 
 def _gates(part: Part, plan_id: str, standing: Fields, *, at: str) -> Object:

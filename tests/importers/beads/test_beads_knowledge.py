@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from server.db.search import identities
 from tests.importers.beads.generator import store
 from tests.importers.conftest import Taker
@@ -46,3 +48,15 @@ async def test_what_reads_alike_is_told_apart(take: Taker, tmp_path: Path) -> No
     assert (await take(tmp_path)).exit_code == 0
     assert await take.db.value("SELECT count(*) FROM knowledge") == 7
     assert (await take.verify(tmp_path)).standing == "GREEN"
+
+
+@pytest.mark.parametrize("value", [0, False, [], {}, 1.5, "0", None, ""])
+async def test_a_memory_says_what_its_value_says(take: Taker, tmp_path: Path, value: object) -> None:
+    about = {"created_at": "2025-03-01T10:00:00Z", "author": "ann", "source": {"line": 0}}
+    written(tmp_path, [{"_type": "memory", "key": "retries", "value": value, **about}])
+    await take(tmp_path)
+    row = await take.db.one("SELECT * FROM knowledge")
+    assert row
+    assert row["content"] == ("retries" if value in (None, "") else value if value == "0" else json.dumps(value))
+    assert (row["created_by_agent"], row["created_at"]) == ("ann", "2025-03-01T10:00:00.000Z")
+    assert json.loads(row["extra"])["beads"]["source"] == {"line": 0}

@@ -329,3 +329,15 @@ async def test_tasks_of_the_database_keep_their_tree_and_their_results(
     ]  # fmt: skip
     runs = one.rows("SELECT external_id, status FROM runs WHERE kind = 'task' ORDER BY 1")
     assert runs == [("h1", "completed"), ("h2", "failed"), ("h3", "lost")]
+
+
+async def test_a_feature_is_called_by_the_first_name_that_says_anything(take: Taker, tmp_path: Path) -> None:
+    features = [{"name": 0, "title": "other"}, {"name": "", "title": "titled"}, {"feature": False}]
+    manifest = vibe_store.manifest() | {"roadmap": {"v1": {"status": "planned", "features": features}}}
+
+    one, errors = await taken(take, tmp_path, {MANIFEST: dump(manifest)})
+
+    assert errors == []
+    found = one.rows("SELECT task, extra FROM steps ORDER BY order_index")
+    assert [task for task, _ in found] == ["0", "titled", "false"]
+    assert "other" in found[0][1]
