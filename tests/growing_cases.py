@@ -160,6 +160,7 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         Case(on_plan(), before=(("memory_plan", "pause_plan", on_plan(pause_reason="deferred")),)),
     ),
     "memory_plan archive": (Case(on_plan(force=True), ALL),),
+    "memory_plan archive_old": (Case(lambda w: {"workspace_id": w.child, "status": "failed", "confirm": True}, ALL),),
     "memory_plan unarchive": (Case(lambda w: {"plan_id": w.away}, ALL),),
     "memory_steps add": (
         Case(on_plan(steps=[{"task": "One more", "depends_on": [7]}])),

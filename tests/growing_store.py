@@ -106,6 +106,13 @@ async def _plans(ask: Ask, facts: dict[str, Any], size: int, store: Store) -> di
     gone = await ask("plan", "create", workspace_id=here, title="Thrown away", steps=new)
     trashed = await ask("plan", "delete", plan_id=gone["plan_id"], confirm=True)
     await ask("plan", "create", workspace_id=facts["there"], title="Elsewhere", steps=new[: size // 4])
+    over = await ask("plan", "create", workspace_id=facts["child"], title="Over", steps=new)
+    await ask("plan", "update", plan_id=over["plan_id"], status="failed")
+    async with (await store.open()).transaction() as tx:
+        for change in ("steps SET updated_at", "plans SET updated_at"):
+            await tx.run(
+                f"UPDATE {change} = '2020-01-01T00:00:00.000Z' WHERE plan_id = :plan_id", {"plan_id": over["plan_id"]}
+            )
     small = list[str]()
     for number in range(size // IN_PHASE):
         some = [{"task": f"Part {number}.{at}", "phase": "Only"} for at in range(5)]

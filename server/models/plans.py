@@ -90,6 +90,16 @@ class Phase(Row):
     updated_at: str
 
 
+class OldPlan(Row):
+    """A plan that ended, or that nobody touched, long ago."""
+
+    plan_id: str
+    title: str
+    status: str
+    completed_at: str | None = None
+    updated_at: str
+
+
 class PhaseProgress(Row):
     """A phase with the count of its steps: done when it has some and all are closed, active when one is begun."""
 

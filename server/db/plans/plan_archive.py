@@ -12,6 +12,7 @@ from server.db.ledger import tables as ledger
 from server.db.steps import claims
 from server.db.storage.connection import Reader, Transaction
 from server.models.base import as_dict
+from server.models.plans import OldPlan
 from server.models.steps import StepRow
 
 ARCHIVE = "_archive"
@@ -64,6 +65,29 @@ COMPANIONS = {
     "program_plans": OF_PLAN,
     "step_counts": OF_PLAN,
 }
+
+
+# Plans of a status that ended, or that nobody touched, before a time; those that somebody works on are told apart.
+OLD = """
+    SELECT p.plan_id, p.title, p.status, p.completed_at, p.updated_at, EXISTS (
+        SELECT 1 FROM steps s WHERE s.plan_id = p.plan_id AND s.status = 'active' AND s.claimed_by IS NOT NULL
+          AND s.lease_expires_at > :now) AS is_held
+    FROM plans p
+    WHERE p.workspace_id = :workspace_id AND p.status = :status
+      AND coalesce(CASE p.status WHEN 'completed' THEN p.completed_at END, p.updated_at) <= :before
+      AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.plan_id = p.plan_id AND s.updated_at > :before)
+"""
+
+
+async def old(db: Reader, workspace_id: str, status: str, *, before: str, limit: int) -> tuple[list[OldPlan], int, int]:
+    """Return the oldest of those plans that nobody works on, how many they are, and how many somebody works on."""
+    params = {"workspace_id": workspace_id, "status": status, "before": before, "now": db.now(), "limit": limit}
+    rows, counts = await db.batch(
+        (f"SELECT * FROM ({OLD}) WHERE NOT is_held ORDER BY updated_at, plan_id LIMIT :limit", params),
+        (f"SELECT count(*) - coalesce(sum(is_held), 0), coalesce(sum(is_held), 0) FROM ({OLD})", params),
+    )
+    free, held = counts[0]
+    return [OldPlan.of(row) for row in rows], free, held
 
 
 async def archive(tx: Transaction, plan_id: str) -> list[StepRow]:

@@ -1,12 +1,15 @@
-"""memory_plan: what a plan says and which status it has."""
+"""memory_plan: what a plan says, which status it has, and whether it is put away."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Annotated, Any, cast
+
+from pydantic import Field
 
 from server.db.plans import plan_archive, plans
-from server.db.storage.connection import Transaction
+from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, InvalidArguments
-from server.models.plans import Category, PauseReason, Plan, PlanStatus, Priority, WorkflowMode
+from server.models.base import later
+from server.models.plans import Category, OldPlan, PauseReason, Plan, PlanStatus, Priority, WorkflowMode
 from server.models.text import AgentNameOrEmpty, Id, Index, Line, Lines, Text
 from server.tools.common import Call
 from server.tools.plan import drafts
@@ -15,6 +18,12 @@ from server.tools.plan_rules import edited, unblocked
 
 # Values short enough to be told as they were before a change.
 SHORT = ("title", "status", "category", "priority", "workflow_mode", "recommended_next_agent", "owner", "phase_gates")
+
+DAY = 86_400
+USUAL_DAYS = 90
+AT_ONCE = 50  # plans that one transaction puts away
+HINT = "send the same call with confirm=true to do it; unarchive brings each plan back"
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 @TOOL.action(takes=("version", "force"), aliases=("set_plan_priority", "set_goals", "set_workflow_mode"))
@@ -199,3 +208,37 @@ async def unarchive(call: Call, *, plan_id: Id) -> dict[str, Any]:
             drafts.record(tx, plan, "plan_unarchived", f"Plan {plan.title!r} brought back", status=plan.status)
         parts = {"plan_id": plan_id, "workspace_id": plan.workspace_id, "status": plan.status}
         return {**parts, "version": plan.version, "updated_at": plan.updated_at}
+
+
+@TOOL.action(writes_with="confirm", takes=("request",))
+async def archive_old(
+    call: Call, *, older_than_days: Days = USUAL_DAYS, status: PlanStatus = "completed", confirm: bool = False
+) -> dict[str, Any]:
+    """Archive old plans; preview unless confirm.
+
+    Those that were completed older_than_days ago or before, 90 unless you say so; with another status those of it that
+    nobody touched since. Each goes as with archive, all in one transaction, at most 50 in a call, the oldest first;
+    `remaining` tells how many are left. Plans in which somebody works stay. unarchive brings each back.
+
+    Example: {"action":"archive_old","older_than_days":180,"confirm":true}
+    """
+    if status == "archived":
+        raise InvalidArguments("status='archived' names plans that are archived already. Leave it out, or say another.")
+    told = {"older_than_days": older_than_days, "status": status}
+    if not confirm:
+        workspace_id = await call.workspace_id(call.db)
+        found, total, held = await _old(call.db, workspace_id, status, older_than_days)
+        preview = {"would_archive": total, "at_once": len(found), "plans": found, "hint": HINT}
+        return {"workspace_id": workspace_id, **told, "preview": preview, "in_work": held}
+    async with call.write(is_quick=False) as tx:
+        workspace_id = await call.workspace_id(tx)
+        found, total, held = await _old(tx, workspace_id, status, older_than_days)
+        for one in found:
+            await put_away(call, tx, await plans.require(tx, one.plan_id))
+        ids = [one.plan_id for one in found]
+        return {"workspace_id": workspace_id, **told, "archived": ids, "remaining": total - len(ids), "in_work": held}
+
+
+async def _old(db: Reader, workspace_id: str, status: str, days: int) -> tuple[list[OldPlan], int, int]:
+    before = later(db.now(), -days * DAY)
+    return await plan_archive.old(db, workspace_id, status, before=before, limit=AT_ONCE)
