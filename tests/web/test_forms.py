@@ -278,7 +278,7 @@ async def test_where_there_is_more_than_a_form_shows_a_step_is_named_by_its_id(
     page = await filled.browser.get("/do/memory_steps/set_dependencies", params=waiting)
     await filled.send("memory_steps/set_dependencies", form, depends_on=last)
 
-    assert '<textarea id="depends_on"' in page.text
+    assert '<textarea id="f-depends_on"' in page.text
     assert (await filled.form("memory_steps/set_dependencies", **waiting))["depends_on"] == last
 
 
