@@ -39,7 +39,7 @@ def environment() -> Environment:
         finalize=_visible,
     )
     cast(dict[str, Any], made.filters).update(
-        ago=ago, md=markdown, label=label, heading=heading, fit=fit, query=query, cell=cell, json=encode
+        ago=ago, md=markdown, label=label, heading=heading, fit=fit, query=query, cell=cell, json=encode, amount=amount
     )
     cast(dict[str, Any], made.globals)["url"] = path_of
     return made
@@ -120,6 +120,11 @@ def fit(text: object, width: int) -> str:
         if taken > width:
             return f"{written[: max(0, place - 1)].rstrip()}…"
     return written
+
+
+def amount(number: int | str) -> str:
+    """Return a number with its thousands apart; of what was not counted to its end it is a text, `10000+`."""
+    return f"{number:,}" if isinstance(number, int) else f"{int(number.rstrip('+')):,}+"
 
 
 def path_of(*parts: object) -> str:

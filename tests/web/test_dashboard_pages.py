@@ -2,6 +2,7 @@
 
 import html
 import re
+import sys
 from collections.abc import AsyncGenerator
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -15,6 +16,7 @@ import pytest_asyncio
 import shown_stores
 from shown_stores import HOSTILE, LINE
 
+from server.db.workspaces import stats
 from server.settings import Settings
 from server.web import rendering
 from server.web.pages.lists import OF_WORKSPACE
@@ -137,6 +139,20 @@ async def test_every_page_that_a_link_leads_to_is_there(filled: tuple[Served, di
     for name in ("timeline", *OF_WORKSPACE):
         assert f"/w/{known['workspace_id']}/{name}" in pages
     assert "Mind it" in pages[f"/p/{known['plan_id']}"]
+
+
+async def test_pages_take_numbers_of_what_was_not_counted_to_its_end(
+    filled: tuple[Served, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, known = filled
+    monkeypatch.setattr(stats, "MOST", 1)
+    for module in [one for name, one in sys.modules.items() if name.startswith("server.") and hasattr(one, "COUNTED")]:
+        monkeypatch.setattr(module, "COUNTED", 1)
+
+    pages = await crawl(await served.owner())
+
+    assert "1+" in pages["/statistics"]
+    assert "1+" in pages[f"/w/{known['workspace_id']}/history"]
 
 
 @pytest.mark.parametrize("kind", ["step_id", "session_id", "item_id", "message_id", "lineage_id", "trash_id", "run_id"])
