@@ -273,7 +273,7 @@ async def test_where_there_is_more_than_a_form_shows_a_step_is_named_by_its_id(
     many = [{"task": f"t{number}"} for number in range(MOST + 1)]
     await filled.reads("memory_steps/add", **plan, agent="ada", steps=many)
     steps = (await filled.reads("memory_steps/list", **plan, limit=MOST))["steps"]
-    last, waiting = steps[-1]["step_id"], {"step_id": steps[0]["step_id"]}
+    last, waiting = steps[-1]["step_id"], {"step_id": steps[2]["step_id"]}
     form = await filled.form("memory_steps/set_dependencies", **waiting)
     page = await filled.browser.get("/do/memory_steps/set_dependencies", params=waiting)
     await filled.send("memory_steps/set_dependencies", form, depends_on=last)
