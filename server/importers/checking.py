@@ -1,43 +1,31 @@
-"""The usual check of a layout: the source is read anew, and what it becomes compared with what the tools return."""
+"""The usual check of a layout: what the source becomes, as it is staged, compared with what the tools return."""
 
+import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
+from server.db.interchange.scratch import Stage
 from server.errors import NotFound, ProjectMemoryError
 from server.importers.answers import every, whole
-from server.importers.layout import Ask, Known, RecognisedSource
-from server.models.imports import Finding, ImportBatch, ImportedRow
+from server.importers.layout import Ask
+from server.models.imports import Finding, ImportedRow
 
 EMPTY: tuple[object, ...] = (None, "", [], {}, False, 0)
 PLAN = ("title", "description", "category", "priority", "goals", "success_criteria", "workspace_id", "created_at")
 STEP = ("task", "status", "type", "assignee", "notes", "completed_at")
-COMPARED = {
-    "plans": (*PLAN, "status"),
-    "steps": STEP,
-    "plan_notes": (),
-}  # what of a row is kept till its plan is asked for
-Read = Callable[[RecognisedSource, Known], Iterator[ImportBatch]]
+KNOWLEDGE = ("title", "content", "category", "tags")
+LISTS = ("goals", "success_criteria", "tags")
 
 
 async def compared(
-    read: Read, source: RecognisedSource, known: Known, ask: Ask, wanted: Callable[[str], bool]
+    stage: Stage, ask: Ask, wanted: Callable[[str], bool]
 ) -> AsyncGenerator[tuple[str | None, list[Finding]]]:
-    """Yield each wanted plan with what differs, then what differs in knowledge and context that are of no plan."""
-    plans: dict[str, list[ImportedRow]] = {}
-    archived: set[str] = set()
-    others: list[Finding] = []
-    for batch in read(source, known):
-        archived |= batch.archived
-        for row in batch.rows:
-            if row.table in COMPARED and row.plan_id and wanted(row.plan_id):
-                values = {name: row.values[name] for name in COMPARED[row.table]}
-                plans.setdefault(row.plan_id, []).append(replace(row, values=values))
-            elif row.table == "knowledge":
-                others += await _knowledge(ask, row)
-    for plan_id in [*plans]:
-        yield plan_id, await _plan(ask, plan_id, plans.pop(plan_id), plan_id in archived)
-    yield None, others
+    """Yield each wanted plan with what differs, then what differs in knowledge, which is of no plan."""
+    for plan_id, archived in stage.plans():
+        if wanted(plan_id):
+            rows = stage.rows_of(plan_id, ("plans", "steps", "plan_notes"))
+            yield plan_id, await _plan(ask, plan_id, rows, archived)
+    yield None, [finding for row in stage.rows_in("knowledge") for finding in await _knowledge(ask, row)]
 
 
 async def _plan(ask: Ask, plan_id: str, rows: list[ImportedRow], archived: bool) -> list[Finding]:
@@ -78,12 +66,13 @@ async def _knowledge(ask: Ask, row: ImportedRow) -> list[Finding]:
         return [Finding("error", row.path, row.json_path, "the knowledge is not there", row.values["slug"])]
     except ProjectMemoryError as error:
         return [Finding("error", row.path, row.json_path, f"the tools refuse to show it: {error}", row.values["slug"])]
-    return list(_differences(row, told, ("title", "content", "category", "tags")))
+    return list(_differences(row, told, KNOWLEDGE))
 
 
 def _differences(row: ImportedRow, told: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Finding]:
     for name in names:
-        yield from _different(row, name, row.values[name], told.get(name))
+        source = row.values[name]
+        yield from _different(row, name, json.loads(source or "[]") if name in LISTS else source, told.get(name))
 
 
 def _different(row: ImportedRow, name: str, source: Any, told: Any) -> Iterator[Finding]:

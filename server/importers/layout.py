@@ -48,7 +48,7 @@ class RecognisedSource:
     workspaces: tuple[SourceWorkspace, ...]
     detail: Any = None
     is_mark: bool = False  # it only says whose the folder is: of no account beside a store
-    by_rows: bool = False  # it is read anew to be compared with the tables and the tools; else by the layout's `check`
+    by_rows: bool = False  # what it becomes is compared with the tables and the tools; else by the layout's `check`
 
 
 @dataclass(frozen=True)

@@ -337,22 +337,29 @@ async def verify_path(
         report = ImportReport(str(path), recognised[0].NAME, compared=True)
         job, earlier, listed = await _found(db, options, recognised, report, ask=ask, progress=progress)
         _compare_files(report, listed, earlier)
-        await verify.compare(job, lambda plan_id: True, 0)
         if job.source.by_rows:
             await _compare_rows(job)
+        else:
+            await verify.compare(job, None, _every, 0)
         report.differences += await imports.broken_references(db)
         report.seconds = time.perf_counter() - begun
         reports.append(report)
     return together(reports) if reports else await _nothing(path, options, compared=True)
 
 
+def _every(plan_id: str) -> bool:
+    del plan_id
+    return True
+
+
 async def _compare_rows(job: Job) -> None:
-    """Compare the tables with the source, too: what was edited here is told as that, and once."""
+    """Compare the tools and the tables with the source: what was edited here is told as that, and once."""
     with tempfile.TemporaryDirectory(prefix="project-memory-verify-", ignore_cleanup_errors=True) as folder:
         stage = Stage(Path(folder) / "stage.db", Findings())
         try:
             read = job.layout.read(job.source, job.merged.former(job.known))
             await _stage(stage, job.merged.batches(read), job.progress, 0)
+            await verify.compare(job, stage, _every, 0)
             found = await imports.differing(job.db, stage)
         finally:
             stage.close()

@@ -35,17 +35,20 @@ async def imported(job: Job, stage: Stage) -> None:
     job.report.differences += await imports.missing(job.db, stage)
     job.report.differences += await imports.broken_references(job.db)
     new = imports.new_plans(stage)
-    await compare(job, new.__contains__, len(new))
+    await compare(job, stage, new.__contains__, len(new))
 
 
-async def compare(job: Job, wanted: Callable[[str], bool], total: int) -> None:
-    """Ask the tools for every wanted plan, and add what differs from the source to the report."""
+async def compare(job: Job, stage: Stage | None, wanted: Callable[[str], bool], total: int) -> None:
+    """Ask the tools for every wanted plan, and add what differs from the source to the report.
+
+    A source that is compared by its rows has them on the stage.
+    """
     if job.ask is None:
         return
     job.report.verified = 0
     told = (
-        checking.compared(job.layout.read, job.source, job.known, job.ask, wanted)
-        if job.source.by_rows
+        checking.compared(stage, job.ask, wanted)
+        if stage and job.source.by_rows
         else cast(CheckedLayout, job.layout).check(job.source, job.known, job.ask, wanted)
     )
     async for plan_id, differences in told:

@@ -101,8 +101,9 @@ def prominent(title: str, body: str) -> list[str]:
     frequency = dict[str, float]()
     for text, weight, usual in ((title, TITLE_WEIGHT, TITLE_LENGTH), (body, 1.0, BODY_LENGTH)):
         said = text.split()
+        length = norm(len(said), usual)
         for word, count in Counter(said).items():
-            frequency[word] = frequency.get(word, 0.0) + weight * count / norm(len(said), usual)
+            frequency[word] = frequency.get(word, 0.0) + weight * count / length
     telling = [word for word, often in frequency.items() if often >= PROMINENT and word not in _stop_stems()]
     return sorted(telling, key=frequency.__getitem__, reverse=True)[:MOST_PROMINENT]
 

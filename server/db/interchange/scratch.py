@@ -30,6 +30,7 @@ DERIVED = {
     "dependencies": {"dep_status", "satisfied_at", "updated_at"},
 }
 NOTHING: set[str] = set()
+PAGE_ROWS = 200
 STORE = ""  # the unit of what belongs to no workspace
 # INT: an index does not go on from a pair of a column and the rowid, which INTEGER would make of it.
 SCHEMA = """
@@ -151,6 +152,22 @@ class Stage:
         rows = self.query(f"{TO_WRITE.format('r.plan_id = :plan_id')} ORDER BY r.seq", {"plan_id": plan_id})
         return sorted(rows, key=lambda row: TABLES.index(row["table_name"]))
 
+    def plans(self) -> list[tuple[str, bool]]:
+        """Return the plans, each with whether it ends in the archive."""
+        found = self.query("SELECT plan_id, archived FROM plans ORDER BY rowid", {})
+        return [(row["plan_id"], bool(row["archived"])) for row in found]
+
+    def rows_of(self, plan_id: str, tables: Sequence[str]) -> list[ImportedRow]:
+        """Return the rows that a plan has in these tables, as they came but for lists and objects, which are JSON."""
+        found = self.query("SELECT * FROM rows WHERE plan_id = :plan_id ORDER BY seq", {"plan_id": plan_id})
+        return [_imported(row) for row in found if row["table_name"] in tables]
+
+    def rows_in(self, table: str) -> Iterator[ImportedRow]:
+        """Yield the rows of a table, whichever workspace they are of, as `rows_of` does."""
+        for unit in self.units():
+            for page in self.pages(unit, table, PAGE_ROWS):
+                yield from map(_imported, page)
+
     def to_write(self, unit: str, table: str, size: int) -> Iterator[list[Record]]:
         """Yield the rows of a table that are to be written and belong to no plan, in parts, in the order of time."""
         where = """
@@ -179,6 +196,10 @@ def _row(unit: str, row: ImportedRow) -> tuple[Any, ...]:
     plan_id = row.plan_id if row.table in FAMILY else None
     moment = (values.get("timestamp") or "") if row.table in LOGS else ""
     return (unit, row.table, row.key, plan_id, row.path, row.json_path, moment, marshal.dumps(values), base)
+
+
+def _imported(row: Record) -> ImportedRow:
+    return ImportedRow(row["table_name"], row["row_key"], params(row), row["path"], row["json_path"], row["plan_id"])
 
 
 def params(row: Record) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, cast
 
 BLANK = "[secret left out]"
@@ -38,6 +39,7 @@ BETWEEN = re.compile(r"[\s.-]+")
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+@lru_cache(maxsize=4096)
 def is_name(key: str) -> bool:
     """Return whether what stands under a key is a secret: `apiKey`, `JIRA_TOKEN`; `token_count` is none."""
     plain = BETWEEN.sub("_", WORDS.sub("_", key).strip().lower())
