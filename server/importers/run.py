@@ -14,6 +14,7 @@ import anyio
 from server.db.interchange import import_merge, import_runs, import_writing, imports
 from server.db.interchange.import_merge import Decided
 from server.db.interchange.import_runs import Run
+from server.db.interchange.import_writing import Unfit
 from server.db.interchange.imports import ImportOutcome, Key, KnownFile
 from server.db.interchange.scratch import STORE, Stage
 from server.db.storage.connection import Database, Reader
@@ -288,11 +289,17 @@ async def _tried(job: Job, stage: Stage, unit: str) -> WorkspaceOutcome:
     try:
         return await _make_real(job, stage, unit)
     except ProjectMemoryError as error:
-        what = f"this workspace was not imported whole: {error} Import it again to complete it"
+        what = f"this workspace was not imported whole: {error} {_remedy(error)}"
         job.report.findings.append(Finding("error", unit or job.report.source, "$", what, workspace_id=unit or None))
         failed = sum(imports.counted(stage, unit).files.values())
         stage.drop(unit)  # there is nothing to verify
         return WorkspaceOutcome(unit or None, files={"failed": failed})
+
+
+def _remedy(error: ProjectMemoryError) -> str:
+    if isinstance(error, Unfit):
+        return f"So it was {ATTEMPTS} times, and will be again: mend the source if that is wrong, or report this line"
+    return "Import it again to complete it"
 
 
 async def _make_real(job: Job, stage: Stage, unit: str) -> WorkspaceOutcome:

@@ -15,6 +15,7 @@ from tests.exporters.test_round_trip import written
 from tests.importers.conftest import Taker
 
 Json = dict[str, Any]
+Change = Callable[[dict[str, list[Json]]], object]
 TARGET = "ship"  # the step that a source says something else of
 REFUSALS = ("gated", "conflict")
 ENTERED = ("active", "done", "cancelled")
@@ -56,12 +57,20 @@ class Source:
     def __init__(self, out: Path) -> None:
         self.out = out
 
-    def edit(self, plan_id: str, change: Callable[[dict[str, list[Json]]], object]) -> None:
+    def edit(self, plan_id: str, change: Change) -> None:
         [path] = self.out.rglob(f"{plan_id}.json")
+        self._edit(path, change)
+
+    def edit_all(self, change: Change) -> None:
+        for path in self.out.rglob("*.json"):
+            self._edit(path, change)
+
+    def _edit(self, path: Path, change: Change) -> None:
         document = json.loads(path.read_text(encoding="utf-8"))
-        change(document["tables"])
-        document["sha256"] = digest(document)
-        path.write_text(json.dumps(document), encoding="utf-8")
+        if "tables" in document:
+            change(document["tables"])
+            document["sha256"] = digest(document)
+            path.write_text(json.dumps(document), encoding="utf-8")
 
 
 @pytest.fixture
@@ -93,7 +102,7 @@ async def is_refused(agent: Agent, step_id: str, status: str) -> bool:
     return bool(result.is_error)
 
 
-def says(status: str) -> Callable[[dict[str, list[Json]]], None]:
+def says(status: str) -> Change:
     """Return the edit by which the target of a plan has a status."""
 
     def change(tables: dict[str, list[Json]]) -> None:

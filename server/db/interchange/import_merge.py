@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from server.db.interchange import import_gates, import_ledger, import_runs
+from server.db.interchange import import_gates, import_ledger, import_places, import_runs
 from server.db.interchange.exports import ALL_PLANS
 from server.db.interchange.scratch import DERIVED, LOGS, NOTHING, Stage, params
 from server.db.plans.plan_archive import ARCHIVE, FAMILY
@@ -33,7 +33,6 @@ RECORDS = (
 WORDS = ("confirmations", "approvals")
 BELONGS = ("plan_id", "parent_id", "source_id")  # columns that say what a row is of
 PROGRAMS, COUNTING = ("run", "allowlist"), ("open", "approved")
-TERM = ("plan_id", "kind", "term")  # unique unless it is an intent, which the schema says of an index
 Columns = dict[str, Any]
 Entry = tuple[tuple[str, Any], ...]
 
@@ -73,6 +72,7 @@ async def decide(db: Reader, stage: Stage, unit: str, *, overwrites: bool = Fals
         one = _Table(db, stage, unit, table, await shape_of(db, table), decided, overwrites)
         for rows in stage.pages(unit, table, CHUNK):
             await one.decide(rows, await one.bases(rows) if imported_before else {})
+        one.leave_out_doubles()
     _drop_families(stage, unit)
     await import_ledger.decide(db, stage, unit)
     if imported_before:
@@ -195,7 +195,8 @@ class _Table:
     async def decide(self, rows: Sequence[Record], bases: Mapping[str, Base]) -> None:
         moved = [row for row in rows if self.overwrites or _has_moved(row, bases)]
         live = await self.live(row["row_key"] for row in moved)
-        taken = await self.taken([row for row in moved if row["row_key"] not in live])
+        new = [row for row in moved if row["row_key"] not in live]
+        taken = await import_places.taken(self.db, self.name, self.shape, new)
         there = await self.plans_there(rows) if self.name in WORDS else set[str]()
         self.barred = await self._barred(moved, live)
         changes: list[Columns] = []
@@ -221,8 +222,7 @@ class _Table:
             self.tell(row, "info", "deleted in the database since; it stays deleted", row["row_key"])
             return "rebase", None
         if taken:
-            severity = "info" if self.name == "plan_terms" else "error"  # the word is there, whoever put it
-            self.tell(row, severity, f"{self.name} {taken} is in its place already; left out", row["row_key"])
+            self.displaced(row, taken)
             return "foreign", None
         if live is None:
             return "insert", None
@@ -299,21 +299,18 @@ class _Table:
         )
         return {row["plan_id"] for row in found}
 
-    async def taken(self, rows: Sequence[Record]) -> dict[str, str]:
-        """Return which of these new rows would stand where another one is, by a unique key of the table."""
-        found: dict[str, str] = {}
-        for columns in (*self.shape.unique[1:], *([TERM] if self.name == "plan_terms" else [])):
-            fit = [row for row in rows if columns != TERM or params(row)["kind"] != "intent"]
-            wanted = [(row["row_key"], [params(row).get(name) for name in columns]) for row in fit]
-            listed = [[key, *values] for key, values in wanted if None not in values]
-            same = " AND ".join(f"t.{name} = w.value ->> {place + 1}" for place, name in enumerate(columns))
-            sql = f"""
-                SELECT w.value ->> 0 AS "key", {key_of(self.shape)} AS "other" FROM json_each(:wanted) w
-                JOIN {self.name} t ON {same}
-            """
-            for row in await self.db.all(sql, {"wanted": encode(listed)}) if listed else ():
-                found[row["key"]] = row["other"]
-        return found
+    def leave_out_doubles(self) -> None:
+        """Leave out all but the first of new rows that would stand in one place."""
+        rows = import_places.doubles(self.stage, self.unit, self.name, self.shape)
+        for row in rows:
+            self.displaced(row, row["first"])
+        foreign = [{"seq": row["seq"]} for row in rows]
+        self.stage.change("UPDATE rows SET action = 'foreign' WHERE seq = :seq", foreign)
+
+    def displaced(self, row: Record, other: str) -> None:
+        """Tell that a row is left out, since another one is in its place."""
+        severity = "info" if self.name == "plan_terms" else "error"  # the word is there, whoever put it
+        self.tell(row, severity, f"{self.name} {other} is in its place already; left out", row["row_key"])
 
 
 def _has_moved(row: Record, bases: Mapping[str, Base]) -> bool:

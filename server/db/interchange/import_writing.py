@@ -26,7 +26,7 @@ from server.db.plans import plan_archive
 from server.db.search import indexing
 from server.db.storage.connection import Database, Transaction
 from server.db.storage.driver import Record
-from server.db.storage.driver_errors import ConstraintViolation
+from server.db.storage.driver_errors import ConstraintViolation, in_words
 from server.db.storage.table_shapes import shape_of
 from server.errors import Conflict, ProjectMemoryError
 from server.models.base import encode
@@ -54,6 +54,11 @@ NEWEST = {
     "update_log": "SELECT coalesce(max(log_id), 0) AS newest FROM update_log",
 }
 
+
+class Unfit(Conflict):
+    """What was decided does not fit the database: somebody wrote meanwhile, or it is decided so again and again."""
+
+
 Piece = Callable[[Transaction], Awaitable[None]]  # what is in one transaction
 Rows = Sequence[Record]
 
@@ -70,7 +75,7 @@ async def apply(db: Database, stage: Stage, run: Run, decided: Decided, report: 
             await _search(db, written)
             await _in_parts(db, run, written, iter([partial(_complete, run, whole)]))
         except ConstraintViolation as error:
-            raise Conflict(f"The database changed while the import was prepared: {error}.") from error
+            raise Unfit(f"The database refused what was prepared: {in_words(error)}.") from error
     except BaseException:
         await _let_go(db, run)
         raise

@@ -18,6 +18,24 @@ class ConstraintViolation(Exception):
     """The schema refuses a row: a defect of ours, unless it may be that others wrote meanwhile."""
 
 
+def in_words(refused: ConstraintViolation) -> str:
+    """Return what the schema refuses as people say it."""
+    what, _, about = str(refused).partition(" constraint failed")
+    names = re.findall(r"(\w+)\.(\w+)", about)
+    table, columns = (names[0][0] if names else ""), " and ".join(name for _, name in names)
+    match what:
+        case "UNIQUE" if names:
+            return f"two rows of {table} would have the same {columns}"
+        case "UNIQUE":
+            return f"two rows would stand in one place{about}"
+        case "NOT NULL":
+            return f"a row of {table} has no {columns}"
+        case "FOREIGN KEY":
+            return "a row names another one that is not there"
+        case _:
+            return f"a row has a value that it must not have{about}"
+
+
 class Locked(Busy):
     """Another process has what is needed, now; it may be worth to wait."""
 
