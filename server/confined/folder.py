@@ -30,7 +30,7 @@ READING = os.O_RDONLY | COMMON | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BIN
 DRAFTING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | COMMON | getattr(os, "O_BINARY", 0)
 ENTERING = os.O_RDONLY | COMMON | getattr(os, "O_DIRECTORY", 0)
 DRIVE = re.compile(r"[A-Za-z]:")
-DEVICES = DRAFT = ".{}.pm-draft"
+DRAFT = ".{}.pm-draft"
 DRAFTED = re.compile(r"\.[0-9a-f]{16}\.pm-draft")
 STALE_SECONDS = 3600  # after which a draft is left over from a process that died
 PERMISSIONS = 0o777

@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 from pydantic import Field
 
 from server.confined.changes import PreparedChange
-from server.confined.folder import DEVICES, OpenFolder, Parts, translated
+from server.confined.folder import OpenFolder, Parts, translated
 from server.db.audit import events
 from server.db.plans import plans
 from server.errors import Conflict, InvalidArguments, NotAllowed, NotFound, ProjectMemoryError, TooLarge
@@ -21,6 +21,7 @@ from server.models.text import Id, Line, Lines, Text
 from server.text import code_workspaces
 from server.text.code_workspaces import SUFFIX, Focus
 from server.text.ignore_rules import VENDORED
+from server.text.names import is_device
 from server.tools.common import Call
 from server.tools.identity import FOLDER, own_folder
 from server.tools.project_files import file_changes
@@ -99,7 +100,7 @@ async def generate_focused_workspace(
 def _name(told: str) -> str:
     """Return the name of a file of ours, which has no folder in it."""
     name = told if told.endswith(SUFFIX) else f"{told}{SUFFIX}"
-    if not NAME.fullmatch(name) or DEVICES.fullmatch(name):
+    if not NAME.fullmatch(name) or is_device(name):
         raise InvalidArguments(
             f"output_filename {told[:200]!r} is no plain file name: letters, digits, '.', '-', '_', spaces, no folder. "
             f"It is written to {'/'.join(HOME)}/."
