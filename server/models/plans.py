@@ -116,6 +116,8 @@ class PhaseProgress(Row):
     success_criteria: Strings
     required_agents: Strings
     required_gates: Strings
+    external_id: str | None = None
+    objective: str | None = None
     version: int
 
 

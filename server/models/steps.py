@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field
 
-from server.models.base import Described, JsonObject, Model, Row, Strings
+from server.models.base import Described, Json, JsonObject, Model, Row, Strings
 from server.models.text import AgentName, AgentNameOrEmpty, GateNames, Id, Index, Line, Task, Text
 
 StepStatus = Literal["pending", "active", "done", "blocked", "failed", "cancelled"]
@@ -95,6 +95,9 @@ class StepRow(Row):
     updated_at: str
     version: int
     required_gates: Strings
+    external_id: str | None = None
+    acceptance_criteria: Json = None
+    due_at: str | None = None
     is_awaited: bool = True  # whether anything waits for it or its phase: maybe, if the query does not look
 
     @property
@@ -113,6 +116,19 @@ class StepRow(Row):
         """Return who holds a live claim on it at the time `now`."""
         live = self.claimed_by and self.lease_expires_at and self.lease_expires_at > now
         return self.claimed_by if live else None
+
+
+class StepOrigin(Row):
+    """What a step says that came from another program, besides what every step may say."""
+
+    source_system: str | None = None
+    parent_step_id: str | None = None
+    tags: Json = None
+    started_at: str | None = None
+    estimated_minutes: float | None = None
+    actual_minutes: float | None = None
+    confidence: float | None = None
+    result: Json = None
 
 
 class Step(Model):
@@ -138,6 +154,10 @@ class Step(Model):
     requires_validation: bool | None = None
     requires_confirmation: bool | None = None
     required_gates: Strings
+    external_id: str | None = None  # what the program calls it that it came from
+    acceptance_criteria: Json = None
+    due_at: str | None = None
+    origin: StepOrigin | None = None  # what else that one said
     confirmed_by: str | None = None
     confirmed_via: str | None = None
     version: int | None = None

@@ -17,7 +17,7 @@ from server.errors import InvalidArguments, NotFound
 from server.models.base import as_dict, encode, new_id
 from server.models.budgets import BudgetRow
 from server.models.plans import Plan
-from server.models.steps import OPEN, USUAL_TYPE, NewStep, Step, StepBrief, StepRow
+from server.models.steps import OPEN, USUAL_TYPE, NewStep, Step, StepBrief, StepOrigin, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
 # The columns of a step in a list.
@@ -31,6 +31,7 @@ WHOLE = f"""
     s.completed_by, s.version,
     nullif(s.requires_validation, 0) AS requires_validation,
     nullif(s.requires_confirmation, 0) AS requires_confirmation, s.required_gates,
+    s.external_id, s.acceptance_criteria, s.due_at,
     (
         SELECT json_group_array(d.target_id) FROM dependencies{{suffix}} d
         WHERE d.source_type = 'step' AND d.source_id = s.step_id AND d.target_type = 'step' AND d.dep_type = 'blocks'
@@ -65,6 +66,14 @@ async def find(db: Reader, step_id: str) -> tuple[StepRow, str] | None:
         if row:
             return StepRow.of(row), suffix
     return None
+
+
+async def origin(db: Reader, step_id: str, *, suffix: str) -> StepOrigin | None:
+    """Return what a step says of where it came from, or None if it was made here."""
+    row = await db.one(
+        f"SELECT * FROM steps{suffix} WHERE step_id = :step_id AND source_system IS NOT NULL", {"step_id": step_id}
+    )
+    return StepOrigin.of(row) if row else None
 
 
 async def require(db: Reader, step_id: str) -> StepRow:

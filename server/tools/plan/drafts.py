@@ -30,7 +30,9 @@ from server.tools.render import Result, lean
 from server.tools.wording import LISTERS
 
 NAMED = 5  # of what holds a plan
-FULL_ONLY = frozenset({"description", "success_criteria", "required_agents", "required_gates"})  # of a phase
+FULL_ONLY = frozenset(
+    {"description", "success_criteria", "required_agents", "required_gates", "external_id", "objective"}
+)  # of a phase
 
 
 @dataclass

@@ -128,7 +128,8 @@ async def get(
     """A plan: where it stands and who holds what.
 
     brief: the facts, phases with counts, the plans it waits for, the open steps around the current one, live claims; of
-    one that came from elsewhere what was said of it there: current_focus, blockers, completed_phases, stated_phase.
+    one that came from elsewhere what was said of it there: external_id, current_focus, blockers, completed_phases,
+    stated_phase.
     detail=full: everything but context. include adds parts to brief: facts (all of the plan itself and of its phases),
     steps, sessions, lineage, notes, context (which items there are), dependencies. phase gives that phase alone, whole.
     Archived plans can be read too.
@@ -179,6 +180,7 @@ def _trajectory(plan: Plan, current_phase: str | None) -> dict[str, Any]:
     """Return where a plan stood by the word of the program that it came from, as far as its steps do not say it."""
     stated = plan.current_phase if current_phase not in (None, plan.current_phase) else None
     return {
+        "external_id": plan.external_id,
         "stated_phase": stated,
         **{name: getattr(plan, name) for name in ("current_focus", "sub_state", "blockers", "completed_phases")},
     }

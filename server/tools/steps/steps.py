@@ -108,13 +108,18 @@ async def get(
 ) -> Step:
     """One step in full.
 
+    Of one that came from another program with its external_id there, acceptance_criteria, due_at, and as `origin` its
+    tags, times and estimates.
+
     Example: {"action":"get","plan_id":"plan_1rqewqexykb7","step_index":0}
     """
     step, suffix = await _read(call, step_id, plan_id, step_index)
     waits = await dependencies.waits_of(call.db, "step", [step.step_id], target_type="step", suffix=suffix)
     given = await confirmations.of_step(call.db, step.step_id, suffix=suffix)
     confirmed = {"confirmed_by": given.confirmed_by, "confirmed_via": given.via} if given else {}
-    return view(step, depends_on=waits.get(step.step_id), plan_id=step.plan_id, version=step.version, **confirmed)
+    origin = await steps.origin(call.db, step.step_id, suffix=suffix)
+    about = {"plan_id": step.plan_id, "version": step.version, "origin": origin, **confirmed}
+    return view(step, depends_on=waits.get(step.step_id), **about)
 
 
 async def _read(call: Call, step_id: str | None, plan_id: str | None, step_index: int | None) -> tuple[StepRow, str]:

@@ -25,6 +25,28 @@ async def test_a_task_is_a_step_with_its_criteria_below_its_parent(take: Taker, 
     assert json.loads(above["extra"])["backlog-md"]["acceptance_criteria"][0] == [True, "It runs for BACK-1"]
 
 
+async def test_a_step_tells_its_id_there_and_its_criteria_wherever_it_is_shown_whole(
+    take: Taker, tmp_path: Path
+) -> None:
+    task(tmp_path / "backlog", "tasks", "BACK-1", status="To Do", labels="[api, ui]")
+    await take(tmp_path)
+    row = await take.db.one("SELECT step_id, plan_id FROM steps")
+    assert row
+    said = {"external_id": "BACK-1", "acceptance_criteria": ["It runs for BACK-1", "It stops for BACK-1"]}
+    one = await take.ask("memory_steps", {"action": "get", "step_id": row["step_id"]})
+    assert {name: one.get(name) for name in said} == said
+    assert one["origin"]["source_system"] == "backlog-md"
+    assert one["origin"]["tags"] == ["api", "ui"]
+    listed = await take.ask("memory_steps", {"action": "list", "plan_id": row["plan_id"], "detail": "full"})
+    plan = await take.ask("memory_plan", {"action": "get", "plan_id": row["plan_id"], "detail": "full"})
+    given = await take.ask("memory_steps", {"action": "next", "plan_id": row["plan_id"], "agent": "ada"})
+    for shown in (listed["steps"][0], plan["steps"][0], given["next"]):
+        assert {name: shown.get(name) for name in said} == said
+    async with take.db.transaction() as tx:
+        await tx.run("UPDATE plans SET external_id = 'there-7'")
+    assert (await take.ask("memory_plan", {"action": "get", "plan_id": row["plan_id"]}))["external_id"] == "there-7"
+
+
 async def test_of_equal_ids_links_lead_to_the_task_that_is_still_there(take: Taker, tmp_path: Path) -> None:
     for where in ("archive/tasks", "completed", "tasks"):
         task(tmp_path / "backlog", where, "BACK-1", milestone=where)
