@@ -15,9 +15,10 @@ from server.importers.agent_hive import (
     plans,
     tree,
 )
-from server.importers.agent_hive.hive import NAME, SAME, Hive, HivePart
+from server.importers.agent_hive.hive import NAME, SAME, Hive, HivePart, name_of
 from server.importers.agent_hive.tree import HiveFile, HiveTree
 from server.importers.layout import Known, RecognisedSource, SourceFile
+from server.importers.slugs import plain
 from server.importers.taking import Taker
 from server.models.imports import ImportBatch
 
@@ -67,6 +68,8 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     hive = Hive(found, taker, known, known.targets[owner])
     listed = tree.files(found)
     hive.copied = {file.inner for file in listed if file.is_copy}
+    texts = [file.inner for file in listed if file.kind == "memory" and not file.is_copy]
+    hive.essentials.update(plain(name_of(inner)) for inner in texts if memories.is_essential(inner))
     hive.contents = [file for file in listed if file.kind == "content"]
     if taker.is_new:
         folder = known.paths.get(hive.workspace_id) or str(found.folder)

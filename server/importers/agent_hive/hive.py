@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -18,6 +19,11 @@ from server.models.imports import Finding, ImportBatch, ImportedRow, Severity
 NAME: str = "agent-hive"
 COORDINATOR = "coordinator"
 SAME = "the same bytes as {0}"
+
+
+def name_of(path: str) -> str:
+    """Return what a file is called, without its folder and its ending."""
+    return path.rpartition("/")[2].rpartition(".")[0]
 
 
 @dataclass
@@ -44,6 +50,7 @@ class Hive:
     that had it first. `agents`: what all files together say of each. `steps`: (kind, what a task is called) -> the
     step and its plan.
     `projects`: a task -> those that it is of. `contents`: the files of snapshots.
+    `essentials`: how many texts of knowledge read alike.
     """
 
     tree: HiveTree
@@ -56,6 +63,7 @@ class Hive:
     steps: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
     projects: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     contents: list[HiveFile] = field(default_factory=list[HiveFile])
+    essentials: Counter[str] = field(default_factory=Counter[str])
     plans: dict[str, PlanInTheMaking] = field(default_factory=dict[str, PlanInTheMaking])
 
     def first(self, kind: str, key: str, path: str) -> str | None:
@@ -95,7 +103,7 @@ class HivePart:
 
     @property
     def stem(self) -> str:
-        return self.inner.rpartition("/")[2].rpartition(".")[0]
+        return name_of(self.inner)
 
     def fields(self, value: Object, where: str = "$") -> Fields:
         return Fields(value, where, self.teller or self.make.teller(self.batch.findings))

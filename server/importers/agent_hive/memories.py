@@ -8,6 +8,7 @@ from server.importers.agent_hive.hive import (
     figure,
     first_text,
     first_time,
+    name_of,
     numbers_in,
     rest,
     text_in,
@@ -15,6 +16,7 @@ from server.importers.agent_hive.hive import (
 )
 from server.importers.agent_hive.loose_json import Located
 from server.importers.reading import is_object, object_of
+from server.importers.slugs import among, plain
 from server.importers.values import Object
 from server.models.imports import ImportedRow
 
@@ -81,13 +83,25 @@ def memory(part: HivePart, text: str) -> None:
     """Keep a file of the memory: JSON, whatever its name says, is a snapshot; a text is knowledge or a document."""
     if part.inner.endswith(".json") or _is_json(text):
         snapshots(part, text, "consolidation" if part.inner.endswith(".md") else "memory_snapshot")
-    elif part.stem.startswith(ESSENTIAL) and not part.is_copy:
-        heading = HEADING.search(text)
-        slug = re.sub(r"[^a-z0-9]+", "-", part.stem.lower()).strip("-")
-        title = heading[1] if heading else part.stem
-        part.add("knowledge", part.make.id("know", slug), slug=slug, title=title, content=text, tags=["agent-hive"])
+    elif is_essential(part.inner) and not part.is_copy:
+        _knowledge(part, text)
     else:
         part.note(text, part.path)
+
+
+def is_essential(inner: str) -> bool:
+    """Return whether a text of the memory is knowledge, by its name."""
+    return name_of(inner).startswith(ESSENTIAL)
+
+
+def _knowledge(part: HivePart, text: str) -> None:
+    """Add a text as knowledge, under the name of its file; the path tells apart those that read alike."""
+    alike, heading = part.hive.essentials, HEADING.search(text)
+    is_shared = alike[plain(part.stem)] > 1
+    key = part.make.id("know", part.path if is_shared else plain(part.stem))
+    slug = among(alike, part.stem, foreign=(part.path,), otherwise="knowledge")
+    title = heading[1] if heading else part.stem
+    part.add("knowledge", key, slug=slug, title=title, content=text, tags=["agent-hive"])
 
 
 def _is_json(text: str) -> bool:

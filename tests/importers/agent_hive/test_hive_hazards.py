@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 import zlib
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def with_file(path: str, data: bytes) -> HiveStore:
     return made
 
 
-def errors(findings: list[Finding], path: str) -> list[Finding]:
+def errors(findings: Iterable[Finding], path: str) -> list[Finding]:
     return [one for one in findings if one.severity == "error" and one.path == path]
 
 
@@ -328,3 +329,19 @@ async def test_a_sound_checksum_is_silent_and_a_wrong_one_is_told(take: Taker, t
 
     told = [one.path for one in report.findings if "checksum" in one.what]
     assert told == [".claude/memory/BAD_SNAPSHOT.json"]
+
+
+async def test_knowledge_whose_files_read_alike_is_told_apart(take: Taker, db: Database, tmp_path: Path) -> None:
+    made = with_file(".claude/memory/ESSENTIAL_WORKFLOW_KNOWLEDGE.md", b"# How we work\n")
+    folder = made.write(tmp_path / "hive")
+    await take(folder)
+    assert await db.value("SELECT slug FROM knowledge") == "essential-workflow-knowledge"
+    others = (".claude/memory/ESSENTIAL_WORKFLOW-KNOWLEDGE.md", "memory-bank/ESSENTIAL_WORKFLOW_KNOWLEDGE.md")
+    for path in others:
+        made.files[path] = f"# In {path}\n".encode()
+    report = await take(made.write(folder))
+
+    assert (report.exit_code, report.differences) == (0, [])
+    titles = await db.all("SELECT title FROM knowledge")
+    assert {row["title"] for row in titles} == {"How we work", *(f"In {path}" for path in others)}
+    assert (await take.verify(folder)).standing == "GREEN"
