@@ -190,14 +190,16 @@ def merge_marker(lines: Iterable[bytes]) -> int | None:
     return None
 
 
-def stream(entry: Entry, content: Content) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a file of any length with their numbers, and fill `content` by the end."""
+def stream(entry: Entry, content: Content, *, packs: bool = True) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file of any length with their numbers, and fill `content` by the end: with its bytes if it
+    `packs` them.
+    """
     found, packer = hashlib.sha256(), zlib.compressobj(6)
     raw: list[bytes] = []
     rest, number, packed, before = b"", 0, 0, state(entry.location)
     for chunk in _chunks(entry.location):
         found.update(chunk)
-        if packed <= RAW_BYTES:
+        if packs and packed <= RAW_BYTES:
             raw.append(packer.compress(chunk))
             packed += len(raw[-1])
         content.size += len(chunk)

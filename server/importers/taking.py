@@ -141,7 +141,8 @@ class Taker:
             content.modified_at = modified(entry.location)
             if (size := state(entry.location)[0]) > STREAM_BYTES:
                 raise UnreadableFile(f"{size} bytes are more than the {STREAM_BYTES} that are read")
-            if marker := merge_marker(line for _, line in stream(entry, Content(entry.path, "", 0, b"", ""))):
+            found = stream(entry, Content(entry.path, "", 0, b"", ""), packs=False)
+            if marker := merge_marker(line for _, line in found):
                 raise UnreadableFile(f"marks of a merge from line {marker} on: resolve it first")
             yield from self._values(entry, content, sink)
         except (OSError, UnreadableFile) as error:

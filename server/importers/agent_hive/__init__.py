@@ -86,7 +86,7 @@ def _file(hive: Hive, file: HiveFile) -> Iterator[ImportBatch]:
         yield hive.taker.skipped(file.entry, file.entry.odd or COMPANION)
     elif file.kind == "log":
         yield from logs.read(hive, file)
-    elif file.kind == "completions" and exchange.is_long(file):
+    elif exchange.is_long(file):
         yield from exchange.read_long(hive, file)
     elif file.kind == "database":
         yield from databases.read(hive, file)

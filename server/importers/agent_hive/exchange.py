@@ -1,7 +1,8 @@
 """What agents of a hive told each other: messages, completions, heartbeats, alerts, progress and reports."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from server.importers.agent_hive import agents
@@ -48,7 +49,8 @@ EVENT_TYPES = ("event_type", "type", "alert_type", "escalation_type")
 GATES = {"true": "passed", "false": "failed", "pass": "passed", "passed": "passed", "fail": "failed",
          "failed": "failed",
          "skip": "skipped", "skipped": "skipped", "success": "passed", "merged": "passed"}  # fmt: skip
-LONG = 1024 * 1024  # bytes of a file of completions that is read line by line: its values take many times as much
+LONG = 1024 * 1024  # bytes of a file that is read line by line: its values take many times as much
+SAMPLE = 20  # lines that show whether it can be
 SIZE = 500  # rows in one batch
 SCALE = {"4": "medium", "6": "low", "7": "low", "8": "low", "9": "low", "10": "low"}  # the lowest is served first
 
@@ -60,13 +62,17 @@ def read_inbox(part: HivePart, text: str) -> None:
     """Make messages of an inbox, which is the file of the agent that they are for."""
     found = part.values(text)
     for item in found:
-        listed = list_of(item.value) if is_list(item.value) else [item.value]
-        for number, entry in enumerate(listed):
-            where = f"$[{number}]" if is_list(item.value) else where_of(item, found)
-            if is_object(entry):
-                message(part, object_of(entry), where, to=part.stem)
-            else:
-                part.tell("error", where, "no message; it is kept in the raw bytes only", entry)
+        _messages(part, item.value, where_of(item, found), item.line)
+
+
+def _messages(part: HivePart, value: Any, where: str, line: int) -> None:
+    del line
+    for number, entry in enumerate(list_of(value) if is_list(value) else [value]):
+        at = f"$[{number}]" if is_list(value) else where
+        if is_object(entry):
+            message(part, object_of(entry), at, to=part.stem)
+        else:
+            part.tell("error", at, "no message; it is kept in the raw bytes only", entry)
 
 
 def message(part: HivePart, value: Object, where: str, *, to: str) -> None:
@@ -114,13 +120,16 @@ def read_completions(part: HivePart, text: str) -> None:
 
 
 def is_long(file: HiveFile) -> bool:
-    """Return whether a file is too long to be read whole, and has a value a line."""
+    """Return whether a file is too long to be read whole, and has a value a line, as the first of them show."""
     entry = file.entry
     try:
-        if not entry.path.endswith(".jsonl") or entry.location.stat().st_size <= LONG:
+        if file.kind not in BY_LINE or entry.location.stat().st_size <= LONG:
             return False
-        lines = (line for _, line in stream(entry, Content(entry.path, "", 0, b"", "")) if line.strip())
-        return is_object(parse(next(lines, b"").decode("utf-8-sig", "replace"), []))
+        lines = (line for _, line in stream(entry, Content(entry.path, "", 0, b"", ""), packs=False) if line.strip())
+        is_named_so = entry.path.endswith(".jsonl")
+        first = list(islice(lines, 1 if is_named_so else SAMPLE))
+        are_values = all(is_object(parse(line.decode("utf-8-sig", "replace"), [])) for line in first)
+        return are_values and len(first) > (0 if is_named_so else 1)
     except (OSError, UnreadableFile):
         return False
 
@@ -134,7 +143,7 @@ def read_long(hive: Hive, file: HiveFile) -> Iterator[ImportBatch]:
     part = HivePart(hive, entry.path, file.inner, make, sink.batch, file.is_copy)
     for number, value in hive.taker.lines(entry, sink):
         if value is not None and not is_same:
-            _add_completion(part, value, f"line {number}", number)
+            BY_LINE[file.kind](part, value, f"line {number}", number)
         if len(sink.batch.rows) >= SIZE:
             yield sink.taken()
             part.batch = sink.batch
@@ -197,28 +206,38 @@ def gate(part: HivePart, name: str, result: Any, where: str, *, agent: str | Non
 def read_heartbeats(part: HivePart, text: str) -> None:
     found = part.values(text)
     for item in found:
-        value, where = object_of(item.value), where_of(item, found)
-        if event(part, value, where, otherwise="heartbeat") and (agent := first_text(value, "agent_id")):
-            agents.note(part, agent, value, where, status=first_text(value, "status"))
+        _heartbeat(part, item.value, where_of(item, found), item.line)
+
+
+def _heartbeat(part: HivePart, told: Any, where: str, line: int) -> None:
+    del line
+    value = object_of(told)
+    if event(part, value, where, otherwise="heartbeat") and (agent := first_text(value, "agent_id")):
+        agents.note(part, agent, value, where, status=first_text(value, "status"))
 
 
 def read_events(part: HivePart, text: str) -> None:
     """Make events of a file of them: a list under `events`, or one value after the other."""
     found = part.values(text)
     for item in found:
-        value, where = object_of(item.value), where_of(item, found)
-        listed = list_of(value.get("events")) if "events" in value else list_of(item.value)
-        for number, entry in enumerate(listed):
-            at = f"{where}.events[{number}]" if "events" in value else f"{where}[{number}]"
-            if is_object(entry):
-                event(part, object_of(entry), at)
-            else:
-                part.tell("error", at, "no event; it is kept in the raw bytes only", entry)
-        rest_of = {name: entry for name, entry in value.items() if name != "events"}
-        if "events" in value and rest_of:
-            part.context(part.path, rest_of, where)
-        elif value and "events" not in value:
-            event(part, value, where)
+        _events(part, item.value, where_of(item, found), item.line)
+
+
+def _events(part: HivePart, told: Any, where: str, line: int) -> None:
+    del line
+    value = object_of(told)
+    listed = list_of(value.get("events")) if "events" in value else list_of(told)
+    for number, entry in enumerate(listed):
+        at = f"{where}.events[{number}]" if "events" in value else f"{where}[{number}]"
+        if is_object(entry):
+            event(part, object_of(entry), at)
+        else:
+            part.tell("error", at, "no event; it is kept in the raw bytes only", entry)
+    rest_of = {name: entry for name, entry in value.items() if name != "events"}
+    if "events" in value and rest_of:
+        part.context(part.path, rest_of, where)
+    elif value and "events" not in value:
+        event(part, value, where)
 
 
 def event(part: HivePart, value: Object, where: str, otherwise: str = "event") -> bool:
@@ -252,6 +271,12 @@ def severity(told: str | None) -> str | None:
     """Return a severity of ours for one of theirs."""
     plain = plain_word(told or "")
     return plain if plain in SEVERITIES else SEVERITY_NAMES.get(plain)
+
+
+# Kinds of files that may have a value a line, with what becomes of each.
+BY_LINE: dict[str, Callable[[HivePart, Any, str, int], None]] = {
+    "completions": _add_completion, "events": _events, "heartbeat": _heartbeat, "inbox": _messages,
+}  # fmt: skip
 
 
 # Progress, and reports
