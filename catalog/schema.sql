@@ -1,4 +1,4 @@
--- d0d3b5575a4e36ab3eb1999e6bae40cd5472d186fa0f241c94a6c4345d137135
+-- f067c8d2b2266828a10066bea9ceadcd9903c7d11ed07a3d440c3d956b381655
 CREATE TABLE workspace_aliases (
     alias TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces ON DELETE CASCADE,
@@ -1799,7 +1799,6 @@ CREATE TABLE field_changes (
 CREATE INDEX field_changes_entity ON field_changes (entity_type, entity_id, changed_at);
 CREATE INDEX field_changes_workspace ON field_changes (workspace_id, changed_at);
 CREATE INDEX field_changes_plan ON field_changes (plan_id, changed_at);
-CREATE INDEX field_changes_field ON field_changes (workspace_id, field, changed_at);
 CREATE TABLE task_progress (
     progress_id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces ON DELETE CASCADE,
