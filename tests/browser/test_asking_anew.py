@@ -99,3 +99,24 @@ async def test_a_link_to_a_step_of_a_folded_phase_leads_to_it(served: Served, in
 
     await expect(page.locator(f"#{step_id} > details")).to_have_attribute("open", "")
     await expect(page.locator(f"#{step_id}")).to_be_in_viewport()
+
+
+async def test_a_step_that_is_open_stays_so_and_follows_whatever_becomes_of_it(
+    served: Served, invite: Invite, start: Start
+) -> None:
+    agent = await start()
+    plan_id = await boat(agent)
+    step_id = (await agent.reads("memory_steps", "list", plan_id=plan_id, limit=1))["steps"][0]["step_id"]
+    page = await (await invite(served)).open(f"/p/{plan_id}")
+    step = page.locator(f"#{step_id}")
+    await step.locator("summary").click()
+    await step.get_by_label("Add a note").fill("Half a thought")
+
+    for status, note in (("blocked", "No wood"), ("pending", "Wood came"), ("failed", "It is wet"), ("pending", "Dry")):
+        await agent("memory_steps", "update", step_id=step_id, status=status, append_notes=note)
+        await expect(step.locator(".state")).to_have_text(status)
+        await expect(step.get_by_text(note)).to_be_visible()
+        await expect(step.get_by_label("Add a note")).to_have_value("Half a thought")
+
+    await step.get_by_role("button", name="Save").click()
+    await expect(page.locator(f"#{step_id}").get_by_text("Half a thought")).to_be_visible()

@@ -152,7 +152,7 @@ async def test_a_plan_names_and_follows_what_its_steps_wait_for_in_another_works
         await call("memory_steps", "set_dependencies", step_id=after, depends_on=[before])
         browser = await served.owner()
         db = await served.site.state.store.open()
-        pages = [(await browser.get(f"/p/{then}")).text]
+        pages = [(await browser.get(f"/p/{then}?step={after}")).text]
         for action, tool, arguments in (
             ("update", "memory_steps", {"step_id": before, "task": "Lay the long keel"}),
             ("update", "memory_steps", {"step_id": before, "status": "done"}),
@@ -162,7 +162,7 @@ async def test_a_plan_names_and_follows_what_its_steps_wait_for_in_another_works
             await call(tool, action, **arguments)
             heard = await events.after(db, Feed(), newest, limit=1000)
             assert any(concerns(pages[-1], event) for event in heard), (action, arguments)
-            pages.append((await browser.get(f"/p/{then}")).text)
+            pages.append((await browser.get(f"/p/{then}?step={after}")).text)
 
     assert ["waits for another plan" in page for page in pages] == [True, True, False, False]
     assert "Lay the keel" in pages[0]

@@ -62,8 +62,22 @@ async def show(visit: Visit) -> Response:
     )
 
 
-async def _part(visit: Visit, plan: dict[str, Any], phase_id: str) -> Response:
-    """Return the steps of one phase, for a page that is open: without what stands around them."""
+async def _part(visit: Visit, plan: dict[str, Any], part: str) -> Response:
+    """Return a part of a page that is open, without what stands around it."""
+    return await (_step if part.startswith("step_") else _phase)(visit, plan, part)
+
+
+async def _step(visit: Visit, plan: dict[str, Any], step_id: str) -> Response:
+    """Return one step."""
+    step = await visit.call("memory_steps", "get", step_id=step_id)
+    if step["plan_id"] != plan["plan_id"]:
+        raise NotFound(f"{step_id} is a step of another plan.")
+    here = f"{path_of('p', plan['plan_id'])}?{query({'step': step_id})}"  # where a form of it leads back to
+    return visit.page("step.html", here=here, plan=plan, step=step, **await _around(visit, plan, [{"steps": [step]}]))
+
+
+async def _phase(visit: Visit, plan: dict[str, Any], phase_id: str) -> Response:
+    """Return the steps of one phase."""
     one = next((phase for phase in plan["phases"] if phase["phase_id"] == phase_id), None)
     if one is None:
         raise NotFound(f"There is no phase {phase_id[:80]!r} in this plan.")
@@ -95,6 +109,7 @@ async def _around(visit: Visit, plan: Mapping[str, Any], phases: Sequence[Mappin
         "now": (await visit.database()).now(),
         "step_actions": STEP_ACTIONS,
         "is_archived": plan.get("status") == "archived",
+        "wanted": visit.query("step"),
     }
 
 

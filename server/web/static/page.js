@@ -60,7 +60,7 @@
   function keep(from, to) {
     if (from.nodeType !== Node.ELEMENT_NODE) return true;
     if (from.matches("input:not([type=hidden]), textarea, select") && (from === document.activeElement || changed(from))) return false;
-    if ("filled" in from.dataset) return false; // which is fetched by itself
+    if ("filled" in from.dataset && "body" in to.dataset) return false; // which is fetched by itself
     if (from.tagName === "DETAILS") to.open = from.open;
     if (from.classList.contains("at")) to.classList.add("at");
     return true;
@@ -89,7 +89,7 @@
         ignoreActiveValue: true,
         callbacks: { beforeNodeMorphed: keep, beforeNodeRemoved: (node) => !holds(node) },
       });
-      document.querySelectorAll("details[open] > [data-filled]").forEach(fill);
+      fill_open($("#main"));
     } finally {
       busy = false;
       const next = missed;
@@ -98,13 +98,18 @@
     }
   }
 
-  // What stands in a closed part of a long page is fetched when it is opened, and again when something changed.
+  // What stands in a closed part of a page is fetched when it is opened, and again when something changed.
+  function fill_open(around) {
+    for (const body of around.querySelectorAll("details[open][data-part] > [data-body]"))
+      if (body.parentElement.closest("[data-body], #main") === around) fill(body); // parts of that fill what is open in them
+  }
   async function fill(body) {
     const answer = await fetch(body.parentElement.dataset.part, { credentials: "same-origin" }).catch(() => null);
     if (!answer?.ok) return;
     body.dataset.filled = "";
     const callbacks = { beforeNodeMorphed: keep, beforeNodeRemoved: (node) => !holds(node) };
     Idiomorph.morph(body, await answer.text(), { morphStyle: "innerHTML", ignoreActiveValue: true, callbacks });
+    fill_open(body);
   }
   function unfold({ target }) {
     if (target.open && target.dataset.part) fill($("[data-body]", target));
