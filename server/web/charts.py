@@ -13,6 +13,7 @@ APART, BELOW = 60, 16
 MARGIN = 10
 MOST_BOXES = 400
 LANE, SPAN, NAMES = 26, 900, 150  # of a timeline: height of a session, width of the time, width of the names
+SHORT_SECONDS = 600  # of a timeline in which minutes tell too little
 
 Edges = Sequence[tuple[str, str]]
 Nodes = Sequence[Mapping[str, Any]]  # id, index, name, status, is_over, weight (how much there is to do), href
@@ -179,8 +180,10 @@ def _names(rows: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _hours(hours: Hours) -> list[dict[str, Any]]:
-    parts = [(part, hours.first + (hours.last - hours.first) * part / 4) for part in range(5)]
-    return [{"x": NAMES + SPAN * part // 4, "at": datetime.fromtimestamp(at).astimezone()} for part, at in parts]
+    span = hours.last - hours.first
+    shape = "%H:%M:%S" if span < SHORT_SECONDS else "%d %b %H:%M"
+    parts = [(part, datetime.fromtimestamp(hours.first + span * part / 4).astimezone()) for part in range(5)]
+    return [{"x": NAMES + SPAN * part // 4, "at": at.strftime(shape)} for part, at in parts]
 
 
 def _lane(lanes: Mapping[str, int], one: Mapping[str, Any]) -> int:

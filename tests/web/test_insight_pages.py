@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from server.db.upkeep import last_findings
 from server.web import charts
@@ -214,6 +215,16 @@ def test_the_critical_path_is_the_one_with_the_most_to_do() -> None:
     assert charts.critical(nodes, [("a", "c"), ("c", "a")]) == []
     assert charts.critical(nodes, []) == []
     assert [box["critical"] for box in charts.graph(nodes, edges).boxes] == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("minutes", [1, 4, 10, 60, 3000])
+def test_the_hours_below_a_timeline_differ(minutes: int) -> None:
+    session = {"session_id": "s", "agent": "a", "status": "active", "started_at": "2026-03-01T10:00:00.000Z"}
+    now = datetime(2026, 3, 1, 10, tzinfo=UTC) + timedelta(minutes=minutes)
+    drawn = charts.timeline({"sessions": [session], "now": now.isoformat()})
+
+    assert drawn
+    assert len({tick["at"] for tick in drawn.ticks}) == 5
 
 
 async def test_timelines_show_who_had_the_ball(served: Served, project: Path) -> None:
