@@ -25,6 +25,7 @@ CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "checkpoint": ("memory_session", "list_checkpoints", "checkpoint_id", {}),
     "file_edit": ("memory_steps", "list_edits", "edit_id", {}),
     "run": ("memory_terminal", "read_output", "run_id", {}),
+    "told_run": ("memory_ledger", "list_runs", "run_id", {}),  # which no server of ours ran
     "decision": ("memory_ledger", "list_decisions", "decision_id", {}),
     "call": ("memory_ledger", "list_calls", "call_id", {}),
     "gate": ("memory_ledger", "list_gates", "gate_id", {}),
@@ -55,8 +56,12 @@ async def answered(
 async def whole(store: Store, db: Reader, one: Thing, caller: Caller | None = None) -> dict[str, Any]:
     """Return a thing as the action shows it that reads it, or as it is stored if there is none."""
     row = await identities.row(db, one)
-    if one.kind not in CALLS or (one.kind == "run" and "server" not in row):  # what no server of ours ran
+    if one.kind == "budget":
+        about = {"action": "budgets", "plan_id": row["plan_id"], "unit": row["unit"]}
+        return (await answered(store, "memory_ledger", about, caller=caller))["budgets"][0]
+    kind = "told_run" if one.kind == "run" and "server" not in row else one.kind
+    if kind not in CALLS:
         return row
-    tool, action, name, more = CALLS[one.kind]
+    tool, action, name, more = CALLS[kind]
     home = {"workspace_id": row["workspace_id"]} if one.kind in OF_A_WORKSPACE else {}
     return await answered(store, tool, {"action": action, name: one.id, **more, **home}, caller=caller)

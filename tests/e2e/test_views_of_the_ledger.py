@@ -106,6 +106,35 @@ async def test_a_thing_is_shown_by_the_id_that_it_had_elsewhere(agent: Agent, wo
     assert "ABC-418" in done.stderr
 
 
+async def test_a_run_and_a_budget_are_shown_as_their_lists_tell_them(agent: Agent, worked: Ids) -> None:
+    on = {"workspace_id": worked["workspace_id"]}
+    runs = {one["name"]: one["run_id"] for one in (await agent(LEDGER, "list_runs", **on))["runs"]}
+    change(agent, "UPDATE runs SET expires_at = '2020-01-01T00:00:00.000Z' WHERE name = 'hourly'")
+    assert "status\tlost\n" in shown(agent, "show", runs["hourly"])
+    assert "success\tno\n" in shown(agent, "show", runs["weekly"])
+    await agent(LEDGER, "spend", plan_id=worked["plan_id"], amount=300_000, unit="tokens")
+    [budget] = (await agent(LEDGER, "budgets", plan_id=worked["plan_id"]))["budgets"]
+    text = shown(agent, "show", budget["budget_id"])
+    assert "over\tyes\n" in text
+    assert "1,534,567 of 1,500,000 tokens are spent" in text
+
+
+async def test_what_expired_is_not_shown(agent: Agent, worked: Ids) -> None:
+    on = {"workspace_id": worked["workspace_id"]}
+    await agent(LEDGER, "cache_set", **on, key="total", payload={"n": 1}, ttl_seconds=3600)
+    await agent("memory_context", "remember", **on, key="colour", value="blue", ttl_seconds=3600)
+    await agent("memory_context", "store", plan_id=worked["plan_id"], type="mood", data={"n": 1})
+    change(agent, "UPDATE context_items SET expires_at = '2999-01-01T00:00:00.000Z'")  # as imports set it
+    ids = dict[str, str]()
+    with closing(sqlite3.connect(root(agent) / DATABASE_NAME)) as db:
+        for table, key in (("cache_entries", "entry_id"), ("memory_entries", "entry_id"), ("context_items", "item_id")):
+            [ids[table]] = db.execute(f"SELECT {key} FROM {table} WHERE expires_at IS NOT NULL").fetchone()
+    for table, name in ids.items():
+        assert name in shown(agent, "show", name)
+        change(agent, f"UPDATE {table} SET expires_at = '2020-01-01T00:00:00.000Z'")
+        assert piped(root(agent), "show", name).returncode
+
+
 async def test_a_plan_is_shown_with_its_forecast_and_where_it_stood_elsewhere(agent: Agent, worked: Ids) -> None:
     assert "expected" not in shown(agent, "show", worked["plan_id"])
     first = datetime.now(UTC).date() - timedelta(days=14)

@@ -13,6 +13,7 @@ from server.models.base import as_dict, encode
 LEAST = 4  # characters of the end of an id
 NEAR = 5
 EMPTY = (None, "", "[]", "{}")
+EXPIRED = "coalesce(expires_at, '~') <= :now"  # it is there no more, though its row still is
 LABEL = 200  # characters of what one is called
 
 
@@ -53,7 +54,7 @@ IDENTITIES = {
     "lineage": IdentifiedTable(
         "lineage", "lineage_id", "from_agent || ' to ' || to_agent", archives=True, from_elsewhere=True
     ),
-    "context_item": IdentifiedTable("context_items", "item_id", "type", archives=True),
+    "context_item": IdentifiedTable("context_items", "item_id", "type", archives=True, hidden=EXPIRED),
     "research": IdentifiedTable("research_documents", "document_id", "filename", archives=True),
     "knowledge": IdentifiedTable(
         "knowledge",
@@ -61,8 +62,8 @@ IDENTITIES = {
         "title",
         name="slug = lower(replace(replace(replace(:wanted, ' ', '-'), '_', '-'), '.', '-'))",
     ),
-    "entry": IdentifiedTable("cache_entries", "entry_id", "key", archives=True, from_elsewhere=True),
-    "memory": IdentifiedTable("memory_entries", "entry_id", "key", name="key = :wanted"),
+    "entry": IdentifiedTable("cache_entries", "entry_id", "key", archives=True, hidden=EXPIRED, from_elsewhere=True),
+    "memory": IdentifiedTable("memory_entries", "entry_id", "key", hidden=EXPIRED, name="key = :wanted"),
     "checkpoint": IdentifiedTable("checkpoints", "checkpoint_id", "name", archives=True, from_elsewhere=True),
     "file_edit": IdentifiedTable("step_file_edits", "edit_id", "file_path", archives=True),
     "reservation": IdentifiedTable("file_reservations", "reservation_id", "path"),
@@ -137,7 +138,7 @@ async def _where(db: Reader, kinds: Iterable[str], condition: str, wanted: str) 
         for table in of.tables
     )
     query = " UNION ALL ".join(parts)
-    rows = await db.all(query, {"wanted": wanted}) if query else []
+    rows = await db.all(query, {"wanted": wanted, "now": db.now()}) if query else []
     return [Thing(row["kind"], row["id"], row["label"] or "") for row in rows]
 
 
