@@ -1,30 +1,17 @@
 """One workspace made part of another: what of the two cannot stand side by side, and the rows that change hands."""
 
-from dataclasses import dataclass
-
 from server.db.gates import approvals
-from server.db.ledger.entries import CHANGES
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.table_shapes import columns_of_tables
-from server.db.workspaces import workspaces
-from server.models.base import encode, new_id
+from server.db.workspaces import giving_way, workspaces
+from server.db.workspaces.giving_way import LINKS, Displaced, Unique, will_be
+from server.models.base import encode
 from server.models.workspaces import Workspace
 
 APART = ("workspaces", "workspace_aliases")  # they say what a workspace is, and not what it has
 # Columns that name the workspace itself, where another column says that they do.
 NAMING = (("parent_type", "parent_id"), ("scope", "scope_id"), ("entity_type", "entity_id"))
 EXPIRING = ("context_items", "memory_entries", "cache_entries")
-
-
-@dataclass(frozen=True)
-class Unique:
-    """What there may be once in a workspace: the column that tells one, the columns of its key, how it is called."""
-
-    table: str
-    id: str
-    kind: str
-    key: tuple[str, ...]
-    own: str | None = None  # a column of the key that names the workspace itself
 
 
 # Content: two of them cannot be told apart any more, and which one is right only a person or an agent knows.
@@ -35,28 +22,15 @@ UNIQUE = (
     Unique("memory_entries", "entry_id", "memory", ("scope", "scope_id", "namespace", "key"), "scope_id"),
     Unique("build_scripts", "script_id", "build_script", ("plan_id", "name")),
 )
-# What has a present state or a newest entry: of two, that which was told of last counts. No action could remove one.
-NEWEST = (
-    Unique("artifacts", "artifact_id", "artifact", ("parent_type", "parent_id", "artifact_type", "name"), "parent_id"),
-    Unique("task_progress", "progress_id", "progress", ("parent_type", "parent_id", "task_name"), "parent_id"),
-    Unique("cache_entries", "entry_id", "cache", ("parent_type", "parent_id", "key"), "parent_id"),
-    Unique(
-        "metric_points", "point_id", "point", ("parent_type", "parent_id", "name", "category", "bucket"), "parent_id"
-    ),
-)
-SAID = ("path", "ref", "url", "branch", "status", "metadata")  # by an artifact
-# Links, and what is remembered of calls: where the target has the same, that of the source goes.
-LINKS = {
-    "program_workspace_links": ("program_id",),
-    "workspace_agents": ("name",),
-    "agents": ("agent",),
-    "workspace_instructions": ("name",),
-    "workspace_skills": ("name",),
-    "requests": ("request_id", "agent", "tool", "action"),
-}
 # They speak of the folder of the source: what was written there, and what a person allowed agents to run there, which
 # is no word on another folder. They go with it.
 OF_FOLDER = ("deployed_files", "terminal_allowlist")
+STAYING = {
+    **dict.fromkeys(EXPIRING, "expires_at <= :now"),
+    **{table: giving_way.is_linked(table) for table in LINKS},
+    "program_workspace_links": f"""({giving_way.is_linked("program_workspace_links")} OR program_id IN (
+        SELECT program_id FROM programs WHERE workspace_id IN (:source, :target)))""",
+}  # the rows of the source that do not change hands
 OF_FILES = ("import_rows", "import_files")  # in this order: the second says which paths there are twice
 
 
@@ -76,7 +50,7 @@ async def clashes(db: Reader, source: str, target: str, *, limit: int) -> list[d
 
 def _clashing(one: Unique) -> str:
     told = " || ' / ' || ".join(f"coalesce(s.{name}, '')" for name in one.key)
-    same = " AND ".join(f"t.{name} IS {_own(one, name)}" for name in one.key)
+    same = " AND ".join(f"t.{name} IS {will_be(one, name)}" for name in one.key)
     live = "".join(f" AND ({row}.expires_at IS NULL OR {row}.expires_at > :now)" for row in "st")
     return f"""
         SELECT {told} AS name, s.{one.id} AS in_source, t.{one.id} AS in_target FROM {one.table} s
@@ -86,23 +60,34 @@ def _clashing(one: Unique) -> str:
     """
 
 
-def _own(one: Unique, name: str) -> str:
-    """Return what a column of a row of the source will be."""
-    return f"CASE s.{name} WHEN :source THEN :target ELSE s.{name} END" if name == one.own else f"s.{name}"
-
-
-async def counts(db: Reader, source: str) -> dict[str, int]:
-    """Return how many rows of each table would change hands."""
+async def counts(db: Reader, source: str, target: str) -> dict[str, int]:
+    """Return how many rows of each table would change hands: what gives way, or says nothing any more, does not."""
+    ids = {"source": source, "target": target, "now": db.now()}
     tables = [name for name in await _tables(db) if name not in OF_FOLDER]
-    parts = (f"SELECT '{name}' AS name, count(*) AS total FROM {name} WHERE workspace_id = :source" for name in tables)
-    rows = await db.all(" UNION ALL ".join(parts), {"source": source})
-    return {row["name"]: row["total"] for row in rows if row["total"]}
+    parts = (
+        f"SELECT '{name}' AS name, count(*) AS total FROM {name} "
+        f"WHERE workspace_id = :source AND NOT coalesce({STAYING.get(name, '0')}, 0)"
+        for name in tables
+    )
+    found = {row["name"]: row["total"] for row in await db.all(" UNION ALL ".join(parts), ids)}
+    for one in await giving_way.displaced(db, ids):
+        found[one.table] -= one.is_moving and one.table not in LINKS
+    return {name: total for name, total in found.items() if total}
 
 
-async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
-    """Give everything of a workspace to another one, which stands for it from then on; the caller knows of no clash."""
+async def displaced(db: Reader, source: Workspace, target: Workspace) -> list[Displaced]:
+    """Return what would give way to something of the same name."""
+    ids = {"source": source.workspace_id, "target": target.workspace_id, "now": db.now()}
+    return await giving_way.displaced(db, ids)
+
+
+async def move(tx: Transaction, source: Workspace, target: Workspace) -> list[Displaced]:
+    """Give everything of a workspace to another one, which stands for it from then on; the caller knows of no clash.
+
+    Return what gave way to something of the same name, each with its entry in the trash.
+    """
     ids = {"source": source.workspace_id, "target": target.workspace_id, "now": tx.now()}
-    await _make_room(tx, ids)
+    gave_way = await _make_room(tx, ids)
     await _remember_root(tx, source)
     await _rename_in(tx, "import_rows", "base", "source", ids)  # or an import takes what was merged for edited
     for table, columns in (await _tables(tx)).items():
@@ -130,6 +115,7 @@ async def move(tx: Transaction, source: Workspace, target: Workspace) -> None:
     )
     if source.path is not None:
         await workspaces.remember_path(tx, target.workspace_id, source.path, new=target.path)
+    return gave_way
 
 
 async def _tables(db: Reader) -> dict[str, set[str]]:
@@ -138,18 +124,13 @@ async def _tables(db: Reader) -> dict[str, set[str]]:
     return {name: columns for name, columns in found.items() if "workspace_id" in columns}
 
 
-async def _make_room(tx: Transaction, ids: dict[str, str]) -> None:
-    """Remove what would stand in the way and says nothing, or nothing any more."""
+async def _make_room(tx: Transaction, ids: dict[str, str]) -> list[Displaced]:
+    """Remove what would stand in the way and says nothing, or nothing any more; the rest of it goes to the trash."""
     for table in EXPIRING:
         await tx.run(f"DELETE FROM {table} WHERE workspace_id IN (:source, :target) AND expires_at <= :now", ids)
-    for one in NEWEST:
-        await _keep_newest(tx, one, ids)
+    gave_way = await giving_way.make_room(tx, ids)
     for table in OF_FOLDER:
         await tx.run(f"DELETE FROM {table} WHERE workspace_id = :source", ids)
-    for table, key in LINKS.items():
-        same = " AND ".join(f"t.{name} = {table}.{name}" for name in key)
-        there = f"EXISTS (SELECT 1 FROM {table} t WHERE t.workspace_id = :target AND {same})"
-        await tx.run(f"DELETE FROM {table} WHERE workspace_id = :source AND {there}", ids)
     twice = """
         SELECT s.path FROM import_files s JOIN import_files t ON t.path = s.path AND t.workspace_id = :target
         WHERE s.workspace_id = :source
@@ -158,50 +139,7 @@ async def _make_room(tx: Transaction, ids: dict[str, str]) -> None:
         await tx.run(
             f"UPDATE {table} SET path = :source || '/' || path WHERE workspace_id = :source AND path IN ({twice})", ids
         )
-
-
-async def _keep_newest(tx: Transaction, one: Unique, ids: dict[str, str]) -> None:
-    """Of two of one name keep that which was told of last; what an artifact said before is its history."""
-    same = " AND ".join(f"t.{name} IS {_own(one, name)}" for name in one.key)
-    is_point = one.table == "metric_points"
-    moment = "recorded_at" if is_point else "updated_at"
-    current = " AND s.corrected_by IS NULL AND t.corrected_by IS NULL" if is_point else ""
-    pairs = await tx.all(
-        f"""
-        SELECT s.{one.id} AS in_source, t.{one.id} AS in_target, s.{moment} > t.{moment} AS is_newer
-        FROM {one.table} s JOIN {one.table} t ON t.workspace_id = :target AND {same}
-        WHERE s.workspace_id = :source{current}
-        """,
-        ids,
-    )
-    ends = ("in_target", "in_source")
-    both = [{"older": row[ends[not row["is_newer"]]], "newer": row[ends[row["is_newer"]]], **ids} for row in pairs]
-    if is_point:
-        await tx.many("UPDATE metric_points SET corrected_by = :newer WHERE point_id = :older", both)
-        return
-    if one.table == "artifacts":
-        for pair in both:
-            await _remember_artifact(tx, pair)
-    await tx.many(f"DELETE FROM {one.table} WHERE {one.id} = :older", both)
-
-
-async def _remember_artifact(tx: Transaction, pair: dict[str, str]) -> None:
-    """Put what an artifact said, and what it had said before, into the history of the one that takes its place."""
-    for field in SAID:
-        await tx.run(
-            f"""
-            INSERT INTO field_changes (change_id, workspace_id, plan_id, entity_type, entity_id, field, old_value,
-                new_value, author, changed_at, created_at)
-            SELECT :change_id, :target, n.plan_id, 'artifact', n.artifact_id, '{field}', o.{field}, n.{field}, o.agent,
-                n.updated_at, :now
-            FROM artifacts o JOIN artifacts n ON n.artifact_id = :newer
-            WHERE o.artifact_id = :older AND o.{field} IS NOT n.{field}
-            """,
-            {**pair, "change_id": new_id(CHANGES.prefix)},
-        )
-    await tx.run(
-        "UPDATE field_changes SET entity_id = :newer WHERE entity_type = 'artifact' AND entity_id = :older", pair
-    )
+    return gave_way
 
 
 async def _remember_root(tx: Transaction, source: Workspace) -> None:

@@ -1,5 +1,6 @@
 """memory_workspace merge: two workspaces made one, as a client sees it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,17 @@ import pytest
 from server.confined.changes import PreparedChange
 from server.db.audit import file_changes
 from server.db.storage.connection import Database
+from server.db.storage.table_shapes import columns_of_tables
+from server.db.workspaces.giving_way import KEYS, LINKS
+from server.db.workspaces.merging import APART, EXPIRING, OF_FOLDER
 from server.errors import Conflict
 from tests.conftest import Agent
+from tests.db.plans.test_plan_archive import Store, store
+from tests.exporters.test_documents import fill_the_rest
 from tests.importers.conftest import everything
 from tests.tools.terminal.test_memory_terminal import answered
+
+__all__ = ["store"]
 
 WS, PLAN, CONTEXT, STEPS = "memory_workspace", "memory_plan", "memory_context", "memory_steps"
 
@@ -260,3 +268,78 @@ async def test_of_what_has_a_newest_entry_the_newest_counts_and_nothing_is_lost(
     whole = await agent(ledger, "list_artifacts", artifact_id=parser["artifact_id"])
     assert whole["path"] == "new-1"
     assert sorted(one["old_value"] for one in whole["history"]) == ["new-0", "old-0", "old-1"]
+
+
+async def test_what_gives_way_is_named_and_can_come_back(agent: Agent, pair: tuple[str, str], db: Database) -> None:
+    ledger = "memory_ledger"
+    for number, home in enumerate(pair):  # the target is told of last
+        here = {"workspace_id": home}
+        await agent(ledger, "set_progress", **here, task_name="job", percent=number, state={"k": number})
+        await agent(ledger, "cache_set", **here, key="k", payload={"n": number})
+        await agent(ledger, "add_artifact", **here, artifact_type="code", name="parser", path=f"p-{number}")
+        await agent(ledger, "set_agent", **here, agent="ada", branch=f"b-{number}")
+
+    preview = (await agent(WS, "merge", **named(pair)))["preview"]
+    told = await agent(WS, "merge", **named(pair), dry_run=False)
+
+    kinds = [(one["kind"], one["name"].rpartition(" / ")[2]) for one in told["gave_way"]]
+    assert kinds == [("agent", "ada"), ("artifact", "parser"), ("progress", "job"), ("entry", "k")]
+    assert told["gave_way_total"] == preview["would_give_way_total"] == 4
+    assert preview["would_give_way"] == [without(one, "trash_id") for one in told["gave_way"]]
+    assert preview["would_move"] == told["moved"]
+    assert not {"agents", "artifacts", "task_progress", "cache_entries"} & told["moved"].keys()
+    here = {"workspace_id": pair[1]}
+    logged = json.loads(await db.value("SELECT data FROM event_log WHERE type = 'workspace_merged'"))
+    assert (logged["gave_way"], logged["moved"]) == (told["gave_way"], told["moved"])
+    await agent(ledger, "cache_clear", **here, key="k")
+    [cached] = [one for one in told["gave_way"] if one["kind"] == "entry"]
+    assert (await agent(WS, "restore", trash_id=cached["trash_id"]))["workspace_id"] == pair[1]
+    assert (await agent(ledger, "cache_get", **here, key="k"))["payload"] == {"n": 0}
+    [job] = [one for one in told["gave_way"] if one["kind"] == "progress"]
+    assert (await agent.fails(WS, "restore", trash_id=job["trash_id"]))["code"] == "conflict"
+
+
+def without(told: dict[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in told.items() if key != name}
+
+
+async def test_what_is_told_to_have_moved_is_what_has_moved(
+    agent: Agent, db: Database, tmp_path: Path, store: Store
+) -> None:
+    async with db.transaction() as tx:
+        await fill_the_rest(tx, store)
+    (tmp_path / "other").mkdir()
+    target = (await agent(WS, "register", workspace_path=str(tmp_path / "other")))["workspace_id"]
+    source = await db.value("SELECT workspace_id FROM plans WHERE plan_id = :id", {"id": store.plan_id})
+    columns = await columns_of_tables(db)
+    tables = [name for name, known in columns.items() if "workspace_id" in known and name not in APART]
+    before = {table: await rowids(db, table, source) for table in tables}
+
+    told = await agent(WS, "merge", source_workspace_id=source, target_workspace_id=target, dry_run=False)
+
+    after = {table: before[table] & await rowids(db, table, target) for table in tables}
+    assert told["moved"] == {table: len(ids) for table, ids in after.items() if ids}
+    gone = {table: len(before[table]) - len(after[table]) for table in tables}
+    assert {table for table, number in gone.items() if number} <= {*OF_FOLDER, *LINKS, *KEYS, *EXPIRING}
+
+
+async def rowids(db: Database, table: str, workspace_id: str) -> set[int]:
+    query = f"SELECT rowid FROM {table} WHERE workspace_id = :id"
+    return {row[0] for row in await db.all(query, {"id": workspace_id})}
+
+
+async def test_what_a_link_says_is_not_lost(agent: Agent, pair: tuple[str, str], db: Database) -> None:
+    names = [row["name"] for row in await db.all("SELECT name FROM skill_definitions LIMIT 2")]
+    async with db.transaction() as tx:
+        for number, home in enumerate(pair):
+            for name in names:
+                notes = f"of {number}" if name == names[0] else None
+                await tx.run(
+                    "INSERT INTO workspace_skills (workspace_id, name, notes, created_at) VALUES (:w, :n, :s, :now)",
+                    {"w": home, "n": name, "s": notes, "now": tx.now()},
+                )
+    told = await agent(WS, "merge", **named(pair), dry_run=False)
+    assert [(one["kind"], one["name"]) for one in told["gave_way"]] == [("link", names[0])]
+    assert "of 0" in await db.value(
+        "SELECT data FROM trash WHERE trash_id = :id", {"id": told["gave_way"][0]["trash_id"]}
+    )
