@@ -158,17 +158,18 @@ async def test_a_plan_with_a_gate_that_nobody_opened_is_not_completed_by_a_sourc
 ) -> None:
     held = await created(agent, workspace_id, title="held", steps=[step(type="confirmation")])
     free = await created(agent, workspace_id, title="free", steps=[step()])
+    untested = await created(agent, workspace_id, title="untested", steps=[step(required_gates=["tests"])])
     await elsewhere(await written(db, source.out))
 
     def completes(tables: dict[str, list[Json]]) -> None:
         [row] = tables["plans"]
         row |= {"status": "completed", "completed_at": row["updated_at"]}
 
-    for plan_id in (held, free):
+    for plan_id in (held, free, untested):
         source.edit(plan_id, completes)
     await elsewhere(source.out)
     rows = await elsewhere.db.all("SELECT title, status, completed_at IS NULL AS is_open FROM plans")
-    assert {tuple(row) for row in rows} == {("held", "active", 1), ("free", "completed", 0)}
+    assert {tuple(row) for row in rows} == {("held", "active", 1), ("untested", "active", 1), ("free", "completed", 0)}
 
 
 async def test_a_gate_that_was_set_here_holds_what_is_behind_it(

@@ -11,6 +11,7 @@ from server.db.gates import gates
 from server.db.interchange.scratch import Stage
 from server.db.ledger import required_gates
 from server.db.storage.connection import Reader
+from server.models.base import encode
 from server.models.steps import CONFIRM_BEFORE_ACTIVE, CONFIRM_BEFORE_DONE
 
 FLAGS = {
@@ -27,6 +28,13 @@ STATUS = {
     "plans": frozenset({"status", "completed_at"}),
     "steps": frozenset({"status", "completed_at", "completed_by"}),
 }
+OPEN_STEPS = " UNION ALL ".join(
+    f"""
+    SELECT plan_id, step_id FROM steps{suffix}
+    WHERE plan_id IN (SELECT value FROM json_each(:plans)) AND status NOT IN ('done', 'cancelled')
+    """
+    for suffix in ("", "_archive")
+)
 
 Columns = dict[str, Any]
 Moved = Mapping[str, tuple[Columns, Columns]]  # what the source says of a row, and what is here, by its key
@@ -50,12 +58,21 @@ async def barred(db: Reader, stage: Stage, table: str, moved: Moved) -> dict[str
     if table == "steps":
         return await _of_steps(db, stage, entering)
     behind = await gates.holding(db, [("plan", plan_id) for plan_id in entering])
-    return {plan_id: frozenset(BARRED[table]) for (_, plan_id), found in behind.items() if found}
+    held_plans = {plan_id for (_, plan_id), found in behind.items() if found} | await _required(db, stage, entering)
+    return dict.fromkeys(held_plans, frozenset(BARRED[table]))
 
 
 def _enters(table: str, new: Columns, live: Columns) -> bool:
     """Return whether a row would become what a gate may bar it from; one that is done is behind its gates."""
     return live["status"] not in ("done", new["status"]) and new["status"] in BARRED[table]
+
+
+async def _required(db: Reader, stage: Stage, entering: Mapping[str, Columns]) -> set[str]:
+    """Return the plans with open steps that required gates hold back."""
+    rows = await db.all(OPEN_STEPS, {"plans": encode(list(entering))})
+    of_steps = {row["step_id"]: row["plan_id"] for row in rows}
+    found = await required_gates.held(db, list(of_steps), _entries(stage, entering))
+    return {of_steps[step_id] for step_id in found}
 
 
 async def _of_steps(db: Reader, stage: Stage, entering: Mapping[str, Columns]) -> dict[str, frozenset[str]]:
