@@ -4,7 +4,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Protocol, Self, cast
 
@@ -51,6 +51,25 @@ class Columns(Protocol):
 def as_dict(row: Columns) -> dict[str, Any]:
     """Return the values of a row by column name. To ask a driver's row for each name takes three times as long."""
     return cast(dict[str, Any], row) if isinstance(row, dict) else dict(zip(row.keys(), row, strict=True))
+
+
+def shown(rows: Sequence[Columns], forms: Mapping[str, Callable[[Any], Any]]) -> list[dict[str, Any]]:
+    """Return the rows of one query as results tell them, without what is empty: no model stands between.
+
+    `forms` gives the columns that are told otherwise than they are stored.
+    """
+    names = tuple(rows[0].keys()) if rows else ()
+    found = [
+        {name: value for name, value in zip(names, row, strict=False) if value is not None and value != ""}
+        for row in rows
+    ]
+    for name in forms.keys() & set(names):
+        for one in found:
+            if name in one and (value := forms[name](one[name])):
+                one[name] = value
+            else:
+                one.pop(name, None)
+    return found
 
 
 class Row(Model):

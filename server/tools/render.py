@@ -17,7 +17,7 @@ OBJECT_BYTES = 200  # a short object is of no use in pieces
 SHORT_BYTES = 40  # ids, names and times are not worth clipping
 WHOLE = "result"
 WRITTEN = "all of it was done; what is left out here can be read with the get and list actions"
-PLAIN = frozenset({type(None), str, int, float, bool})
+PLAIN = frozenset({type(None), str, int, float, bool, dict})
 EMPTY: tuple[object, ...] = (None, "", [], {}, ())
 
 
@@ -86,10 +86,11 @@ def lean(value: object) -> Any:
         kept: dict[str, Any] = {}
         always = value.ALWAYS
         for name, item in value.__dict__.items():
-            if item or item == 0 or name in always:
-                found = item if type(item) in PLAIN else lean(item)
-                if found or found == 0 or name in always:
-                    kept[name] = found
+            if item is None and not always:
+                continue
+            found = item if type(item) in PLAIN else lean(item)
+            if found or found == 0 or name in always:
+                kept[name] = found
         return kept
     if isinstance(value, list | tuple):
         return [lean(item) for item in cast(Sequence[object], value)]
@@ -114,9 +115,9 @@ def render(result: object, budget: Budget) -> str:
             raise InvalidArguments("'offset' continues a cut value. This is a list: it goes on with its next_cursor.")
         rows = result.rows[: result.limit]
         items = [_readable(result, row, lean(row)) for row in rows] if result.whole else [lean(row) for row in rows]
-        lines = [EncodedItem(told(item)) for item in items]
-        text = _text(_page(result, lines, len(lines)))
-        return text if _fits(text, budget) else _text(_fit_page(result, items, lines, budget))
+        lines = [told(item) for item in items]
+        text = _text({result.key: EncodedItem(_block(lines)), **_about(result, len(lines))})
+        return text if _fits(text, budget) else _text(_fit_page(result, items, [*map(EncodedItem, lines)], budget))
     parts = result.parts if isinstance(result, Result) else result
     payload: dict[str, Any] = lean(parts) if isinstance(parts, Model) else _named(cast(dict[str, object], parts))
     text = _text(payload)
@@ -142,17 +143,19 @@ def _hints(result: object, payload: dict[str, Any], budget: Budget) -> Mapping[s
 
 def _readable(page: Page, row: object, item: Any) -> Any:
     """Return an item of a page, with the call that reads it whole if it was shortened where it was read."""
-    if not (page.whole and isinstance(item, dict)):
-        return item
-    fields = cast(dict[str, Any], item)
-    return {**fields, "read": page.whole(row)} if fields.get("cut") else fields
+    fields = cast(dict[str, Any], item if isinstance(item, dict) else {})
+    return {**fields, "read": page.whole(row)} if page.whole and "cut" in fields else cast(object, item)
 
 
 def reading(call: str, *names: str, **more: object) -> Callable[[Any], dict[str, Any]]:
     """Return what makes the `read` of a row: the call (`tool action`), fields of the row, and arguments beside them."""
     tool, _, action = call.partition(" ")
     given = {name: value for name, value in more.items() if value is not None}
-    return lambda row: {"tool": tool, "action": action, **{name: getattr(row, name) for name in names}, **given}
+    return lambda row: {"tool": tool, "action": action, **{name: _of_row(row, name) for name in names}, **given}
+
+
+def _of_row(row: Any, name: str) -> object:
+    return cast(dict[str, Any], row)[name] if isinstance(row, dict) else getattr(row, name)
 
 
 def _named(parts: Mapping[str, object]) -> dict[str, Any]:
@@ -201,11 +204,17 @@ def _fit_page(page: Page, items: list[Any], lines: list[EncodedItem], budget: Bu
 
 
 def _page(page: Page, items: Sequence[Any], kept: int) -> dict[str, Any]:
-    payload: dict[str, Any] = {page.key: items[:kept], "total": page.told, **_named(page.extra)}
-    if 0 < kept < len(page.rows):
-        payload["next_cursor"] = encode_cursor(page.order, page.position(page.rows[kept - 1]))
+    payload: dict[str, Any] = {page.key: items[:kept], **_about(page, kept)}
     if kept < len(items):
         payload["truncated"] = {"omitted": len(items) - kept, "hint": "pass next_cursor"}
+    return payload
+
+
+def _about(page: Page, kept: int) -> dict[str, Any]:
+    """Return what a page says besides the rows that are kept: how many there are, and where the others begin."""
+    payload: dict[str, Any] = {"total": page.told, **_named(page.extra)}
+    if 0 < kept < len(page.rows):
+        payload["next_cursor"] = encode_cursor(page.order, page.position(page.rows[kept - 1]))
     return payload
 
 
@@ -343,12 +352,15 @@ def size_of(text: str) -> int:
 
 
 def _text(payload: dict[str, Any]) -> str:
-    if not any(isinstance(value, list) for value in payload.values()):
+    if not any(isinstance(value, list | EncodedItem) for value in payload.values()):
         return told(payload)
     return "{" + ",".join(f"{told(key)}:{_lines(value)}" for key, value in payload.items()) + "}"
 
 
 def _lines(value: object) -> str:
-    if not isinstance(value, list) or not value:
-        return told(cast(object, value))
-    return "[\n" + ",\n".join(map(_encoded, cast(list[object], value))) + "\n]"
+    return _block([*map(_encoded, cast(list[object], value))]) if isinstance(value, list) else _encoded(value)
+
+
+def _block(lines: Sequence[str]) -> str:
+    """Return a list of JSON, an item a line."""
+    return "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"

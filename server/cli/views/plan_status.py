@@ -96,7 +96,7 @@ class PlanView:
         self._draw_notes(screen, chosen)
 
     def _draw_steps(self, screen: Screen, chosen: Settings) -> None:
-        every, limit = self.overview.every, self.limit or STEPS
+        every, limit = [Step.model_validate(step) for step in self.overview.every], self.limit or STEPS
         first = next((place for place, step in enumerate(every) if step.status in OPEN), 0)
         start = max(min(first - BEFORE, len(every) - limit), 0)
         shown = every[start : start + limit]
@@ -131,7 +131,7 @@ class PlanView:
             "waiting_for": found.waiting_for,
             "phases": lean(list(found.phases)),
             "steps": [
-                {**lean(step), **({"reason": reason} if (reason := self.reasons.get(step.step_id)) else {})}
+                {**step, **({"reason": reason} if (reason := self.reasons.get(step["step_id"])) else {})}
                 for step in found.every
             ],
             "notes": found.parts["notes"],

@@ -10,9 +10,9 @@ from server.db.plans.plans import IS_SHOWN
 from server.db.steps import steps
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record, Statement
-from server.models.base import as_dict
+from server.models.base import as_dict, shown
 from server.models.plans import OpenClaim, PhaseProgress, Plan
-from server.models.steps import CLOSED, OPEN, Step, StepBrief
+from server.models.steps import CLOSED, OPEN, StepBrief
 
 BEFORE, AFTER = 2, 8  # steps shown around the first open one
 
@@ -41,7 +41,7 @@ PARTS = {
         ORDER BY dependency_id DESC
     """,
 }
-JSON_COLUMNS = ("data", "tags")
+SHOWN = {"data": json.loads, "tags": json.loads}
 
 NEAR = "s.step_id, s.phase_id, s.order_index, s.task, s.status, s.type, s.assignee, s.claimed_by, s.lease_expires_at"
 STANDING = f"""
@@ -101,7 +101,7 @@ class Overview:
     current_phase: str | None
     steps: list[StepBrief] = field(default_factory=list[StepBrief])
     claims: list[OpenClaim] = field(default_factory=list[OpenClaim])
-    every: list[Step] = field(default_factory=list[Step])
+    every: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     parts: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
     waiting_for: list[str] = field(default_factory=list[str])
 
@@ -121,20 +121,19 @@ async def _read(db: Reader, plan_id: str, wanted: Collection[str], suffix: str) 
     names = [name for name in PARTS if name in wanted]
     # Some of what belongs to an archived plan is in the live tables: sessions at work, and what waits for it.
     suffixes = list(dict.fromkeys(("", suffix)))
-    shown = IS_SHOWN.format(f"plans{suffix}")
     statements: list[Statement] = [
-        (f"SELECT * FROM plans{suffix} WHERE plan_id = :plan_id AND {shown}", params),
+        (f"SELECT * FROM plans{suffix} WHERE plan_id = :plan_id AND {IS_SHOWN.format(f'plans{suffix}')}", params),
         (phases.PROGRESS.format(suffix=suffix), params),
         ((ALL_STEPS if "steps" in wanted else STANDING).format(suffix=suffix), params),
         (WAITS.format(suffix=suffix), params),
-        *((PARTS[name].format(suffix=each), params) for name in names for each in suffixes),
+        *((PARTS[name].format(suffix=end), params) for name in names for end in suffixes),
     ]
     plan, progress, of_plan, waits, *more = await db.batch(*statements)
     if not plan:
         return None
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number, rows in enumerate(more):
-        found[names[number // len(suffixes)]] += map(_shown, rows)
+        found[names[number // len(suffixes)]] += shown(rows, SHOWN)
     whole = Plan.of(plan[0]), [PhaseProgress.of(row) for row in progress]
     seen = _whole(*whole, of_plan, found) if "steps" in wanted else _brief(*whole, of_plan, found)
     return replace(seen, waiting_for=[row["target_id"] for row in waits])
@@ -156,16 +155,9 @@ def _step(row: Record) -> StepBrief:
 def _whole(
     plan: Plan, progress: list[PhaseProgress], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
 ) -> Overview:
-    every = [Step.model_validate(as_dict(row)) for row in rows]
-    current = next((step.phase for step in every if step.status not in CLOSED), None)
+    every = shown(rows, steps.SHOWN)
+    current = next((step["phase"] for step in every if step["status"] not in CLOSED), None)
     return Overview(plan, progress, current, every=every, parts=parts)
-
-
-def _shown(row: Record) -> dict[str, Any]:
-    """Return a row as part of a plan, without what is empty."""
-    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Record iterates over its values
-    values |= {name: json.loads(values[name]) for name in JSON_COLUMNS if name in values}
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
 async def first_open(db: Reader, plan_id: str) -> StepBrief | None:

@@ -1,8 +1,9 @@
 """Tables `steps` and `steps_archive`: rows, order and dependencies between them. Claims are in `claims`."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Edge
@@ -14,10 +15,10 @@ from server.db.storage.driver import Statement
 from server.db.storage.name_functions import same
 from server.db.storage.rows import stored
 from server.errors import InvalidArguments, NotFound
-from server.models.base import as_dict, encode, new_id
+from server.models.base import encode, new_id, shown
 from server.models.budgets import BudgetRow
 from server.models.plans import Plan
-from server.models.steps import OPEN, USUAL_TYPE, NewStep, Step, StepBrief, StepOrigin, StepRow
+from server.models.steps import OPEN, USUAL_TYPE, NewStep, StepOrigin, StepRow
 
 SELECT = "SELECT s.*, p.name AS phase FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id"
 # The columns of a step in a list.
@@ -30,16 +31,19 @@ WHOLE = f"""
     {BRIEF}, nullif(s.section, '') AS section, nullif(s.priority, '') AS priority, s.notes, s.completed_at,
     s.completed_by, s.version,
     nullif(s.requires_validation, 0) AS requires_validation,
-    nullif(s.requires_confirmation, 0) AS requires_confirmation, s.required_gates,
-    s.external_id, s.acceptance_criteria, s.due_at,
-    (
+    nullif(s.requires_confirmation, 0) AS requires_confirmation, nullif(s.required_gates, '[]') AS required_gates,
+    s.external_id, nullif(s.acceptance_criteria, '[]') AS acceptance_criteria, s.due_at,
+    nullif((
         SELECT json_group_array(d.target_id) FROM dependencies{{suffix}} d
         WHERE d.source_type = 'step' AND d.source_id = s.step_id AND d.target_type = 'step' AND d.dep_type = 'blocks'
-    ) AS depends_on
+    ), '[]') AS depends_on
 """
+SHOWN = {
+    "requires_validation": bool, "requires_confirmation": bool,
+    "required_gates": json.loads, "acceptance_criteria": json.loads, "depends_on": json.loads,
+}  # fmt: skip
 DEFAULT_PHASE = "Steps"
 OPEN_AND_FREE = [status for status in OPEN if status != "active"]
-Shown = TypeVar("Shown", bound=StepBrief | Step)
 IS_AWAITED = """
     EXISTS (SELECT 1 FROM dependencies WHERE target_type = 'step' AND target_id = s.step_id)
     OR EXISTS (SELECT 1 FROM dependencies WHERE target_type = 'phase' AND target_id = s.phase_id)
@@ -358,16 +362,16 @@ async def set_order(tx: Transaction, plan_id: str, step_ids: Sequence[str], *, f
 async def page(
     db: Reader,
     plan_id: str,
-    shape: type[Shown],
     *,
+    whole: bool,
     status: str | None,
     phase_id: str | None,
     assignee: str | None,
     after: Sequence[str | int] | None,
     limit: int,
     suffix: str = "",
-) -> tuple[list[Shown], int]:
-    """Return steps of a plan in order, brief or whole, from behind (index, step_id) on, and how many match in all."""
+) -> tuple[list[dict[str, Any]], int]:
+    """Return steps of a plan as results tell them, from behind (index, step_id) on, and how many match in all."""
     where = "s.plan_id = :plan_id"
     where += " AND s.status = :status" if status else ""
     where += " AND s.phase_id = :phase_id" if phase_id else ""
@@ -381,7 +385,7 @@ async def page(
         "after_id": after[1] if after else None,
         "limit": limit,
     }
-    columns = (BRIEF if shape is StepBrief else WHOLE).format(suffix=suffix)
+    columns = (WHOLE if whole else BRIEF).format(suffix=suffix)
     behind = f"SELECT order_index FROM steps{suffix} WHERE step_id = :after_id"  # it may have moved since
     listing = f"""
         SELECT {columns} FROM steps{suffix} s JOIN phases{suffix} p ON p.phase_id = s.phase_id
@@ -390,7 +394,7 @@ async def page(
     rows, [(total,)] = await db.batch(
         (listing, params), (f"SELECT count(*) FROM steps{suffix} s WHERE {where}", params)
     )
-    return [shape.model_validate(as_dict(row)) for row in rows], total
+    return shown(rows, SHOWN), total
 
 
 @dataclass(frozen=True)

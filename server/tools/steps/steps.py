@@ -16,7 +16,6 @@ from server.models.steps import (
     MOST_WAITS,
     NewStep,
     Step,
-    StepBrief,
     StepEdit,
     StepRow,
     StepStatus,
@@ -155,11 +154,10 @@ async def list_(
     workspace_id = await call.workspace_id(call.db, plan.workspace_id)
     suffix = "_archive" if plan.archived_at else ""
     wanted = await phases.require(call.db, plan_id, phase, suffix=suffix) if phase else None
-    shape = StepBrief if detail == "brief" else Step
     shown, total = await steps.page(
         call.db,
         plan_id,
-        shape,
+        whole=detail == "full",
         status=status,
         phase_id=wanted.phase_id if wanted else None,
         assignee=assignee,
@@ -171,8 +169,8 @@ async def list_(
     return Page("steps", shown, total, call.shared.limit, _position, "steps", extra, whole=WHOLE)
 
 
-def _position(row: StepBrief | Step) -> list[str | int]:
-    return [row.index, row.step_id]
+def _position(row: dict[str, Any]) -> list[str | int]:
+    return [row["index"], row["step_id"]]
 
 
 @TOOL.action(takes=("version", "claim", "request"), one_of=STEP)

@@ -412,3 +412,31 @@ async def test_all_that_a_step_cannot_wait_for_is_named_at_once(agent: Agent, wo
     error = await agent.fails("memory_steps", "set_dependencies", step_id=step_id, depends_on=[7, "step_no", step_id])
 
     assert all(name in error["message"] for name in ("7", "step_no", f"{step_id} cannot wait for itself"))
+
+
+async def test_a_list_a_plan_and_the_step_itself_tell_the_same_of_it(agent: Agent, workspace_id: str) -> None:
+    rich = {
+        "task": "b", "type": "validation", "section": "2", "assignee": "ada", "notes": "[]", "depends_on": [0],
+        "requires_validation": True, "requires_confirmation": True, "required_gates": ["lint"],
+    }  # fmt: skip
+    made = await agent(
+        "memory_plan", "create", workspace_id=workspace_id, title="P", agent="ada",
+        phases=[{"name": "One", "steps": [{"task": "[]"}, rich]}],
+    )  # fmt: skip
+    plan_id = made["plan_id"]
+    await agent("memory_steps", "claim", plan_id=plan_id, step_index=0, agent="ada")
+
+    listed = (await agent("memory_steps", "list", plan_id=plan_id, detail="full"))["steps"]
+    brief = (await agent("memory_steps", "list", plan_id=plan_id))["steps"]
+    of_plan = (await agent("memory_plan", "get", plan_id=plan_id, detail="full"))["steps"]
+    one_by_one = [await agent("memory_steps", "get", plan_id=plan_id, step_index=index) for index in (0, 1)]
+
+    assert listed == of_plan
+    for one, short, itself in zip(listed, brief, one_by_one, strict=True):
+        own = itself.get("step", itself)
+        assert one == {name: own[name] for name in one}
+        assert short == {name: one[name] for name in short}
+    assert (listed[0]["task"], listed[0]["claimed_by"]) == ("[]", "ada")
+    assert (listed[1]["requires_validation"], listed[1]["requires_confirmation"]) == (True, True)
+    assert (listed[1]["notes"], listed[1]["required_gates"]) == ("[]", ["lint"])
+    assert listed[1]["depends_on"] == [listed[0]["step_id"]]
