@@ -11,6 +11,9 @@ from server.models.knowledge import Knowledge, KnowledgeBrief
 from server.text.names import folded
 
 CURRENT = "superseded_by IS NULL"
+COUNTS = f"""
+    {CURRENT} AND NOT EXISTS (SELECT 1 FROM import_rows r WHERE r.table_name = 'knowledge' AND r.row_key = knowledge_id)
+"""
 LINKS = """
     (SELECT slug FROM knowledge o WHERE o.knowledge_id = k.supersedes) AS supersedes,
     (SELECT slug FROM knowledge o WHERE o.knowledge_id = k.superseded_by) AS superseded_by
@@ -50,11 +53,14 @@ async def require(db: Reader, workspace_id: str, slug: str) -> Knowledge:
 
 async def count(db: Reader, workspace_id: str) -> int:
     """Return how many current entries a workspace has, without those that an import brought."""
-    query = f"""
-        SELECT count(*) FROM knowledge WHERE workspace_id = :workspace_id AND {CURRENT} AND NOT EXISTS
-            (SELECT 1 FROM import_rows r WHERE r.table_name = 'knowledge' AND r.row_key = knowledge_id)
-    """
+    query = f"SELECT count(*) FROM knowledge WHERE workspace_id = :workspace_id AND {COUNTS}"
     return await db.value(query, {"workspace_id": workspace_id})
+
+
+async def counts(db: Reader, entry: Knowledge) -> bool:
+    """Return whether an entry is one of those that are counted."""
+    query = f"SELECT EXISTS (SELECT 1 FROM knowledge WHERE knowledge_id = :id AND {COUNTS})"
+    return bool(await db.value(query, {"id": entry.knowledge_id}))
 
 
 async def put(tx: Transaction, old: Knowledge | None, values: Mapping[str, Any]) -> tuple[str, int]:

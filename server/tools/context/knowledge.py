@@ -56,7 +56,7 @@ async def knowledge_store(
         _check_older(old, older, slug)
         _check_size(content)
         values |= await _author(call, tx, workspace_id, created_by_agent, created_by_plan, new=old is None)
-        if old is None and older is None:
+        if old is None and not (older and await knowledge.counts(tx, older)):
             await _check_room(tx, workspace_id)
         if old is None:
             values |= {"workspace_id": workspace_id, "slug": slug}

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from server import importers
 from server.db.search import identities
+from server.errors import Conflict
 from server.models.knowledge import MOST
 from tests.importers.conftest import Taker
 from tests.importers.server_memory.generator import entity, relation, write
@@ -76,3 +79,18 @@ def test_files_of_others_are_not_claimed(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         assert importers.layout_of("server-memory").recognise(tmp_path / name) is None
     assert importers.layout_of("server-memory").recognise(tmp_path) is None
+
+
+async def test_entries_in_the_place_of_imported_ones_are_counted(take: Taker, tmp_path: Path) -> None:
+    write(tmp_path / "memory.jsonl", [entity(f"Entity {one}", "x", "is") for one in range(MOST + 2)])
+    report = await take(tmp_path)
+    own = {"action": "knowledge_store", "workspace_id": report.parts[0].workspace_id, "title": "T", "content": "c"}
+    for one in range(MOST):
+        await take.ask("memory_context", {**own, "slug": f"new-{one}", "supersedes": f"entity-{one}"})
+    for supersedes in ({"supersedes": f"entity-{MOST}"}, {}):
+        with pytest.raises(Conflict, match=f"has {MOST} current entries"):
+            await take.ask("memory_context", {**own, "slug": "more", **supersedes})
+    instead = await take.ask("memory_context", {**own, "slug": "more", "supersedes": "new-0"})
+    assert instead["supersedes"] == "new-0"
+    with pytest.raises(Conflict):
+        await take.ask("memory_context", {**own, "slug": "again"})
