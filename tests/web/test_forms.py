@@ -210,6 +210,27 @@ async def test_steps_and_phases_are_typed_one_a_line(filled: Filled) -> None:
     ]  # fmt: skip
 
 
+async def test_entries_of_several_names_are_typed_a_paragraph_each(filled: Filled, plan: dict[str, str]) -> None:
+    page = await filled.browser.get("/do/memory_context/batch_store", params=plan)
+    items = "type: wood\ndata:\n  oak: 3\n\n  larch: 4\ntags:\n  - dry\n\n \ntype: sail\ndata:\n  cloth: canvas"
+    points = 'name: planks\nvalue: 40\nunit: pieces\n\nname: sails\nvalue: 41\nunit: "1"\n'
+    answers = [
+        await filled.send("memory_context/batch_store", plan, items=items),
+        await filled.send("memory_ledger/record_metrics", plan, points=points),
+        await filled.send("memory_ledger/record_metrics", plan, points="name: a\nno colon"),
+    ]
+    of_plan = {"parent_type": "plan", "parent_id": plan["plan_id"]}
+    wood, sail = [await filled.reads("memory_context/get", **of_plan, type=type_) for type_ in ("wood", "sail")]
+    metrics = await filled.reads("memory_ledger/list_metrics", **plan)
+
+    assert "It needs type, data. It may have parent_type, " in page.text
+    assert [answer.status_code for answer in answers] == [303, 303, 400]
+    assert wood["data"] == {"oak": 3, "larch": 4}
+    assert sail["data"] == {"cloth": "canvas"}
+    assert "40" in str(metrics)
+    assert "41" in str(metrics)
+
+
 def test_what_fills_a_form_is_an_action_that_takes_what_it_is_given() -> None:
     for (tool, action), read in PRESENT.items():
         assert set(read.takes) <= TOOLS[tool].actions[action].params.keys() | {"workspace_id"}

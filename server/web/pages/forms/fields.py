@@ -1,6 +1,7 @@
 """How a parameter of an action is asked for in a form, and what a person typed there means."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ LONG = frozenset(
 KINDS = {"boolean": "check", "integer": "number", "number": "number", "array": "lines"}
 ROWS, MOST_ROWS = 4, 16
 OUTLINE = "A name, a colon and a value a line; what belongs to a name stands below it, indented. Or JSON."
+BETWEEN = re.compile(r"\n(?:[^\S\n]*\n)+(?=\S)")  # paragraphs
 GROUP = "# "  # begins a line that names what the lines after it belong to
 
 
@@ -54,7 +56,7 @@ def _typed_as(said: Mapping[str, Any]) -> str:
         if shape is None:
             return "One a line."
         if (main := _main(shape)) is None:
-            return "JSON: a list of objects."
+            return _entries_typed_as(shape)
         group = "a phase" if main == "name" and "steps" in shape else "the phase" if "phase" in shape else ""
         return (
             f"One a line; a line that begins with {GROUP.strip()} names {group} of those below."
@@ -62,6 +64,13 @@ def _typed_as(said: Mapping[str, Any]) -> str:
             else "One a line."
         )
     return "" if said["type"] != "object" or (shape and _main(shape)) else OUTLINE
+
+
+def _entries_typed_as(shape: Mapping[str, Any]) -> str:
+    needed = [name.removesuffix("*") for name in shape if name.endswith("*")]
+    other = [name for name in shape if not name.endswith("*")]
+    names = [f"It needs {', '.join(needed)}." if needed else "", f"It may have {', '.join(other)}." if other else ""]
+    return " ".join(["An entry a paragraph: a name, a colon and a value a line.", *filter(None, names), "Or JSON."])
 
 
 def _shape(said: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -97,7 +106,10 @@ def value_of(param: Param, text: str) -> object:
     said = param.describe()
     text = text.replace("\r\n", "\n")
     if said["type"] == "array" and not text.lstrip().startswith("["):
-        return _list(_shape(said), [line.strip() for line in text.split("\n") if line.strip()])
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        if (shape := _shape(said)) is None:
+            return lines
+        return _list(shape, main, lines) if (main := _main(shape)) else _entries(text)
     if said["type"] == "object" and not text.lstrip().startswith("{"):
         return _object(_shape(said) or {}, text)
     if said["type"] in ("array", "object", "boolean", "integer", "number"):
@@ -108,12 +120,7 @@ def value_of(param: Param, text: str) -> object:
     return text
 
 
-def _list(shape: Mapping[str, Any] | None, lines: Sequence[str]) -> list[Any]:
-    if shape is None:
-        return list(lines)
-    main = _main(shape)
-    if main is None:
-        return list(lines)
+def _list(shape: Mapping[str, Any], main: str, lines: Sequence[str]) -> list[Any]:
     if main == "name" and "steps" in shape:
         return _phases(lines)
     found: list[dict[str, Any]] = []
@@ -124,6 +131,14 @@ def _list(shape: Mapping[str, Any] | None, lines: Sequence[str]) -> list[Any]:
         else:
             found.append({main: line, **phase})
     return found
+
+
+def _entries(text: str) -> object:
+    """Return the objects that stand in paragraphs, an outline each. One that begins indented belongs to that above."""
+    try:
+        return [outlines.read(part) for part in BETWEEN.split(text.strip("\n"))]
+    except ValueError:
+        return text
 
 
 def _phases(lines: Sequence[str]) -> list[dict[str, Any]]:
