@@ -167,6 +167,8 @@ def test_a_secret_behind_a_short_option_of_a_program_that_has_one_is_blanked_out
         "ldapsearch -x -W -s sub -b dc=a; python -m http.server -p 8000",
         "net use; the mysql database and its -p option",
         "scp -P 2222 a b:c",
+        "find /var/lib/mysql -prune -o -print && find /opt/mongo -path x -perm 600",
+        "docker login asks for the -p flag",
     ],
 )
 def test_the_same_option_of_another_program_is_left_as_it_is(said: str) -> None:

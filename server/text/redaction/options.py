@@ -10,15 +10,16 @@ from server.text.redaction.spans import BARE, QUOTED, REFERENCE, TRAILING, is_se
 
 # What stands between an option and its value, and which options are meant: joined (`-psecret`), or with a blank too.
 _START = r"(?<![\w-])"
+_NO_WORD = r"(?!r(?:int|une)|(?:ath|erm|ort)\b)"  # `find .../mysql -print`
 _LOGIN = r"docker|podman|nerdctl|buildah|skopeo|az|oc|cf|(?:helm|oras)(?:[ \t]++registry)?"
 
 
 def _option(names: str) -> str:
-    return rf"{_START}-(?:{names})(?:[ \t]++|=)?+"
+    return rf"{_START}-(?:{names}){_NO_WORD}(?:[ \t]++|=)?+"
 
 
 def _joined(names: str) -> str:
-    return rf"{_START}-(?:{names})(?=[^\s-])"
+    return rf"{_START}-(?:{names}){_NO_WORD}(?=[^\s-])"
 
 
 def _pair(names: str, between: str = ":") -> str:

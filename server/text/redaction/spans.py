@@ -11,6 +11,7 @@ REFERENCE = re.compile(
 )
 WORDS = frozenset(re.findall(r"\w+", """
     true false null none nil undefined required optional missing invalid expired yes no
+    flag flags option options argument arguments
     str string int integer number bool boolean bytes text any object
     must should is was are has have may can cannot not to for in of the a an with from at on by or and as if that this
 """))  # fmt: skip

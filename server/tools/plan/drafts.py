@@ -182,7 +182,7 @@ async def _refuse_held(tx: Transaction, plan: Plan) -> None:
     if held := await required_gates.of_plan(tx, plan.plan_id, with_empty=False):
         names = list(dict.fromkeys(gate for one in held for gate in one.gates))
         raise Conflict(
-            f"The plan {plan.plan_id} cannot be completed, with force neither, before these gates passed: "
+            f"The plan {plan.plan_id} cannot be completed, not even by force, before these gates have passed: "
             f"{', '.join(names[:NAMED])}{' and more' if len(names) > NAMED else ''}. memory_ledger "
             "action='record_gate' says that one did; memory_ledger action='list_gates' shows what they hold.",
             held=[lean(one) for one in held[:NAMED]],
