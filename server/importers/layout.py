@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from server.db.interchange.imports import Key, KnownFile
 from server.db.storage.table_shapes import StoredColumn
 from server.importers.values import derived
 from server.models.imports import Finding, ImportBatch
@@ -56,17 +57,17 @@ class Known:
     """What the database knows already.
 
     `targets`: the source's workspace id -> the id of the workspace that it becomes. `paths`: target id -> the path to
-    use in place of the source's own. `times`: (target id or None, file's path) -> (sha256, modified_at) of earlier
-    imports, so that a file that was merely copied keeps its time. `formers`: the source's workspace id -> the one that
-    it became once, and that was merged into its target. `there`: the targets that are registered, whose row stays as it
-    is. `columns`: the schema, for `rows.RowMaker`. `with_secrets`: whether secrets in files are kept.
+    use in place of the source's own. `earlier`: (target id or None, file's path) -> what the last import made of it, so
+    that a file that was merely copied keeps its time. `formers`: the source's workspace id -> the one that it became
+    once, and that was merged into its target. `there`: the targets that are registered, whose row stays as it is.
+    `columns`: the schema, for `rows.RowMaker`. `with_secrets`: whether secrets in files are kept.
     `taken`: ids of plans of other workspaces that came from elsewhere, so that a plan with one of them needs another.
     `born`: ids of what was made here in the targets: it is in a file because an export wrote it there.
     """
 
     targets: Mapping[str, str]
     paths: Mapping[str, str]
-    times: Mapping[tuple[str | None, str], tuple[str, str | None]]
+    earlier: Mapping[Key, KnownFile]
     now: str = "9999"  # what a log dates later cannot have been then
     formers: Mapping[str, str] = field(default_factory=dict[str, str])
     there: frozenset[str] = frozenset()
@@ -75,6 +76,11 @@ class Known:
     taken: frozenset[str] = frozenset()
     born: frozenset[str] = frozenset()
     renamed: str = ""  # what follows the names of workspaces that stand beside those of the same id
+
+    def time_of(self, target: str | None, path: str, sha256: str) -> str | None:
+        """Return the time that a file with these bytes had when it was imported before."""
+        found = self.earlier.get((target, path))
+        return found.modified_at if found and found.sha256 == sha256 else None
 
 
 def project(layout: str, folder: Path, detail: Any) -> RecognisedSource:

@@ -35,13 +35,15 @@ class MergedWorkspaces:
 
     def former(self, known: Known) -> Known:
         """Return what the layout is to know: the workspaces, and the paths of their files, as they were."""
-        paths, times = dict(known.paths), dict(known.times)
+        if not self.homes:
+            return known
+        paths, times = dict(known.paths), dict(known.earlier)
         for former, home in self.homes.items():
             paths |= {former: known.paths[home]} if home in known.paths else {}
-            own = {path: at for (unit, path), at in known.times.items() if unit == home}
+            own = {path: at for (unit, path), at in known.earlier.items() if unit == home}
             times |= {(former, path): at for path, at in own.items()}
             times |= {(former, path.removeprefix(f"{former}/")): at for path, at in own.items()}
-        return replace(known, targets={**known.targets, **self.formers}, paths=paths, times=times)
+        return replace(known, targets={**known.targets, **self.formers}, paths=paths, earlier=times)
 
     def path(self, former: str | None, path: str) -> str:
         """Return how a file is called that the other workspace has too, or may have: it is imported as well."""

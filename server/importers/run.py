@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -15,16 +15,16 @@ from server.db.interchange import import_merge, import_runs, import_writing, imp
 from server.db.interchange.import_merge import Decided
 from server.db.interchange.import_runs import Run
 from server.db.interchange.import_writing import Unfit
-from server.db.interchange.imports import ImportOutcome, Key, KnownFile
+from server.db.interchange.imports import ImportOutcome
 from server.db.interchange.scratch import STORE, Stage
 from server.db.storage.connection import Database, Reader
 from server.db.storage.table_shapes import defaults_of_tables
 from server.db.workspaces import workspaces
 from server.errors import Busy, Conflict, InvalidArguments, ProjectMemoryError
 from server.importers import OURS, Recognised, names, recognise_all, verify
-from server.importers.layout import Ask, Known, Layout, RecognisedSource, SourceFile, SourceWorkspace
+from server.importers.layout import Ask, Known, RecognisedSource, SourceWorkspace
+from server.importers.listing import FileListing, listed
 from server.importers.merged import MergedWorkspaces
-from server.importers.reading import fingerprint
 from server.importers.report import ImportReport, WorkspaceOutcome, together
 from server.importers.values import derived
 from server.importers.verify import Job, Progress
@@ -103,14 +103,12 @@ async def _import_one(
 ) -> ImportReport:
     begun = time.perf_counter()
     report = ImportReport(str(path), recognised[0].NAME, dry_run=options.dry_run)
-    job, earlier, listed = await _found(db, options, recognised, report, made, ask=ask, progress=progress)
-    same = not job.overwrites and all(
-        key in earlier and earlier[key].sha256 == sha256 for key, sha256 in listed.items()
-    )
-    if same and listed and not await import_runs.is_open(db, [*job.known.targets.values(), STORE]):
-        _tell_unchanged(report, listed, earlier)
+    job, listing = await _found(db, options, recognised, report, made, ask=ask, progress=progress)
+    same = not job.overwrites and not listing.changed
+    if same and listing.total and not await import_runs.is_open(db, [*job.known.targets.values(), STORE]):
+        _tell_unchanged(report, listing)
     else:
-        await _import(job, earlier, len(listed))
+        await _import(job, listing.total)
     report.seconds = time.perf_counter() - begun
     return report
 
@@ -157,19 +155,15 @@ async def _found(
     *,
     ask: Ask | None,
     progress: Progress,
-) -> tuple[Job, Mapping[Key, KnownFile], Mapping[Key, str]]:
-    """Return a source with its files as they were imported and as they are."""
+) -> tuple[Job, FileListing]:
+    """Return a source with its files, as they are beside what they were."""
     layout, source = recognised
     known = await known_to(db, source, options)
     known = replace(known, there=known.there | made)
-    earlier = await imports.known_files(db, {*known.targets.values(), None})
-    merged = MergedWorkspaces.of(known, earlier.keys())
-    listed = await anyio.to_thread.run_sync(_listed, layout, source, merged.former(known), merged)
-    return (
-        Job(db, layout, source, known, merged, report, ask, progress, options.on_conflict == "overwrite"),
-        earlier,
-        listed,
-    )
+    merged = MergedWorkspaces.of(known, known.earlier.keys())
+    listing = await anyio.to_thread.run_sync(listed, layout, source, known, merged)
+    overwrites = options.on_conflict == "overwrite"
+    return Job(db, layout, source, known, merged, report, ask, progress, overwrites), listing
 
 
 async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Known:
@@ -199,13 +193,13 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
             paths[target] = given
         elif there and there.workspace_id == target and there.path is not None:
             paths[target] = there.path
-    times = {key: (f.sha256, f.modified_at) for key, f in (await _times(db, targets)).items()}
+    earlier = await imports.known_files(db, {*targets.values(), None})
     there = frozenset([target for target in targets.values() if await workspaces.find(db, target)])
     columns = await defaults_of_tables(db)
     taken = await imports.plans_elsewhere(db, targets.values())
     born = await imports.born_here(db, targets.values())
     renamed = f" {db.now()[:19]}" if options.on_conflict == "rename" else ""
-    return Known(targets, paths, times, db.now(), formers, there, columns, options.with_secrets, taken, born, renamed)
+    return Known(targets, paths, earlier, db.now(), formers, there, columns, options.with_secrets, taken, born, renamed)
 
 
 def _another(found: SourceWorkspace, there: str, now: str) -> str:
@@ -218,42 +212,22 @@ def _another(found: SourceWorkspace, there: str, now: str) -> str:
     return derived("ws", found.workspace_id, now)
 
 
-async def _times(db: Reader, targets: Mapping[str, str]) -> dict[Key, KnownFile]:
-    return await imports.known_files(db, {*targets.values(), None})
-
-
-def _listed(layout: Layout, source: RecognisedSource, former: Known, merged: MergedWorkspaces) -> dict[Key, str]:
-    """Return what tells the content of every file of the source."""
-    return {
-        _key(file, former, merged): fingerprint(file.location, file.path, file.odd)[0] for file in layout.files(source)
-    }
-
-
-def _key(file: SourceFile, former: Known, merged: MergedWorkspaces) -> Key:
-    unit = former.targets[file.owner] if file.owner is not None else None
-    return merged.homes.get(unit, unit) if unit else None, merged.path(unit, file.path)
-
-
-def _tell_unchanged(report: ImportReport, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
+def _tell_unchanged(report: ImportReport, listing: FileListing) -> None:
     """Report a store as it was at the last import, with the files that failed then and would now."""
-    by_workspace: dict[str | None, int] = {}
-    for workspace_id, _ in listed:
-        by_workspace[workspace_id] = by_workspace.get(workspace_id, 0) + 1
-    report.parts = [WorkspaceOutcome(workspace_id, files={"unchanged": n}) for workspace_id, n in by_workspace.items()]
-    for key in listed:
-        if earlier[key].status == "failed":
-            report.findings.append(
-                Finding("error", key[1], "$", f"not imported: {earlier[key].reason}", workspace_id=key[0])
-            )
+    report.parts = [
+        WorkspaceOutcome(workspace_id, files={"unchanged": counts["unchanged"]})
+        for workspace_id, counts in listing.counts.items()
+    ]
+    report.findings += listing.failed
 
 
-async def _import(job: Job, earlier: Mapping[Key, KnownFile], total: int) -> None:
+async def _import(job: Job, total: int) -> None:
     with tempfile.TemporaryDirectory(prefix="project-memory-import-", ignore_cleanup_errors=True) as folder:
         stage = Stage(Path(folder) / "stage.db", job.report.findings)
         try:
             read = job.layout.read(job.source, job.merged.former(job.known))
             await _stage(stage, job.merged.batches(read), job.progress, total)
-            imports.mark_known(stage, earlier)
+            imports.mark_known(stage, job.known.earlier)
             units, unwritten = stage.units(), set[str | None]()
             for number, unit in enumerate(units):
                 await job.progress("Writing", number, len(units))
@@ -342,8 +316,8 @@ async def verify_path(
     for recognised in await _recognised(path, options):
         begun = time.perf_counter()
         report = ImportReport(str(path), recognised[0].NAME, compared=True)
-        job, earlier, listed = await _found(db, options, recognised, report, ask=ask, progress=progress)
-        _compare_files(report, listed, earlier)
+        job, listing = await _found(db, options, recognised, report, ask=ask, progress=progress)
+        _compare_files(report, listing)
         if job.source.by_rows:
             await _compare_rows(job)
         else:
@@ -376,13 +350,7 @@ async def _compare_rows(job: Job) -> None:
     job.report.differences = kept
 
 
-def _compare_files(report: ImportReport, listed: Mapping[Key, str], earlier: Mapping[Key, KnownFile]) -> None:
+def _compare_files(report: ImportReport, listing: FileListing) -> None:
     """Report which files changed since they were imported, or never were."""
-    same = {key for key, sha256 in listed.items() if key in earlier and earlier[key].sha256 == sha256}
-    for key in listed.keys() - same:
-        what = "changed since it was imported" if key in earlier else "not imported"
-        report.differences.append(Finding("warning", key[1], "$", what, workspace_id=key[0]))
-    for workspace_id in dict.fromkeys(key[0] for key in listed):
-        unchanged = sum(key[0] == workspace_id for key in same)
-        changed = sum(key[0] == workspace_id for key in listed) - unchanged
-        report.parts.append(WorkspaceOutcome(workspace_id, files={"unchanged": unchanged, "changed": changed}))
+    report.differences += listing.changed
+    report.parts += [WorkspaceOutcome(workspace_id, files=counts) for workspace_id, counts in listing.counts.items()]

@@ -253,8 +253,7 @@ class Taker:
         return bool(places)
 
     def _time(self, path: str, sha256: str) -> str | None:
-        found = self.known.times.get((self.workspace_id, path))
-        return found[1] if found and found[0] == sha256 else None
+        return self.known.time_of(self.workspace_id, path, sha256)
 
 
 def _pieces(line: bytes) -> Iterator[bytes]:

@@ -122,7 +122,7 @@ async def test_a_workspace_that_cannot_be_written_leaves_the_others_alone(
 
     [line] = [finding for finding in report.findings if finding.severity == "error"]
     assert (report.exit_code, report.differences) == (3, [])
-    assert (line.workspace_id, "not this one" in line.what) == (FIRST, True)
+    assert (line.workspace_id, "refused what was prepared" in line.what) == (FIRST, True)
     assert report.files["failed"] == len([path for path in files if path.startswith(FIRST)])
     assert [row["workspace_id"] for row in await db.all("SELECT workspace_id FROM workspaces")] == [SECOND]
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from server.db.interchange.imports import KnownFile
 from server.db.interchange.scratch import PAGE, Stage
 from server.importers.legacy import NAME, folders, read, recognise
+from server.importers.listing import FileListing
 from server.importers.report import ImportReport, line, written
 from server.importers.run import Options, known_to
 from server.models.imports import PACKED, Finding, Findings
@@ -86,3 +88,23 @@ def test_the_index_leads_to_each_page_of_staged_rows(tmp_path: Path) -> None:
         stage.close()
     assert "(moment,seq)>(?,?)" in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_a_listing_counts_files_and_keeps_the_lines_about_others() -> None:
+    known = {
+        ("ws", "kept"): KnownFile("a", "imported", None, None),
+        ("ws", "bad"): KnownFile("b", "failed", "odd", None),
+    }
+    listing = FileListing()
+    for path, sha256 in (("kept", "a"), ("bad", "b"), ("new", "c")):
+        listing.add(("ws", path), sha256, known.get(("ws", path)))
+    listing.add((None, "kept"), "a", None)
+    listing.add(("ws", "kept"), "other", known["ws", "kept"])
+    assert listing.counts == {"ws": {"unchanged": 2, "changed": 2}, None: {"unchanged": 0, "changed": 1}}
+    assert listing.total == 5
+    assert [(one.path, one.what) for one in listing.failed] == [("bad", "not imported: odd")]
+    assert [(one.workspace_id, one.path, one.what) for one in listing.changed] == [
+        ("ws", "new", "not imported"),
+        (None, "kept", "not imported"),
+        ("ws", "kept", "changed since it was imported"),
+    ]

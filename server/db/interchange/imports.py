@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from server.db.interchange.exports import ALL_PLANS
@@ -20,7 +21,7 @@ BORN_KEYS = {"steps": "step_id", "sessions": "session_id", "quality_gates": "gat
 Key = tuple[str | None, str]  # workspace, path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class KnownFile:
     """A file as the last import of it left it."""
 
@@ -50,7 +51,9 @@ async def known_files(db: Reader, targets: Iterable[str | None]) -> dict[Key, Kn
         {"units": encode([target or STORE for target in targets])},
     )
     return {
-        (row["workspace_id"], row["path"]): KnownFile(row["sha256"], row["status"], row["reason"], row["modified_at"])
+        (row["workspace_id"], row["path"]): KnownFile(
+            row["sha256"], intern(row["status"]), row["reason"], row["modified_at"]
+        )
         for row in rows
     }
 

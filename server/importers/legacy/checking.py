@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, cast
 
 from server.errors import ProjectMemoryError
@@ -10,7 +11,7 @@ from server.importers.answers import every, whole
 from server.importers.layout import Ask
 from server.importers.legacy.context import WRAPPING, kind_of
 from server.importers.legacy.plans import sequence
-from server.importers.legacy.survey import Header, Survey, waiting
+from server.importers.legacy.survey import Header, Survey, plan_folder, waiting
 from server.importers.legacy.tree import entries
 from server.importers.reading import (
     Entry,
@@ -325,16 +326,10 @@ async def _context(survey: Survey, ask: Ask, header: Header, *, inner: str, valu
 def groups(survey: Survey, wanted: Callable[[str], bool]) -> Iterator[tuple[Header, list[Entry]]]:
     """Yield the plans of a store that are wanted, each with its files."""
     for place in survey.order:
-        files: dict[str, list[Entry]] = {}
-        for entry in entries(place):
-            for depth in (2, 3):
-                folder = "/".join(entry.path.split("/")[:depth])
-                if (place.workspace_id, folder) in survey.folders and entry.path.startswith(f"{folder}/"):
-                    files.setdefault(folder, []).append(entry)
-        for folder, listed in files.items():
-            header = survey.folders[place.workspace_id, folder]
-            if header.newer is None and wanted(header.plan_id) and not folder.endswith("/_archived"):
-                yield header, listed
+        for folder, listed in groupby(entries(place), lambda entry: plan_folder(entry.path)):
+            header = survey.folders.get((place.workspace_id, folder or ""))
+            if header and header.newer is None and wanted(header.plan_id) and not header.folder.endswith("/_archived"):
+                yield header, list(listed)
 
 
 async def rest(survey: Survey, ask: Ask) -> AsyncGenerator[Finding]:

@@ -126,17 +126,16 @@ class FolderReader:
 def workspace(survey: Survey, place: LegacyWorkspace) -> Iterator[ImportBatch]:
     """Yield the drafts of one workspace: itself first, its programs, its plans, and the rest."""
     reader = FolderReader(survey, place)
-    found = list(entries(place))
-    _head(reader, next((entry for entry in found if entry.path == META), None))
-    _programs(reader, found)
+    first = [entry for entry in entries(place) if entry.path == META or _unit(entry.path) == "programs"]
+    _head(reader, next((entry for entry in first if entry.path == META), None))
+    _programs(reader, [entry for entry in first if entry.path != META])
     yield reader.take()
-    for folder, group in groupby(found, lambda entry: _unit(entry.path)):
-        listed = list(group)
+    for folder, group in groupby(entries(place), lambda entry: _unit(entry.path)):
         if folder is None:
-            for entry in listed:
+            for entry in group:
                 yield from _loose(reader, entry)
         elif folder != "programs":
-            _plan(reader, folder, listed)
+            _plan(reader, folder, list(group))
             yield reader.take()
     yield reader.take()
 
@@ -179,8 +178,7 @@ def _identity(reader: FolderReader, entry: Entry) -> None:
     reader.draft.files.append(content.entry("imported", None, "workspaces", reader.workspace_id))
 
 
-def _programs(reader: FolderReader, found: list[Entry]) -> None:
-    inside = [entry for entry in found if entry.path.startswith("programs/")]
+def _programs(reader: FolderReader, inside: list[Entry]) -> None:
     for entry in inside:
         if entry.path.count("/") == 1:
             reader.skip(entry, "no file of a program that is known")

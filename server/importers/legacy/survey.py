@@ -1,9 +1,9 @@
 """What must be known of a whole store before a part of it can be mapped: its plans, its programs, and their ties."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
 from server.db.dependencies.dependencies import Edge, Node, find_cycle
 from server.importers.edges import acyclic, graph_of
@@ -71,15 +71,9 @@ class Survey:
         """Return the workspace that an id of the store, new or old, means now."""
         return self.owners.get(workspace_id) if isinstance(workspace_id, str) else None
 
-    def time_of(self, place: LegacyWorkspace | None) -> Any:
+    def time_of(self, place: LegacyWorkspace | None) -> Callable[[str, str], str | None]:
         """Return the function by which `reading.read` asks for the time of a file that was imported before."""
-        target = self.target(place) if place else None
-
-        def known(path: str, sha256: str) -> str | None:
-            found = self.known.times.get((target, path))
-            return found[1] if found and found[0] == sha256 else None
-
-        return known
+        return partial(self.known.time_of, self.target(place) if place else None)
 
     def take(self, kind: str, key: str) -> bool:
         """Reserve an id; return False for one that is taken."""
