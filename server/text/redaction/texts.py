@@ -48,7 +48,8 @@ def _value(text: str, name: re.Match[str]) -> tuple[int, int] | None:
     start = quoted.start("value") if quoted else name.end()
     scheme = SCHEME.match(text, start)
     start = scheme.end() if scheme else start
-    if text.startswith((BLANK, "-" if join.isspace() else BLANK), start) or REFERENCE.match(text, start):
+    is_option_next = join.isspace() and text.startswith("-", start)
+    if is_option_next or text.startswith(BLANK, start) or REFERENCE.match(text, start):
         return None
     if quoted:
         end = quoted.end("value")
