@@ -73,9 +73,15 @@ async def find(db: Reader, step_id: str) -> tuple[StepRow, str] | None:
 
 
 async def origin(db: Reader, step_id: str, *, suffix: str) -> StepOrigin | None:
-    """Return what a step says of where it came from, or None if it was made here."""
+    """Return what a step says of where it came from, if it was not made here; no parent that is gone."""
+    columns = ", ".join(f"s.{name}" for name in StepOrigin.model_fields if name != "parent_step_id")
     row = await db.one(
-        f"SELECT * FROM steps{suffix} WHERE step_id = :step_id AND source_system IS NOT NULL", {"step_id": step_id}
+        f"""
+        SELECT {columns}, p.step_id AS parent_step_id
+        FROM steps{suffix} s LEFT JOIN steps{suffix} p ON p.step_id = s.parent_step_id
+        WHERE s.step_id = :step_id AND s.source_system IS NOT NULL
+        """,
+        {"step_id": step_id},
     )
     return StepOrigin.of(row) if row else None
 

@@ -47,6 +47,19 @@ async def test_a_step_tells_its_id_there_and_its_criteria_wherever_it_is_shown_w
     assert (await take.ask("memory_plan", {"action": "get", "plan_id": row["plan_id"]}))["external_id"] == "there-7"
 
 
+async def test_a_step_names_no_parent_that_is_gone(take: Taker, tmp_path: Path) -> None:
+    for name in ("BACK-1", "BACK-1.2"):
+        task(tmp_path / "backlog", "tasks", name)
+    await take(tmp_path)
+    rows = await take.db.all("SELECT step_id FROM steps ORDER BY external_id")
+    above, below = ({"step_id": row["step_id"]} for row in rows)
+    told = await take.ask("memory_steps", {"action": "get", **below})
+    assert told["origin"]["parent_step_id"] == above["step_id"]
+    await take.ask("memory_steps", {"action": "delete", **above, "confirm": True, "agent": "ada"})
+    told = await take.ask("memory_steps", {"action": "get", **below})
+    assert "parent_step_id" not in told["origin"]
+
+
 async def test_of_equal_ids_links_lead_to_the_task_that_is_still_there(take: Taker, tmp_path: Path) -> None:
     for where in ("archive/tasks", "completed", "tasks"):
         task(tmp_path / "backlog", where, "BACK-1", milestone=where)
