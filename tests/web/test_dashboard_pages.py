@@ -17,6 +17,7 @@ import shown_stores
 from shown_stores import HOSTILE, LINE
 
 from server.db.workspaces import stats
+from server.models.search import ID_NAMES
 from server.settings import Settings
 from server.web import rendering
 from server.web.pages.lists import OF_WORKSPACE
@@ -284,6 +285,21 @@ async def test_a_page_leads_back_to_no_other_server(filled: tuple[Served, dict[s
 
     assert done.headers["location"] == "/?did=memory_plan.add_note"
     assert back not in form.text
+
+
+async def test_the_search_leads_to_whatever_is_found_and_to_each_kind(filled: tuple[Served, dict[str, Any]]) -> None:
+    served, known = filled
+    browser, token = await served.owner(), await served.token("Builder")
+    decided = {"plan_id": known["plan_id"], "decision": "Oakwood", "rationale": "Larch splits", "agent": "Builder"}
+    made = await read(served, token, "memory_ledger", "decide", **decided)
+
+    pages = {kind: (await browser.get("/search", params={"q": "a", "kind": kind})).text for kind in ID_NAMES}
+    found = await browser.get("/search", params={"q": "Oakwood", "kind": "decision"})
+
+    offered = set(re.findall(r"<option[^>]*>([a-z]+)<", pages["plan"]))
+    assert offered >= ID_NAMES.keys() - {"action"}
+    assert f"/e/{made['decision_id']}" in looked_at(found.text).links
+    assert (await browser.get(f"/e/{made['decision_id']}")).status_code == 200
 
 
 async def test_the_search_finds_words_and_leads_to_what_has_them(filled: tuple[Served, dict[str, Any]]) -> None:

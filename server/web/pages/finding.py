@@ -6,22 +6,15 @@ from starlette.responses import RedirectResponse, Response
 
 from server.db.search import identities
 from server.models.base import encode
+from server.models.search import ID_NAMES
 from server.protocol import reading
 from server.web.pages import live
 from server.web.pages.visit import Visit
 from server.web.rendering import path_of, query
 
-KINDS = (
-    "program", "risk", "plan", "phase", "step", "note", "session", "handoff", "message", "context", "research",
-    "knowledge", "memory", "agent", "instruction", "skill",
-)  # fmt: skip
+KINDS = tuple(kind for kind in ID_NAMES if kind != "action")  # the others are in the store
 LIBRARY = ("agent", "instruction", "skill")
 PAGES = {"plan": "p", "workspace": "w", "program": "g"}  # what has a page of its own
-IDS = {
-    "program": "program_id", "risk": "risk_id", "phase": "phase_id", "step": "step_id", "note": "note_id",
-    "session": "session_id", "handoff": "lineage_id", "message": "message_id", "context": "item_id",
-    "research": "document_id", "knowledge": "knowledge_id", "memory": "entry_id",
-}  # fmt: skip
 # What a person may do to a thing: the action, what it is called, and its arguments with the columns they are in.
 DOES: dict[str, list[tuple[str, str, str, dict[str, str]]]] = {
     "step": [
@@ -54,7 +47,7 @@ async def search(visit: Visit) -> Response:
             "memory_context", "search", query=words, scope="all", types=[kind] if kind in KINDS else None,
             include_archived=True if archived else None, limit=50, cursor=visit.query("cursor"),
         )  # fmt: skip
-    hits = [{**hit, "href": _address(hit)} for hit in found["hits"] if hit["kind"] != "action"]
+    hits = [{**hit, "href": _address(hit)} for hit in found["hits"] if hit["kind"] in KINDS]
     return visit.page(
         "search.html", words=words, kind=kind, archived=archived, kinds=KINDS, found={**found, "hits": hits}
     )
@@ -64,10 +57,10 @@ def _address(hit: dict[str, Any]) -> str | None:
     """Return where a hit can be seen whole, if it has an id of its own."""
     if hit["kind"] == "plan":
         return path_of("p", hit["plan_id"])
-    if found := hit.get(IDS.get(hit["kind"], "")):
-        return path_of("e", found)
     if hit["kind"] in LIBRARY:
         return f"/library/{hit['kind']}?{query({'query': hit.get('title', '')})}"
+    if found := hit.get(ID_NAMES[hit["kind"]]):
+        return path_of("e", found)
     return path_of("p", hit["plan_id"]) if hit.get("plan_id") else None
 
 
