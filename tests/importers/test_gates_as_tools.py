@@ -9,6 +9,7 @@ import pytest
 from mcp.types import TextContent
 
 from server.db.storage.connection import Database
+from server.errors import Gated
 from server.models.documents import digest
 from tests.conftest import Agent
 from tests.exporters.test_round_trip import written
@@ -194,3 +195,87 @@ async def test_what_was_done_before_it_was_imported_is_done(
         source.edit(plan_id, says("done"))
     await elsewhere(source.out)
     assert set((await statuses(elsewhere.db)).values()) == {"done"}
+
+
+GATED = behind(approval_required=True)
+BEFORE: Json = {"steps": [step("look", type="confirmation"), step(depends_on=[0])]}
+
+
+def drops(table: str, **where: Any) -> Change:
+    """Return the edit by which rows leave a document."""
+
+    def change(tables: dict[str, list[Json]]) -> None:
+        tables[table] = [row for row in tables[table] if any(row[name] != value for name, value in where.items())]
+
+    return change
+
+
+def drops_phase(tables: dict[str, list[Json]]) -> None:
+    """Drop the first phase, and put all steps into the other one."""
+    [two] = [row["phase_id"] for row in tables["phases"] if row["name"] == "Two"]
+    tables["phases"] = [row for row in tables["phases"] if row["name"] == "Two"]
+    for row in tables["steps"]:
+        row["phase_id"] = two
+
+
+def moves_before(tables: dict[str, list[Json]]) -> None:
+    [one] = [row["phase_id"] for row in tables["phases"] if row["name"] == "One"]
+    for row in tables["steps"]:
+        row["phase_id"] = one
+
+
+def turns_round(tables: dict[str, list[Json]]) -> None:
+    for row in tables["phases"]:
+        row["order_index"] = 1 - row["order_index"]
+
+
+# How a source may take a gate away without a word of it, and what of a plan has to hold.
+AWAY: dict[str, tuple[Json, Change]] = {
+    "a gate left its file": (BEFORE, drops("steps", task="look")),
+    "what waited for it waits no more": (BEFORE, drops("dependencies")),
+    "the phase left its file": (GATED, drops_phase),
+    "the step is in the phase before": (GATED, moves_before),
+    "the phase comes later": (GATED, turns_round),
+}
+
+
+@pytest.mark.parametrize("on_conflict", ["merge", "overwrite"])
+@pytest.mark.parametrize("name", AWAY)
+async def test_no_gate_is_gone_round(
+    agent: Agent, workspace_id: str, db: Database, elsewhere: Taker, source: Source, *, name: str, on_conflict: str
+) -> None:
+    plan, change = AWAY[name]
+    plan_id = await created(agent, workspace_id, title="P", **plan)
+    await elsewhere(await written(db, source.out))
+    source.edit(plan_id, change)
+    report = await elsewhere(source.out, on_conflict=on_conflict)
+    assert report.exit_code == 3
+    if change is not AWAY["a gate left its file"][1]:
+        source.edit(plan_id, says("done"))
+        await elsewhere(source.out, on_conflict=on_conflict)
+    assert await statuses(elsewhere.db) == {"P": "pending"}
+    step_id = await elsewhere.db.value("SELECT step_id FROM steps WHERE task = :task", {"task": TARGET})
+    with pytest.raises(Gated):
+        await elsewhere.ask("memory_steps", {"action": "update", "step_id": step_id, "status": "done", "agent": "bob"})
+
+
+async def test_what_was_changed_here_stays_though_its_phase_left_the_file(
+    agent: Agent, workspace_id: str, db: Database, elsewhere: Taker, source: Source
+) -> None:
+    plan_id = await created(agent, workspace_id, title="P", **behind())
+    await elsewhere(await written(db, source.out))
+    step_id = await elsewhere.db.value("SELECT step_id FROM steps WHERE task = :task", {"task": TARGET})
+    await elsewhere.ask("memory_steps", {"action": "update", "step_id": step_id, "notes": "ours", "agent": "bob"})
+
+    def drop(tables: dict[str, list[Json]]) -> None:
+        tables["phases"] = [row for row in tables["phases"] if row["name"] == "One"]
+        tables["steps"] = [row for row in tables["steps"] if row["task"] != TARGET]
+
+    source.edit(plan_id, drop)
+    report = await elsewhere(source.out)
+    assert await statuses(elsewhere.db) == {"P": "pending"}
+    told = [finding.what for finding in report.findings if finding.severity == "error"]
+    assert told == [
+        "no longer in the file, but edited since; it stays",
+        "no longer in the file, but what stays is in it; it stays",
+    ]

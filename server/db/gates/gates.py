@@ -16,6 +16,7 @@ from server.db.dependencies.dependencies import Node
 from server.db.gates import trashed_gates
 from server.db.gates.approvals import GATED_PHASE, IS_GATE, WAITS
 from server.db.storage.connection import Database, Reader, Transaction
+from server.db.storage.driver import Record
 from server.models.approvals import Gate
 from server.models.base import as_dict, encode
 
@@ -381,8 +382,7 @@ def _strength(step: Any) -> int:
 
 async def _compare_phases(before: Reader, tx: Transaction, plan_id: str) -> tuple[list[Opened], list[Gone]]:
     """Return the phases that held a later one with open steps and hold it no more, and those that are no gates now."""
-    was = {row["phase_id"]: row for row in await before.all(PHASES, {"plan_id": plan_id})}
-    now = {row["phase_id"]: row for row in await tx.all(PHASES, {"plan_id": plan_id})}
+    was, now = await phases(before, plan_id), await phases(tx, plan_id)
     settled = await confirmed(tx, was)
     gates = [gate_id for gate_id, gate in was.items() if gate["is_gate"] and gate_id not in settled]
     opened: list[Opened] = []
@@ -439,6 +439,11 @@ def _gather(
             found[node] = set()
             todo.append((node, True))
             todo.extend((other, False) for other in edges.get(node, ()) if other not in found)
+
+
+async def phases(db: Reader, plan_id: str) -> dict[str, Record]:
+    """Return the phases of a plan: whether each is a gate that nobody confirmed, and whether it has open steps."""
+    return {row["phase_id"]: row for row in await db.all(PHASES, {"plan_id": plan_id})}
 
 
 async def confirmed(db: Reader, gates: Iterable[str]) -> set[str]:

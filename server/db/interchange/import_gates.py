@@ -11,8 +11,9 @@ from server.db.gates import gates
 from server.db.interchange.scratch import Stage
 from server.db.ledger import required_gates
 from server.db.storage.connection import Reader
+from server.db.storage.driver import Record
 from server.models.base import encode
-from server.models.steps import CONFIRM_BEFORE_ACTIVE, CONFIRM_BEFORE_DONE
+from server.models.steps import CLOSED, CONFIRM_BEFORE_ACTIVE, CONFIRM_BEFORE_DONE
 
 FLAGS = {
     "plans": ("phase_gates",),
@@ -48,6 +49,82 @@ def held(table: str, new: Columns, live: Columns, barred: frozenset[str] = NONE)
     if LISTS in new and set(json.loads(live[LISTS])) - set(json.loads(new[LISTS])):
         names.add(LISTS)
     return frozenset(names) | (STATUS[table] if new.get("status") in barred else NONE)
+
+
+async def held_columns(db: Reader, stage: Stage, table: str, moved: Moved) -> dict[str, frozenset[str]]:
+    """Return the columns of rows that stay as they are here."""
+    if table not in FLAGS:
+        return {}
+    bars = await barred(db, stage, table, moved)
+    places = await {"steps": _of_places, "phases": _of_order}.get(table, _of_nothing)(db, stage, moved)
+    return {
+        key: held(table, new, live, bars.get(key, NONE)) | places.get(key, NONE) for key, (new, live) in moved.items()
+    }
+
+
+async def held_rows(db: Reader, table: str, live: Mapping[str, Columns]) -> set[str]:
+    """Return which of these rows are gates that hold something, or what leads to one."""
+    if table == "steps":
+        own = [key for key, row in live.items() if _is_gate(row) and row["status"] not in CLOSED]
+        return set(own) - await gates.confirmed(db, own) if own else set()
+    if table == "phases":
+        of_plans = [await gates.phases(db, plan_id) for plan_id in {row["plan_id"] for row in live.values()}]
+        return {gate for phases in of_plans for gate, later in _gates_in_order(phases).items() if later} & live.keys()
+    if table == "dependencies":
+        ends = {key: (row["target_type"], row["target_id"]) for key, row in live.items() if _waits(row)}
+        found = await gates.holding(db, list(dict.fromkeys(ends.values())))
+        return {key for key, end in ends.items() if found[end]}
+    return set()
+
+
+def _waits(edge: Columns) -> bool:
+    return edge["dep_type"] == "blocks" and edge["dep_status"] == "pending"
+
+
+def _gates_in_order(phases: Mapping[str, Record]) -> dict[str, list[str]]:
+    """Return the gates among the phases of a plan, each with the later phases that have open steps."""
+    return {
+        gate_id: [
+            later_id
+            for later_id, later in phases.items()
+            if later["order_index"] > gate["order_index"] and later["is_open"]
+        ]
+        for gate_id, gate in phases.items()
+        if gate["is_gate"]
+    }
+
+
+async def _of_nothing(db: Reader, stage: Stage, moved: Moved) -> dict[str, frozenset[str]]:
+    del db, stage, moved
+    return {}
+
+
+async def _of_places(db: Reader, stage: Stage, moved: Moved) -> dict[str, frozenset[str]]:
+    """Return the steps that would leave a phase for one which fewer gates hold."""
+    del stage
+    pairs = {key: (new["phase_id"], live["phase_id"]) for key, (new, live) in moved.items() if live["status"] != "done"}
+    moving = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    nodes = [(kind, phase_id) for pair in moving.values() for phase_id in pair for kind in ("behind", "phase*")]
+    found = await gates.holding(db, list(dict.fromkeys(nodes)))
+
+    def around(phase_id: str) -> set[str]:
+        return found["behind", phase_id] | found["phase*", phase_id]
+
+    return {key: frozenset({"phase_id"}) for key, (new, old) in moving.items() if around(old) - around(new)}
+
+
+async def _of_order(db: Reader, stage: Stage, moved: Moved) -> dict[str, frozenset[str]]:
+    """Return the phases of plans in which one would no longer be behind a gate that holds it."""
+    turned = {live["plan_id"] for new, live in moved.values() if new["order_index"] != live["order_index"]}
+    sql = "SELECT row_key, base ->> 'order_index' AS place FROM rows WHERE table_name = 'phases' AND plan_id = :plan_id"
+    held_plans: set[str] = set()
+    for plan_id in turned:
+        order = {row["row_key"]: row["place"] for row in stage.query(sql, {"plan_id": plan_id})}
+        behind = _gates_in_order(await gates.phases(db, plan_id))
+        pairs = [(order.get(gate), order.get(one)) for gate, later in behind.items() for one in later]
+        if any(gate is not None and one is not None and gate >= one for gate, one in pairs):
+            held_plans.add(plan_id)
+    return {key: frozenset({"order_index"}) for key, (_, live) in moved.items() if live["plan_id"] in held_plans}
 
 
 async def barred(db: Reader, stage: Stage, table: str, moved: Moved) -> dict[str, frozenset[str]]:

@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from server.db.interchange import import_gates, import_ledger, import_places, import_runs
+from server.db.interchange import (
+    import_gates,
+    import_ledger,
+    import_places,
+    import_rows,
+    import_runs,
+    import_vanished,
+)
 from server.db.interchange.exports import ALL_PLANS
-from server.db.interchange.scratch import DERIVED, LOGS, NOTHING, Stage, params
-from server.db.plans.plan_archive import ARCHIVE, FAMILY
+from server.db.interchange.import_rows import BOOKKEEPING, Columns
+from server.db.interchange.scratch import LOGS, Stage, params
 from server.db.plans.plans import IS_SHOWN
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
@@ -19,21 +26,10 @@ from server.models.base import as_dict, encode
 from server.models.imports import Finding, Findings, Severity
 
 CHUNK = 400
-# They follow every edit, so that both sides moved them says nothing.
-BOOKKEEPING = {"version", "updated_at", "last_seen_at"}
 NUMBERS = ("event_id", "log_id")
-# Rows that are never deleted because a file does not name them any more: too much hangs on them.
-KEPT = ("workspaces", "workspace_aliases", "programs", "plans", *LOGS)
-# What another program says happened is kept, too: its files are written over, drained and turned.
-RECORDS = (
-    "checkpoints", "messages", "lineage", "sessions", "decisions", "tool_calls", "runs", "quality_gates",
-    "metric_points", "field_changes",
-)  # fmt: skip
 # What a human said of a plan that is there already is said here, or it is not: a file may claim anything.
 WORDS = ("confirmations", "approvals")
-BELONGS = ("plan_id", "parent_id", "source_id")  # columns that say what a row is of
 PROGRAMS, COUNTING = ("run", "allowlist"), ("open", "approved")
-Columns = dict[str, Any]
 Entry = tuple[tuple[str, Any], ...]
 
 
@@ -76,7 +72,7 @@ async def decide(db: Reader, stage: Stage, unit: str, *, overwrites: bool = Fals
     _drop_families(stage, unit)
     await import_ledger.decide(db, stage, unit)
     if imported_before:
-        await _vanished(db, stage, unit, decided)
+        decided.findings += await import_vanished.decide(db, stage, unit)
     return decided
 
 
@@ -146,11 +142,6 @@ async def _place_plans(db: Reader, stage: Stage, unit: str) -> None:
     stage.change("UPDATE plans SET suffix = :suffix WHERE plan_id = :plan_id", [as_dict(row) for row in found])
 
 
-def key_of(shape: Shape) -> str:
-    """Return the expression that gives the key under which a row is staged."""
-    return " || ' ' || ".join(shape.key)
-
-
 @dataclass
 class _Table:
     """One table of one workspace on its way through the decisions."""
@@ -162,7 +153,7 @@ class _Table:
     shape: Shape
     decided: Decided
     overwrites: bool
-    barred: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    held: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def tell(self, row: Record, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
         where = f"{row['json_path']}"
@@ -178,27 +169,13 @@ class _Table:
         )
         return {row["row_key"]: Base(row["base"], row["workspace_id"], row["path"]) for row in found}
 
-    async def live(self, keys: Iterable[str]) -> dict[str, tuple[str, Columns]]:
-        """Return the rows of the database by key, each with the suffix of its table."""
-        found: dict[str, tuple[str, Columns]] = {}
-        wanted = {"keys": encode(list(keys))}
-        for suffix in ("", ARCHIVE) if self.name in FAMILY else ("",):
-            sql = f"""
-                SELECT *, {key_of(self.shape)} AS "?key" FROM {self.name}{suffix}
-                WHERE {key_of(self.shape)} IN (SELECT value FROM json_each(:keys))
-            """
-            for row in await self.db.all(sql, wanted):
-                columns = as_dict(row)
-                found[columns.pop("?key")] = (suffix, columns)
-        return found
-
     async def decide(self, rows: Sequence[Record], bases: Mapping[str, Base]) -> None:
         moved = [row for row in rows if self.overwrites or _has_moved(row, bases)]
-        live = await self.live(row["row_key"] for row in moved)
+        live = await import_rows.live(self.db, self.name, self.shape, [row["row_key"] for row in moved])
         new = [row for row in moved if row["row_key"] not in live]
         taken = await import_places.taken(self.db, self.name, self.shape, new)
         there = await self.plans_there(rows) if self.name in WORDS else set[str]()
-        self.barred = await self._barred(moved, live)
+        self.held = await self._held(moved, live)
         changes: list[Columns] = []
         for row in rows:
             base = bases.get(row["row_key"])
@@ -258,7 +235,7 @@ class _Table:
     def _merged(self, row: Record, base: Columns, new: Columns, live: Columns) -> Columns:
         """Return what the source changed since, less what was edited in the database since."""
         changed: Columns = {}
-        held = import_gates.held(self.name, new, live, self.barred.get(row["row_key"], import_gates.NONE))
+        held = self.held.get(row["row_key"], import_gates.NONE)
         for name, value in new.items():
             if live.get(name) == value or (value == base.get(name) and not self.overwrites):
                 continue
@@ -278,15 +255,13 @@ class _Table:
             changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
         return changed
 
-    async def _barred(
+    async def _held(
         self, moved: Sequence[Record], live: Mapping[str, tuple[str, Columns]]
     ) -> dict[str, frozenset[str]]:
-        pairs = {
-            row["row_key"]: (json.loads(row["base"]), live[row["row_key"]][1])
-            for row in moved
-            if row["row_key"] in live
-        }
-        return await import_gates.barred(self.db, self.stage, self.name, pairs)
+        """Return the columns of rows that gates of this database hold."""
+        there = [row for row in moved if row["row_key"] in live]
+        pairs = {row["row_key"]: (json.loads(row["base"]), live[row["row_key"]][1]) for row in there}
+        return await import_gates.held_columns(self.db, self.stage, self.name, pairs)
 
     async def plans_there(self, rows: Sequence[Record]) -> set[str]:
         """Return the plans of these rows that are there, but for those that an interrupted import still brings."""
@@ -342,84 +317,4 @@ def _drop_families(stage: Stage, unit: str) -> None:
             SELECT row_key FROM rows WHERE table_name = 'plans' AND action = 'foreign')
         """,
         [{"unit": unit}],
-    )
-
-
-async def _vanished(db: Reader, stage: Stage, unit: str, decided: Decided) -> None:
-    """Find what earlier imports made of files that do not hold it any more; nobody edited it, or it stays."""
-    kept = await _vanished_plans(db, stage, unit, decided)
-    last = ("", "")
-    while True:
-        found = await db.all(
-            f"""
-            SELECT table_name, row_key, path, base FROM import_rows
-            WHERE coalesce(workspace_id, '') = :unit AND (table_name, row_key) > (:table, :key)
-              AND table_name NOT IN ({", ".join(repr(name) for name in KEPT)})
-              AND NOT (
-                table_name IN ({", ".join(repr(name) for name in RECORDS)}) AND base ->> 'source_system' IS NOT NULL
-              )
-            ORDER BY table_name, row_key LIMIT {CHUNK}
-            """,
-            {"unit": unit, "table": last[0], "key": last[1]},
-        )
-        if not found:
-            return
-        last = (found[-1]["table_name"], found[-1]["row_key"])
-        for table in dict.fromkeys(row["table_name"] for row in found):
-            one = _Table(db, stage, unit, table, await shape_of(db, table), decided, overwrites=False)
-            await _vanished_from(one, [row for row in found if row["table_name"] == table], kept)
-
-
-async def _vanished_plans(db: Reader, stage: Stage, unit: str, decided: Decided) -> set[str]:
-    """Tell of the plans that their files do not hold any more, and return the ids of all that stays with them."""
-    listed = await db.all(
-        "SELECT * FROM import_rows WHERE table_name = 'plans' AND coalesce(workspace_id, '') = :unit", {"unit": unit}
-    )
-    gone = {row["row_key"]: row for row in listed if _is_gone(stage, unit, row)}
-    inside = await db.all(
-        f"""
-        SELECT plan_id, plan_id AS id FROM {ALL_PLANS} AS p WHERE plan_id IN (SELECT value FROM json_each(:plans))
-        UNION ALL SELECT plan_id, phase_id FROM phases WHERE plan_id IN (SELECT value FROM json_each(:plans))
-        UNION ALL SELECT plan_id, step_id FROM steps WHERE plan_id IN (SELECT value FROM json_each(:plans))
-        """,
-        {"plans": encode(list(gone))},
-    )
-    for plan_id in dict.fromkeys(row["plan_id"] for row in inside):
-        what = "the plan is no longer in the file; it stays here, with all that is in it"
-        decided.findings.append(Finding("warning", gone[plan_id]["path"], "$", what, plan_id))
-    return {row["id"] for row in inside}
-
-
-async def _vanished_from(one: _Table, rows: Sequence[Record], kept: Collection[str]) -> None:
-    stage, unit, table = one.stage, one.unit, one.name
-    gone = [row for row in rows if _is_gone(stage, unit, row)]
-    live = await one.live(row["row_key"] for row in gone)
-    skipped = DERIVED.get(table, NOTHING) | BOOKKEEPING
-    for row in gone:
-        if row["row_key"] not in live:
-            continue
-        suffix, columns = live[row["row_key"]]
-        base = json.loads(row["base"])
-        if any(columns.get(name) in kept for name in BELONGS):
-            continue
-        untouched = all(columns[name] == value for name, value in base.items() if name not in skipped)
-        what = "no longer in the file; deleted" if untouched else "no longer in the file, but edited since; it stays"
-        one.decided.findings.append(Finding("info" if untouched else "error", row["path"], "$", what, row["row_key"]))
-        if untouched:
-            plan_id = columns.get("plan_id") if table in FAMILY else None
-            values = {"unit": unit, "table": table, "key": row["row_key"], "suffix": suffix, "plan_id": plan_id}
-            stage.change("INSERT INTO gone VALUES (:unit, :table, :key, :suffix, :plan_id)", [values])
-
-
-def _is_gone(stage: Stage, unit: str, row: Record) -> bool:
-    """Return whether the file a row was made of was read and imported, without that row."""
-    values = {"unit": unit, "path": row["path"], "table": row["table_name"], "key": row["row_key"]}
-    return bool(
-        stage.query(
-            """
-            SELECT 1 FROM files WHERE unit = :unit AND path = :path AND status = 'imported'
-              AND NOT EXISTS (SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key)
-            """,
-            values,
-        )
     )

@@ -18,7 +18,8 @@ from server.db.audit import events
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Node
 from server.db.interchange import import_ledger, import_runs
-from server.db.interchange.import_merge import Decided, key_of, known_entries, short
+from server.db.interchange.import_merge import Decided, known_entries, short
+from server.db.interchange.import_rows import key_of
 from server.db.interchange.import_runs import Run
 from server.db.interchange.imports import ImportOutcome, counted, is_idle
 from server.db.interchange.scratch import LOGS, STORE, TABLES, Stage, file_id, params

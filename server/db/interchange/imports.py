@@ -7,7 +7,7 @@ from sys import intern
 from typing import Any
 
 from server.db.interchange.exports import ALL_PLANS
-from server.db.interchange.import_merge import BOOKKEEPING, key_of
+from server.db.interchange.import_rows import BOOKKEEPING, key_of
 from server.db.interchange.scratch import LOGS, STORE, Stage
 from server.db.plans import plan_archive
 from server.db.storage.connection import Reader
