@@ -32,8 +32,10 @@ def in_words(refused: ConstraintViolation) -> str:
             return f"a row of {table} has no {columns}"
         case "FOREIGN KEY":
             return "a row names another one that is not there"
-        case _:
+        case "CHECK":
             return f"a row has a value that it must not have{about}"
+        case _:
+            return str(refused)
 
 
 class Locked(Busy):
