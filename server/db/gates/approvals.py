@@ -121,7 +121,7 @@ async def open_(tx: Transaction, need: Need, arguments: Mapping[str, Any]) -> Ap
     )
     assert row is not None  # RETURNING gives the row
     made = Approval.of(row)
-    _log(tx, made, "approval_asked", f"A human's word is asked for: {made.what}")
+    _log(tx, made, "approval_asked", f"A human's word is asked for: {_briefly(made)}")
     return made
 
 
@@ -139,7 +139,7 @@ async def answer(tx: Transaction, approval: Approval, word: Word, *, yes: bool) 
     assert row is not None  # the caller read it in this transaction
     found = Approval.of(row)
     said = {"via": word.via, "by": word.by, **({"note": word.note} if word.note else {})}
-    _log(tx, found, f"approval_{status}", f"{status} by {word.told}: {found.what}", **said)
+    _log(tx, found, f"approval_{status}", f"{status} by {word.told}: {_briefly(found)}", **said)
     return found
 
 
@@ -179,7 +179,7 @@ async def answered_of(db: Reader, kind: str, entity_id: str, arguments: Mapping[
 async def use(tx: Transaction, approval: Approval) -> None:
     """Note that the call which a human allowed was repeated: it is not allowed again."""
     await _close(tx, approval.approval_id, "used")
-    _log(tx, approval, "approval_used", f"Done as {approval.answered_by} allowed: {approval.what}")
+    _log(tx, approval, "approval_used", f"Done as {approval.answered_by} allowed: {_briefly(approval)}")
 
 
 async def outdate(tx: Transaction, approval: Approval) -> None:
@@ -310,7 +310,13 @@ async def answered(db: Reader, workspace_id: str, agent: str, *, limit: int) -> 
 
 
 def _log_outdated(tx: Transaction, approval: Approval) -> None:
-    _log(tx, approval, "approval_outdated", f"Outdated, since what it is about changed or went: {approval.what}")
+    _log(tx, approval, "approval_outdated", f"Outdated, since what it is about changed or went: {_briefly(approval)}")
+
+
+def _briefly(approval: Approval) -> str:
+    """Return what it is about for the log, which outlives it: the arguments of a program may hold a secret."""
+    vector = approval.arguments.get("vector") if approval.kind == "run" else None
+    return f"Run {vector[0]}" if vector else approval.what
 
 
 def _log(tx: Transaction, approval: Approval, kind: str, summary: str, **data: Any) -> None:

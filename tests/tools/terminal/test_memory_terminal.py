@@ -238,8 +238,12 @@ async def test_what_is_kept_of_a_run_names_no_secret(
     told = await terminal("memory_workspace", "events", workspace_id=workspace_id, types=["run_started"])
     assert "--password" in json.dumps(told)
     assert "hunter2" not in json.dumps(told)
+    asked = await terminal.fails(TERMINAL, "run", command="/bin/sh", args=["-c", "x --password hunter2hunter2"])
+    await answered(settings, asked["approval_id"], yes=False)
     with sqlite3.connect(settings.database) as db:
-        assert db.execute("SELECT count(*) FROM runs WHERE instr(arguments, 'hunter2')").fetchone() == (0,)
+        for column in ("runs WHERE instr(arguments", "event_log WHERE instr(data", "update_log WHERE instr(summary"):
+            assert db.execute(f"SELECT count(*) FROM {column}, 'hunter2')").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM update_log WHERE instr(summary, 'Run /bin/sh')").fetchone() == (2,)
 
 
 async def test_the_same_request_runs_once(terminal: Agent, project: Path) -> None:
