@@ -109,7 +109,8 @@ class Layout(Protocol):
 
     NAME: str
     # MARKS (may be left out): files of a project that show at once that it has a store, each with a text that is in its
-    # first bytes ("" for any). A server tells of such a store; `scripts/catalog.py` writes them down for it.
+    # first bytes ("" for any); `folder/` is a folder. A server tells of such a store; `scripts/catalog.py` writes them
+    # down for it.
 
     def recognise(self, path: Path) -> RecognisedSource | None:
         """Return the source that `path` is, or None. Looks at few files only, and never raises for an odd one."""

@@ -106,10 +106,17 @@ def _marks() -> dict[str, list[tuple[str, str]]]:
 
 
 def _shows(folder: str, path: str, sign: str) -> bool:
-    """Return whether there is such a file, and no link on the way to it, and it says what it has to say."""
+    """Return whether there is such a file, and no link on the way to it, and it says what it has to say.
+
+    A path that ends in a slash is that of a folder.
+    """
     place = Path(folder) / path
-    if not _is_file(place) or os.path.realpath(place) != str(Path(os.path.realpath(folder)) / path):
+    is_folder = path.endswith("/")
+    is_there = os.path.isdir(place) if is_folder else _is_file(place)  # noqa: PTH112 - Path.is_dir may raise
+    if not is_there or os.path.realpath(place) != str(Path(os.path.realpath(folder)) / path):
         return False
+    if is_folder:
+        return True
     try:
         with place.open("rb") as file:
             return sign.encode() in file.read(HEAD)

@@ -86,9 +86,10 @@ def test_what_shows_a_store_in_a_project_is_noticed_and_recognised(made: Expecte
 @pytest.mark.parametrize("name", sorted(importers.marks()))
 def test_what_only_looks_like_a_store_is_not_noticed(tmp_path: Path, name: str) -> None:
     for path, _ in importers.marks()[name]:
-        (tmp_path / "outside" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "outside" / path).write_text("{}")
-        (tmp_path / "project" / path).mkdir(parents=True)
+        files, folders = ("project", "outside") if path.endswith("/") else ("outside", "project")
+        (tmp_path / files / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / files / path).write_text("{}")
+        (tmp_path / folders / path).mkdir(parents=True)
     (tmp_path / "linked").mkdir()
     for top in {path.partition("/")[0] for path, _ in importers.marks()[name]}:
         (tmp_path / "linked" / top).symlink_to(tmp_path / "outside" / top)

@@ -1,4 +1,4 @@
-"""The issues of beads: JSON lines below `.beads`, or a file that `bd export` wrote."""
+"""The issues of beads: JSON lines below `.beads`, a file that `bd export` wrote, or else its older database."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from server.importers import layout
 from server.importers.beads import building
+from server.importers.beads.databases import SUFFIX, is_database
 from server.importers.beads.survey import is_issue, surveyed
 from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.reading import Content, Entry, UnreadableFile, parse, stream, walk
@@ -18,7 +19,8 @@ HOME = ".beads"
 ISSUES = ("issues.jsonl", "beads.jsonl")  # of which the first counts
 NOT_READ = ("dolt", "embeddeddolt", "daemon", "backup", "export-state")  # folders of its own databases
 TEXTS = (".jsonl", ".json", ".yaml", ".yml", ".toml", ".md", ".txt")
-MARKS = tuple((f"{HOME}/{name}", "") for name in ISSUES)
+DATABASE = f"beads{SUFFIX}"
+MARKS = tuple((f"{HOME}/{name}", "") for name in (*ISSUES, DATABASE, *(f"{name}/" for name in NOT_READ[:2])))
 FEW = 5  # lines that are looked at to tell whether a file holds issues
 NO_ISSUES = (
     "beads has no file of issues here: write it with `bd export -o .beads/issues.jsonl --all`, then import again"
@@ -30,7 +32,7 @@ MAY_BE_OLD = (
 
 @dataclass(frozen=True)
 class BeadsStore:
-    """A recognised store: its file of issues, if there is one, and the other files beside it."""
+    """A recognised store: its file of issues, or the database if there is none, and the other files beside it."""
 
     issues: Entry | None
     others: tuple[Entry, ...]
@@ -44,14 +46,16 @@ def recognise(path: Path) -> RecognisedSource | None:
     home = path if path.name == HOME else path / HOME
     if not home.is_dir() or home.is_symlink():
         return None
-    databases = [*home.glob("*.db"), *(home / name for name in NOT_READ[:2] if (home / name).is_dir())]
+    databases = sorted(home.glob(f"*{SUFFIX}"), key=lambda one: (one.name != DATABASE, one.name))
+    folders = [home / name for name in NOT_READ[:2] if (home / name).is_dir()]
     entries = [Entry(f"{HOME}/{entry.path}", entry.location, entry.odd) for entry in walk(home, without=NOT_READ)]
     by_path = {entry.path: entry for entry in entries}
-    issues = next((by_path[name] for file in ISSUES if (name := f"{HOME}/{file}") in by_path), None)
-    if issues is None and not databases:
+    names = (*ISSUES, *(one.name for one in databases))
+    issues = next((by_path[name] for file in names if (name := f"{HOME}/{file}") in by_path), None)
+    if issues is None and not folders:
         return None
     others = tuple(entry for entry in entries if entry is not issues)
-    return layout.project(NAME, home.parent, BeadsStore(issues, others, bool(databases)))
+    return layout.project(NAME, home.parent, BeadsStore(issues, others, bool([*databases, *folders])))
 
 
 def _exported(path: Path) -> RecognisedSource | None:
@@ -92,7 +96,7 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     else:
         place = str(source.root / HOME)
         yield ImportBatch(taker.workspace_id, findings=[Finding("error", place, "$", NO_ISSUES)])
-    if store.issues and store.is_database:
+    if store.issues and store.is_database and not is_database(store.issues):
         yield ImportBatch(taker.workspace_id, findings=[Finding("warning", store.issues.path, "$", MAY_BE_OLD)])
     for entry in store.others:
         is_text = entry.location.suffix.lower() in TEXTS

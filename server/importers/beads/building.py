@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from server.importers.beads.databases import is_database, issues_in
 from server.importers.beads.survey import LOOSE, MEMORY, BeadsSurvey, IssueHeader, Node, is_memory, known_time
 from server.importers.layout import SourceWorkspace
 from server.importers.reading import Entry, list_of, modified, object_of
@@ -30,11 +31,11 @@ def of_file(taker: Taker, entry: Entry, survey: BeadsSurvey, workspace: SourceWo
     """Yield, in batches, what the issues of a file become."""
     make = taker.maker(entry.path, modified(entry.location) if entry.odd is None else "")
     sink = Sink(taker.workspace_id)
-    builder = IssueBuilder(make, survey, sink)
+    builder = IssueBuilder(make, survey, sink, "row" if is_database(entry) else "line")
     if taker.is_new:
         sink.add(make.workspace(workspace.path, Path(workspace.path).name if workspace.path else make.path))
     builder.add_loose()
-    for number, value in taker.lines(entry, sink):
+    for number, value in issues_in(taker, entry, sink):
         builder.add(number, value)
         if number % LINES == 0:
             yield sink.taken()
@@ -45,16 +46,17 @@ def of_file(taker: Taker, entry: Entry, survey: BeadsSurvey, workspace: SourceWo
 class IssueBuilder:
     """Makes the rows of issues, one by one."""
 
-    def __init__(self, make: RowMaker, survey: BeadsSurvey, sink: Sink) -> None:
+    def __init__(self, make: RowMaker, survey: BeadsSurvey, sink: Sink, unit: str) -> None:
         self.make = make
         self.survey = survey
         self.sink = sink
+        self.unit = unit  # what an issue has one of: a line, or a row
         blocking = (pair for pair, link in survey.links.items() if link == ("blocks", None))
         self.waiting = {source for source, target in blocking if not survey.issues[target].is_closed}
 
     def add(self, number: int, value: Any) -> None:
         """Add what one line holds."""
-        found, where = object_of(value), f"line {number}"
+        found, where = object_of(value), f"{self.unit} {number}"
         if is_memory(value):
             memory = Fields(found, where, self.make.teller(self.sink.batch.findings))
             memory.raw("_type")
@@ -65,7 +67,7 @@ class IssueBuilder:
             if value is not None:
                 self._tell("error", where, "no issue: it has no id, or no title")
         elif header.line != number:
-            self._tell("warning", where, f"{header.id} stands again in line {header.line}, which counts")
+            self._tell("warning", where, f"{header.id} stands again in {self.unit} {header.line}, which counts")
         else:
             issue = Fields(found, where, self.make.teller(self.sink.batch.findings))
             for name in NO_MATTER:
@@ -91,7 +93,7 @@ class IssueBuilder:
         """Add what waits for what. A link that cannot be is told, and is with its issue."""
         for (source_id, target_id), (kind, problem) in self.survey.links.items():
             source, target = self.survey.node(source_id), self.survey.node(target_id)
-            where = f"line {self.survey.issues[source_id].line}"
+            where = f"{self.unit} {self.survey.issues[source_id].line}"
             if problem or source is None or target is None:
                 self._tell("warning", f"{where}.dependencies", f"{problem}; kept in extra", target_id)
                 continue

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from server.importers.beads.databases import issues_in
 from server.importers.edges import acyclic
 from server.importers.reading import Entry, list_of, object_of
 from server.importers.slugs import plain
@@ -80,7 +81,7 @@ def known_time(value: object) -> str | None:
 def surveyed(taker: Taker, entry: Entry) -> BeadsSurvey:
     """Read all issues once. What is wrong with the file is told when it is read for good."""
     survey = BeadsSurvey()
-    for number, value in taker.lines(entry, Sink(None)):
+    for number, value in issues_in(taker, entry, Sink(None)):
         if is_issue(value):
             header = _header(cast(dict[str, Any], value), number)
             if header.id in survey.issues:
