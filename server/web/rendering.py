@@ -122,9 +122,11 @@ def fit(text: object, width: int) -> str:
     return written
 
 
-def amount(number: int | str) -> str:
+def amount(number: float | str) -> str:
     """Return a number with its thousands apart; of what was not counted to its end it is a text, `10000+`."""
-    return f"{number:,}" if isinstance(number, int) else f"{int(number.rstrip('+')):,}+"
+    if isinstance(number, str):
+        return f"{int(number.rstrip('+')):,}+"
+    return f"{int(number):,}" if number == int(number) else f"{number:,}"
 
 
 def path_of(*parts: object) -> str:
@@ -153,6 +155,8 @@ def cell(value: object, name: str = "") -> object:
         return Markup('<a class="id" href="{}">{}</a>').format(path_of("e", value), visible(value))
     if isinstance(value, int):
         return _number(value, name)
+    if isinstance(value, float):
+        return amount(value)
     return _words(value)
 
 

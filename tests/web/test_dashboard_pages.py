@@ -156,6 +156,31 @@ async def test_pages_take_numbers_of_what_was_not_counted_to_its_end(
     assert "1+" in pages[f"/w/{known['workspace_id']}/history"]
 
 
+async def test_a_list_leads_to_what_its_rows_are_of_by_what_that_is_called(
+    filled: tuple[Served, dict[str, Any]],
+) -> None:
+    served, known = filled
+    browser = await served.owner()
+    rows = {name: one for name, one in OF_WORKSPACE.items() if one.opens[0]}
+    pages = {name: (await browser.get(f"/w/{known['workspace_id']}/{name}")).text for name in rows}
+
+    leads = {
+        name: re.findall(r'<a class="open" href="/e/([a-z]+_[^"]+)">(.+?)</a>', text) for name, text in pages.items()
+    }
+    assert {"sessions", "decisions", "gates", "calls", "budgets", "metrics"} <= {
+        name for name, found in leads.items() if found
+    }
+    assert all(one.opens[0] in one.columns and one.opens[1] not in one.columns for one in rows.values())
+    assert all(text.strip() for found in leads.values() for _, text in found)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(0, "0"), (12345, "12,345"), (92000.0, "92,000"), (1.25, "1.25"), ("10000+", "10,000+")]
+)
+def test_numbers_are_shown_with_their_thousands_apart(number: float | str, shown: str) -> None:
+    assert rendering.amount(number) == shown
+
+
 @pytest.mark.parametrize("kind", ["step_id", "session_id", "item_id", "message_id", "lineage_id", "trash_id", "run_id"])
 async def test_anything_with_an_id_has_a_page(filled: tuple[Served, dict[str, Any]], kind: str) -> None:
     served, known = filled

@@ -30,6 +30,7 @@ class Listing:
     sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     does: tuple[tuple[str, str, str], ...] = ()  # with a row: an action, and the name of its id
     makes: tuple[tuple[str, str], ...] = ()
+    opens: tuple[str, str] = ("", "")  # the column that leads to what a row is of, and the name of its id
     edits: str = ""  # with a row: an action whose form is filled with it
     concerned: frozenset[str] = frozenset()  # types of events that change it, if these may be of other workspaces
 
@@ -37,15 +38,17 @@ class Listing:
 OF_WORKSPACE: Mapping[str, Listing] = {
     "sessions": Listing(
         "memory_session", "list_sessions", "sessions",
-        ("agent", "status", "session_id", "plan_id", "started_at", "last_seen_at", "summary"), "Sessions",
+        ("agent", "status", "plan_id", "started_at", "last_seen_at", "summary"), "Sessions",
         "No agent has worked here yet. A session starts when an agent calls memory_agent init.",
         {"status_filter": ("active", "completed", "orphaned"), "agent": ()},
+        opens=("agent", "session_id"),
     ),
     "messages": Listing(
         "memory_session", "inbox", "messages",
-        ("from_agent", "content", "priority", "message_id", "plan_id", "created_at"), "Messages",
+        ("from_agent", "content", "priority", "plan_id", "created_at"), "Messages",
         "No message waits for this name.", {"agent": ()}, {"agent": "human"},
         (("acknowledge", "message_ids", "message_id"),), (("send_message", "Write to an agent"),),
+        opens=("content", "message_id"),
     ),
     "reservations": Listing(
         "memory_session", "list_reservations", "reservations",
@@ -53,33 +56,38 @@ OF_WORKSPACE: Mapping[str, Listing] = {
     ),
     "knowledge": Listing(
         "memory_context", "knowledge_list", "knowledge",
-        ("title", "slug", "category", "knowledge_id", "created_by_agent", "updated_at"), "Knowledge",
+        ("title", "slug", "category", "created_by_agent", "updated_at"), "Knowledge",
         "Nothing is noted yet. Agents store with memory_context knowledge_store what holds beyond one plan.",
         makes=(("knowledge_store", "Write an entry"),),
+        opens=("title", "knowledge_id"),
     ),
     "context": Listing(
         "memory_context", "list", "items",
-        ("type", "item_id", "parent_type", "parent_id", "bytes", "created_by", "updated_at"),
+        ("type", "parent_type", "parent_id", "bytes", "created_by", "updated_at"),
         "Context",
         "Nothing hangs on the workspace itself. Context of a plan stands on its page.",
+        opens=("type", "item_id"),
     ),
     "programs": Listing(
         "memory_program", "list", "programs",
-        ("title", "status", "program_id", "plans_done", "plans_total", "percent", "open_risks", "updated_at"),
+        ("title", "status", "plans_done", "plans_total", "percent", "open_risks", "updated_at"),
         "Programs",
         "Plans that belong together can be made a program.", makes=(("create", "New program"),),
         concerned=live.PROGRAMS,
+        opens=("title", "program_id"),
     ),
     "scripts": Listing(
         "memory_plan", "list_build_scripts", "scripts",
-        ("script_name", "script_command", "script_directory", "script_id", "created_at"), "Build scripts",
+        ("script_name", "script_command", "script_directory", "created_at"), "Build scripts",
         "No command is kept. Agents add them with memory_plan add_build_script.",
         does=(("delete_build_script", "script_id", "script_id"),), makes=(("add_build_script", "Keep a command"),),
+        opens=("script_name", "script_id"),
     ),
     "trash": Listing(
         "memory_workspace", "trash", "trash",
-        ("title", "entity_type", "trash_id", "deleted_by", "created_at", "expires_at"), "Trash",
+        ("title", "entity_type", "deleted_by", "created_at", "expires_at"), "Trash",
         "Nothing was deleted in the last 30 days.", does=(("restore", "trash_id", "trash_id"),),
+        opens=("title", "trash_id"),
     ),
     "history": Listing(
         "memory_workspace", "history", "history",
@@ -94,42 +102,50 @@ OF_WORKSPACE: Mapping[str, Listing] = {
     ),
     "decisions": Listing(
         "memory_ledger", "list_decisions", "decisions",
-        ("decision", "rationale", "decision_type", "decision_id", "agent", "plan_id", "made_at"), "Decisions",
+        ("decision", "rationale", "decision_type", "agent", "plan_id", "made_at"), "Decisions",
         "Nothing is decided yet. Agents record with memory_ledger decide what was decided, and why.", {"agent": ()},
+        opens=("decision", "decision_id"),
     ),
     "gates": Listing(
         "memory_ledger", "list_gates", "gates",
-        ("gate_name", "status", "transition", "severity", "message", "gate_id", "plan_id", "agent", "recorded_at"),
+        ("gate_name", "status", "transition", "severity", "message", "plan_id", "agent", "recorded_at"),
         "Gates", "No gate was recorded.", {"status": ("passed", "failed", "skipped", "unknown"), "gate_name": ()},
+        opens=("gate_name", "gate_id"),
     ),
     "runs": Listing(
         "memory_ledger", "list_runs", "runs",
-        ("name", "kind", "status", "phase", "run_id", "plan_id", "started_at", "finished_at", "error"), "Runs",
+        ("name", "kind", "status", "phase", "plan_id", "started_at", "finished_at", "error"), "Runs",
         "Nothing has run.", {"status": ("running", "done", "failed", "lost", "ended"), "kind": ()},
+        opens=("name", "run_id"),
     ),
     "calls": Listing(
         "memory_ledger", "list_calls", "calls",
-        ("tool", "success", "error", "duration_ms", "call_id", "plan_id", "agent", "started_at"), "Tool calls",
+        ("tool", "success", "error", "duration_ms", "plan_id", "agent", "started_at"), "Tool calls",
         "No call was logged.", {"tool": (), "agent": ()},
+        opens=("tool", "call_id"),
     ),
     "artifacts": Listing(
         "memory_ledger", "list_artifacts", "artifacts",
-        ("name", "artifact_type", "path", "branch", "url", "status", "artifact_id", "plan_id", "updated_at"),
+        ("name", "artifact_type", "path", "branch", "url", "status", "plan_id", "updated_at"),
         "Artifacts", "No artifact is named.", {"artifact_type": ()},
+        opens=("name", "artifact_id"),
     ),
     "metrics": Listing(
         "memory_ledger", "list_metrics", "points",
-        ("name", "value", "unit", "bucket", "category", "point_id", "plan_id", "agent"), "Metrics",
+        ("name", "value", "unit", "bucket", "category", "plan_id", "agent"), "Metrics",
         "No figure was recorded.", {"name": (), "since": ()},
+        opens=("name", "point_id"),
     ),
     "progress": Listing(
         "memory_ledger", "list_progress", "progress",
-        ("task_name", "percent", "status", "stale", "message", "progress_id", "plan_id", "agent", "updated_at"),
+        ("task_name", "percent", "status", "stale", "message", "plan_id", "agent", "updated_at"),
         "Long jobs", "No job told how far it is.",
+        opens=("task_name", "progress_id"),
     ),
     "budgets": Listing(
         "memory_ledger", "budgets", "budgets",
-        ("plan_id", "unit", "spent", "max", "left", "hard", "warning", "budget_id"), "Budgets", "No plan has a budget.",
+        ("unit", "plan_id", "spent", "max", "left", "hard", "warning"), "Budgets", "No plan has a budget.",
+        opens=("unit", "budget_id"),
     ),
     "agents": Listing(
         "memory_ledger", "list_agents", "agents",
@@ -197,7 +213,7 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
         "list.html",
         listing=listing,
         links=links,
-        columns=[one for one in listing.columns if any(one in row for row in rows)],
+        columns=[one for one in listing.columns if one == listing.opens[0] or any(one in row for row in rows)],
         rows=rows,
         filters=filters,
         total=found.get("total", len(rows)),
