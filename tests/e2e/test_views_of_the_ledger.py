@@ -98,6 +98,9 @@ async def test_a_thing_is_shown_by_the_id_that_it_had_elsewhere(agent: Agent, wo
     for table, (foreign, key, own) in elsewhere.items():
         change(agent, f"UPDATE {table} SET external_id = ?, source_system = 'jira' WHERE {key} = ?", foreign, own)
         assert json.loads(shown(agent, "show", foreign, "--json"))[key] == own
+    for table in ("metric_points", "task_progress", "tool_calls"):  # what is about a thing has its id there, too
+        change(agent, f"UPDATE {table} SET external_id = 'ABC-417', source_system = 'jira'")
+    assert json.loads(shown(agent, "show", "ABC-417", "--json"))["step_id"] == worked["step_ids"][0]
     assert json.loads(shown(agent, "show", worked["call_id"], "--json"))["args"] == {"path": "tests"}
     plan = json.loads(shown(agent, "show", "MISSION-7", "--json"))
     assert (plan["external_id"], plan["source_system"]) == ("MISSION-7", "jira")

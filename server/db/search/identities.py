@@ -93,6 +93,7 @@ LABELS = f"""
     SELECT {{key}} AS id, substr({{label}}, 1, {LABEL}) AS label FROM {{table}}
     WHERE {{key}} IN (SELECT value FROM json_each(:ids))
 """
+WORK = ("workspace", "program", "plan", "phase", "step")  # what records are about
 EVENTS = {"legacy_store": "workspace", "steps": "step"}  # what events call some kinds of things
 
 
@@ -111,9 +112,8 @@ async def named(db: Reader, wanted: str, kinds: Iterable[str] = IDENTITIES) -> T
 
     Raise NotFound, or Ambiguous.
     """
-    found = await _where(db, kinds, "{key} = :wanted", wanted) or await _where(
-        db, [kind for kind in kinds if IDENTITIES[kind].from_elsewhere], "external_id = :wanted", wanted
-    )
+    kinds = list(kinds)
+    found = await _where(db, kinds, "{key} = :wanted", wanted) or await _from_elsewhere(db, kinds, wanted)
     if not found and len(wanted) >= LEAST:
         found = await _where(db, kinds, "substr({key}, -length(:wanted)) = :wanted", wanted)
     if not found:
@@ -125,6 +125,14 @@ async def named(db: Reader, wanted: str, kinds: Iterable[str] = IDENTITIES) -> T
         raise Ambiguous(f"More than one id ends in {wanted[:80]!r}: {told}. Give more of it.")
     short = f" An end of an id has {LEAST} characters or more." if len(wanted) < LEAST else ""
     raise NotFound(f"Nothing has the id {wanted[:80]!r}, and none ends so.{short}")
+
+
+async def _from_elsewhere(db: Reader, kinds: Iterable[str], wanted: str) -> list[Thing]:
+    """Return what has an id of another program; what happened to a thing there often has the id of that."""
+    found = await _where(
+        db, [kind for kind in kinds if IDENTITIES[kind].from_elsewhere], "external_id = :wanted", wanted
+    )
+    return [one for one in found if one.kind in WORK] or found
 
 
 async def _where(db: Reader, kinds: Iterable[str], condition: str, wanted: str) -> list[Thing]:

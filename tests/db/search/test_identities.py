@@ -21,7 +21,7 @@ UNNAMED = {
     *("tokens", "web_sessions"),
 }
 # What events are about that is no row with an id.
-WITHOUT_ID = {"definition", "file", "store"}
+WITHOUT_ID = {"definition", "file", "link", "store"}
 
 
 async def test_every_table_with_ids_is_known(db: Database) -> None:
