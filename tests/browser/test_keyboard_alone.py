@@ -61,8 +61,8 @@ async def test_a_person_moves_a_plan_on_the_board_and_a_step_in_the_plan(
 async def test_a_person_finds_a_decision(served: Served, invite: Invite, start: Start) -> None:
     agent = await start()
     plan_id = await boat(agent)
-    for note in ("We take oak since larch splits", "Nails, not screws"):
-        await agent("memory_plan", "add_note", plan_id=plan_id, note=note)
+    for decision, why in (("We take oak", "Larch splits in the sun"), ("Nails, not screws", "They give way")):
+        await agent("memory_ledger", "decide", plan_id=plan_id, decision=decision, rationale=why)
     page = await (await invite(served)).open()
 
     await page.keyboard.press("/")
@@ -78,7 +78,8 @@ async def test_a_person_finds_a_decision(served: Served, invite: Invite, start: 
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")
 
-    await expect(page.get_by_text("We take oak since larch splits").first).to_be_visible()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("We take oak")
+    await expect(page.get_by_text("Larch splits in the sun").first).to_be_visible()
 
 
 async def test_a_person_sees_a_crash_and_takes_care_of_what_it_left(

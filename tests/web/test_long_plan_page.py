@@ -56,7 +56,7 @@ async def test_a_step_names_what_it_waits_for_in_a_phase_that_is_closed(
     step = (await owner.get(f"{path}?part={other}")).text
 
     assert "waits for 0" in fragment
-    assert f'<a href="{path}?step={first}#{first}">Do 0/0</a>' in step
+    assert f'Comes after <a href="{path}?step={first}#{first}">Do 0/0</a>' in step
 
 
 async def test_what_can_be_done_to_a_step_comes_when_it_is_opened(owner: httpx2.AsyncClient, project: Path) -> None:
