@@ -9,7 +9,7 @@ import pytest
 from server.db.storage.connection import Database
 from server.settings import Settings
 from server.store import open_store
-from tests.conftest import Agent
+from tests.conftest import Agent, tick
 
 pytestmark = pytest.mark.any_transport
 
@@ -258,6 +258,7 @@ async def test_a_briefing_names_research_and_current_knowledge(agent: Agent, wor
     for number in range(12):
         await store(agent, workspace_id, f"k-{number}", title="T" * 200)
     await store(agent, workspace_id, "of-plan", created_by_plan=plan_id)
+    tick()
     await store(agent, workspace_id, "k-new", supersedes="k-11")
     await agent(TOOL, "append_research", plan_id=plan_id, filename="a.md", content="x")
     await agent(TOOL, "append_research", plan_id=other, filename="b.md", content="x")

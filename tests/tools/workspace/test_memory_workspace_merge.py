@@ -12,7 +12,7 @@ from server.db.storage.table_shapes import columns_of_tables
 from server.db.workspaces.giving_way import KEYS, LINKS
 from server.db.workspaces.merging import APART, EXPIRING, OF_FOLDER
 from server.errors import Conflict
-from tests.conftest import Agent
+from tests.conftest import Agent, tick
 from tests.db.plans.test_plan_archive import Store, store
 from tests.exporters.test_documents import fill_the_rest
 from tests.importers.conftest import everything
@@ -249,6 +249,7 @@ async def test_of_what_has_a_newest_entry_the_newest_counts_and_nothing_is_lost(
 ) -> None:
     ledger = "memory_ledger"
     for number, home in enumerate(reversed(pair)):  # the source is told of last
+        tick()
         here = {"workspace_id": home}
         await agent(ledger, "set_progress", **here, task_name="reindex", percent=number)
         await agent(ledger, "cache_set", **here, key="k", payload={"n": number})
