@@ -59,6 +59,12 @@ class Workspace(Row):
         return self.display_name or self.name
 
     @property
+    def place(self) -> dict[str, str]:
+        """Its id, and its folder or else what people call it: enough to choose it from a list."""
+        known = {"path": self.path} if self.path else {"name": self.label}
+        return {"workspace_id": self.workspace_id, **known}
+
+    @property
     def folder(self) -> str:
         """Where its project is. Raises NotAllowed for one that has none: it was imported from what knew of none."""
         if self.path is None:

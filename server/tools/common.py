@@ -207,7 +207,7 @@ class Call:
         raise await self._unregistered(db, path)
 
     async def _unregistered(self, db: Reader, path: str) -> Ambiguous:
-        from_list = [{"workspace_id": w.workspace_id, "path": w.path} for w in (await workspaces.all_(db))[:5]]
+        from_list = [w.place for w in (await workspaces.all_(db))[:5]]
         return Ambiguous(
             f"{path!r} is in no registered workspace. memory_workspace action='register' workspace_path=... adds it.",
             workspaces=from_list,
@@ -225,7 +225,7 @@ class Call:
     async def _ambiguous(self, db: Reader) -> Ambiguous:
         if self.settings.workspace:
             return await self._unregistered(db, self.settings.workspace)
-        known = [{"workspace_id": w.workspace_id, "path": w.path} for w in await workspaces.all_(db)]
+        known = [w.place for w in await workspaces.all_(db)]
         return Ambiguous(
             "No workspace was named, and the server's folder is in none. Send workspace_id or workspace_path"
             + (" of one of these." if known else "; none is registered: memory_workspace action='register' adds one."),

@@ -160,5 +160,5 @@ async def _named(call: Call, tx: Transaction, program_id: str) -> tuple[Program,
     tx.workspace_id = program.workspace_id
     if other := await call.told(tx):
         return program, other
-    known = [{"workspace_id": w.workspace_id, "path": w.path} for w in (await workspaces.all_(tx))[:20]]
+    known = [w.place for w in (await workspaces.all_(tx))[:20]]
     raise Ambiguous("Which workspace? Send workspace_id or workspace_path.", workspaces=known)

@@ -35,6 +35,11 @@ async def agent(agent: Agent, settings: Settings) -> Agent:
     return agent
 
 
+async def test_an_error_names_it_by_what_it_is_called(agent: Agent) -> None:
+    error = await agent.fails("memory_ledger", "list_metrics")
+    assert error["workspaces"] == [{"workspace_id": HOME, "name": "Memories"}]
+
+
 async def test_plans_live_in_it_as_in_any_other(agent: Agent) -> None:
     made = await agent("memory_plan", "create", workspace_id=HOME, title="A plan", category="quick_task")
     await agent("memory_steps", "add", plan_id=made["plan_id"], steps=[{"task": "Do it"}])
