@@ -1,5 +1,6 @@
 """What may stand only once stands once: the second is left out and told, and the rest comes in."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tests.conftest import Agent
 from tests.exporters.test_round_trip import written
 from tests.importers.conftest import Taker
 from tests.importers.conport.generator import store
-from tests.importers.test_gates_as_tools import Source
+from tests.importers.test_gates_as_tools import Change, Source
 
 Json = dict[str, Any]
 
@@ -92,3 +93,71 @@ async def test_every_unique_index_of_what_is_imported_is_known(db: Database) -> 
             names = re.findall(r"\w+", row["sql"].partition("(")[2].partition(" WHERE")[0].replace("coalesce", ""))
             found = import_places.places(row["tbl_name"], await shape_of(db, row["tbl_name"]))
             assert tuple(names) in found, row["sql"]
+
+
+async def again(elsewhere: Taker, source: Source, plan_id: str, change: Change) -> Any:
+    """Import a source, change it, and import it again."""
+    await elsewhere(source.out)
+    source.edit(plan_id, change)
+    return await elsewhere(source.out)
+
+
+async def phases(elsewhere: Taker) -> dict[str, str]:
+    """Return the phase of each step by their names."""
+    rows = await elsewhere.db.all("SELECT s.task, p.name FROM steps s JOIN phases p USING (phase_id)")
+    return {row["task"]: row["name"] for row in rows}
+
+
+async def test_phases_may_swap_their_names(
+    agent: Agent, workspace_id: str, db: Database, elsewhere: Taker, tmp_path: Path
+) -> None:
+    source, plan_id = await a_store(agent, workspace_id, db, tmp_path / "out")
+
+    def swap(tables: dict[str, list[Json]]) -> None:
+        for row in tables["phases"]:
+            row["name"] = {"A": "B", "B": "A"}[row["name"]]
+
+    report = await again(elsewhere, source, plan_id, swap)
+    assert (report.exit_code, report.differences) == (0, [])
+    assert await phases(elsewhere) == {"in A": "B", "in B": "A"}
+
+
+async def test_a_phase_in_the_place_of_one_that_left_its_file_keeps_its_steps(
+    agent: Agent, workspace_id: str, db: Database, elsewhere: Taker, tmp_path: Path
+) -> None:
+    source, plan_id = await a_store(agent, workspace_id, db, tmp_path / "out")
+    other = "phase_000000000000"
+
+    def replace(tables: dict[str, list[Json]]) -> None:
+        [old] = [row["phase_id"] for row in tables["phases"] if row["name"] == "A"]
+        for row in (*tables["phases"], *tables["steps"]):
+            row["phase_id"] = other if row["phase_id"] == old else row["phase_id"]
+
+    report = await again(elsewhere, source, plan_id, replace)
+    assert errors(report) == []
+    assert await phases(elsewhere) == {"in A": f"A ({other})", "in B": "B"}
+    source.edit(plan_id, lambda tables: tables["plans"][0].update(title="Q"))
+    await elsewhere(source.out)
+    assert await phases(elsewhere) == {"in A": "A", "in B": "B"}
+
+
+async def test_two_phases_of_one_name_both_come_in(
+    agent: Agent, workspace_id: str, db: Database, elsewhere: Taker, tmp_path: Path
+) -> None:
+    source, plan_id = await a_store(agent, workspace_id, db, tmp_path / "out")
+    source.edit(plan_id, lambda tables: [row.update(name="A") for row in tables["phases"]])
+    report = await elsewhere(source.out)
+    assert errors(report) == []
+    found = await phases(elsewhere)
+    assert sorted(found) == ["in A", "in B"]
+    assert {name.partition(" ")[0] for name in found.values()} == {"A"}
+
+
+async def test_a_memory_that_is_called_a_little_otherwise_takes_its_own_place(take: Taker, tmp_path: Path) -> None:
+    for key, value in (("max retries", "3"), ("max-retries", "5")):
+        line = json.dumps({"_type": "memory", "key": key, "value": value})
+        (tmp_path / ".beads").mkdir(exist_ok=True)
+        (tmp_path / ".beads" / "issues.jsonl").write_text(f"{line}\n")
+        assert (await take(tmp_path)).exit_code == 0
+    rows = await take.db.all("SELECT slug, content FROM knowledge")
+    assert [tuple(row) for row in rows] == [("memory-max-retries", "5")]

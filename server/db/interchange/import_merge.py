@@ -67,7 +67,7 @@ async def decide(db: Reader, stage: Stage, unit: str, *, overwrites: bool = Fals
             continue
         one = _Table(db, stage, unit, table, await shape_of(db, table), decided, overwrites)
         for rows in stage.pages(unit, table, CHUNK):
-            await one.decide(rows, await one.bases(rows) if imported_before else {})
+            await one.decide(rows, await one.bases([row["row_key"] for row in rows]) if imported_before else {})
         one.leave_out_doubles()
     _drop_families(stage, unit)
     await import_ledger.decide(db, stage, unit)
@@ -154,26 +154,26 @@ class _Table:
     decided: Decided
     overwrites: bool
     held: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    taken: dict[str, str] = field(default_factory=dict[str, str])
 
     def tell(self, row: Record, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
         where = f"{row['json_path']}"
         self.decided.findings.append(Finding(severity, row["path"], where, what, value, used))
 
-    async def bases(self, rows: Sequence[Record]) -> dict[str, Base]:
+    async def bases(self, keys: Sequence[str]) -> dict[str, Base]:
         found = await self.db.all(
             """
             SELECT row_key, base, workspace_id, path FROM import_rows
             WHERE table_name = :table AND row_key IN (SELECT value FROM json_each(:keys))
             """,
-            {"table": self.name, "keys": encode([row["row_key"] for row in rows])},
+            {"table": self.name, "keys": encode(list(keys))},
         )
         return {row["row_key"]: Base(row["base"], row["workspace_id"], row["path"]) for row in found}
 
     async def decide(self, rows: Sequence[Record], bases: Mapping[str, Base]) -> None:
         moved = [row for row in rows if self.overwrites or _has_moved(row, bases)]
         live = await import_rows.live(self.db, self.name, self.shape, [row["row_key"] for row in moved])
-        new = [row for row in moved if row["row_key"] not in live]
-        taken = await import_places.taken(self.db, self.name, self.shape, new)
+        self.taken = await self._taken(moved, live)
         there = await self.plans_there(rows) if self.name in WORDS else set[str]()
         self.held = await self._held(moved, live)
         changes: list[Columns] = []
@@ -184,7 +184,7 @@ class _Table:
                 action = "foreign"
                 self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
             elif self.overwrites or _has_moved(row, bases):
-                action, changed = self._one(row, base, live.get(row["row_key"]), taken.get(row["row_key"]))
+                action, changed = self._one(row, base, live.get(row["row_key"]))
             if action in ("insert", "update") and self.name in WORDS and (claim := _claim(row, there)):
                 action, changed = ("foreign" if action == "insert" else "rebase"), None
                 self.tell(row, *claim, row["row_key"])
@@ -192,17 +192,13 @@ class _Table:
                 changes.append({"seq": row["seq"], "action": action, "changes": encode(changed) if changed else None})
         self.stage.change("UPDATE rows SET action = :action, changes = :changes WHERE seq = :seq", changes)
 
-    def _one(
-        self, row: Record, base: Base | None, live: tuple[str, Columns] | None, taken: str | None
-    ) -> tuple[str, Columns | None]:
+    def _one(self, row: Record, base: Base | None, live: tuple[str, Columns] | None) -> tuple[str, Columns | None]:
         if live is None and base is not None and not self.overwrites:
             self.tell(row, "info", "deleted in the database since; it stays deleted", row["row_key"])
             return "rebase", None
-        if taken:
-            self.displaced(row, taken)
-            return "foreign", None
         if live is None:
-            return "insert", None
+            other = self.taken.get(row["row_key"])
+            return ("foreign" if other and not self.makes_way(row, other) else "insert"), None
         new = json.loads(row["base"])
         differing = [name for name in new.keys() - BOOKKEEPING if new[name] != live[1][name]]
         if not differing and (base is None or base.path != row["path"]):
@@ -239,7 +235,9 @@ class _Table:
         for name, value in new.items():
             if live.get(name) == value or (value == base.get(name) and not self.overwrites):
                 continue
-            if name in held:
+            if name == import_places.NAMES.get(self.name) and row["row_key"] in self.taken:
+                self.tell(row, "error", f"{name} stays: {self.taken[row['row_key']]} is called so", value, live[name])
+            elif name in held:
                 self.tell(row, "error", f"{name} stays: a gate of this database holds it", value, live[name])
             elif live.get(name) == base.get(name) or name in BOOKKEEPING or self.overwrites:
                 changed[name] = value
@@ -274,18 +272,45 @@ class _Table:
         )
         return {row["plan_id"] for row in found}
 
+    async def _taken(self, moved: Sequence[Record], live: Mapping[str, tuple[str, Columns]]) -> dict[str, str]:
+        """Return which rows would stand where another one is and stays."""
+        name = import_places.NAMES.get(self.name)
+        asked = moved if name else [row for row in moved if row["row_key"] not in live]
+        taken = await import_places.taken(self.db, self.name, self.shape, asked)
+        if not taken or not name:
+            return taken
+        others = list(dict.fromkeys(taken.values()))
+        bases = await self.bases(others)
+        there = await import_rows.live(self.db, self.name, self.shape, others)
+        leaving = {key for key, base in bases.items() if self._leaves(key, base, there[key][1], name)}
+        return {key: other for key, other in taken.items() if other not in leaving}
+
+    def _leaves(self, key: str, base: Base, live: Columns, name: str) -> bool:
+        """Return whether a row gives up what it is called: by another name, or by leaving its file."""
+        told = {"table": self.name, "key": key}
+        staged = self.stage.query("SELECT base FROM rows WHERE table_name = :table AND row_key = :key", told)
+        if staged:
+            is_ours = json.loads(base.text)[name] != live[name]
+            return json.loads(staged[0]["base"])[name] != live[name] and (self.overwrites or not is_ours)
+        row = {"table_name": self.name, "row_key": key, "path": base.path, "base": base.text}
+        return self.name == "knowledge" and import_vanished.goes(self.stage, self.unit, row, live)
+
     def leave_out_doubles(self) -> None:
         """Leave out all but the first of new rows that would stand in one place."""
         rows = import_places.doubles(self.stage, self.unit, self.name, self.shape)
-        for row in rows:
-            self.displaced(row, row["first"])
-        foreign = [{"seq": row["seq"]} for row in rows]
+        foreign = [{"seq": row["seq"]} for row in rows if not self.makes_way(row, row["first"])]
         self.stage.change("UPDATE rows SET action = 'foreign' WHERE seq = :seq", foreign)
 
-    def displaced(self, row: Record, other: str) -> None:
-        """Tell that a row is left out, since another one is in its place."""
+    def makes_way(self, row: Record, other: str) -> bool:
+        """Tell that another row is in the place of one; return whether it gets another name: much hangs on a phase."""
+        if self.name == "phases":
+            name = f"{params(row)['name']} ({row['row_key']})"
+            self.stage.rename(row, "name", name)
+            self.tell(row, "warning", f"{other} is called so, too", params(row)["name"], name)
+            return True
         severity = "info" if self.name == "plan_terms" else "error"  # the word is there, whoever put it
         self.tell(row, severity, f"{self.name} {other} is in its place already; left out", row["row_key"])
+        return False
 
 
 def _has_moved(row: Record, bases: Mapping[str, Base]) -> bool:

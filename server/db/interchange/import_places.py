@@ -14,6 +14,8 @@ INDEXED: dict[str, tuple[Place, ...]] = {
     "plan_terms": (("plan_id", "kind", "term"),),
     "memory_entries": (("scope", "scope_id", "namespace", "key", "workspace_id"),),
 }
+# What a place of these is called by. It may pass from one row to another: both are there afterwards.
+NAMES = {"phases": "name", "knowledge": "slug"}
 FREE = {"plan_terms": ("kind", "intent")}  # a column, and the value that makes a row stand anywhere
 ALIKE = """
     SELECT * FROM (
@@ -29,7 +31,7 @@ def places(table: str, shape: Shape) -> tuple[Place, ...]:
 
 
 async def taken(db: Reader, table: str, shape: Shape, rows: Sequence[Record]) -> dict[str, str]:
-    """Return which of these new rows would stand where another one is, and the key of that."""
+    """Return which of these rows would stand where another one is, and the key of that."""
     key = " || ' ' || ".join(f"t.{name}" for name in shape.key)
     found: dict[str, str] = {}
     for place in places(table, shape):
@@ -39,7 +41,8 @@ async def taken(db: Reader, table: str, shape: Shape, rows: Sequence[Record]) ->
             SELECT w.value ->> 0 AS "key", {key} AS "other" FROM json_each(:wanted) w JOIN {table} t ON {same}
         """
         for row in await db.all(sql, {"wanted": encode(listed)}) if listed else ():
-            found[row["key"]] = row["other"]
+            if row["key"] != row["other"]:
+                found[row["key"]] = row["other"]
     return found
 
 

@@ -1,8 +1,9 @@
 """What earlier imports made of files that do not hold it any more: it goes too, unless something keeps it."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from server.db.interchange import import_gates, import_rows
 from server.db.interchange.exports import ALL_PLANS
@@ -109,7 +110,12 @@ async def _of_table(one: _Unit, table: str, rows: Sequence[Record]) -> list[Find
     return told
 
 
-def _why_it_stays(row: Record, live: Columns, *, is_held: bool, is_full: bool) -> str | None:
+def goes(stage: Stage, unit: str, row: Mapping[str, Any], live: Columns) -> bool:
+    """Return whether a row that no gate needs leaves with its file."""
+    return _is_gone(stage, unit, row) and not _why_it_stays(row, live, is_held=False, is_full=False)
+
+
+def _why_it_stays(row: Mapping[str, Any] | Record, live: Columns, *, is_held: bool, is_full: bool) -> str | None:
     skipped = DERIVED.get(row["table_name"], NOTHING) | BOOKKEEPING
     if any(live[name] != value for name, value in json.loads(row["base"]).items() if name not in skipped):
         return ", but edited since; it stays"
@@ -142,7 +148,7 @@ async def _with_steps(one: _Unit, phases: Collection[str]) -> set[str]:
     return {row["phase_id"] for row in rows}
 
 
-def _is_gone(stage: Stage, unit: str, row: Record) -> bool:
+def _is_gone(stage: Stage, unit: str, row: Mapping[str, Any] | Record) -> bool:
     """Return whether the file a row was made of was read and imported, without that row."""
     values = {"unit": unit, "path": row["path"], "table": row["table_name"], "key": row["row_key"]}
     return bool(

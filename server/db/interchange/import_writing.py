@@ -19,6 +19,7 @@ from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Node
 from server.db.interchange import import_ledger, import_runs
 from server.db.interchange.import_merge import Decided, known_entries, short
+from server.db.interchange.import_places import NAMES
 from server.db.interchange.import_rows import key_of
 from server.db.interchange.import_runs import Run
 from server.db.interchange.imports import ImportOutcome, counted, is_idle
@@ -136,11 +137,12 @@ def _pieces(stage: Stage, run: Run, decided: Decided) -> Iterator[Piece]:
         size = ROWS if is_new else len(rows) + 1
         for start in range(0, len(rows) + 1, size):
             yield partial(_write, run, rows[start : start + size])
-        yield partial(_delete, stage, run, plan_id)
+        yield partial(_delete, stage, run, plan_id, None)
+    yield partial(_delete, stage, run, None, "knowledge")  # their slugs may be those of new ones
     for table in TABLES:
         if table not in (*HEAD, *BEFORE_PLANS):
             yield from _of_table(stage, run, table)
-    yield partial(_delete, stage, run, None)
+    yield partial(_delete, stage, run, None, None)
     for table in LOGS:
         yield partial(_remember_log, run, table, entries[table])
     yield from _files(stage, run)
@@ -178,12 +180,24 @@ async def _write(run: Run, rows: Rows, tx: Transaction) -> None:
     """Write rows of one table or of several, and what is remembered of them."""
     for table in dict.fromkeys(row["table_name"] for row in rows):
         own = [row for row in rows if row["table_name"] == table]
+        await _let_go_of_names(tx, table, own)
         await _insert(tx, table, [row for row in own if row["action"] == "insert"])
         await _update(tx, table, [row for row in own if row["action"] == "update"])
     names = ("table_name", "row_key", "path", "json_path", "base")
     common = {"workspace_id": run.unit or None, "now": tx.now()}
     kept = [{name: row[name] for name in names} | common for row in rows if row["table_name"] not in LOGS]
     await tx.many(REMEMBER, kept)
+
+
+async def _let_go_of_names(tx: Transaction, table: str, rows: Rows) -> None:
+    """Let rows that get another name be called by their keys meanwhile: one may get that of another."""
+    name = NAMES.get(table)
+    keys = [row["row_key"] for row in rows if name and name in json.loads(row["changes"] or "{}")]
+    if keys:
+        key = key_of(await shape_of(tx, table))
+        for suffix in ("", plan_archive.ARCHIVE) if table in plan_archive.FAMILY else ("",):
+            sql = f"UPDATE {table}{suffix} SET {name} = {key} WHERE {key} IN (SELECT value FROM json_each(:keys))"
+            await tx.run(sql, {"keys": encode(keys)})
 
 
 async def _insert(tx: Transaction, table: str, found: Rows) -> None:
@@ -226,17 +240,18 @@ async def _update(tx: Transaction, table: str, found: Rows) -> None:
             await tx.run(sql, {**changes, "row_key": row["row_key"]})
 
 
-async def _delete(stage: Stage, run: Run, plan_id: str | None, tx: Transaction) -> None:
-    """Delete what is no longer in the files of a plan, or of none."""
+async def _delete(stage: Stage, run: Run, plan_id: str | None, table: str | None, tx: Transaction) -> None:
+    """Delete what is no longer in the files of a plan, or of none; only of one table if that is named."""
     gone = stage.query(
-        "SELECT * FROM gone WHERE unit = :unit AND plan_id IS :plan_id", {"unit": run.unit, "plan_id": plan_id}
+        "SELECT * FROM gone WHERE unit = :unit AND plan_id IS :plan_id AND table_name = coalesce(:table, table_name)",
+        {"unit": run.unit, "plan_id": plan_id, "table": table},
     )
     for row in sorted(gone, key=lambda found: -TABLES.index(found["table_name"])):
-        table, key = row["table_name"], key_of(await shape_of(tx, row["table_name"]))
-        await tx.run(f"DELETE FROM {table}{row['suffix']} WHERE {key} = :key", {"key": row["row_key"]})
+        name, key = row["table_name"], key_of(await shape_of(tx, row["table_name"]))
+        await tx.run(f"DELETE FROM {name}{row['suffix']} WHERE {key} = :key", {"key": row["row_key"]})
         await tx.run(
             "DELETE FROM import_rows WHERE table_name = :table AND row_key = :key",
-            {"table": table, "key": row["row_key"]},
+            {"table": name, "key": row["row_key"]},
         )
 
 

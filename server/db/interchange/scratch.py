@@ -1,6 +1,7 @@
 """A scratch database beside the real one: what an import found, until one short transaction makes it real."""
 
 import hashlib
+import json
 import marshal
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
@@ -132,6 +133,13 @@ class Stage:
             self._db.execute("BEGIN")
             self._db.executemany(sql, rows)
             self._db.execute("COMMIT")
+
+    def rename(self, row: Record, name: str, value: str) -> None:
+        """Give a staged row another value in a column."""
+        changed = marshal.dumps(params(row) | {name: value})
+        base = encode(json.loads(row["base"]) | {name: value})
+        values = {"seq": row["seq"], "params": changed, "base": base}
+        self.change("UPDATE rows SET params = :params, base = :base WHERE seq = :seq", [values])
 
     def drop(self, unit: str) -> None:
         """Forget the rows of a workspace."""
