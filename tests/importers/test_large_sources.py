@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from server.db.interchange.imports import KnownFile
+from server.db.interchange.imports import COME_BACK, KnownFile
 from server.db.interchange.scratch import PAGE, Stage
 from server.importers.legacy import NAME, folders, read, recognise
 from server.importers.listing import FileListing
@@ -79,15 +80,24 @@ def test_a_report_is_written_in_parts_as_it_would_be_as_a_whole(count: int) -> N
     assert told.keys() == report.payload().keys()
 
 
-def test_the_index_leads_to_each_page_of_staged_rows(tmp_path: Path) -> None:
+def _way(tmp_path: Path, sql: str, **values: Any) -> list[str]:
+    """Return how a statement finds what it wants on a stage."""
     stage = Stage(tmp_path / "stage.db", Findings())
-    values = {"unit": "ws", "table": "update_log", "size": 9, "action": None, "moment": "", "seq": 0}
     try:
-        plan = [row["detail"] for row in stage.query(f"EXPLAIN QUERY PLAN {PAGE}", values)]
+        return [row["detail"] for row in stage.query(f"EXPLAIN QUERY PLAN {sql}", values)]
     finally:
         stage.close()
-    assert "(moment,seq)>(?,?)" in plan[0]
-    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_the_index_leads_to_each_page_of_staged_rows(tmp_path: Path) -> None:
+    way = _way(tmp_path, PAGE, unit="ws", table="update_log", size=9, action=None, moment="", seq=0)
+    assert "(moment,seq)>(?,?)" in way[0]
+    assert not any("TEMP B-TREE" in step for step in way)
+
+
+def test_the_index_leads_from_a_file_to_what_became_of_it(tmp_path: Path) -> None:
+    way = _way(tmp_path, COME_BACK, unit="ws", store="")
+    assert "SEARCH r USING INDEX rows_path (path=?)" in way
 
 
 def test_a_listing_counts_files_and_keeps_the_lines_about_others() -> None:

@@ -19,6 +19,13 @@ from server.models.imports import Finding, of
 ROWS = 2000  # looked for in one hop
 BORN_KEYS = {"steps": "step_id", "sessions": "session_id", "quality_gates": "gate_id", "artifacts": "artifact_id"}
 Key = tuple[str | None, str]  # workspace, path
+# A workspace takes in what belongs to all.
+COME_BACK = """
+    UPDATE files AS f SET known = 'here'
+    WHERE unit = :unit AND known IS NULL AND status = 'imported' AND raw IS NULL
+      AND NOT EXISTS (SELECT 1 FROM rows r
+                      WHERE (r.unit = f.unit OR f.unit = :store) AND r.path = f.path AND r.action <> 'same')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +188,7 @@ def left_out(stage: Stage, unit: str) -> None:
 def come_back(stage: Stage, unit: str) -> None:
     """Count documents that say what the database has already as unchanged: nothing is remembered of them."""
     stage.change("UPDATE files SET known = NULL WHERE unit = :unit AND known = 'here'", [{"unit": unit}])
-    stage.change(
-        """
-        UPDATE files AS f SET known = 'here'
-        WHERE unit = :unit AND known IS NULL AND status = 'imported' AND raw IS NULL
-          AND NOT EXISTS (SELECT 1 FROM rows r
-                          WHERE (r.unit = f.unit OR f.unit = :store) AND r.path = f.path AND r.action <> 'same')
-        """,
-        [{"unit": unit, "store": STORE}],  # a workspace takes in what belongs to all
-    )
+    stage.change(COME_BACK, [{"unit": unit, "store": STORE}])
 
 
 def is_idle(stage: Stage, unit: str) -> bool:

@@ -44,7 +44,7 @@ SCHEMA = """
     );
     CREATE INDEX rows_unit ON rows (unit, table_name, moment, seq);
     CREATE INDEX rows_plan ON rows (plan_id);
-    CREATE INDEX rows_path ON rows (unit, path);
+    CREATE INDEX rows_path ON rows (path, unit);
     CREATE TABLE files (
         unit TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT, size INTEGER, status TEXT, reason TEXT, entity_type TEXT,
         entity_id TEXT, raw BLOB, modified_at TEXT, known TEXT, PRIMARY KEY (unit, path)
