@@ -117,7 +117,7 @@ async def test_the_inbox_and_the_board_are_asked_for_after_what_they_show(copy: 
         calls["claimed"] = ("memory_steps", {"action": "next", "plan_id": plan["plan_id"]})
         _, strange, _ = await answer(client, "memory_workspace", {"action": "info", "workspace_id": elsewhere})
         of_another = f"/board?query={quote(strange['path'])}"
-        shown = {path: (await browser.get(path)).text for path in ("/", "/board", of_another)}
+        shown = {path: (await browser.get(path)).text for path in ("/", "/board", of_another, f"/w/{home}")}
         db = await served.site.state.store.open()
         for name, (tool, sent) in calls.items():
             newest = await events.last_id(db)
@@ -129,7 +129,12 @@ async def test_the_inbox_and_the_board_are_asked_for_after_what_they_show(copy: 
         path: {name for name, found in heard.items() if any(concerns(page, event) for event in found)}
         for path, page in shown.items()
     }
-    assert followed == {"/": {"asked"}, "/board": {"claimed", "noted"}, of_another: set()}
+    assert followed == {
+        "/": {"asked"},
+        "/board": {"claimed", "noted"},
+        of_another: set(),
+        f"/w/{home}": {"claimed", "noted", "asked"},
+    }
     assert elsewhere in shown[of_another]
 
 

@@ -66,7 +66,7 @@ async def workspace(visit: Visit) -> Response:
         titles={one["plan_id"]: one["title"] for one in plans["plans"]},
         needs=await needs(visit, home),
         tabs=TABS,
-        shows=live.workspace(home),
+        shows=live.after(live.types(live.WORKSPACES), live.types(live.PLACE, [home])),
     )
 
 

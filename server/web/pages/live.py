@@ -34,6 +34,9 @@ INBOX = (WORKSPACES | PLANS | _of("approval", "message") | {"program_plan_added"
 # The board begins with the plans that were changed last: all that touches one may change their order.
 TOUCHING = _of("note", "program", "session", "lineage") | {"context_item_restored"}
 BOARD = (PLANS | TOUCHING) - {"lease_renewed", "step_confirmed"}
+PLACE = (
+    BOARD | INBOX | HOLDING | _of("budget")
+)  # the plans of a workspace, who is at work on them, and how much needs a person
 PROGRAMS = WORKSPACES | PLANS | _of("program", "risk")
 LIBRARY = _of("definition", "store")
 
