@@ -27,7 +27,7 @@ legacy_store.write(Path(sys.argv[1]), plans={plans}, log_entries={log_entries}, 
 """
 
 SECONDS_BAR = 5.0
-MEMORY_BAR_MB = 150
+MEMORY_BARS_MB = {1: 150, 10: 250}
 LOCK_BAR = 0.25
 GROWTH_BAR = 1.2  # of what a plan costs, when there are ten times as many
 
@@ -57,9 +57,8 @@ def figures(root: Path) -> Iterator[Figure]:
 def _of(run: Run, first: Run, times: int) -> Iterator[Figure]:
     name, judged = f"import of {times}x", times == TIMES[0]
     lines = [f"{count} rows of {table}" for table, count in counts(run.report).items()]
-    bars = (SECONDS_BAR, MEMORY_BAR_MB) if judged else (None, None)
-    yield Figure(name, "s", run.seconds, judged=run.seconds, bar=bars[0], details=lines)
-    yield Figure(f"{name}: peak memory", "MB", run.peak, judged=run.peak, bar=bars[1])
+    yield Figure(name, "s", run.seconds, judged=run.seconds, bar=SECONDS_BAR if judged else None, details=lines)
+    yield Figure(f"{name}: peak memory", "MB", run.peak, judged=run.peak, bar=MEMORY_BARS_MB[times])
     lock = run.report["longest_lock_seconds"]  # at any size
     yield Figure(f"{name}: longest lock", "s", lock, judged=lock, bar=LOCK_BAR)
     if not judged:

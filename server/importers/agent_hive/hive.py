@@ -46,9 +46,9 @@ class PlanInTheMaking:
 class Hive:
     """A store in the making.
 
-    `copied`: what the files are called of which there are copies. `firsts`: (kind, what tells it apart) -> the file
-    that had it first. `agents`: what all files together say of each. `steps`: (kind, what a task is called) -> the
-    step and its plan.
+    `copied`: what the files are called of which there are copies. `firsts`: the digest of a kind and of what tells one
+    apart, of which there may be a million -> the file that had it first. `agents`: what all files together say of each.
+    `steps`: (kind, what a task is called) -> the step and its plan.
     `projects`: a task -> those that it is of. `contents`: the files of snapshots.
     `essentials`: how many texts of knowledge read alike.
     """
@@ -58,7 +58,7 @@ class Hive:
     known: Known
     workspace_id: str
     copied: set[str] = field(default_factory=set[str])
-    firsts: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    firsts: dict[bytes, str] = field(default_factory=dict[bytes, str])
     agents: dict[str, Object] = field(default_factory=dict[str, Object])
     steps: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
     projects: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -68,7 +68,8 @@ class Hive:
 
     def first(self, kind: str, key: str, path: str) -> str | None:
         """Take what a key tells apart; return the file that had it before, or None."""
-        before = self.firsts.setdefault((kind, key), path)
+        told = hashlib.blake2b(f"{kind}\0{key}".encode("utf-8", "replace"), digest_size=16).digest()
+        before = self.firsts.setdefault(told, path)
         return before if before != path else None
 
     def past(self, value: object, otherwise: str) -> str:
