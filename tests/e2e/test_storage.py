@@ -251,30 +251,49 @@ if resource:
             "memory_plan", "create", workspace_id=workspace_id, title="A", description="x" * 90_000
         )
 
+    def take_all_descriptors(pid: int) -> tuple[int, int]:
+        """Leave a process none but those that it has, and return what limit it had."""
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        lowest_free = next(number for number in range(max(used) + 2) if number not in used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
+        return limit
+
     async def test_a_server_out_of_descriptors_stores_what_it_says_it_stored(
         start: Start, data_root: Path, project: Path
     ) -> None:
         server = await start()
         registered = await server.call("memory_workspace", "register", workspace_path=str(project))
         plan = await server.call("memory_plan", "create", workspace_id=registered["workspace_id"], title="A")
-        pid = server.process.pid
-        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
-        lowest_free = next(number for number in range(max(used) + 2) if number not in used)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
+        await server.call("memory_context", "list", plan_id=plan["plan_id"])  # a tool is loaded when it is called
+        limit = take_all_descriptors(server.process.pid)
         answers = [
             await server.call(
                 "memory_context", "store", plan_id=plan["plan_id"], type=f"t{number}", data={"text": "x" * 40_000}
             )
             for number in range(300)
         ]
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limit)
 
         assert [answer["error"] for answer in answers if "error" in answer] == []
         listed = await server.call("memory_context", "list", plan_id=plan["plan_id"], limit=1)
         assert listed["total"] == 300
         await check_that_it_works(server, project)
         assert sound(data_root)
+
+    async def test_a_tool_that_could_not_be_loaded_for_want_of_descriptors_is_loaded_later(
+        start: Start, project: Path
+    ) -> None:
+        server = await start()
+        registered = await server.call("memory_workspace", "register", workspace_path=str(project))
+        limit = take_all_descriptors(server.process.pid)
+        told = [await server.call(tool, "help") for tool in ("memory_steps", "memory_plan") for _ in range(3)]
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limit)
+
+        assert {one["error"]["code"] for one in told if "error" in one} <= {"internal"}
+        plan = await server.call("memory_plan", "create", workspace_id=registered["workspace_id"], title="A")
+        assert (await server.call("memory_steps", "list", plan_id=plan["plan_id"]))["total"] == 0
+        await check_that_it_works(server, project)
 
     async def test_a_disk_that_is_full_from_the_start(start: Start, project: Path) -> None:
         unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
