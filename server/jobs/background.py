@@ -25,8 +25,8 @@ from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
 
-LOAD_AFTER_SECONDS = 3.0  # behind the first answers
-BACKUP_AFTER_SECONDS = 30.0
+LOAD_SECONDS = 1.5  # between two tools: calls are answered more slowly while one is loaded
+BACKUP_AFTER_SECONDS = 30.0  # behind the first answers
 TRIM_AFTER_SECONDS = 60.0
 CHECK_AFTER_SECONDS = 90.0
 LOOK_SECONDS = 3600.0  # of a job that has its turn once a day
@@ -197,8 +197,9 @@ class Background:
 
 async def _load() -> None:
     """Load what was not called yet: an upgrade under a running server must not mix two versions."""
-    await anyio.sleep(LOAD_AFTER_SECONDS)
-    await run_sync(lambda: list(TOOLS.values()))
+    for name in TOOLS:
+        await anyio.sleep(LOAD_SECONDS)
+        await run_sync(TOOLS.__getitem__, name)
 
 
 async def _left(db: Reader, found: OlderStore | None) -> OlderStore | None:
