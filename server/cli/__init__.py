@@ -8,6 +8,8 @@ from importlib import import_module
 from io import TextIOWrapper
 from types import TracebackType
 
+from typer.main import get_command
+
 from server.cli.app import PROGRAM, app
 from server.errors import ProjectMemoryError, Storage
 from server.settings import Flags
@@ -48,7 +50,7 @@ def run(words: Sequence[str], flags: Flags) -> None:
 def _run(words: Sequence[str], flags: Flags) -> None:
     output = sys.stdout
     try:
-        app(args=list(words), prog_name=PROGRAM, obj=flags)
+        get_command(app)(args=list(words), prog_name=PROGRAM, obj=flags)  # app() would set an excepthook of its own
     except SystemExit:
         if sys.stdout is not output:  # which typer does when nobody reads any more
             raise BrokenPipeError from None

@@ -130,8 +130,32 @@ def test_help_and_usage_name_every_command() -> None:
     assert set(EXAMPLES) <= commands
 
 
-# Modules by whose import one knows how far a command is.
-@pytest.mark.parametrize("moment", ["server.settings", "typer", "server.cli.app", "server.db.search.index_repair"])
+BROKEN = """
+from server.cli import app, run
+
+@app.command()
+def broken() -> None:
+    raise RuntimeError("nobody thought of this")
+
+run(["broken"], {"log_level": LEVEL})
+"""
+
+
+@pytest.mark.parametrize(("level", "whole"), [("info", False), ("debug", True)])
+def test_a_defect_is_told_in_two_lines_and_whole_to_who_debugs(level: str, whole: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN.replace("LEVEL", repr(level))],
+        check=False, capture_output=True, text=True, env=environment(), timeout=SECONDS,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, "nobody thought of this" in done.stderr) == (1, "", True)
+    assert ("Traceback" in done.stderr, len(done.stderr.splitlines()) == 2) == (whole, not whole)
+
+
+# Modules by whose import one knows how far a command is: after `server.cli` typer makes the commands.
+MOMENTS = ["server.settings", "typer", "server.cli.app", "server.cli", "server.db.search.index_repair"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_at_any_moment_ends_a_command_quietly(copy: PopulatedStore, moment: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-X", "importtime", *COMMAND[1:], "--data-root", copy.data_root, "search-index", "--rebuild"],
