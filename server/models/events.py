@@ -97,6 +97,8 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "risk_restored": (("risk",), "it came back from the trash"),
     "risks_detected": (("program", "risk"), "risks were found or are gone; data.added, data.changed, data.resolved"),
     "dependencies_set": (("step", "plan", "phase", "program"), "what it waits for changed"),
+    "dependencies_met": (("step", "plan", "phase", "program"), "work on another plan ended what it waited for"),
+    "dependencies_unmet": (("step", "plan", "phase", "program"), "work on another plan made it wait again"),
     "file_edited": (("file_edit", "step"), "a file was touched for a step or plan"),
     "file_changed": (("file",), "a file of the project was written or appended to; data.trash_id has what was there"),
     "file_deleted": (("file",), "it went to the trash"),

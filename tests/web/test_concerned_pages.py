@@ -158,6 +158,8 @@ async def test_a_plan_names_and_follows_what_its_steps_wait_for_in_another_works
         browser = await served.owner()
         db = await served.site.state.store.open()
         pages = [(await browser.get(f"/p/{then}?step={after}")).text]
+        home = (await browser.get(f"/w/{known['workspace_id']}")).text
+        followed: list[bool] = []
         for action, tool, arguments in (
             ("update", "memory_steps", {"step_id": before, "task": "Lay the long keel"}),
             ("update", "memory_steps", {"step_id": before, "status": "done"}),
@@ -167,8 +169,10 @@ async def test_a_plan_names_and_follows_what_its_steps_wait_for_in_another_works
             await call(tool, action, **arguments)
             heard = await events.after(db, Feed(), newest, limit=1000)
             assert any(concerns(pages[-1], event) for event in heard), (action, arguments)
+            followed.append(any(concerns(home, event) for event in heard))
             pages.append((await browser.get(f"/p/{then}?step={after}")).text)
 
     assert ["waits for another plan" in page for page in pages] == [True, True, False, False]
+    assert followed == [False, True, False]  # the workspace says what is free to begin
     assert "Lay the keel" in pages[0]
     assert "Lay the long keel" in pages[1]

@@ -23,6 +23,8 @@ def record(tx: Transaction, event: Event) -> None:
 
 async def flush(tx: Transaction) -> None:
     """Write the events recorded so far, and an update-log row for those with a summary."""
+    told = {_place(tx, event) for event in tx.events}
+    tx.events += [event for event in tx.elsewhere if _place(tx, event) not in told]
     rows = [_row(tx, event) for event in tx.events]
     if rows:
         await tx.many(
@@ -44,6 +46,11 @@ async def flush(tx: Transaction) -> None:
             told,
         )
     tx.events.clear()
+    tx.elsewhere.clear()
+
+
+def _place(tx: Transaction, event: Event) -> tuple[str | None, str | None]:
+    return event.workspace_id or tx.workspace_id, event.plan_id
 
 
 def _row(tx: Transaction, event: Event) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from server.db.storage.connection import Reader, Transaction
 from server.db.storage.driver import Record, Statement
 from server.errors import Conflict
 from server.models.base import Columns, encode, new_id
+from server.models.events import Event
 from server.models.plans import DependencyType, Plan
 
 Node = tuple[str, str]  # (type, id): ("step", "step_..."), ("phase", ...), ("plan", ...), ("program", ...)
@@ -102,6 +103,20 @@ PENDING_NAMED = """
     ORDER BY d.dependency_id
 """
 
+# Nodes with the plans that wait as they do: what a program waits for, all of its plans wait for.
+WITH_PLANS = """
+    SELECT n.type, n.id, p.plan_id, p.workspace_id,
+        EXISTS (SELECT 1 FROM dependencies d WHERE d.source_type = n.type AND d.source_id = n.id
+            AND d.dep_type = 'blocks' AND d.dep_status = 'pending') AS waits
+    FROM (SELECT key, value ->> 0 AS type, value ->> 1 AS id FROM json_each(:nodes)) AS n
+    LEFT JOIN steps s ON n.type = 'step' AND s.step_id = n.id
+    LEFT JOIN phases h ON n.type = 'phase' AND h.phase_id = n.id
+    LEFT JOIN program_plans m ON n.type = 'program' AND m.program_id = n.id
+    LEFT JOIN plans p
+        ON p.plan_id = coalesce(s.plan_id, h.plan_id, m.plan_id, CASE n.type WHEN 'plan' THEN n.id END)
+    ORDER BY n.key, m.order_index
+"""
+
 
 async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType = "blocks") -> None:
     """Add edges, or change the type of those that exist. A cycle over `blocks` raises Conflict and prints it.
@@ -125,6 +140,7 @@ async def add(tx: Transaction, edges: Sequence[Edge], dep_type: DependencyType =
     )
     if dep_type == "blocks":
         await refuse_cycle(tx, edges)
+        await _turned(tx, [source for source, _ in edges if source[0] != "step"], is_free=False)
 
 
 def _row(edge: Edge, dep_type: str, now: str) -> dict[str, Any]:
@@ -153,7 +169,9 @@ async def put_back(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[dict
             values = ", ".join(f":{name}" for name in there[0])
             await tx.many(f"INSERT INTO dependencies{suffix} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING", there)
     back = [ends[row["id"]] for row in found]
-    await refuse_cycle(tx, [edge_of(row) for row in back if row["dep_type"] == "blocks"])
+    blocking = [edge_of(row) for row in back if row["dep_type"] == "blocks"]
+    await refuse_cycle(tx, blocking)
+    await _turned(tx, [source for source, _ in blocking], is_free=False)
     return back
 
 
@@ -281,8 +299,12 @@ def refreshing(tx: Transaction, targets: Iterable[Node]) -> Statement:
 
 async def freed(tx: Transaction, changed: Sequence[Columns]) -> list[Node]:
     """Return the sources that became free by a refresh, from the rows it changed."""
-    satisfied = [row for row in changed if row["dep_status"] == "satisfied" and row["dep_type"] == "blocks"]
-    return await free_among(tx, [(row["source_type"], row["source_id"]) for row in satisfied])
+    sources: dict[str, list[Node]] = {"satisfied": [], "pending": []}
+    for row in changed:
+        if row["dep_type"] == "blocks":
+            sources[row["dep_status"]].append((row["source_type"], row["source_id"]))
+    await _turned(tx, sources["pending"], is_free=False)
+    return await free_among(tx, sources["satisfied"])
 
 
 def waiting_on(rows: Iterable[Mapping[str, Any]], gone: Collection[Node]) -> list[Node]:
@@ -296,19 +318,21 @@ def waiting_on(rows: Iterable[Mapping[str, Any]], gone: Collection[Node]) -> lis
 
 
 async def free_among(tx: Transaction, nodes: Sequence[Node]) -> list[Node]:
-    """Return those of `nodes` that wait for nothing any more."""
+    """Return those of `nodes` that wait for nothing any more; all of them waited until now."""
+    return await _turned(tx, nodes, is_free=True)
+
+
+async def _turned(tx: Transaction, nodes: Sequence[Node], *, is_free: bool) -> list[Node]:
+    """Return those of `nodes` that are free now, or are not, and tell of it where their plans are."""
     if not nodes:
         return []
-    rows = await tx.all(
-        """
-        SELECT DISTINCT source_type, source_id FROM dependencies
-        WHERE (source_type, source_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:nodes))
-          AND dep_type = 'blocks' AND dep_status = 'pending'
-        """,
-        {"nodes": encode([list(node) for node in nodes])},
-    )
-    waiting = {(row["source_type"], row["source_id"]) for row in rows}
-    return [node for node in dict.fromkeys(nodes) if node not in waiting]
+    rows = await tx.all(WITH_PLANS, {"nodes": encode([list(node) for node in dict.fromkeys(nodes)])})
+    found = [row for row in rows if bool(row["waits"]) != is_free]
+    type_ = "dependencies_met" if is_free else "dependencies_unmet"
+    tx.elsewhere += [
+        Event(type_, row["type"], row["id"], row["workspace_id"], row["plan_id"]) for row in found if row["plan_id"]
+    ]
+    return list(dict.fromkeys((row["type"], row["id"]) for row in found))
 
 
 async def refuse_cycle(tx: Transaction, edges: Sequence[Edge]) -> None:

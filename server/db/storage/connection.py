@@ -68,6 +68,7 @@ class Transaction(Reader):
         self.origin = Origin()
         self.workspace_id: str | None = None  # of events that do not name theirs
         self.events: list[Event] = []
+        self.elsewhere: list[Event] = []  # of plans that may have no other event in this transaction
         self._waiting: list[Statement] = []
 
     def now(self) -> str:
