@@ -12,6 +12,8 @@ from server.models.research import file_name
 
 OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 ZONE_NAME = re.compile(r" ?(?:UTC|GMT)$")
+# As Go prints a time: a zone, its name, and perhaps the reading of a clock that only that process had.
+OF_GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})(?: [A-Z+-][\w+-]*)?(?: m=[+-][\d.]+)?")
 LATEST = 253_402_300_799  # the last second of the year 9999
 ID_BYTES = 200
 MOST_TOLD = 100  # lines of the report about one table; the others would say the same
@@ -44,7 +46,8 @@ def moment(value: object) -> str | None:
 
 def _parsed(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(ZONE_NAME.sub("+00:00", text.strip()))
+        told = OF_GO.fullmatch(text.strip())
+        found = datetime.fromisoformat("".join(told.groups()) if told else ZONE_NAME.sub("+00:00", text.strip()))
     except ValueError:
         return _since_epoch(float(text)) if re.fullmatch(r"\d{9,13}(\.\d+)?", text.strip()) else None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -5,9 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from server.importers.beads.databases import is_database, issues_in
-from server.importers.beads.survey import LOOSE, MEMORY, BeadsSurvey, IssueHeader, Node, is_memory, known_time
+from server.importers.beads.survey import (
+    LOOSE,
+    MEMORY,
+    PARENT,
+    BeadsSurvey,
+    IssueHeader,
+    Node,
+    is_memory,
+    is_no_time,
+    link_of,
+)
 from server.importers.layout import SourceWorkspace
-from server.importers.reading import Entry, list_of, modified, object_of
+from server.importers.reading import Entry, is_list, is_object, list_of, modified, object_of
 from server.importers.rows import RowMaker
 from server.importers.slugs import among
 from server.importers.taking import Sink, Taker
@@ -24,6 +34,7 @@ SECTIONS = (
     ("close_reason", "Closed because"), ("delete_reason", "Deleted because"),
 )  # fmt: skip
 STEP_WORDS = {"deferred": "blocked"}
+STEP_TYPES: dict[str, str] = dict.fromkeys(("epic", "message", "molecule", "gate", "milestone", "event"), "standard")
 PLAN_WORDS = {"hooked": "active", "pinned": "active", "tombstone": "failed"}
 
 
@@ -72,6 +83,7 @@ class IssueBuilder:
             issue = Fields(found, where, self.make.teller(self.sink.batch.findings))
             for name in NO_MATTER:
                 issue.left.pop(name, None)
+            self._tell_links(header, issue)
             self._issue(header, issue)
 
     def add_loose(self) -> None:
@@ -104,6 +116,18 @@ class IssueBuilder:
                     self._node(source), self._node(target), where, closed=other.is_closed, plan_id=plan_id, kind=kind
                 )
             )
+
+    def _tell_links(self, header: IssueHeader, issue: Fields) -> None:
+        """Tell of the links that are none, or lead to no parent; all of them are in extra."""
+        told, where = issue.keep("dependencies"), f"{issue.at}.dependencies"
+        if told is not None and not is_list(told):
+            issue.teller.warn(where, "no list of links; kept in extra", told)
+        for number, value in enumerate(list_of(told)):
+            link = link_of(header.id, value)
+            if link is None:
+                issue.teller.warn(f"{where}[{number}]", "no link of this issue; kept in extra", value)
+            elif link[0] == PARENT and link[1] not in self.survey.issues:
+                issue.teller.warn(f"{where}[{number}]", "no such issue in the file; kept in extra", link[1])
 
     def _issue(self, header: IssueHeader, issue: Fields) -> None:
         if header.place == "knowledge":
@@ -149,7 +173,7 @@ class IssueBuilder:
             "task": issue.word("title", header.id),
             "notes": self._text(issue),
             "status": status,
-            "type": step_type(issue, "issue_type"),
+            "type": step_type(issue, "issue_type", more=STEP_TYPES),
             "priority": priority(issue),
             "assignee": issue.text("assignee"),
             "completed_at": closed_at if status == "done" else None,
@@ -194,7 +218,7 @@ class IssueBuilder:
     def _comments(self, header: IssueHeader, issue: Fields, at: str) -> None:
         plan_id = self._id("plan", header.plan)
         for number, (where, value) in enumerate(issue.objects("comments")):
-            comment = Fields(object_of(value), where, issue.teller)
+            comment = Fields(object_of(value) if is_object(value) else {"text": text(value)}, where, issue.teller)
             for name in ("issue_id",):
                 comment.left.pop(name, None)
             author = comment.text("author")
@@ -237,8 +261,7 @@ class IssueBuilder:
 
     def _time(self, issue: Fields, name: str) -> str | None:
         """Take a time. One that only shows that there is none stays in extra."""
-        value = issue.keep(name)
-        return issue.maybe_moment(name) if value is None or known_time(value) else None
+        return None if is_no_time(issue.keep(name)) else issue.maybe_moment(name)
 
     def _id(self, kind: str, *parts: object) -> str:
         return self.make.id(kind, *parts)

@@ -13,6 +13,7 @@ from server.importers.values import moment, plain_word
 
 LOOSE = ""  # stands for the plan of the issues that belong to no epic
 BLOCKING = ("blocks", "conditional-blocks", "waits-for")
+PARENT = "parent-child"
 CLOSED = ("closed", "tombstone")
 KNOWN_AS = ("decision", "memory")  # types that become knowledge
 ZERO = ("1970-01-01T00:00:00", "0001-01-01T00:00:00")  # how a time shows that was never set
@@ -74,8 +75,13 @@ def is_memory(value: Any) -> bool:
 
 
 def known_time(value: object) -> str | None:
-    """Return a time, unless it only shows that there is none."""
-    return None if isinstance(value, str) and value.startswith(ZERO) else moment(value)
+    """Return a time, if one is told."""
+    return None if is_no_time(value) else moment(value)
+
+
+def is_no_time(value: object) -> bool:
+    """Return whether a value is how a time shows that was never set."""
+    return isinstance(value, str) and (not value or value.replace(" ", "T", 1).startswith(ZERO))
 
 
 def surveyed(taker: Taker, entry: Entry) -> BeadsSurvey:
@@ -98,14 +104,20 @@ def surveyed(taker: Taker, entry: Entry) -> BeadsSurvey:
     return survey
 
 
+def link_of(issue_id: str, value: Any) -> tuple[str, str] | None:
+    """Return the type and the target of a link that an issue has; None if it is none, or another issue's."""
+    found = object_of(value)
+    target = found.get("depends_on_id")
+    if not isinstance(target, str) or found.get("issue_id", issue_id) != issue_id:
+        return None
+    return plain_word(found.get("type") or "blocks").replace("_", "-"), target
+
+
 def _header(issue: dict[str, Any], line: int) -> IssueHeader:
     edges: list[tuple[str, str]] = []
     parent = None
-    for found in map(object_of, list_of(issue.get("dependencies"))):
-        target, kind = found.get("depends_on_id"), plain_word(found.get("type") or "blocks").replace("_", "-")
-        if not isinstance(target, str) or found.get("issue_id", issue["id"]) != issue["id"]:
-            continue
-        if kind == "parent-child":
+    for kind, target in filter(None, (link_of(issue["id"], one) for one in list_of(issue.get("dependencies")))):
+        if kind == PARENT:
             parent = target
         else:
             edges.append((kind, target))
