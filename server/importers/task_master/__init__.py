@@ -17,6 +17,7 @@ NAME: str = "task-master"
 HOME = ".taskmaster"
 TASKS = f"{HOME}/tasks/tasks.json"
 OLD_TASKS, OLD_CONFIG = "tasks/tasks.json", ".taskmasterconfig"
+OLD_REPORT = "scripts/task-complexity-report.json"
 REPORTS = f"{HOME}/reports/"
 MARKS = ((TASKS, ""), (OLD_TASKS, '"testStrategy"'))
 SETTINGS = (f"{HOME}/config.json", f"{HOME}/state.json", OLD_CONFIG)
@@ -40,10 +41,10 @@ def recognise(path: Path) -> RecognisedSource | None:
     entries: list[Entry] = []
     if home.is_dir() and not home.is_symlink():
         entries = [Entry(f"{HOME}/{entry.path}", entry.location, entry.odd) for entry in walk(home)]
-    for name in (OLD_TASKS, OLD_CONFIG):
+    for name in (OLD_TASKS, OLD_CONFIG, OLD_REPORT):
         one = folder / name
         is_there = one.is_file() and not one.is_symlink() and not one.parent.is_symlink()
-        if is_there and (name == OLD_CONFIG or _holds_tasks(one)):
+        if is_there and (name != OLD_TASKS or _holds_tasks(one)):
             entries.append(Entry(name, one))
     by_path = {entry.path: entry for entry in entries}
     tasks = by_path.get(TASKS) or by_path.get(OLD_TASKS)
@@ -104,7 +105,7 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
 
 
 def _other(taker: Taker, entry: Entry, plans: dict[str, str]) -> ImportBatch:
-    is_report = entry.path.startswith(REPORTS) and entry.path.endswith(".json")
+    is_report = entry.path == OLD_REPORT or (entry.path.startswith(REPORTS) and entry.path.endswith(".json"))
     if entry.path in SETTINGS or is_report:
         batch, taken = taker.json(entry)
         if taken and is_report:

@@ -1,8 +1,10 @@
 """Tags on their way into rows: a tag is a plan, its tasks and their subtasks are steps."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -100,18 +102,24 @@ def _survey(taken: Taken, tag: Tag, head: Fields) -> None:
         task = _noted(taken, tag, seen, where, value, order=place * SUBTASKS)
         if task is None:
             continue
-        for number, (inner, subtask) in enumerate(task.found.objects("subtasks"), 1):
-            _noted(taken, tag, seen, inner, subtask, order=task.order + number, parent=task)
+        _note_below(taken, tag, seen, task, count(task.order + 1))
+
+
+def _note_below(taken: Taken, tag: Tag, seen: Counter[str], above: TaggedStep, places: Iterator[int]) -> None:
+    """Note what is below a task, in the order in which it stands there."""
+    for where, value in above.found.objects("subtasks"):
+        one = _noted(taken, tag, seen, where, value, order=next(places), parent=above)
+        if one:
+            _note_below(taken, tag, seen, one, places)
 
 
 def _noted(
     taken: Taken, tag: Tag, seen: Counter[str], where: str, value: Any, *, order: int, parent: TaggedStep | None = None
 ) -> TaggedStep | None:
-    told = object_of(value).get("id")
-    if not isinstance(told, int | str) or isinstance(told, bool) or not str(told).strip():
+    own = _number(object_of(value).get("id"))
+    if not own:
         taken.teller.tell("error", where, "no task: it has no id", value)
         return None
-    own = str(told).strip()
     if parent and not own.startswith(f"{parent.number}."):
         own = f"{parent.number}.{own}"
     seen[own] += 1
@@ -124,6 +132,14 @@ def _noted(
     tag.by_number.setdefault(own, one)
     tag.steps.append(one)
     return one
+
+
+def _number(told: Any) -> str:
+    """Return the number of a task as text, "" if there is none: 5.0 is 5, and 5.2 the second subtask of it."""
+    if not isinstance(told, int | float | str) or isinstance(told, bool):
+        return ""
+    whole = whole_number(told) if isinstance(told, float) else None
+    return str(told if whole is None else whole).strip()
 
 
 def _step(taken: Taken, tag: Tag, plan_id: str, one: TaggedStep, created_at: str) -> Any:
@@ -163,8 +179,7 @@ def _add_links(taken: Taken, tag: Tag, plan_id: str) -> None:
     """Add what waits for what. The list itself stays in extra."""
     pairs: dict[Edge, tuple[str, TaggedStep]] = {}
     for one in tag.steps:
-        for number, value in enumerate(list_of(one.found.keep("dependencies"))):
-            where = f"{one.found.at}.dependencies[{number}]"
+        for where, value in _waits(one.found):
             target = _target(taken, tag, one, value, where)
             if target:
                 pairs.setdefault((("step", one.step_id), ("step", target.step_id)), (where, target))
@@ -175,6 +190,19 @@ def _add_links(taken: Taken, tag: Tag, plan_id: str) -> None:
             continue
         closed = target.status in CLOSED
         taken.add(taken.make.edge(source, other, where, closed=closed, plan_id=plan_id, at=tag.at))
+
+
+def _waits(found: Fields) -> Iterator[tuple[str, Any]]:
+    """Yield the numbers that a task waits for, each with its place: a list, or by hand one number or some in a text."""
+    told, where = found.keep("dependencies"), f"{found.at}.dependencies"
+    if isinstance(told, str):
+        told = [one for one in re.split(r"[\s,]+", told) if one]
+    elif _number(told):
+        told = [told]
+    if told is not None and not is_list(told):
+        found.teller.warn(where, "no list of numbers; kept in extra", told)
+    for number, value in enumerate(list_of(told)):
+        yield f"{where}[{number}]", value
 
 
 def _target(taken: Taken, tag: Tag, one: TaggedStep, value: Any, where: str) -> TaggedStep | None:
@@ -195,7 +223,7 @@ def _target(taken: Taken, tag: Tag, one: TaggedStep, value: Any, where: str) -> 
 
 def _candidates(tag: Tag, one: TaggedStep, value: Any) -> Iterator[TaggedStep]:
     """Yield what a number may mean: in a subtask first the one beside it, then a task."""
-    told = text(value).strip()
+    told = _number(value)
     if one.parent and whole_number(value) is not None and (beside := tag.by_number.get(f"{one.parent.number}.{told}")):
         yield beside
     if whole := tag.by_number.get(told):

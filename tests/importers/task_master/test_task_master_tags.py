@@ -74,3 +74,39 @@ async def test_a_tag_that_is_gone_leaves_its_plan_whole_and_is_told(take: Taker,
     after = [await take.db.value(f"SELECT count(*) FROM {table}") for table in counts]
     assert [was - now for was, now in zip(before, after, strict=True)] == [0, 0, 1, 1]  # the task that master lost
     assert set((await take(tmp_path)).files) == {"unchanged"}
+
+
+async def test_numbers_with_a_point_are_numbers_of_tasks(take: Taker, tmp_path: Path) -> None:
+    parts = [subtask(1), {**subtask(2), "id": 2.2, "dependencies": [2.1]}]
+    tasks = [{**task(1), "id": 1.0}, task(2, subtasks=parts, dependencies=[1.0])]
+    write(tmp_path / ".taskmaster/tasks/tasks.json", {"master": {"tasks": tasks}})
+    report = await take(tmp_path)
+    assert report.exit_code == 0
+    assert await links(take) == {("2", "1"), ("2.2", "2.1")}
+
+
+async def test_what_a_task_waits_for_may_be_no_list(take: Taker, tmp_path: Path) -> None:
+    tasks = [task(1), task(2), task(3, dependencies="1, 2"), task(4, dependencies=3), task(5, dependencies={"a": 1})]
+    write(tmp_path / ".taskmaster/tasks/tasks.json", {"master": {"tasks": tasks}})
+    report = await take(tmp_path)
+    assert await links(take) == {("3", "1"), ("3", "2"), ("4", "3")}
+    told = [one.json_path for one in report.findings if one.severity == "warning"]
+    assert told == ["$.master.tasks[4].dependencies"]
+
+
+async def test_subtasks_of_subtasks_are_steps_below_them(take: Taker, tmp_path: Path) -> None:
+    deep = subtask(1, subtasks=[subtask(1), subtask(2, dependencies=[1])])
+    write(tmp_path / ".taskmaster/tasks/tasks.json", {"master": {"tasks": [task(5, subtasks=[deep, subtask(2)])]}})
+    await take(tmp_path)
+    rows = await take.db.all("SELECT external_id FROM steps ORDER BY order_index")
+    assert [row["external_id"] for row in rows] == ["5", "5.1", "5.1.1", "5.1.2", "5.2"]
+    assert await links(take) == {("5.1.2", "5.1.1")}
+
+
+async def test_the_complexity_report_of_older_versions_is_beside_its_plan(take: Taker, tmp_path: Path) -> None:
+    write(tmp_path / "tasks/tasks.json", {"tasks": [task(1)]})
+    write(tmp_path / "scripts/task-complexity-report.json", {"complexityAnalysis": [{"taskId": 1}]})
+    write(tmp_path / "scripts/other.json", {"not": "ours"})
+    report = await take(tmp_path)
+    assert report.files == {"imported": 2}
+    assert "taskId" in str(await take.db.value("SELECT data FROM context_items"))
