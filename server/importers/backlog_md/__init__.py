@@ -89,20 +89,20 @@ def files(source: RecognisedSource) -> Iterator[SourceFile]:
 
 
 def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
-    """Yield what the files become: the plan first, then file by file, then what waits for what."""
+    """Yield what the files become, file by file, then what stands below or waits for others, at last the plan."""
     store: BacklogStore = source.detail
     taker = Taker(known, NAME, source.workspaces[0].workspace_id)
     backlog = papers.Backlog(taker.maker(store.home, known.now), _statuses(source.root, store), source.root.name)
     listed = [(_kind(store, entry), entry) for entry in store.entries]
     listed.sort(key=lambda one: papers.RANK.get(one[0], 0))  # of equal ids the task that is still there counts
-    batches = [backlog.batch_of(taker, entry, kind) for kind, entry in listed]
     if taker.is_new:
         workspace = backlog.make.workspace(source.workspaces[0].path, source.root.name)
         yield ImportBatch(taker.workspace_id, rows=[workspace])
-    links = backlog.links(taker.workspace_id)
+    for kind, entry in listed:
+        yield backlog.batch_of(taker, entry, kind)
+    yield backlog.below(taker.workspace_id)
+    yield backlog.links(taker.workspace_id)
     yield ImportBatch(taker.workspace_id, rows=backlog.head())
-    yield from batches
-    yield links
 
 
 def _statuses(root: Path, store: BacklogStore) -> list[str]:

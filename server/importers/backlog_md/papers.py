@@ -1,16 +1,17 @@
 """Markdown files of a backlog on their way into rows: tasks and drafts are steps, decisions are decisions."""
 
 import re
+from dataclasses import dataclass, replace
 from typing import cast
 
 from server.db.dependencies.dependencies import Edge
-from server.importers.backlog_md.sections import items, without_marks
+from server.importers.backlog_md.sections import items, with_quotes, without_marks
 from server.importers.edges import acyclic
 from server.importers.reading import Entry, is_list, list_of
 from server.importers.rows import RowMaker
 from server.importers.taking import Taken, Taker
-from server.importers.values import Fields, Object, plain_word
-from server.importers.vocabulary import priority, step_status
+from server.importers.values import Fields, Object, moment, plain_word
+from server.importers.vocabulary import STEP_STATUS_NAMES, STEP_STATUSES, priority, step_status
 from server.models.imports import Finding, ImportBatch, ImportedRow
 from server.models.steps import CLOSED
 from server.text import front_matter
@@ -22,8 +23,24 @@ KINDS = {
     "decisions": None,
 }  # fmt: skip
 RANK = {name: rank for rank, name in enumerate(KINDS)}
-NUMBER = re.compile(r"\d+")
+NUMBER = re.compile(r"[0-9]{1,15}")
+DAY_FIRST = re.compile(r"(\d\d)[-/.](\d\d)[-/.](\d\d)")
+ICON = re.compile(r"^[\W_]+")  # before the word for a status
 PLACES = 1000  # in the order between one task and the next, for its subtasks
+
+
+@dataclass
+class BacklogStep:
+    """What others need to know of a task. `row` is kept until it is known whether what stands above it is there."""
+
+    key: str
+    path: str
+    external_id: str
+    status: str
+    created_at: str
+    updated_at: str
+    above: str | None
+    row: ImportedRow | None = None
 
 
 class Backlog:
@@ -35,8 +52,9 @@ class Backlog:
         self.words = {plain_word(statuses[-1]): "done"} if statuses else {}
         self.words |= {"draft": "pending"}
         self.plan_id = make.id("plan", "backlog")
-        self.steps: dict[str, ImportedRow] = {}  # by the id in lower case
-        self.waits: list[tuple[ImportedRow, str, str]] = []
+        self.steps: list[BacklogStep] = []
+        self.by_id: dict[str, BacklogStep] = {}  # as `_alike` has it, and for tasks by the number alone
+        self.waits: list[tuple[BacklogStep, str, str]] = []
 
     def batch_of(self, taker: Taker, entry: Entry, kind: str) -> ImportBatch:
         """Return what one file becomes."""
@@ -55,10 +73,9 @@ class Backlog:
         """Return the plan and its phases, of what the files told."""
         if not self.steps:
             return []
-        steps = [row.values for row in self.steps.values()]
-        is_open = any(step["status"] not in CLOSED for step in steps)
-        times = {"created_at": min(step["created_at"] for step in steps)}
-        times["updated_at"] = max(step["updated_at"] for step in steps)
+        is_open = any(step.status not in CLOSED for step in self.steps)
+        times = {"created_at": min(step.created_at for step in self.steps)}
+        times["updated_at"] = max(step.updated_at for step in self.steps)
         completed_at = None if is_open else times["updated_at"]
         status = {"status": "active" if is_open else "completed", "completed_at": completed_at}
         description = f"The backlog of {self.title}"
@@ -69,46 +86,54 @@ class Backlog:
         ]
         return [row, *phases]
 
-    def links(self, workspace_id: str | None) -> ImportBatch:
-        """Return what waits for what. The list itself stays in extra."""
-        batch = ImportBatch(workspace_id, findings=self._orphans())
-        pairs: dict[Edge, tuple[ImportedRow, ImportedRow]] = {}
-        for row, where, told in self.waits:
-            target = self.steps.get(told.strip().lower())
-            if target is None or target is row:
-                what = "no task of that id; kept in extra" if target is None else "it waits for itself; kept in extra"
-                batch.findings.append(Finding("warning", row.path, where, what, told))
-            else:
-                pairs.setdefault((("step", row.key), ("step", target.key)), (row, target))
-        for (source, other), may_stay in acyclic(pairs):
-            row, target = pairs[source, other]
-            if may_stay:
-                make = RowMaker(self.make.columns, self.make.system, self.make.workspace_id, row.path, self.make.at)
-                closed, at = target.values["status"] in CLOSED, row.values["updated_at"]
-                batch.rows.append(make.edge(source, other, row.json_path, closed=closed, plan_id=self.plan_id, at=at))
-            else:
-                told = target.values["external_id"]
-                batch.findings.append(Finding("warning", row.path, "$", "it closes a circle; kept in extra", told))
+    def below(self, workspace_id: str | None) -> ImportBatch:
+        """Return what stands below another task, or would, if that were there and not below it."""
+        batch = ImportBatch(workspace_id)
+        above = {one.key: self._named(one.above) for one in self.steps}
+        for one in self.steps:
+            seen, parent = {one.key}, above[one.key]
+            while parent and parent.key not in seen:
+                seen.add(parent.key)
+                parent = above[parent.key]
+            if parent:
+                above[one.key] = None
+            if one.row is None:
+                continue
+            if (found := above[one.key]) is None:
+                what = "the task above it is not there, or below it"
+                batch.findings.append(Finding("warning", one.path, "$.parent_task_id", what, one.external_id))
+            cast(Object, one.row.values)["parent_step_id"] = found.key if found else None
+            batch.rows.append(one.row)
+            one.row = None
         return batch
 
-    def _orphans(self) -> list[Finding]:
-        """Put on top what stands below a task that is not there, or below itself, and tell of it."""
-        found: list[Finding] = []
-        above = {row.key: row.values["parent_step_id"] for row in self.steps.values()}
-        for row in self.steps.values():
-            seen, parent = {row.key}, above[row.key]
-            while parent in above and parent not in seen:
-                seen.add(parent)
-                parent = above[parent]
-            if parent is not None:
-                cast(Object, row.values)["parent_step_id"] = above[row.key] = None
-                what = "the task above it is not there, or below it"
-                found.append(Finding("warning", row.path, "$.parent_task_id", what, row.values["external_id"]))
-        return found
+    def links(self, workspace_id: str | None) -> ImportBatch:
+        """Return what waits for what. The list itself stays in extra."""
+        batch = ImportBatch(workspace_id)
+        pairs: dict[Edge, tuple[BacklogStep, BacklogStep]] = {}
+        for one, where, told in self.waits:
+            target = self._named(told)
+            if target is None or target is one:
+                what = "no task of that id; kept in extra" if target is None else "it waits for itself; kept in extra"
+                batch.findings.append(Finding("warning", one.path, where, what, told))
+            else:
+                pairs.setdefault((("step", one.key), ("step", target.key)), (one, target))
+        for (source, other), may_stay in acyclic(pairs):
+            one, target = pairs[source, other]
+            if may_stay:
+                make, closed = replace(self.make, path=one.path), target.status in CLOSED
+                batch.rows.append(make.edge(source, other, "$", closed=closed, plan_id=self.plan_id, at=one.updated_at))
+            else:
+                what = "it closes a circle; kept in extra"
+                batch.findings.append(Finding("warning", one.path, "$", what, target.external_id))
+        return batch
+
+    def _named(self, told: str | None) -> BacklogStep | None:
+        return self.by_id.get(_alike(told)) if told else None
 
     def _paper(self, taken: Taken, kind: str) -> None:
         try:
-            found, body = front_matter.parsed(taken.value)
+            found, body = front_matter.parsed(with_quotes(taken.value))
         except BadFrontMatter as error:
             taken.teller.tell("error", "$", f"not imported: {error}")
             taken.mark("failed", str(error))
@@ -125,15 +150,14 @@ class Backlog:
 
     def _step(self, taken: Taken, paper: Fields, body: str, phase: str) -> None:
         make, foreign = taken.make, str(paper.raw("id")).strip()
-        again = () if foreign.lower() not in self.steps else (taken.content.path,)
-        created_at = paper.maybe_moment("created_date") or make.at
-        updated_at = max(paper.maybe_moment("updated_date") or created_at, created_at)
+        again = () if _alike(foreign) not in self.by_id else (taken.content.path,)
+        created_at = _moment(paper, "created_date") or make.at
+        updated_at = max(_moment(paper, "updated_date") or created_at, created_at)
         status = self._status(paper, phase)
         told = items(body, "acceptance criteria")
         columns: Object = {
             "phase_id": self._phase(phase),
             "order_index": _order(foreign),
-            "parent_step_id": self._parent(paper, foreign),
             "section": paper.text("milestone"),
             "task": paper.word("title", foreign),
             "notes": without_marks(body) or None,
@@ -142,7 +166,7 @@ class Backlog:
             "assignee": _assignee(paper),
             "tags": paper.strings("labels"),
             "acceptance_criteria": [text for _, text in told],
-            "due_at": paper.maybe_moment("due_date"),
+            "due_at": _moment(paper, "due_date"),
             "completed_at": updated_at if status == "done" else None,
             "external_id": foreign,
             "created_at": created_at,
@@ -152,28 +176,38 @@ class Backlog:
         extra = {**paper.left, **{name: [[*one] for one in found] for name, found in done.items() if found}}
         step_id = make.id("step", foreign.lower(), *again)
         row = make.row("steps", step_id, plan_id=self.plan_id, **columns, extra={make.system: extra})
-        taken.add(row)
+        above = _above(paper, foreign)
+        one = BacklogStep(step_id, taken.content.path, foreign, status, created_at, updated_at, above)
+        if above:
+            one.row = row
+        else:
+            taken.add(row)
         if again:
             taken.teller.warn("$.id", "another file has that id; both are kept, and links lead to the other", foreign)
-            self.steps[f"{foreign} {taken.content.path}"] = row
-        else:
-            self.steps[foreign.lower()] = row
+        self._know(one, phase)
         waits = paper.keep("dependencies")
-        listed = list_of(waits) if is_list(waits) else [waits] if waits else []
-        self.waits += [(row, f"$.dependencies[{number}]", str(one)) for number, one in enumerate(listed)]
+        listed = list_of(waits) if is_list(waits) else str(waits).replace(",", " ").split() if waits else []
+        self.waits += [(one, f"$.dependencies[{number}]", str(told)) for number, told in enumerate(listed)]
+
+    def _know(self, one: BacklogStep, phase: str) -> None:
+        """Remember a task by its id, of which the first counts; one that is no draft by its number, too."""
+        self.steps.append(one)
+        told = _alike(one.external_id)
+        self.by_id.setdefault(told, one)
+        if phase != "Drafts":
+            self.by_id.setdefault(told.rpartition("-")[2], one)
 
     def _status(self, paper: Fields, phase: str) -> str:
         """Take the status. What was archived before it was done is cancelled."""
-        status = step_status(paper, more=self.words)
+        told = plain_word(paper.keep("status") or "")
+        plain = ICON.sub("", told)
+        meant = (STEP_STATUS_NAMES | self.words).get(plain, plain)
+        status = step_status(paper, more=self.words | ({told: meant} if meant in STEP_STATUSES else {}))
         return "cancelled" if phase == "Archive" and status not in CLOSED else status
-
-    def _parent(self, paper: Fields, foreign: str) -> str | None:
-        told = paper.keep("parent_task_id") or (foreign.rpartition(".")[0] if "." in foreign else None)
-        return self.make.id("step", str(told).strip().lower()) if told else None
 
     def _decision(self, taken: Taken, paper: Fields, body: str) -> None:
         make, foreign = taken.make, str(paper.raw("id")).strip()
-        at = paper.maybe_moment("date") or make.at
+        at = _moment(paper, "date") or make.at
         status = paper.text("status")
         columns: Object = {"decision": paper.word("title", foreign), "rationale": without_marks(body), "made_at": at}
         columns |= {"context": {"status": status} if status else {}, "external_id": foreign, "created_at": at}
@@ -187,6 +221,24 @@ class Backlog:
 
     def _phase(self, name: str) -> str:
         return self.make.id("phase", "backlog", name)
+
+
+def _alike(told: str) -> str:
+    """Return an id as Backlog.md compares it: `TASK-007.01` is `task-7.1`."""
+    return NUMBER.sub(lambda found: found[0].lstrip("0") or "0", told.strip().lower())
+
+
+def _above(paper: Fields, foreign: str) -> str | None:
+    told = paper.keep("parent_task_id") or (foreign.rpartition(".")[0] if "." in foreign else None)
+    return str(told).strip() or None if told else None
+
+
+def _moment(paper: Fields, name: str) -> str | None:
+    """Take a time, which in older files may be a day, a month and two digits of a year."""
+    told = DAY_FIRST.fullmatch(str(paper.keep(name) or "").strip())
+    if told is None:
+        return paper.maybe_moment(name)
+    return moment(f"20{told[3]}-{told[2]}-{told[1]}") or paper.maybe_moment(name)
 
 
 def _order(foreign: str) -> int:

@@ -1,10 +1,29 @@
 """The sections of a task: with marks around them, as it is written now, or under headings alone."""
 
+import json
 import re
 
+NAMED = re.compile(
+    r"^([ \t]*(?:assignee|reporter):[ \t]+|[ \t]*-[ \t]+)(@[^\r\n]*|\[[^\r\n]*@[^\r\n]*\])", re.MULTILINE
+)
 MARK = re.compile(r"^[ \t]*<!-- (?:SECTION:[A-Z_]+|AC|DOD|COMMENTS?):(?:BEGIN|END) -->[ \t]*\n?", re.MULTILINE)
 HEADING = re.compile(r"#{1,3}[ \t]+(.*?)[ \t#]*")
 ITEM = re.compile(r"[ \t]*[-*][ \t]+\[([ xX])\][ \t]+(?:#\d+[ \t]+)?(.*\S)[ \t]*")
+
+
+def with_quotes(text: str) -> str:
+    """Return a file whose names in the front matter have the quotes that YAML wants: `@ann` needs none there."""
+    end = text.find("\n---", 3)
+    return NAMED.sub(_quoted, text[:end]) + text[end:] if text.startswith("---") and end > 0 else text
+
+
+def _quoted(found: re.Match[str]) -> str:
+    told = found[2].strip()
+    parts = told[1:-1].split(",") if told.startswith("[") and told.endswith("]") else None
+    if parts is None:
+        return found[1] + (json.dumps(told, ensure_ascii=False) if told.startswith("@") else found[2])
+    named = (json.dumps(one, ensure_ascii=False) if one.startswith("@") else one for one in map(str.strip, parts))
+    return f"{found[1]}[{', '.join(named)}]"
 
 
 def without_marks(body: str) -> str:

@@ -103,3 +103,53 @@ def test_folders_of_others_and_outside_are_not_claimed(tmp_path: Path) -> None:
     for named in ("../other", str(tmp_path / "other")):
         (project / "backlog.config.yml").write_text(f"backlog_directory: {named}\n")
         assert recognise(project) is None
+
+
+async def test_names_with_an_at_need_no_quotes(take: Taker, tmp_path: Path) -> None:
+    home = tmp_path / "backlog"
+    task(home, "tasks", "BACK-1", assignee="@ann", reporter="@bob: of ours", title="'@home'")
+    task(home, "tasks", "BACK-2", assignee="[@bob, '@ann']")
+    task(home, "tasks", "BACK-3", assignee="\n  - @eve\n  - '@ann'")
+    report = await take(tmp_path)
+    assert report.exit_code == 0
+    rows = await take.db.all("SELECT task, assignee, extra FROM steps ORDER BY external_id")
+    assert [row["assignee"] for row in rows] == ["@ann", "@bob", "@eve"]
+    assert rows[0]["task"] == "@home"
+    told = [json.loads(row["extra"])["backlog-md"] for row in rows]
+    assert (told[0]["reporter"], told[1]["assignee"]) == ("@bob: of ours", ["@bob", "@ann"])
+
+
+async def test_ids_in_links_are_compared_by_their_numbers_as_backlog_does(take: Taker, tmp_path: Path) -> None:
+    home = tmp_path / "backlog"
+    task(home, "tasks", "task-007")
+    task(home, "tasks", "task-7.01", parent_task_id="7")
+    task(home, "tasks", "task-8", dependencies="[TASK-7, 7.1]")
+    task(home, "drafts", "draft-8")
+    task(home, "tasks", "task-9", dependencies="task-7, task-8")
+    report = await take(tmp_path)
+    assert report.exit_code == 0
+    rows = await take.db.all(
+        "SELECT one.external_id AS a, other.external_id AS b FROM dependencies d "
+        "JOIN steps one ON one.step_id = d.source_id JOIN steps other ON other.step_id = d.target_id"
+    )
+    assert {(row["a"], row["b"]) for row in rows} == {
+        ("task-8", "task-007"), ("task-8", "task-7.01"), ("task-9", "task-007"), ("task-9", "task-8")
+    }  # fmt: skip
+    above = "SELECT p.external_id FROM steps s JOIN steps p ON p.step_id = s.parent_step_id"
+    assert await take.db.value(above) == "task-007"
+
+
+async def test_dates_of_older_versions_begin_with_the_day(take: Taker, tmp_path: Path) -> None:
+    dates = ("04-06-25", "04/06/25", "04.06.25")
+    for number, date in enumerate(dates, 1):
+        task(tmp_path / "backlog", "tasks", f"BACK-{number}", created_date=f"'{date}'")
+    await take(tmp_path)
+    rows = await take.db.all("SELECT created_at, extra FROM steps ORDER BY external_id")
+    assert {row["created_at"] for row in rows} == {"2025-06-04T00:00:00.000Z"}
+    assert [json.loads(row["extra"])["backlog-md"]["created_date"] for row in rows] == [*dates]
+
+
+async def test_a_status_with_its_icon_is_that_status(take: Taker, tmp_path: Path) -> None:
+    task(tmp_path / "backlog", "tasks", "BACK-1", status="◒ In Progress")
+    await take(tmp_path)
+    assert await take.db.value("SELECT status FROM steps") == "active"
