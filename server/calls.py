@@ -25,6 +25,7 @@ from server.tools.older_stores import Older, Progress
 from server.tools.render import MAX_BYTES, Budget, noticed, render
 from server.tools.requests import NOWHERE, PINNING, Answered, Request, hash_of
 from server.tools.wording import completed
+from server.waiting import apart
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ async def _run(
             f"Tools: {', '.join(sorted(tools))}."
         )
     tool, arguments = aliases.addressed(TOOLS, tools[name], arguments)
-    bound = tool.bind(arguments)
+    bound = await apart(tool.bind, arguments)
     if bound.action.name == HELP:
         return render(await bound.action.handler(None, **bound.arguments), Budget(MAX_BYTES))
     caller.refuse(bound)

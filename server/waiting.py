@@ -1,9 +1,14 @@
-"""What waits for something that may never come ends when the server does."""
+"""What waits for something that may never come ends when the server does; nobody waits for the long work of others."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 import anyio
+
+LONG = 20_000  # characters, or values
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Waits:
@@ -35,3 +40,20 @@ class Waits:
             work()
         for scope in self._scopes:
             scope.cancel()
+
+
+async def apart(work: Callable[[T], R], value: T) -> R:
+    """Do work on a JSON value: on a thread if it is long, so that others are answered meanwhile."""
+    return await anyio.to_thread.run_sync(work, value) if _left(value, LONG) < 0 else work(value)
+
+
+def _left(value: object, room: int) -> int:
+    """Return how much room a value leaves, counted until it leaves none."""
+    if isinstance(value, str):
+        return room - len(value)
+    items: object = cast(Mapping[str, Any], value).values() if isinstance(value, Mapping) else value
+    for item in cast(list[Any], items) if isinstance(value, Mapping | list | tuple) else ():
+        room = _left(item, room)
+        if room < 0:
+            break
+    return room - 1

@@ -49,7 +49,7 @@ def _with_bytes(file: HiveFile, entry: FileEntry) -> FileEntry:
         content = read_file(file.entry, most=WHOLE_BYTES)
     except (OSError, UnreadableFile):
         return entry
-    if content.sha256 != entry.sha256 or redaction.SHAPES.search(content.data.decode("latin-1")):
+    if content.sha256 != entry.sha256 or redaction.has_shape(content.data.decode("latin-1")):
         return entry
     return replace(entry, raw=content.raw)
 

@@ -5,8 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from server.text.redaction import BLANK
-from server.text.redaction.spans import BARE, QUOTED, REFERENCE, TRAILING, is_secret
+from server.text.redaction.spans import BARE, BLANK, QUOTED, REFERENCE, TRAILING, Span, is_secret, left_out
 
 # What stands between an option and its value, and which options are meant: joined (`-psecret`), or with a blank too.
 _START = r"(?<![\w-])"
@@ -47,15 +46,11 @@ PROGRAMS: dict[str, tuple[str, str]] = {
     "keytool": ("keytool|jarsigner", rf"{_START}-(?:src|dest|new)?(?:store|key)?pass[ \t]++"),
 }
 ONCE = {"sshpass"}  # the rest of its line is another program
-HINTS = (
-    "curl", "http", "lftp", "smb", "rpcclient", "net", "ab ", "mysql", "mariadb", "7z", "rar", "zip", "sshpass",
-    "redis-", "mongo", "login", "twine", "cqlsh", "cypher-shell", "beeline", "ldap", "ipmitool", "mosquitto", "sql",
-    "bcp", "openssl", "keytool", "jarsigner",
-)  # fmt: skip
 NAMED = re.compile(
     rf"(?<![\w.-])(?:{'|'.join(f'(?P<{family}>{names})' for family, (names, _) in PROGRAMS.items())})"
     r"(?:\.exe)?+(?=[ \t])"
 )
+OPTION = re.compile(r"-(?<![\w-]-)-?[A-Za-z]")  # any: only before one is looked for a program
 OPTIONS = {family: re.compile(options) for family, (_, options) in PROGRAMS.items()}
 # A command ends with its line, unless that goes on, and where the next command begins; not within quotes.
 COMMAND = re.compile(r"""(?:[^\n|;&"'\\]|\\(?:[^n]|\Z)|"(?:\\.|[^"\\\n])*+"|'[^'\n]*+'|["'])++""", re.DOTALL)
@@ -66,12 +61,7 @@ MASK = "\x01"
 
 def without_options(text: str) -> str:
     """Return a text without what stands behind such options in the commands that it holds."""
-    parts: list[str] = []
-    told = 0
-    for start, end in _secrets(text):
-        parts += [text[told:start], BLANK]
-        told = end
-    return "".join([*parts, text[told:]])
+    return left_out(text, _secrets(text)) if OPTION.search(text) else text
 
 
 def without_arguments(items: Sequence[str]) -> list[str]:
@@ -85,18 +75,27 @@ def without_arguments(items: Sequence[str]) -> list[str]:
     return kept
 
 
-def _secrets(text: str) -> Iterator[tuple[int, int]]:
+def _secrets(text: str) -> Iterator[Span]:
     """Yield where each secret behind an option begins and ends, in order."""
-    if not any(hint in text for hint in HINTS):
-        return
     place = 0
-    while named := NAMED.search(text, place):
-        command = COMMAND.match(text, named.end())
-        place = command.end() if command else named.end()
-        yield from _of_command(text, named.end(), place, str(named.lastgroup))
+    for option in OPTION.finditer(text):
+        place = _line(text, place, option.start())
+        while place < option.start() and (named := NAMED.search(text, place, option.end())):
+            command = COMMAND.match(text, named.end())
+            place = command.end() if command else named.end()
+            yield from _of_command(text, named.end(), place, str(named.lastgroup))
+        place = max(place, option.start())
 
 
-def _of_command(text: str, start: int, end: int, family: str) -> Iterator[tuple[int, int]]:
+def _line(text: str, place: int, end: int) -> int:
+    """Return where the line begins that goes on at `end`, behind `place`. One that ends with `\\` goes on, too."""
+    start = end
+    while (start := text.rfind("\n", place, start)) > place and text[start - 1] == "\\":
+        pass
+    return max(place, start)
+
+
+def _of_command(text: str, start: int, end: int, family: str) -> Iterator[Span]:
     while option := OPTIONS[family].search(text, start, end):
         start = option.end()
         if span := _value(text, start, end, option.groupdict().get("quote")):
@@ -106,7 +105,7 @@ def _of_command(text: str, start: int, end: int, family: str) -> Iterator[tuple[
             return
 
 
-def _value(text: str, start: int, end: int, quote: str | None) -> tuple[int, int] | None:
+def _value(text: str, start: int, end: int, quote: str | None) -> Span | None:
     """Return where the value of an option begins and ends, or None if it tells nothing."""
     quoted = None if quote else QUOTED.match(text, start, end)
     start = quoted.start("value") if quoted else start

@@ -1,7 +1,10 @@
 """Where a secret that stands in a text begins and ends, and what stands there but tells nothing."""
 
 import re
+from collections.abc import Iterable
 
+BLANK = "[secret left out]"
+Span = tuple[int, int]
 QUOTED = re.compile(r"""(?P<quote>\\*+["'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\\n]))*+)""")
 # It ends where the next name of a query, a form or a connection string begins.
 BARE = re.compile(r"""(?:(?![&;,][ \t]?+[\w.-]{1,60}+[=:])(?!\\*+["'])\S)++""")
@@ -22,3 +25,14 @@ TRAILING = ",;.)]}>"
 def is_secret(said: str) -> bool:
     """Return whether what stands where a secret may stand is one."""
     return len(said) >= LEAST and said.lower() not in WORDS
+
+
+def left_out(text: str, spans: Iterable[Span]) -> str:
+    """Return a text without what stands between such places, which come in order and may overlap."""
+    parts: list[str] = []
+    told = 0
+    for start, end in spans:
+        if start >= told:
+            parts += [text[told:start], BLANK]
+        told = max(told, end)
+    return "".join([*parts, text[told:]])

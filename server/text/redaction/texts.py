@@ -1,37 +1,40 @@
 """Secrets in command lines, headers, settings and logs: known by the name before them, and blanked out."""
 
 import re
+from collections.abc import Iterator, Sequence
 
-from server.text.redaction import BLANK, blanked, is_name
+from server.text.redaction import blanked, is_name
 from server.text.redaction.options import without_options
-from server.text.redaction.spans import BARE, QUOTED, REFERENCE, TRAILING, is_secret
+from server.text.redaction.spans import BARE, BLANK, QUOTED, REFERENCE, TRAILING, Span, is_secret, left_out
 
-# `name=`, `"name": `, `--name `, `<name>`. A name has a bound, and no run of characters is tried twice: a long text is
-# looked through once.
+# One of these is in every name of a secret: only around them is looked for one, and in no run of characters twice.
+NEEDLES = ("token", "secret", "pass", "pwd", "credential", "key", "bearer", "cookie", "authorization", "sig")
+LONGEST = 100  # characters of a name
+RUN = re.compile(r"[\w.-]*+")
+# `name=`, `"name": `, `--name `, `<name>`.
 NAMED = re.compile(
-    r"""(?<![\w.-])(?P<name>[\w.-]{1,100}+)"""
+    rf"""(?<![\w.-])(?P<name>[\w.-]{{1,{LONGEST}}}+)"""
     r"""(?P<join>\\*+["']?+[ \t]*+(?:=>|:=|[:=](?![:=]))[ \t]*+|[ \t]++|>)"""
 )
 ELEMENT = re.compile(r"[^<\n]++")
-COOKIES = re.compile(r"""[^\s;="',]++=[^\s;"']*+(?:;[ \t]*+[^\s;="',]++(?:=[^\s;"']*+)?+)*+""")
+COOKIES = re.compile(r"""[^\s;="',]{1,256}+=[^\s;"']*+(?:;[ \t]*+[^\s;="',]++(?:=[^\s;"']*+)?+)*+""")
 SIGNED = re.compile(r"[^\n']++")
 SCHEME = re.compile(r"(?i:basic|bearer|token|negotiate|api-?key|(?P<signed>digest|hawk|oauth|aws4-hmac-sha256))[ \t]++")
-BEARER = re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*")
+BEARER = re.compile(r" (?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*")
 OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 CALL = re.compile(r"[A-Za-z_][\w.]{0,99}+[(\[]")
 
 
 def without_secrets(said: str) -> str:
     """Return a text without what looks like a secret."""
-    text, _ = blanked(said)
-    parts: list[str] = []
-    place = told = 0
-    while name := NAMED.search(text, place):
-        place = name.end()
-        if is_name(name["name"]) and (found := _value(text, name)):
-            parts += [text[told : found[0]], BLANK]
-            place = told = found[1]
-    return without_options(BEARER.sub(BLANK, "".join([*parts, text[told:]])))
+    return without_named(blanked(said)[0])
+
+
+def without_named(text: str) -> str:
+    """Return a text without the secrets in it that are known by what stands before them, not by their shape."""
+    if hits := _hits(text):
+        text = left_out(text, _named(text, hits))
+    return without_options(BEARER.sub(f" {BLANK}", text) if "earer " in text else text)
 
 
 def is_option(said: str) -> bool:
@@ -39,7 +42,33 @@ def is_option(said: str) -> bool:
     return bool(OPTION.fullmatch(said)) and is_name(said)
 
 
-def _value(text: str, name: re.Match[str]) -> tuple[int, int] | None:
+def _named(text: str, hits: Sequence[int]) -> Iterator[Span]:
+    """Yield where each secret behind a name begins and ends, in order."""
+    place = 0
+    for hit in hits:
+        if hit < place:
+            continue
+        name = NAMED.match(text, hit - _run(text[max(place, hit - LONGEST) : hit][::-1], 0))
+        place = name.end() if name else hit + _run(text, hit)
+        if name and is_name(name["name"]) and (found := _value(text, name)):
+            yield found
+            place = found[1]
+
+
+def _run(text: str, start: int) -> int:
+    """Return how many characters of a name stand there."""
+    found = RUN.match(text, start)
+    return len(found[0]) if found else 0
+
+
+def _hits(text: str) -> list[int]:
+    """Return where the needles stand, in order."""
+    lowered = text.replace("\u0130", "i").lower()  # the only character that is two in lower case
+    there = [needle for needle in NEEDLES if needle in lowered]
+    return sorted(one.start() for needle in there for one in re.finditer(needle, lowered))
+
+
+def _value(text: str, name: re.Match[str]) -> Span | None:
     """Return where the secret behind a name begins and ends, or None if there is none."""
     join, before = name["join"], text[max(name.start() - 1, 0) : name.start()]
     if (join == ">" and before != "<") or (join.isspace() and not name["name"].startswith("-")):

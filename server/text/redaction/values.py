@@ -1,11 +1,13 @@
 """Secrets in JSON values: known by their key, their shape, or the option or name before them, and blanked out."""
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
 
-from server.text.redaction import BLANK, blanked, is_name, tells
+from server.text.redaction import blanked, is_name, tells
 from server.text.redaction.options import without_arguments
-from server.text.redaction.texts import is_option, without_secrets
+from server.text.redaction.spans import BLANK
+from server.text.redaction.texts import is_option, without_named, without_secrets
 
 PAIRED = {"env", "environment", "header", "headers"}  # where a list of two is a name and its value
 
@@ -21,15 +23,20 @@ def _texts(said: Any, *, may_pair: bool) -> Any:
         return _of_object(cast(dict[str, Any], said))
     if isinstance(said, list):
         return _of_list(cast(list[Any], said), may_pair=may_pair)
-    return without_secrets(said) if isinstance(said, str) else said
+    return without_named(said) if isinstance(said, str) else said
 
 
 def _of_object(said: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, item in said.items():
-        found[_free(without_secrets(name), found)] = _texts(item, may_pair=name.lower() in PAIRED)
+        found[_free(_key(name), found)] = _texts(item, may_pair=name.lower() in PAIRED)
     is_pair = any(_is_secret_name(found.get(key)) for key in ("name", "key"))
     return {**found, "value": BLANK} if is_pair and tells(found.get("value")) else found
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    return without_secrets(name)
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from server.tools.ledger import redaction
 from server.tools.ledger.parameters import LedgerPlace, Since, between, listed, one, place, wanted
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page, Result
+from server.waiting import apart
 
 MOST_TOLD = 5
 Batch = Annotated[
@@ -55,8 +56,10 @@ async def log_call(
     Example: {"action":"log_call","tool":"pytest","args":{"path":"tests"},"success":false,"error":"2 failed",
     "duration_ms":1520}
     """
-    new = NewCall(tool=tool, args=args, result=result, success=success, error=error, duration_ms=duration_ms)
-    told = _told(new)
+    said: dict[str, Any] = {
+        "tool": tool, "args": args, "result": result, "success": success, "error": error, "duration_ms": duration_ms,
+    }  # fmt: skip
+    told = await apart(lambda said: _told(NewCall(**said)), said)
     async with call.write() as tx:
         where = await place(call, tx, plan_id, step_id)
         row = ToolCall.of(await entries.add(tx, entries.CALLS, {**where.ids, **told, "started_at": tx.now()}))
