@@ -221,9 +221,9 @@ class Database(Reader):
         with anyio.CancelScope(shield=True):
             if self._checkpointing:
                 await self._checkpointing
-            if checkpoint:
-                await self.checkpoint_if_dirty()
             async with self._turn:
+                if checkpoint and self._is_dirty:
+                    await self._checkpoint_at_end()
                 await self._writer.close()
             await self._connection.close()
             self.lock.release()
@@ -255,27 +255,36 @@ class Database(Reader):
         finally:
             self._checkpointing = None
 
-    async def _checkpoint_quietly(self) -> None:
+    async def _checkpoint_at_end(self) -> None:
+        """Checkpoint with the connection that reads: nobody needs it any more, and another one would cost its start."""
+        self._connection.is_quick = False
+        await self._connection.run("SELECT 1")  # behind what it may still do: the write lock is held for less
+        await self._checkpoint_quietly(self._connection)
+
+    async def _checkpoint_quietly(self, other: Connection | None = None) -> None:
         """Checkpoint; a failure is logged, since what was committed is safe in the WAL."""
         try:
-            await self._checkpoint()
+            if other:
+                await self._checkpoint(other)
+            else:
+                async with connected(self.path, self._synchronous) as own:
+                    await self._checkpoint(own)
         except (ProjectMemoryError, DriverError, OSError) as error:
             logger.warning("no checkpoint: %s", error)
         finally:
             self._wal.looked_after()
 
-    async def _checkpoint(self) -> None:
+    async def _checkpoint(self, other: Connection) -> None:
         """Run a PASSIVE checkpoint while the write lock is ours.
 
         SQLite before 3.51.3 can corrupt a file when a commit runs during a checkpoint, so the writer holds
         BEGIN IMMEDIATE, writes nothing, and another connection does the work.
         """
-        async with connected(self.path, self._synchronous) as other:
-            try:
-                await self._lock(BUSY_TIMEOUT_MS / 1000)
-                [[(_, frames, copied)]] = await other.run("PRAGMA wal_checkpoint(PASSIVE)")
-            finally:
-                await self._writer.rollback()
+        try:
+            await self._lock(BUSY_TIMEOUT_MS / 1000)
+            [[(_, frames, copied)]] = await other.run("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            await self._writer.rollback()
         self._is_dirty = False
         if copied < frames:
             self._wal.warn_of_reader()
