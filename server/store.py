@@ -1,7 +1,8 @@
 """The database of one server: opened when first needed, migrated, seeded, and opened anew after a failure."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import anyio
@@ -12,7 +13,7 @@ from server.db.library import seed
 from server.db.search import index_upkeep, indexing
 from server.db.storage.connection import Database
 from server.db.storage.driver_errors import Unreadable
-from server.db.storage.migrations import migrate
+from server.db.storage.migrations import Migration, load, migrate
 from server.db.storage.opening import open_database
 from server.errors import Ending, ProjectMemoryError, Storage
 from server.processes import Processes
@@ -21,7 +22,23 @@ from server.waiting import Waits
 
 logger = logging.getLogger(__name__)
 
+MIGRATIONS = ASSETS / "migrations"
 END_SECONDS = 1.0  # for the programs that a server runs, when it ends
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What a release brings into a database."""
+
+    migrations: list[Migration]
+    catalog: str  # hashes
+    content: str
+
+
+@cache
+def shipped() -> Shipped:
+    """Return what this release brings, read once: an upgrade under a running process is of the next one."""
+    return Shipped(load(MIGRATIONS), catalog.digest(ASSETS / "catalog"), library_files.digest(ASSETS))
 
 
 class Store:
@@ -115,7 +132,7 @@ async def open_store(settings: Settings) -> Database:
 async def _opened(settings: Settings) -> Database:
     db = await open_database(settings.database, synchronous=settings.synchronous)
     try:
-        await migrate(db, ASSETS / "migrations", allowed=not settings.read_only)
+        await migrate(db, MIGRATIONS, allowed=not settings.read_only, loaded=shipped().migrations)
         if not settings.read_only:
             await indexing.work_off(db)
             await _seed(db)
@@ -128,15 +145,15 @@ async def _opened(settings: Settings) -> Database:
 
 async def _seed(db: Database) -> None:
     seeded = await seed.hashes(db)
-    if (digest := catalog.digest(ASSETS / "catalog")) != seeded.get("catalog"):
+    if shipped().catalog != seeded.get("catalog"):
         logger.info("seeding the catalog")
-        await seed.seed_catalog(db, catalog.load(ASSETS / "catalog"), digest)
-    if (digest := library_files.digest(ASSETS)) != seeded.get("content"):
+        await seed.seed_catalog(db, catalog.load(ASSETS / "catalog"), shipped().catalog)
+    if shipped().content != seeded.get("content"):
         logger.info("seeding agents, instructions and skills")
         await seed.seed_content(
             db,
             library_files.agents(ASSETS / "agents"),
             library_files.instructions(ASSETS / "instructions"),
             library_files.skills(ASSETS / "skills"),
-            digest,
+            shipped().content,
         )

@@ -60,15 +60,23 @@ def newest(folder: Path) -> int:
     return load(folder)[-1].number
 
 
-async def migrate(db: Database, folder: Path, *, allowed: bool = True, one_by_one: bool = False) -> list[str]:
+async def migrate(
+    db: Database,
+    folder: Path,
+    *,
+    allowed: bool = True,
+    one_by_one: bool = False,
+    loaded: list[Migration] | None = None,
+) -> list[str]:
     """Apply what is pending under one lock of all processes and return the names applied.
 
-    A new database gets the schema that they come to, if that is there beside them, unless `one_by_one`.
+    A new database gets the schema that they come to, if that is there beside them, unless `one_by_one`. Who has
+    `loaded` the folder before says so.
 
     A database with data in it is copied beside itself first. Raises SchemaTooNew for a database of a newer server,
     Storage for an applied file that was edited since, and for pending files when `allowed` is false.
     """
-    migrations = load(folder)
+    migrations = loaded or load(folder)
     applied: list[str] = []
     if pending := await _pending(db, migrations):
         if not allowed:
