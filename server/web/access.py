@@ -2,9 +2,9 @@
 
 import hashlib
 import secrets
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 from server.db.access import tokens, web_sessions
 from server.db.storage.connection import Database
@@ -34,13 +34,13 @@ async def visitor(db: Database, places: Addresses, method: str, headers: Headers
     """Return who sends a request."""
     if (told := headers.get("authorization")) is not None:
         return await _by_token(db, told)
-    secret = _cookie(headers, cookie_name(places))
+    secret = cookie_parser("; ".join(headers.getlist("cookie"))).get(cookie_name(places))
     if secret is None:
         return Visitor(
             "nobody", reason="Neither a token (`Authorization: Bearer`) nor the cookie of a browser came with this."
         )
     if headers.get("host", "").lower() != places.home_host:
-        return Visitor("nobody", reason=f"A browser is known at {places.home} alone.")
+        return Visitor("nobody", reason="A browser is known at the address of its link alone.")
     if not _is_own_page(method, headers):
         return Visitor("nobody", reason="This did not come from a page of this server.")
     return await _by_cookie(db, secret)
@@ -72,14 +72,6 @@ async def _by_cookie(db: Database, secret: str) -> Visitor:
             await web_sessions.prolong(tx, found.web_session_id)
         return Visitor("owner", found.web_session_id, renewed=secret)
     return Visitor("owner", found.web_session_id)
-
-
-def _cookie(headers: Headers, name: str) -> str | None:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return None
-    return found.value if found else None
 
 
 def caller(who: Visitor, *, has_host_tools: bool) -> Caller:

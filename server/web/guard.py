@@ -11,7 +11,7 @@ from server.errors import ProjectMemoryError
 from server.models.access import Visitor
 from server.web import access, links
 from server.web.bodies import BodyLimit, with_body
-from server.web.limits import BODY_BYTES, TooMany
+from server.web.limits import BODY_BYTES, Limits, TooMany
 from server.web.site import Site
 
 LASTING = "/events"  # streams, which have a limit of their own
@@ -44,8 +44,9 @@ class FrontDoor:
     """Lets through to the routes what may come in, and notes who it is of."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
-        self._app = BodyLimit(app, BODY_BYTES)
-        self._of_strangers = _unread(app, BodyLimit(app, CODE_BYTES))
+        counted = _counted(app, site.limits)
+        self._app = _counted(BodyLimit(app, BODY_BYTES), site.limits)
+        self._of_strangers = _unread(counted, BodyLimit(counted, CODE_BYTES))
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,19 +69,14 @@ class FrontDoor:
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["visitor"] = who
         state["caller"] = access.caller(who, has_host_tools=self._site.has_host_tools)
-        await self._counted(scope, receive, guarded, who)
+        await self._let_through(scope, receive, guarded, who)
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send, who: Visitor) -> None:
-        limits = self._site.limits
+    async def _let_through(self, scope: Scope, receive: Receive, send: Send, who: Visitor) -> None:
         app = self._of_strangers if who.role == "nobody" else self._app
         try:
             if who.role != "nobody":
-                limits.spend(f"{who.role} {who.name}")
-            if scope["path"] == LASTING:
-                await app(scope, receive, send)
-                return
-            with limits.one_more():
-                await app(scope, receive, send)
+                self._site.limits.spend(f"{who.role} {who.name}")
+            await app(scope, receive, send)
         except TooMany as error:
             await refusal(error.status, "busy", str(error), **{"retry-after": "1"})(scope, receive, send)
 
@@ -94,8 +90,24 @@ class FrontDoor:
         return None
 
 
+def _counted(app: ASGIApp, limits: Limits) -> ASGIApp:
+    """Let requests through, no more at a time than are done at a time."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == LASTING:
+            await app(scope, receive, send)
+            return
+        with limits.one_more():
+            await app(scope, receive, send)
+
+    return answer
+
+
 def _unread(app: ASGIApp, entering: ASGIApp) -> ASGIApp:
-    """Wait for no body of who is not known, so that strangers hold nothing up: all that they may send is a code."""
+    """Wait for no body of who is not known, so that strangers hold nothing up: all that they may send is a code,
+
+    and while that is on its way it keeps nobody else waiting.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == links.ENTER:

@@ -16,6 +16,7 @@ import uvicorn
 from server.settings import Settings
 from server.web.application import application
 from server.web.places.addresses import Addresses, ServeOptions
+from server.web.places.connections import BoundedHeads
 from server.web.site import Site
 
 GRACE_SECONDS = 1  # for requests under way, once their waits are over
@@ -87,6 +88,7 @@ async def served(
     async with life as (app, site):
         config = uvicorn.Config(
             app,
+            http=BoundedHeads,
             lifespan="off",
             ws="none",
             log_config=None,

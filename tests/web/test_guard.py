@@ -15,7 +15,17 @@ from tests.served import Served
 from tests.waiting import until
 
 CALL = "/api/tools/memory_workspace/list"
-STRANGE = ["evil.example", "evil.example:{port}", "localhost", "127.0.0.1:1", "pm-test.localhost.evil.example:{port}"]
+STRANGE = [
+    *("evil.example", "evil.example:{port}", "localhost", "127.0.0.1:1", "pm-test.localhost.evil.example:{port}"),
+    *(
+        "localhost.:{port}",
+        "evil@localhost:{port}",
+        "0177.0.0.1:{port}",
+        "127.1:{port}",
+        "0.0.0.0:{port}",
+        "[::]:{port}",
+    ),
+]
 BODIES = [b"[1]", b"{", b"NaN", b'{"limit": NaN}', b"\xff", b"[" * 100_000]
 NOWHERE = [
     "/.well-known/oauth-protected-resource",
@@ -25,9 +35,7 @@ NOWHERE = [
 ]
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:{port}", "localhost", "127.0.0.1:1", "pm-test.localhost.evil.example:{port}"]
-)
+@pytest.mark.parametrize("host", STRANGE)
 @pytest.mark.parametrize("path", ["/health", "/mcp", CALL, "/enter"])
 async def test_a_name_that_is_not_ours_is_refused_everywhere(served: Served, host: str, path: str) -> None:
     name = host.format(port=served.site.addresses.port)
@@ -122,9 +130,7 @@ async def test_a_body_has_to_come_in_time(served: Served, monkeypatch: pytest.Mo
     hang_up()
 
 
-@pytest.mark.parametrize(
-    "body", [b"[1]", b"{", b"NaN", b'{"limit": NaN}', b"\xff", b"[" * 100_000], ids=lambda b: str(b[:15])
-)
+@pytest.mark.parametrize("body", BODIES, ids=lambda b: str(b[:15]))
 async def test_a_body_that_is_no_object_is_told(served: Served, body: bytes) -> None:
     async with served.http(await served.token()) as http:
         answer = await http.post(CALL, content=body, headers={"content-type": "application/json"})
@@ -173,15 +179,7 @@ async def test_more_requests_than_are_done_at_a_time_are_told_to_come_again(serv
     assert after.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/.well-known/oauth-protected-resource",
-        "/.well-known/oauth-authorization-server",
-        "/.well-known/oauth-protected-resource/mcp",
-        "/nothing",
-    ],
-)
+@pytest.mark.parametrize("path", NOWHERE)
 async def test_what_is_not_there_is_not_found(served: Served, path: str) -> None:
     async with served.http() as http:
         assert (await http.get(path)).status_code == 404

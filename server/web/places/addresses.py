@@ -1,6 +1,8 @@
 """Where a server listens, what it is called there, and what is refused because of that."""
 
 import ipaddress
+import re
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,6 +10,8 @@ from urllib.parse import urlsplit
 from server.errors import InvalidArguments
 
 LOOPBACK = "127.0.0.1"
+PORTS = {"http": 80, "https": 443}  # that browsers leave out of an address
+NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class ServeOptions:
             raise InvalidArguments("--tls-cert and --tls-key go together: name both files.")
         if self.behind_proxy and not self.public_url:
             raise InvalidArguments("--behind-proxy needs --public-url: how clients call the proxy, https://...")
+        if self.host_name is not None:
+            _asked_for(self.host_name)
         if self.public_url:
             _check_url(self.public_url)
         if not is_loopback(self.address) and not self.tls_cert and not self.behind_proxy:
@@ -79,20 +85,37 @@ def addresses(options: ServeOptions, kept_host: str, port: int) -> Addresses:
     """Return the names of a server that listens on a port."""
     scheme = "https" if options.tls_cert else "http"
     if options.public_url:
-        home = options.public_url.rstrip("/").lower()
-    elif is_loopback(options.address):
-        home = f"{scheme}://{(options.host_name or kept_host).lower()}:{port}"
+        found = urlsplit(options.public_url)
+        home = _origin(found.scheme, found.hostname or "", found.port or PORTS[found.scheme])
     else:
-        home = f"{scheme}://{(options.host_name or _bracketed(options.address)).lower()}:{port}"
-    bare = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
-    named = set[str]() if _is_wildcard(options.address) else {f"{_bracketed(options.address)}:{port}"}
-    return Addresses(home, frozenset({*bare, *named, urlsplit(home).netloc}), port)
+        own = kept_host if is_loopback(options.address) else options.address
+        home = _origin(scheme, options.host_name or own, port)
+    names = {LOOPBACK, "localhost", "::1", *([] if _is_wildcard(options.address) else [options.address])}
+    hosts = {urlsplit(_origin(scheme, name, port)).netloc for name in names}
+    return Addresses(
+        home, frozenset({*hosts, *(f"{_bracketed(name)}:{port}" for name in names), urlsplit(home).netloc}), port
+    )
 
 
 def own_url(options: ServeOptions, port: int) -> str:
     """Return where programs of this machine find the server."""
     address = LOOPBACK if _is_wildcard(options.address) else options.address
-    return f"{'https' if options.tls_cert else 'http'}://{_bracketed(address)}:{port}"
+    return _origin("https" if options.tls_cert else "http", address, port)
+
+
+def _origin(scheme: str, name: str, port: int) -> str:
+    """Return an origin as browsers write it: in small letters of ASCII, without the port that is usual."""
+    return f"{scheme}://{_bracketed(_asked_for(name))}{'' if port == PORTS[scheme] else f':{port}'}"
+
+
+def _asked_for(name: str) -> str:
+    """Return the name or number of a host as browsers ask for it, or raise InvalidArguments."""
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(name))
+    with suppress(UnicodeError):
+        if NAME.fullmatch(found := name.encode("idna").decode().lower()):
+            return found
+    raise InvalidArguments(f"{name!r} is no name of a host: that is letters, digits, dots and hyphens, with no port.")
 
 
 def is_loopback(address: str) -> bool:
@@ -112,7 +135,11 @@ def _bracketed(address: str) -> str:
 
 def _check_url(url: str) -> None:
     found = urlsplit(url)
-    if found.scheme != "https" or not found.hostname or found.path.strip("/") or found.query or found.fragment:
-        raise InvalidArguments(
-            f"--public-url is {url!r}; it takes https:// and a name, with no path: https://memory.example.com"
-        )
+    with suppress(ValueError):  # which a port raises that is none
+        is_name = found.hostname and not (found.username or found.path.strip("/") or found.query or found.fragment)
+        if found.scheme == "https" and is_name and found.port != 0:
+            _asked_for(found.hostname or "")
+            return
+    raise InvalidArguments(
+        f"--public-url is {url!r}; it takes https:// and a name, with no path: https://memory.example.com"
+    )
