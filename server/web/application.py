@@ -15,8 +15,9 @@ from server.web import event_stream, health, links, metrics, tool_calls
 from server.web.guard import FrontDoor, refusal
 from server.web.mcp_endpoint import entry
 from server.web.pages import routes as pages
+from server.web.pages.visit import failed
 from server.web.places.addresses import Addresses
-from server.web.site import Site, opened
+from server.web.site import Site, opened, visitor_of
 
 
 def build(site: Site) -> Starlette:
@@ -50,7 +51,10 @@ async def application(
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
-    return refusal(404, "not_found", f"Nothing is at {request.url.path[:200]!r}.")
+    told = f"Nothing is at {request.url.path[:200]!r}."
+    if visitor_of(request).role == "owner" and "text/html" in request.headers.get("accept", ""):
+        return failed(request, 404, told)
+    return refusal(404, "not_found", told)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -14,13 +14,11 @@ from server.db.audit import events
 from server.db.audit.events import Feed
 from server.db.upkeep import outlived
 from server.models.events import ENTITIES, TYPES, types_of
-from server.web import access
 from server.web.following import Hub, StreamReader, frame
 from server.web.guard import LASTING, refusal, unknown
 from server.web.limits import MOST_FOLLOWERS
-from server.web.site import Site, site_of, visitor_of
+from server.web.site import BEAT_SECONDS, Site, is_let_in, site_of, visitor_of
 
-BEAT_SECONDS = 15.0
 STALL_SECONDS = 20.0  # that a reader may take nothing at all
 RETRY_MS = 1000
 PAGE = 500
@@ -48,14 +46,13 @@ async def follow(request: Request) -> Response:
     if site.hub.followers >= MOST_FOLLOWERS:
         return refusal(503, "busy", f"{MOST_FOLLOWERS} readers follow already.", **{"retry-after": "5"})
     wanted = Feed(told.get("workspace"), told.get("plan"), types_of(types))
-    frames = _frames(site, wanted, int(since) if since is not None else None, partial(_is_let_in, site, request))
+    frames = _frames(
+        site,
+        wanted,
+        int(since) if since is not None else None,
+        partial(is_let_in, site, request.method, request.headers),
+    )
     return EventStream(frames)
-
-
-async def _is_let_in(site: Site, request: Request) -> bool:
-    """Return whether who opened the stream would still be let in: a token may have been revoked, a browser left."""
-    db = await site.state.store.open()
-    return (await access.visitor(db, site.addresses, request.method, request.headers)).role != "nobody"
 
 
 async def _frames(
@@ -85,7 +82,8 @@ async def _live(
 ) -> AsyncIterator[bytes]:
     asked_at = anyio.current_time()
     while not hub.is_over:
-        if anyio.current_time() - asked_at >= BEAT_SECONDS:
+        if follower.is_doubted or anyio.current_time() - asked_at >= BEAT_SECONDS:
+            follower.is_doubted = False
             if not await is_let_in():
                 return
             asked_at = anyio.current_time()

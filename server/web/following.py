@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from server.db.access import web_sessions
 from server.db.audit import events
 from server.db.audit.events import Feed
 from server.errors import ProjectMemoryError
@@ -41,6 +42,7 @@ class StreamReader:
     wanted: Feed
     most: int
     is_cut_off: bool = False
+    is_doubted: bool = False  # whether it may be let in no more
     _waiting: deque[tuple[int, bytes]] = field(default_factory=deque[tuple[int, bytes]])
     _has_more: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -81,6 +83,8 @@ class Hub:
         self._store = store
         self._followers: set[StreamReader] = set()
         self.position = 0
+        self.doubt = asyncio.Event()  # set, and another in its place, when somebody may be let in no more
+        self._let_in: frozenset[str] = frozenset()
         self.most_waiting = MOST_WAITING
         self.is_over = False
 
@@ -113,6 +117,7 @@ class Hub:
             try:
                 db = await self._store.open()
                 mark = await db.version()
+                self._look_who_is_in(await web_sessions.let_in(db))
                 while found := await events.after(db, EVERYTHING, self.position, limit=PAGE):
                     self._hand_out(found)
                 await anyio.sleep(PAUSE_SECONDS)
@@ -120,6 +125,16 @@ class Hub:
             except ProjectMemoryError as error:
                 logger.warning("followers wait: %s", error)
                 await anyio.sleep(RETRY_SECONDS)
+
+    def _look_who_is_in(self, let_in: frozenset[str]) -> None:
+        """Let streams ask whether they may go on, if somebody was let in and is no more."""
+        if self._let_in - let_in:
+            for follower in self._followers:
+                follower.is_doubted = True
+                follower.wake()
+            self.doubt.set()
+            self.doubt = asyncio.Event()
+        self._let_in = let_in
 
     def _hand_out(self, found: Iterable[LoggedEvent]) -> None:
         for event in found:

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import anyio
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from server.models.access import Visitor
 from server.protocol.state import State, persist, running
 from server.settings import Settings
+from server.web import access
 from server.web.following import Hub
 from server.web.limits import Limits
 from server.web.mcp_endpoint.sdk_side import SdkSide
 from server.web.measures import Measures
 from server.web.places.addresses import Addresses
+
+BEAT_SECONDS = 15.0  # between two looks whether who has a stream is let in still
 
 
 @dataclass
@@ -54,6 +58,11 @@ async def opened(
         tasks.start_soon(persist, "the SDK", sdk.run)
         yield Site(state, sdk, hub, addresses, has_host_tools, measures=measures)
         tasks.cancel_scope.cancel()
+
+
+async def is_let_in(site: Site, method: str, headers: Headers) -> bool:
+    """Return whether who sent a request would still be let in: a token may have been revoked, a browser left."""
+    return (await access.visitor(await site.state.store.open(), site.addresses, method, headers)).role != "nobody"
 
 
 def site_of(request: HTTPConnection) -> Site:

@@ -274,6 +274,29 @@ async def test_what_destroys_is_shown_before_it_is_done(filled: tuple[Served, di
     assert gone.status_code == 404
 
 
+async def test_a_link_that_an_agent_wrote_confirms_nothing_beforehand(filled: tuple[Served, dict[str, Any]]) -> None:
+    served, known = filled
+    browser = await served.owner()
+    form = await browser.get(f"/do/memory_plan/delete?plan_id={known['plan_id']}&force=true&confirm=true&back=/board")
+    fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form.text))
+    shown = await browser.post("/do/memory_plan/delete", data={**fields, "force": "true"})
+
+    assert form.status_code == 200
+    assert 'name="confirm"' not in form.text
+    assert "nothing is done yet" in shown.text
+    assert (await browser.get(f"/p/{known['plan_id']}")).status_code == 200
+
+
+async def test_an_address_of_nothing_leads_back_to_what_there_is(filled: tuple[Served, dict[str, Any]]) -> None:
+    served, known = filled
+    browser = await served.owner()
+    for path in ("/nothing", "/static/nothing.js", "/p/plan_none", f"/w/{known['workspace_id']}/nothing"):
+        answer = await browser.get(path, headers={"accept": "text/html,*/*"})
+        assert answer.status_code == 404
+        assert "<h1>Nothing is here</h1>" in answer.text
+        assert 'href="/"' in answer.text
+
+
 async def test_a_form_changes_what_it_says_and_leaves_the_rest(filled: tuple[Served, dict[str, Any]]) -> None:
     served, known = filled
     browser = await served.owner()

@@ -189,8 +189,7 @@ async def test_who_asks_for_what_was_trimmed_is_told_to_begin_anew(served: Serve
     assert unconcerned == [next_]
 
 
-async def test_a_stream_ends_when_its_token_is_revoked(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.05)
+async def test_a_stream_ends_when_its_token_is_revoked(served: Served) -> None:
     db = await served.site.state.store.open()
     last = await log(db)
     async with reading(served, last=str(last)) as reader:
@@ -203,6 +202,37 @@ async def test_a_stream_ends_when_its_token_is_revoked(served: Served, monkeypat
             await reader.next()
 
     assert had == [last + 1]
+
+
+async def test_a_stream_ends_when_its_browser_leaves_and_others_go_on(served: Served) -> None:
+    leaves, stays = await served.owner(), await served.owner()
+    async with leaves.stream("GET", "/events") as answer, stays.stream("GET", "/events") as other:
+        lines, its = answer.aiter_lines(), other.aiter_lines()
+        db = await served.site.state.store.open()
+        first = await log(db)
+        for one in (lines, its):
+            assert await anext(line async for line in one if line == f"id: {first}")
+            assert (await anext(one)).startswith("data")
+        await leaves.post("/leave")
+        last = await log(db)
+        with anyio.fail_after(PATIENCE):
+            assert [line async for line in lines if line.startswith("data")] == []
+            assert await anext(line async for line in its if line == f"id: {last}")
+
+
+async def test_a_browser_that_is_in_no_more_is_looked_for_now_and_then(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.05)
+    browser = await served.owner()
+    db = await served.site.state.store.open()
+    async with browser.stream("GET", "/events") as answer:
+        lines = answer.aiter_lines()
+        await anext(lines)
+        async with db.transaction() as tx:
+            await tx.run("UPDATE web_sessions SET expires_at = :now", {"now": tx.now()})
+        with anyio.fail_after(PATIENCE):
+            assert [line async for line in lines if line.startswith("data")] == []
 
 
 async def test_an_id_of_another_database_begins_anew(served: Served) -> None:

@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import pytest_asyncio
 from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult
 
+from server.db.access import tokens
 from server.settings import Settings
 from server.web.places.addresses import ServeOptions
 from tests.conftest import Agent
 from tests.served import Served, held, mcp_client, serve
+from tests.waiting import until
 
 NEWER, OLDER = "2026-07-28", "2025-11-25"
 STEPS = [{"task": "Ship", "requires_confirmation": True}]
@@ -169,3 +173,16 @@ async def test_changes_are_told_to_who_listens_in_the_newer_era(served: Served, 
             event = await anext(aiter(stream))
 
     assert uri in str(event)
+
+
+async def test_changes_are_told_to_nobody_whose_token_was_revoked(served: Served) -> None:
+    db = await served.site.state.store.open()
+    async with (
+        mcp_client(served.url, await served.token("gone"), mode="auto") as client,
+        client.listen(resource_subscriptions=["memory://workspaces"]) as stream,
+    ):
+        async with db.transaction() as tx:
+            await tokens.revoke(tx, "gone")
+        with anyio.fail_after(30), suppress(Exception):
+            assert [event async for event in stream] == []
+        await until(lambda: served.site.limits.under_way == 0)

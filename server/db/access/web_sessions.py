@@ -53,6 +53,17 @@ async def all_(db: Reader) -> list[WebSession]:
     return [WebSession.of(row) for row in await db.all(query, {"now": db.now()})]
 
 
+async def let_in(db: Reader) -> frozenset[str]:
+    """Return the ids of the browsers and of the tokens that are let in."""
+    rows = await db.all(
+        """
+        SELECT web_session_id AS id FROM web_sessions
+        UNION ALL SELECT token_id FROM tokens WHERE revoked_at IS NULL
+        """
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def prolong(tx: Transaction, web_session_id: str) -> None:
     """Let a browser in for another while from now on."""
     values = {"id": web_session_id, "expires_at": later(tx.now(), SESSION_SECONDS)}

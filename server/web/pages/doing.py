@@ -26,7 +26,7 @@ MAKES = frozenset({"create", "create_from_template", "import", "clone_plan"})
 async def ask(visit: Visit) -> Response:
     """Show the form of an action, with what the address says already."""
     action = _action(visit)
-    known = dict(visit.request.query_params)
+    known = {name: text for name, text in visit.request.query_params.items() if name != CONFIRM}  # a link is no word
     back = local(known.pop(HOME, "/"))
     _refuse_strange(action, known)
     filled = await editing.present(visit, action, known)

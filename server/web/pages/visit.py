@@ -25,6 +25,7 @@ REQUEST = "request_id"  # which scripts add, so that what is sent again is not d
 UNSEEN = frozenset({HOME, REQUEST})
 WAS = "was-"  # before the name of a hidden field: what stood in that field
 MOST = 200  # rows of a page
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,18 @@ def route(path: str, handler: Handler, *methods: str) -> Route:
         except ProjectMemoryError as error:
             sent = await visit.form() if request.method == "POST" else {}
             kept = {name: value for name, value in sent.items() if name not in UNSEEN and not name.startswith(WAS)}
-            status = STATUS.get(error.code, 500)
-            return visit.page("failed.html", status, message=str(error), kept=kept, back=local(sent.get(HOME, "/")))
+            return failed(request, STATUS.get(error.code, 500), str(error), kept, local(sent.get(HOME, "/")))
 
     return Route(path, answered, methods=list(methods) or ["GET"])
+
+
+def failed(
+    request: Request, status: int, message: str, kept: Mapping[str, str] | None = None, back: str = "/"
+) -> Response:
+    """Return a page that says what did not work, with what was sent."""
+    visit = Visit(request, site_of(request).hub.position)
+    title = "Nothing is here" if status == NOT_FOUND and request.method == "GET" else "That did not work"
+    return visit.page("failed.html", status, title=title, message=message, kept=kept, back=back)
 
 
 def local(path: str) -> str:
