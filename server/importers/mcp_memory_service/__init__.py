@@ -1,4 +1,4 @@
-"""Exports of mcp-memory-service: memories known by the hash of their content, of no project."""
+"""Memories of mcp-memory-service, its database or exports: known by the hash of their content, of no project."""
 
 import json
 import re
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.db.storage.foreign import WAL
 from server.importers import layout
 from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.mcp_memory_service import memories
-from server.importers.reading import Entry, object_of
+from server.importers.reading import Entry, entry_at, object_of
 from server.importers.taking import Taker
 from server.importers.values import Object, text
 from server.models.imports import ImportBatch
@@ -20,6 +21,9 @@ MOST = 100  # files of such a name that are looked into
 HEAD = 64 * 1024  # bytes at the beginning of a file that tell what it is
 METADATA = re.compile(r'"export_metadata"\s*:\s*')
 FIRST_KEY = re.compile(r'\ufeff?\s*\{\s*"(?:export_metadata|memories)"\s*:')
+OF_THE_DASHBOARD = re.compile(r'\ufeff?\s*\{\s*"export_date"\s*:\s*"([^"]*)"\s*,\s*"total_memories"\s*:')
+DATABASE = "sqlite_vec.db"
+SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,40 @@ class MemoryExport:
     metadata: Object
 
 
+@dataclass(frozen=True)
+class MemoryStore:
+    """The database, the log that is read with it, and the exports, the newest first."""
+
+    database: Entry | None
+    log: Entry | None
+    exports: tuple[MemoryExport, ...]
+
+
 def recognise(path: Path) -> RecognisedSource | None:
-    """Return the export that a file is, or those in a folder."""
+    """Return the database or the export that a file is, or those in a folder."""
+    database = _database(path)
+    log = database.with_name(f"{database.name}{WAL}") if database else None
     exports = sorted(_exports(path), key=lambda one: (text(one.metadata.get("export_timestamp")), one.entry.path))
-    if not exports:
+    if not exports and not database:
         return None
     stores = {_store(one.metadata) for one in exports}
     folder = path if path.is_dir() else path.parent
-    whose = next(iter(stores)) if len(stores) == 1 else None
-    return layout.placeless(NAME, folder, whose or path.absolute(), tuple(reversed(exports)))
+    whose = next(iter(stores)) if len(stores) == 1 and not database else None
+    first, second = (entry_at(one, one.name) if one and one.exists() else None for one in (database, log))
+    store = MemoryStore(first, second, tuple(reversed(exports)))
+    return layout.placeless(NAME, folder, whose or (database or path).absolute(), store)
+
+
+def _database(path: Path) -> Path | None:
+    """Return the database that a file is, or that lies in a folder under its usual name."""
+    one = path / DATABASE if path.is_dir() else path
+    if one.suffix not in SUFFIXES or one.is_symlink() or not one.is_file():
+        return None
+    try:
+        with one.open("rb") as file:
+            return one if memories.is_database(file.read(HEAD)) else None
+    except OSError:
+        return None
 
 
 def _exports(path: Path) -> Iterator[MemoryExport]:
@@ -60,6 +89,8 @@ def _metadata(path: Path) -> Object | None:
             head = file.read(HEAD).decode("utf-8", "replace")
     except OSError:
         return None
+    if dashboard := OF_THE_DASHBOARD.match(head):
+        return {"export_timestamp": dashboard[1]}
     found = METADATA.search(head)
     if not found or not FIRST_KEY.match(head):
         return None
@@ -76,24 +107,30 @@ def _store(metadata: Object) -> tuple[str, ...] | None:
 
 
 def files(source: RecognisedSource) -> Iterator[SourceFile]:
-    """Yield the exports."""
-    for one in source.detail:
-        yield SourceFile(source.workspaces[0].workspace_id, one.entry.path, one.entry.location)
+    """Yield the database with its log, then the exports."""
+    store: MemoryStore = source.detail
+    for entry in (store.database, store.log, *(one.entry for one in store.exports)):
+        if entry:
+            yield SourceFile(source.workspaces[0].workspace_id, entry.path, entry.location, entry.odd)
 
 
 def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
-    """Yield the memories, the newest export first: what stands in an older one as well is taken once."""
+    """Yield the memories: of the database, then of the newest export; what stood before is taken once."""
+    store: MemoryStore = source.detail
     taker = Taker(known, NAME, source.workspaces[0].workspace_id)
     seen: dict[str, str] = {}
-    is_new = taker.is_new
-    for one in source.detail:
+    if taker.is_new:
+        named = store.exports[0].metadata if store.exports else {}
+        make = taker.maker(store.exports[0].entry.path if store.exports else DATABASE, known.now)
+        yield ImportBatch(taker.workspace_id, rows=[make.workspace(None, _name(named))])
+    if store.database:
+        yield from memories.of_database(taker, store.database, seen)
+    if store.log:
+        yield taker.skipped(store.log, "read with the database", keep=False)
+    for one in store.exports:
         batch, taken = taker.json(one.entry)
-        if is_new:
-            make = taken.make if taken else taker.maker(one.entry.path, known.now)
-            batch.rows.append(make.workspace(None, _name(one.metadata)))
-            is_new = False
         if taken:
-            memories.add(taken, seen)
+            memories.of_export(taken, seen)
         yield batch
 
 
