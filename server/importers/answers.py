@@ -1,7 +1,7 @@
 """Answers of the tools, put together from as many calls as they take."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from server.importers.layout import Ask
@@ -30,12 +30,16 @@ async def whole(ask: Ask, tool: str, arguments: Mapping[str, object]) -> Json:
 
 
 async def every(ask: Ask, tool: str, key: str, arguments: Mapping[str, object]) -> list[Json]:
-    """Return all rows of a list, page by page."""
-    rows: list[Json] = []
+    """Return all rows of a list."""
+    return [row async for page in pages(ask, tool, key, arguments) for row in page]
+
+
+async def pages(ask: Ask, tool: str, key: str, arguments: Mapping[str, object]) -> AsyncGenerator[list[Json]]:
+    """Yield the rows of a list, page by page."""
     more: Json = {}
     while True:
         page = await ask(tool, {**arguments, "limit": LIMIT, "max_bytes": MAX_BYTES, **more})
-        rows += page[key]
+        yield page[key]
         if "next_cursor" not in page:
-            return rows
+            return
         more = {"cursor": page["next_cursor"]}

@@ -1,12 +1,12 @@
 """The usual check of a layout: what the source becomes, as it is staged, compared with what the tools return."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from server.db.interchange.scratch import Stage
 from server.errors import NotFound, ProjectMemoryError
-from server.importers.answers import every, whole
+from server.importers.answers import pages, whole
 from server.importers.layout import Ask
 from server.models.imports import Finding, ImportedRow
 
@@ -23,39 +23,52 @@ async def compared(
     """Yield each wanted plan with what differs, then what differs in knowledge, which is of no plan."""
     for plan_id, archived in stage.plans():
         if wanted(plan_id):
-            rows = stage.rows_of(plan_id, ("plans", "steps", "plan_notes"))
-            yield plan_id, await _plan(ask, plan_id, rows, archived)
+            yield plan_id, await _plan(stage, ask, plan_id, archived)
     yield None, [finding for row in stage.rows_in("knowledge") for finding in await _knowledge(ask, row)]
 
 
-async def _plan(ask: Ask, plan_id: str, rows: list[ImportedRow], archived: bool) -> list[Finding]:
-    head = next((row for row in rows if row.table == "plans"), None)
+async def _plan(stage: Stage, ask: Ask, plan_id: str, archived: bool) -> list[Finding]:
+    head = stage.rows_of("plans", [plan_id]).get(plan_id)
     if head is None:
         return []
     try:
         told = await whole(ask, "memory_plan", {"action": "get", "plan_id": plan_id, "detail": "full"})
-        steps = await every(ask, "memory_steps", "steps", {"action": "list", "plan_id": plan_id, "detail": "full"})
-        notes = await every(ask, "memory_plan", "notes", {"action": "list_notes", "plan_id": plan_id})
+        found = list(_differences(head, told, PLAN))
+        found += _different(head, "status", "archived" if archived else head.values["status"], told.get("status"))
+        return [*found, *await _steps(stage, ask, plan_id), *await _notes(stage, ask, plan_id)]
     except ProjectMemoryError as error:
         return [Finding("error", head.path, head.json_path, f"the tools refuse to show it: {error}", plan_id)]
-    found = list(_differences(head, told, PLAN))
-    status = "archived" if archived else head.values["status"]
-    found += _different(head, "status", status, told.get("status"))
-    by_id = {step["step_id"]: step for step in steps}
-    for row in (row for row in rows if row.table == "steps"):
-        found += _step(row, by_id.get(row.key))
-    there = {note.get("note_id") for note in notes}
-    gone = [row for row in rows if row.table == "plan_notes" and row.key not in there]
-    return found + [Finding("error", row.path, row.json_path, "the note is not there", row.key) for row in gone]
 
 
-def _step(row: ImportedRow, told: Mapping[str, Any] | None) -> Iterator[Finding]:
-    if told is None:
-        yield Finding("error", row.path, row.json_path, "the step is not there", row.key)
-    elif "clipped" in told:
-        yield from _differences(row, told, tuple(name for name in STEP if name not in ("task", "notes")))
-    else:
-        yield from _differences(row, {"type": "standard", **told}, STEP)
+async def _steps(stage: Stage, ask: Ask, plan_id: str) -> list[Finding]:
+    """Return what differs in the steps of a plan, page by page: a plan may have more than memory should hold."""
+    found: list[Finding] = []
+    missing = stage.keys_of(plan_id, "steps")
+    async for page in pages(ask, "memory_steps", "steps", {"action": "list", "plan_id": plan_id, "detail": "full"}):
+        by_id = {step["step_id"]: step for step in page}
+        for key, row in stage.rows_of("steps", list(by_id)).items():
+            found += _step(row, by_id[key])
+            missing.pop(key, None)
+    return found + _missing(stage, "steps", missing, "the step is not there")
+
+
+async def _notes(stage: Stage, ask: Ask, plan_id: str) -> list[Finding]:
+    missing = stage.keys_of(plan_id, "plan_notes")
+    async for page in pages(ask, "memory_plan", "notes", {"action": "list_notes", "plan_id": plan_id}):
+        for note in page:
+            missing.pop(str(note.get("note_id")), None)
+    return _missing(stage, "plan_notes", missing, "the note is not there")
+
+
+def _missing(stage: Stage, table: str, keys: Collection[str], what: str) -> list[Finding]:
+    rows = stage.rows_of(table, list(keys)).values()
+    return [Finding("error", row.path, row.json_path, what, row.key) for row in rows]
+
+
+def _step(row: ImportedRow, told: Mapping[str, Any]) -> Iterator[Finding]:
+    clipped = ("task", "notes") if "clipped" in told else ()
+    names = tuple(name for name in STEP if name not in clipped)
+    return _differences(row, {"type": "standard", **told}, names)
 
 
 async def _knowledge(ask: Ask, row: ImportedRow) -> list[Finding]:

@@ -30,6 +30,12 @@ NUMBERS = ("event_id", "log_id")
 # What a human said of a plan that is there already is said here, or it is not: a file may claim anything.
 WORDS = ("confirmations", "approvals")
 PROGRAMS, COUNTING = ("run", "allowlist"), ("open", "approved")
+KNOWN_ENTRIES = """
+    SELECT row_key, base FROM import_rows
+    WHERE table_name = :table AND (row_key = :unit OR coalesce(workspace_id, '') = :unit)
+      AND (:last IS NULL OR row_key > :last)
+    ORDER BY row_key LIMIT 20
+"""
 Entry = tuple[tuple[str, Any], ...]
 
 
@@ -78,13 +84,14 @@ async def decide(db: Reader, stage: Stage, unit: str, *, overwrites: bool = Fals
 
 async def _decide_log(db: Reader, stage: Stage, unit: str, table: str) -> None:
     """Mark the entries that were imported before, and those that this very database wrote, by all that they say."""
-    known = set(await known_entries(db, table, unit))
+    await _note_known(db, stage, unit, table)
     there: dict[str, Counter[Entry]] = {}
     for rows in stage.pages(unit, table, CHUNK):
         moments = {row["moment"] for row in rows}
         there = {moment: there[moment] for moment in moments & there.keys()}  # a moment may be on two pages
         there |= await _logged(db, table, moments - there.keys())
         same: list[dict[str, Any]] = []
+        known = stage.known(table, [short(row["row_key"]) for row in rows])
         for row in rows:
             equal, entry = there[row["moment"]], _entry(params(row))
             if short(row["row_key"]) in known or equal[entry] > 0:
@@ -107,16 +114,17 @@ def _entry(values: Columns) -> Entry:
     return tuple((name, values[name]) for name in sorted(values) if name not in NUMBERS and values[name] is not None)
 
 
-async def known_entries(db: Reader, table: str, unit: str) -> list[str]:
-    """Return what tells the entries of a log that were imported before.
+async def _note_known(db: Reader, stage: Stage, unit: str, table: str) -> None:
+    """Note on the stage what tells the entries of a log that were imported before.
 
-    One row holds all of a workspace; so does one of each that was merged into it.
+    A row holds many of a workspace; so do those of each that was merged into it.
     """
-    found = await db.all(
-        "SELECT base FROM import_rows WHERE table_name = :table AND (row_key = :unit OR workspace_id = :unit)",
-        {"table": table, "unit": unit},
-    )
-    return [entry for row in found for entry in json.loads(row["base"])]
+    stage.change("DELETE FROM known_entries WHERE table_name = :table", [{"table": table}])
+    values: Columns = {"table": table, "unit": unit, "last": None}
+    while found := await db.all(KNOWN_ENTRIES, values):
+        for row in found:
+            stage.know(table, json.loads(row["base"]))
+        values["last"] = found[-1]["row_key"]
 
 
 def short(key: str) -> str:

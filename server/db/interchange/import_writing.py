@@ -18,7 +18,7 @@ from server.db.audit import events
 from server.db.dependencies import dependencies
 from server.db.dependencies.dependencies import Node
 from server.db.interchange import import_ledger, import_runs
-from server.db.interchange.import_merge import Decided, known_entries, short
+from server.db.interchange.import_merge import Decided, short
 from server.db.interchange.import_places import NAMES
 from server.db.interchange.import_rows import key_of
 from server.db.interchange.import_runs import Run
@@ -37,6 +37,7 @@ from server.models.events import Event
 HELD_SECONDS = 0.06  # how long a transaction takes in further pieces
 PAUSE_SECONDS = 0.005  # between two: more than those who wait for the lock pause between looks at it
 ROWS = 250  # in one piece
+ENTRIES = 2000  # of a log, in one row of what is remembered
 FILES = 10
 TARGETS = 200
 HEAD = ("workspaces", "workspace_aliases")
@@ -128,15 +129,12 @@ def _pieces(stage: Stage, run: Run, decided: Decided) -> Iterator[Piece]:
     unit = run.unit
     is_new = bool(stage.query(IS_NEW, {"unit": unit}))
     plan_ids, targets, moves = stage.plans_to_write(unit), _targets(stage, unit), list(_moves(stage, unit))
-    entries = {table: _entries(stage, unit, table) for table in LOGS}
     yield partial(_begin, stage, run, decided, is_new)
     for table in BEFORE_PLANS:
         yield from _of_table(stage, run, table)
     for plan_id in plan_ids:
-        rows = stage.of_plan(plan_id)
-        size = ROWS if is_new else len(rows) + 1
-        for start in range(0, len(rows) + 1, size):
-            yield partial(_write, run, rows[start : start + size])
+        pages = stage.of_plan(plan_id, ROWS, whole=NAMES)  # what may swap names is written at once
+        yield from (partial(_write, run, rows) for rows in pages) if is_new else (partial(_write_all, run, pages),)
         yield partial(_delete, stage, run, plan_id, None)
     yield partial(_delete, stage, run, None, "knowledge")  # their slugs may be those of new ones
     for table in TABLES:
@@ -144,7 +142,7 @@ def _pieces(stage: Stage, run: Run, decided: Decided) -> Iterator[Piece]:
             yield from _of_table(stage, run, table)
     yield partial(_delete, stage, run, None, None)
     for table in LOGS:
-        yield partial(_remember_log, run, table, entries[table])
+        yield from _entries(stage, run, table)
     yield from _files(stage, run)
     yield from (partial(import_ledger.restore, *one) for one in import_ledger.pages(stage, unit))
     yield from moves
@@ -187,6 +185,12 @@ async def _write(run: Run, rows: Rows, tx: Transaction) -> None:
     common = {"workspace_id": run.unit or None, "now": tx.now()}
     kept = [{name: row[name] for name in names} | common for row in rows if row["table_name"] not in LOGS]
     await tx.many(REMEMBER, kept)
+
+
+async def _write_all(run: Run, pages: Iterator[Rows], tx: Transaction) -> None:
+    """Write a plan as a whole: nobody sees a part of one in a workspace that is in use."""
+    for rows in pages:
+        await _write(run, rows, tx)
 
 
 async def _let_go_of_names(tx: Transaction, table: str, rows: Rows) -> None:
@@ -255,21 +259,20 @@ async def _delete(stage: Stage, run: Run, plan_id: str | None, table: str | None
         )
 
 
-def _entries(stage: Stage, unit: str, table: str) -> list[str]:
-    """Return what tells the entries of a log, those of an import before that was interrupted too."""
-    keys = stage.query(
-        "SELECT row_key FROM rows WHERE unit = :unit AND table_name = :table", {"unit": unit, "table": table}
-    )
-    return [short(row["row_key"]) for row in keys]
+def _entries(stage: Stage, run: Run, table: str) -> Iterator[Piece]:
+    """Yield what tells the entries of a log, those of an import before that was interrupted too, in parts."""
+    for keys in stage.keys(run.unit, table, ENTRIES):
+        entries = list(map(short, keys))
+        known = stage.known(table, entries)
+        if new := [entry for entry in entries if entry not in known]:
+            yield partial(_remember_log, run, table, new)
 
 
 async def _remember_log(run: Run, table: str, entries: Sequence[str], tx: Transaction) -> None:
-    """Keep what tells the entries of a log."""
-    known = await known_entries(tx, table, run.unit)
-    every = list(dict.fromkeys([*known, *entries]))
-    if len(every) > len(known):
-        entry = {"table_name": table, "row_key": run.unit, "path": "", "json_path": "$", "base": encode(every)}
-        await tx.run(REMEMBER, {**entry, "workspace_id": run.unit or None, "now": tx.now()})
+    """Keep what tells entries of a log."""
+    entry = {"table_name": table, "row_key": f"{run.unit}#{entries[0]}", "path": "", "json_path": "$"}
+    about = {"base": encode(list(entries)), "workspace_id": run.unit or None, "now": tx.now()}
+    await tx.run(REMEMBER, entry | about)
 
 
 def _files(stage: Stage, run: Run) -> Iterator[Piece]:

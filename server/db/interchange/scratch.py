@@ -3,7 +3,7 @@
 import hashlib
 import json
 import marshal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ SCHEMA = """
         base TEXT NOT NULL, action TEXT NOT NULL DEFAULT 'insert', changes TEXT, UNIQUE (table_name, row_key)
     );
     CREATE INDEX rows_unit ON rows (unit, table_name, moment, seq);
-    CREATE INDEX rows_plan ON rows (plan_id);
+    CREATE INDEX rows_plan ON rows (plan_id, table_name, seq);
     CREATE INDEX rows_path ON rows (path, unit);
     CREATE TABLE files (
         unit TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT, size INTEGER, status TEXT, reason TEXT, entity_type TEXT,
@@ -51,6 +51,7 @@ SCHEMA = """
     );
     CREATE TABLE plans (plan_id TEXT PRIMARY KEY, unit TEXT NOT NULL, archived INTEGER NOT NULL, suffix TEXT);
     CREATE TABLE units (unit TEXT PRIMARY KEY, place INTEGER);
+    CREATE TABLE known_entries (table_name TEXT, entry TEXT, PRIMARY KEY (table_name, entry)) WITHOUT ROWID;
     CREATE TABLE gone (unit TEXT, table_name TEXT, row_key TEXT, suffix TEXT, plan_id TEXT);
 """
 
@@ -62,9 +63,16 @@ PAGE = """
     ORDER BY r.moment, r.seq LIMIT :size
 """
 
+KEYS = """
+    SELECT row_key, moment, seq FROM rows
+    WHERE unit = :unit AND table_name = :table AND (moment, seq) > (:moment, :seq) ORDER BY moment, seq LIMIT :size
+"""
 TO_WRITE = """
     SELECT r.*, coalesce(p.suffix, '') AS suffix FROM rows r LEFT JOIN plans p ON p.plan_id = r.plan_id
     WHERE {0} AND r.action IN ('insert', 'update', 'rebase')
+"""
+OF_PLAN = f"""
+    {TO_WRITE.format("r.plan_id = :plan_id AND r.table_name = :table AND r.seq > :seq")} ORDER BY r.seq LIMIT :size
 """
 PLANS_TO_WRITE = """
     SELECT plan_id FROM rows
@@ -120,6 +128,28 @@ class Stage:
                 what = f"the id is taken by {path} {json_path}; left out"
                 draft.findings.append(Finding("error", row.path, row.json_path, what, row.key))
 
+    def know(self, table: str, entries: Iterable[str]) -> None:
+        """Note entries of a log that were imported before."""
+        self.change(
+            "INSERT OR IGNORE INTO known_entries VALUES (:table, :entry)",
+            [{"table": table, "entry": entry} for entry in entries],
+        )
+
+    def known(self, table: str, entries: Iterable[str]) -> set[str]:
+        """Return which of these entries of a log were imported before."""
+        sql = """
+            SELECT entry FROM known_entries
+            WHERE table_name = :table AND entry IN (SELECT value FROM json_each(:entries))
+        """
+        return {row["entry"] for row in self.query(sql, {"table": table, "entries": encode(list(entries))})}
+
+    def keys(self, unit: str, table: str, size: int) -> Iterator[list[str]]:
+        """Yield the keys of the rows of a table, in parts."""
+        values = {"unit": unit, "table": table, "size": size, "moment": "", "seq": 0}
+        while found := self.query(KEYS, values):
+            yield [row["row_key"] for row in found]
+            values |= {"moment": found[-1]["moment"], "seq": found[-1]["seq"]}
+
     def units(self) -> list[str]:
         """Return the workspaces in their order, the store itself last."""
         found = self._db.execute("SELECT unit FROM units ORDER BY unit = '', place")
@@ -155,20 +185,35 @@ class Stage:
         """Return the plans of which something is new, changed or gone."""
         return [row["plan_id"] for row in self.query(PLANS_TO_WRITE, {"unit": unit})]
 
-    def of_plan(self, plan_id: str) -> list[Record]:
-        """Return the rows of a plan that are to be written, parents before their children."""
-        rows = self.query(f"{TO_WRITE.format('r.plan_id = :plan_id')} ORDER BY r.seq", {"plan_id": plan_id})
-        return sorted(rows, key=lambda row: TABLES.index(row["table_name"]))
+    def of_plan(self, plan_id: str, size: int, whole: Collection[str] = ()) -> Iterator[list[Record]]:
+        """Yield the rows of a plan that are to be written, parents before their children, in parts of one table each.
+
+        Those of the tables `whole` come at once.
+        """
+        for table in TABLES:
+            values = {"plan_id": plan_id, "table": table, "size": -1 if table in whole else size, "seq": 0}
+            while found := self.query(OF_PLAN, values):
+                yield found
+                values["seq"] = found[-1]["seq"]
 
     def plans(self) -> list[tuple[str, bool]]:
         """Return the plans, each with whether it ends in the archive."""
         found = self.query("SELECT plan_id, archived FROM plans ORDER BY rowid", {})
         return [(row["plan_id"], bool(row["archived"])) for row in found]
 
-    def rows_of(self, plan_id: str, tables: Sequence[str]) -> list[ImportedRow]:
-        """Return the rows that a plan has in these tables, as they came but for lists and objects, which are JSON."""
-        found = self.query("SELECT * FROM rows WHERE plan_id = :plan_id ORDER BY seq", {"plan_id": plan_id})
-        return [_imported(row) for row in found if row["table_name"] in tables]
+    def keys_of(self, plan_id: str, table: str) -> dict[str, None]:
+        """Return the keys of the rows that a plan has in a table, in the order in which they came."""
+        sql = "SELECT row_key FROM rows WHERE plan_id = :plan_id AND table_name = :table ORDER BY seq"
+        return dict.fromkeys(row["row_key"] for row in self.query(sql, {"plan_id": plan_id, "table": table}))
+
+    def rows_of(self, table: str, keys: Sequence[str]) -> dict[str, ImportedRow]:
+        """Return rows of a table by their keys, as they came but for lists and objects, which are JSON."""
+        sql = """
+            SELECT * FROM rows WHERE table_name = :table AND row_key IN (SELECT value FROM json_each(:keys))
+            ORDER BY seq
+        """
+        found = self.query(sql, {"table": table, "keys": encode(list(keys))})
+        return {row["row_key"]: _imported(row) for row in found}
 
     def rows_in(self, table: str) -> Iterator[ImportedRow]:
         """Yield the rows of a table, whichever workspace they are of, as `rows_of` does."""

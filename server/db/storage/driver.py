@@ -282,7 +282,7 @@ async def connected(path: Path, synchronous: str = "full") -> AsyncGenerator[Con
             await connection.close()
 
 
-def open_scratch(path: Path, schema: str) -> RawConnection:
+def open_scratch(path: Path | str, schema: str) -> RawConnection:
     """Make a database that one task uses for a while, and that may be lost with it."""
     driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     driver.row_factory = sqlite3.Row

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from server.db.interchange.seen import Seen
 from server.importers.agent_hive import log_lines
 from server.importers.agent_hive.hive import Hive, HivePart, digest, text_in
 from server.importers.agent_hive.log_lines import Fault, LogEntry
@@ -42,17 +43,16 @@ def read(hive: Hive, file: HiveFile) -> Iterator[ImportBatch]:
 def _events(part: HivePart, lines: Iterator[tuple[int, bytes]]) -> Iterator[None]:
     """Add the entries of a log. One without a time has that of the entry before it, else that of the file."""
     faults: list[Fault] = []
-    seen: dict[str, int] = {}
     at, hive = part.at, part.hive
-    for entry in log_lines.entries(lines, faults):
-        _tell(part, faults)
-        at = hive.past(entry.time, at)
-        told = digest([entry.grammar, entry.time, entry.level, entry.logger, entry.message, entry.fields])[:16]
-        seen[told] = number = seen.get(told, 0) + 1
-        key = f"{part.inner}:{told}:{number}"
-        if part.inner not in hive.copied or hive.first(KIND, key, part.path) is None:
-            part.add("event_log", key, f"line {entry.line}", **_columns(part, entry, at))
-            yield None
+    with Seen() as seen:
+        for entry in log_lines.entries(lines, faults):
+            _tell(part, faults)
+            at = hive.past(entry.time, at)
+            told = digest([entry.grammar, entry.time, entry.level, entry.logger, entry.message, entry.fields])[:16]
+            key = f"{part.inner}:{told}:{seen.times(told)}"
+            if part.inner not in hive.copied or hive.first(KIND, key, part.path) is None:
+                part.add("event_log", key, f"line {entry.line}", **_columns(part, entry, at))
+                yield None
     _tell(part, faults)
 
 

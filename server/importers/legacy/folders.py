@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
+from server.db.interchange.seen import Seen
 from server.importers.legacy import context, logs, plans, programs, workspaces
 from server.importers.legacy.survey import STUB, Header, Survey, plan_folder
 from server.importers.legacy.tree import (
@@ -396,15 +397,20 @@ def _lines(reader: FolderReader, entry: Entry, content: Content) -> Iterator[tup
 
 def rest(survey: Survey) -> Iterator[ImportBatch]:
     """Yield what belongs to no workspace folder: events, logs, the registry, and folders that are no workspaces."""
+    with Seen() as seen:
+        yield from _rest(survey, seen)
+
+
+def _rest(survey: Survey, seen: Seen) -> Iterator[ImportBatch]:
     reader = FolderReader(survey, None)
     for ghost in survey.tree.ghosts:
         reader.tell("warning", ghost.name, "a folder without workspace.meta.json; its files are kept as raw bytes only")
     for entry in root_entries(survey.tree):
         parts = PurePosixPath(entry.path).parts
         if logs.EVENTS.fullmatch(entry.path):
-            yield from _event_log(reader, entry)
+            yield from _event_log(reader, seen, entry)
         elif parts[0] == "events" and len(parts) == 2 and entry.path.endswith(".json"):
-            _event_file(reader, entry)
+            _event_file(reader, seen, entry)
         elif parts[0] == "logs":
             yield from _text_log(reader, entry)
         elif entry.path == REGISTRY:
@@ -421,25 +427,25 @@ def rest(survey: Survey) -> Iterator[ImportBatch]:
     yield ImportBatch(None, findings=survey.findings)
 
 
-def _event_file(reader: FolderReader, entry: Entry) -> None:
+def _event_file(reader: FolderReader, seen: Seen, entry: Entry) -> None:
     if found := reader.parsed(entry, json_of):
         content, value = found
         row = logs.event(reader.survey, value, "$", Teller(entry.path, reader.draft.findings), content.modified_at)
         if row is None:
             reader.fail(content, "no object")
-        elif logs.is_first(reader.survey, row, value, reader.draft.findings):
+        elif logs.is_first(seen, row, value, reader.draft.findings):
             reader.add(content, row)
         else:
             reader.draft.files.append(content.entry("duplicate", f"the event {row.key} was read elsewhere"))
 
 
-def _event_log(reader: FolderReader, entry: Entry) -> Iterator[ImportBatch]:
+def _event_log(reader: FolderReader, seen: Seen, entry: Entry) -> Iterator[ImportBatch]:
     content = _streamed(reader, entry)
     if content is None:
         return
     rows = logs.lines(reader.survey, _lines(reader, entry, content), entry.path, reader.draft.findings)
     for row, value in rows:
-        if logs.is_first(reader.survey, row, value, reader.draft.findings):
+        if logs.is_first(seen, row, value, reader.draft.findings):
             reader.draft.rows.append(row)
         if len(reader.draft.rows) >= BATCH:
             yield from _routed(reader.take())

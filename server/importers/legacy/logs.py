@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from server.db.interchange.seen import Seen
 from server.importers.legacy.survey import NO_TIME, Survey
 from server.importers.reading import Note, UnreadableFile, parse
 from server.importers.values import Fields, Object, Teller, fields
@@ -71,13 +72,13 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(encode(value).encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def is_first(survey: Survey, row: ImportedRow, value: Any, findings: list[Finding]) -> bool:
+def is_first(seen: Seen, row: ImportedRow, value: Any, findings: list[Finding]) -> bool:
     """Return whether an event was not read before; another one under its id is told of, and left out."""
     digest = bytes.fromhex(_digest(value))
-    known = survey.events.setdefault(row.key, digest)
-    if known is not digest and known != digest:
+    known = seen.first(row.key, digest)
+    if known not in (None, digest):
         findings.append(Finding("warning", row.path, row.json_path, "another event has that id; left out", value))
-    return known is digest
+    return known is None
 
 
 def lines(
@@ -106,29 +107,28 @@ def updates(
     survey: Survey, workspace_id: str, log: str, listed: Iterable[tuple[str, Any]], teller: Teller
 ) -> Iterator[ImportedRow]:
     """Yield the entries of an update or audit log; equal ones are told apart by their number."""
-    seen: dict[str, int] = {}
-    for where, value in listed:
-        found = fields(value, where, teller)
-        if found is None:
-            continue
-        digest = _digest(value)
-        seen[digest] = number = seen.get(digest, 0) + 1
-        action = found.text("action")
-        summary = found.text("summary")
-        if summary is None:
-            summary = action or log
-            found.defaulted("summary", summary)
-        values = {
-            "timestamp": _past(survey, found, NO_TIME),
-            "workspace_id": workspace_id,
-            "plan_id": found.text("plan_id"),
-            "tool": found.text("tool"),
-            "action": action,
-            "session_id": found.text("session_id"),
-            "agent": found.text("agent"),
-            "summary": summary,
-        }
-        extra = {"legacy": {"log": log, **found.left}}
-        yield ImportedRow(
-            "update_log", f"{digest}-{log}-{workspace_id}-{number}", values | {"extra": extra}, teller.path, where
-        )
+    with Seen() as seen:
+        for where, value in listed:
+            if found := fields(value, where, teller):
+                digest = _digest(value)
+                key = f"{digest}-{log}-{workspace_id}-{seen.times(digest)}"
+                values = {"workspace_id": workspace_id, **_update(survey, found, log)}
+                yield ImportedRow("update_log", key, values, teller.path, where)
+
+
+def _update(survey: Survey, found: Fields, log: str) -> Object:
+    action = found.text("action")
+    summary = found.text("summary")
+    if summary is None:
+        summary = action or log
+        found.defaulted("summary", summary)
+    values = {
+        "timestamp": _past(survey, found, NO_TIME),
+        "plan_id": found.text("plan_id"),
+        "tool": found.text("tool"),
+        "action": action,
+        "session_id": found.text("session_id"),
+        "agent": found.text("agent"),
+        "summary": summary,
+    }
+    return values | {"extra": {"legacy": {"log": log, **found.left}}}

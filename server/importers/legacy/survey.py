@@ -58,7 +58,6 @@ class Survey:
     edges: dict[Edge, None] = field(default_factory=dict[Edge, None])
     told: list[Edge] = field(default_factory=list[Edge])
     untied: dict[Edge, str] = field(default_factory=dict[Edge, str])
-    events: dict[str, bytes] = field(default_factory=dict[str, bytes])
     taken: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     findings: list[Finding] = field(default_factory=list[Finding])
     order: list[LegacyWorkspace] = field(default_factory=list[LegacyWorkspace])

@@ -110,3 +110,10 @@ async def test_the_complexity_report_of_older_versions_is_beside_its_plan(take: 
     report = await take(tmp_path)
     assert report.files == {"imported": 2}
     assert "taskId" in str(await take.db.value("SELECT data FROM context_items"))
+
+
+async def test_a_step_that_no_answer_holds_whole_is_as_it_was(take: Taker, tmp_path: Path) -> None:
+    tasks = [task(1, details="word " * 20_000), task(2)]
+    write(tmp_path / ".taskmaster/tasks/tasks.json", {"master": {"tasks": tasks}})
+    assert list((await take(tmp_path)).differences) == []
+    assert (await take.verify(tmp_path)).standing == "GREEN"
