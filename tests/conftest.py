@@ -154,6 +154,7 @@ async def db(settings: Settings) -> AsyncGenerator[Database]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "any_transport: tests of tools that run over HTTP as they do in memory")
+    config.addinivalue_line("markers", "any_start: tests of servers that run in a copy of one as they do in their own")
 
 
 def pytest_collection_finish() -> None:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -79,7 +80,8 @@ def started_once() -> Path:
     folder = mkdtemp()
     atexit.register(shutil.rmtree, folder)
     chosen = Settings(data_root=Path(folder), synchronous="off")
-    asyncio.run(first_start(chosen))
+    with ThreadPoolExecutor(1) as aside:  # there may be a loop here
+        aside.submit(asyncio.run, first_start(chosen)).result()
     return chosen.database
 
 

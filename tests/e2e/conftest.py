@@ -15,6 +15,7 @@ import pytest_asyncio
 from mcp import Client, StdioServerParameters
 from mcp.types import PROTOCOL_VERSION_META_KEY
 
+from tests.e2e import commands
 from tests.e2e.processes import QUICK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -104,9 +105,10 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @pytest_asyncio.fixture
-async def start(tmp_path: Path) -> AsyncGenerator[Start]:
+async def start(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Start]:
     """Start servers with raw pipes on `tmp_path/data`; what still runs at the end is killed."""
     running: list[asyncio.subprocess.Process] = []
+    is_any = request.node.get_closest_marker("any_start") is not None
 
     async def launch(
         *flags: str,
@@ -117,10 +119,13 @@ async def start(tmp_path: Path) -> AsyncGenerator[Start]:
         **options: Any,
     ) -> RawServer:
         log = tmp_path / f"server-{len(running)}.log"
+        folder = data_root or tmp_path / "data"
+        if is_any:
+            commands.furnish(folder)
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", module, "--data-root", str(data_root or tmp_path / "data"), *flags),
+                *(commands.program() if is_any else (sys.executable, "-m", module)),
+                *("--data-root", str(folder), *flags),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

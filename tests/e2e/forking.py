@@ -1,19 +1,23 @@
 """Runs commands of ours in copies of a process that has imported them all. `commands.py` starts it, and says where.
 
 Each request is a socket with three descriptors, the words, the folder and the environment of a command. A child runs
-the command to the end of the interpreter, as a process of its own; its parent answers with how that ended.
+the command to the end of the interpreter, as a process of its own; its parent answers with how that ended, and kills it
+when who asked is killed. A first word that names a file has that program run in place of ours.
 """
 
 import gc
 import marshal
 import os
+import runpy
 import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from threading import Thread
 
 from server import __main__ as program
 from server import cli
@@ -41,7 +45,10 @@ def main() -> None:
             client.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _answer_for(client)
-    program.main()
+    if sys.argv[0] != program.__file__:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        program.main()
 
 
 def _answer_for(client: socket.socket) -> None:
@@ -52,10 +59,17 @@ def _answer_for(client: socket.socket) -> None:
         if child := os.fork():
             for each in descriptors:
                 os.close(each)
+            Thread(target=_end_with, args=(client, child), daemon=True).start()
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            client.sendall(code.to_bytes(4, signed=True))
+            with suppress(BrokenPipeError):  # who asked was killed
+                client.sendall(code.to_bytes(4, signed=True))
             os._exit(0)
     _become(words, folder, environment, descriptors)
+
+
+def _end_with(client: socket.socket, child: int) -> None:
+    client.recv(1)
+    os.kill(child, signal.SIGKILL)
 
 
 def _become(words: list[str], folder: str, environment: dict[str, str], descriptors: list[int]) -> None:
@@ -66,7 +80,7 @@ def _become(words: list[str], folder: str, environment: dict[str, str], descript
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv[:] = [program.__file__, *words]
+    sys.argv[:] = words if words and words[0].endswith(".py") else [program.__file__, *words]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         old = getattr(sys, name)
         new = open(number, old.mode, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.conftest import ToolError
+from tests.e2e import commands
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-COMMAND = (sys.executable, "-m", "server")
+PLAIN = (sys.executable, "-m", "server")  # for what is about the process itself
 LINE_LIMIT = 16 * 1024 * 1024
 # What a test writes has to survive a kill, but not the loss of power.
 QUICK = {"PM_SYNCHRONOUS": "normal"}
@@ -22,7 +23,7 @@ class Died(Exception):
 
 
 class ServerProcess:
-    """`python -m server` on a data root, spoken to in JSON-RPC lines, one call at a time."""
+    """A server on a data root, spoken to in JSON-RPC lines, one call at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -30,7 +31,7 @@ class ServerProcess:
 
     @classmethod
     async def start(
-        cls, data_root: Path, *flags: str, command: Sequence[str] = COMMAND, hears_errors: bool = False
+        cls, data_root: Path, *flags: str, command: Sequence[str] | None = None, hears_errors: bool = False
     ) -> Self:
         server = await cls.launch(data_root, *flags, command=command, hears_errors=hears_errors)
         await server.request("initialize", HELLO)
@@ -39,11 +40,13 @@ class ServerProcess:
 
     @classmethod
     async def launch(
-        cls, data_root: Path, *flags: str, command: Sequence[str] = COMMAND, hears_errors: bool = False
+        cls, data_root: Path, *flags: str, command: Sequence[str] | None = None, hears_errors: bool = False
     ) -> Self:
         """Start the process and say nothing yet."""
+        if command is None:
+            commands.furnish(data_root)
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *(command or commands.program()),
             "--data-root",
             str(data_root),
             *flags,
@@ -89,10 +92,11 @@ class ServerProcess:
         raise Died
 
     async def kill(self) -> None:
-        """kill -9, and wait until it is gone."""
+        """kill -9, and wait until it is gone: nobody holds its output any more."""
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
+        await self._stdout.read()
 
     async def close(self) -> int:
         """End its input and return its exit code."""

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.processes import ServerProcess
+from tests.e2e.processes import PLAIN, ServerProcess
 from tests.e2e.terminals import Terminal, confirmed, piped
 
 SERVERS, BACKUPS = 4, 3
@@ -31,7 +31,7 @@ def facts(path: Path) -> set[str]:
 async def test_backups_are_taken_while_four_servers_write_and_one_is_restored(tmp_path: Path) -> None:
     root, project = tmp_path / "data", tmp_path / "project"
     project.mkdir()
-    servers = [await ServerProcess.start(root) for _ in range(SERVERS)]
+    servers = [await ServerProcess.start(root, command=PLAIN) for _ in range(SERVERS)]
     known = {"workspace_path": str(project)}
     await servers[0]("memory_workspace", "register", **known)
     answered: list[str] = []

@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.conftest import ENVELOPE, HELLO, Message, RawServer, Start
 
+pytestmark = pytest.mark.any_start
+
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 MEBIBYTE = 1024 * 1024
 

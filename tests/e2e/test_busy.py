@@ -8,7 +8,7 @@ import pytest
 
 from server.db.storage.lock_holder import LOCKS
 from tests.conftest import ToolError
-from tests.e2e.processes import ServerProcess
+from tests.e2e.processes import PLAIN, ServerProcess
 
 WORKER = str(Path(__file__).with_name("stopping_server.py"))
 
@@ -39,7 +39,7 @@ async def test_a_process_stopped_between_its_writes_holds_up_nobody(tmp_path: Pa
     server = await ServerProcess.start(tmp_path / "data")
     workspace = await server("memory_workspace", "register", workspace_path=str(project))
     fact = {"workspace_id": workspace["workspace_id"], "value": "x"}
-    stopped = await ServerProcess.start(tmp_path / "data")
+    stopped = await ServerProcess.start(tmp_path / "data", command=PLAIN)
     for number in range(5):
         await stopped("memory_context", "remember", key=f"its {number}", **fact)
     stopped.process.send_signal(signal.SIGSTOP)

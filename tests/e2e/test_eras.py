@@ -9,6 +9,8 @@ from mcp.types import PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
 
 from tests.e2e.conftest import ENVELOPE, HELLO, Connect, RawServer, Start
 
+pytestmark = pytest.mark.any_start
+
 INVALID_REQUEST = -32600
 
 

@@ -2,13 +2,13 @@
 
 import signal
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.settings import DATABASE_NAME
+from tests.e2e.commands import script
 from tests.e2e.processes import Died, ServerProcess
 from tests.thoroughness import often
 
@@ -82,7 +82,7 @@ async def lived_to_the_end(session: Session) -> bool:
 
 async def begin(data_root: Path, project: Path, at: int, moment: str) -> Session:
     """Start a session whose server dies at its commit number `at`; one that dies while opening starts again."""
-    server = await ServerProcess.start(data_root, command=(sys.executable, WORKER, str(at), moment))
+    server = await ServerProcess.start(data_root, command=(*script(WORKER), str(at), moment))
     return Session(server, project)
 
 

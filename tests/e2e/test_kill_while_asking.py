@@ -3,7 +3,6 @@
 import json
 import signal
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ import pytest
 
 from server.protocol.elicitation import KEY
 from server.settings import DATABASE_NAME
+from tests.e2e.commands import script
 from tests.e2e.conftest import ENVELOPE, HELLO
 from tests.e2e.processes import Died, ServerProcess
 from tests.thoroughness import often
@@ -131,7 +131,7 @@ async def test_a_server_that_is_killed_after_the_yes_keeps_it_or_asks_again(
         root.mkdir(mode=0o700)
         (root / DATABASE_NAME).write_bytes((first / DATABASE_NAME).read_bytes())
         said_yes = finished = False
-        server = await Asking.launch(root, command=(sys.executable, WORKER, str(at), moment))
+        server = await Asking.launch(root, command=(*script(WORKER), str(at), moment))
         try:
             await server.greet(era)
             question = await server.ask(call)

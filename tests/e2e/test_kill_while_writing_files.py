@@ -3,7 +3,6 @@
 import os
 import signal
 import sqlite3
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.commands import script
 from tests.e2e.processes import Died, ServerProcess
 
 WORKER = str(Path(__file__).with_name("dying_server.py"))
@@ -57,7 +57,7 @@ async def set_up(data_root: Path, project: Path) -> None:
 
 
 async def killed(data_root: Path, project: Path, kill: Kill, *command: str) -> None:
-    server = await ServerProcess.start(data_root, command=(sys.executable, *command))
+    server = await ServerProcess.start(data_root, command=(*script(command[0]), *command[1:]))
     with pytest.raises(Died):
         await server(FILES, kill.action, workspace_path=str(project), **kill.arguments)
     assert await server.process.wait() == -signal.SIGKILL

@@ -4,13 +4,13 @@ import asyncio
 import json
 import signal
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.settings import DATABASE_NAME
+from tests.e2e.commands import script
 from tests.e2e.processes import Died, ServerProcess
 from tests.populated_store import PopulatedStore
 
@@ -51,7 +51,7 @@ def stored_answer(data_root: Path) -> dict[str, Any]:
 
 async def killed(data_root: Path, moment: str, tool: str, action: str, arguments: dict[str, Any]) -> None:
     """Send a call to a server that dies just before or just after the COMMIT of it."""
-    server = await ServerProcess.start(data_root, command=(sys.executable, WORKER, "1", moment))
+    server = await ServerProcess.start(data_root, command=(*script(WORKER), "1", moment))
     with pytest.raises(Died):
         await server(tool, action, **arguments)
     assert await server.process.wait() == -signal.SIGKILL

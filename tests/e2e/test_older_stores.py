@@ -20,6 +20,8 @@ from tests.importers.conftest import change
 from tests.importers.layouts import generators
 from tests.legacy_store import LEGACY_WORKSPACE, WORKSPACE
 
+pytestmark = pytest.mark.any_start
+
 LOOK_SECONDS = 0.05
 WS = "memory_workspace"
 GENERATORS = generators()

@@ -17,6 +17,8 @@ from tests.e2e.conftest import ROOT, Start, environment
 from tests.e2e.test_older_stores import plans_of, until
 from tests.vibe_store import CLEANUP, MISSION
 
+pytestmark = pytest.mark.any_start
+
 WS = "memory_workspace"
 
 

@@ -15,7 +15,7 @@ from server.jobs import registration
 from server.settings import Settings
 from server.store import open_store
 from tests.conftest import Agent
-from tests.e2e.processes import ServerProcess
+from tests.e2e.processes import PLAIN, ServerProcess
 
 
 def runs(settings: Settings) -> list[dict[str, Any]]:
@@ -25,14 +25,14 @@ def runs(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def killed(settings: Settings, project: Path) -> int:
-    server = await ServerProcess.start(settings.data_root)
+    server = await ServerProcess.start(settings.data_root, command=PLAIN)
     await server("memory_workspace", "register", workspace_path=str(project))
     await server.kill()
     return server.process.pid
 
 
 async def test_a_server_signs_on_with_its_first_write_and_off_at_the_end(settings: Settings, project: Path) -> None:
-    server = await ServerProcess.start(settings.data_root)
+    server = await ServerProcess.start(settings.data_root, command=PLAIN)
     await server("memory_workspace", "list")
     assert runs(settings) == []
     await server("memory_workspace", "register", workspace_path=str(project))
@@ -48,7 +48,7 @@ async def test_a_server_signs_on_with_its_first_write_and_off_at_the_end(setting
 
 async def test_a_server_that_only_reads_writes_nothing(settings: Settings, project: Path) -> None:
     for flags in ((), ("--read-only",)):
-        server = await ServerProcess.start(settings.data_root, *flags)
+        server = await ServerProcess.start(settings.data_root, *flags, command=PLAIN)
         await server("memory_workspace", "list")
         assert await server.close() == 0
 
@@ -89,7 +89,7 @@ async def test_who_died_looking_is_looked_after_too(settings: Settings, project:
 async def test_a_server_that_lives_is_not_taken_for_one_that_left(
     settings: Settings, project: Path, db: Database
 ) -> None:
-    server = await ServerProcess.start(settings.data_root)
+    server = await ServerProcess.start(settings.data_root, command=PLAIN)
     await server("memory_workspace", "register", workspace_path=str(project))
     await registration.look_over(db)
 
@@ -118,7 +118,7 @@ async def test_old_runs_go_with_new_ones(settings: Settings, project: Path, db: 
             "INSERT INTO server_runs (name, pid, version, started_at) VALUES (:name, 1, '0', '2020-01-01T00:00:00Z')",
             [{"name": f"1-{number}"} for number in range(5)],
         )
-    server = await ServerProcess.start(settings.data_root)
+    server = await ServerProcess.start(settings.data_root, command=PLAIN)
     await server("memory_workspace", "register", workspace_path=str(project))
     await server.close()
 
