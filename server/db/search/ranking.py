@@ -133,10 +133,10 @@ def fit(asked: Query) -> Fit:
     measured += ["(instr(d.title, :together) > 0) + (instr(d.body, :together) > 0) AS together"]
     title, body = _norm_of("title", TITLE_LENGTH), _norm_of("body", BODY_LENGTH)
     scores = (
-        f"{asked.weight(term)} * (1 - {SATURATION} / ({SATURATION}"
-        f" + {TITLE_WEIGHT / len(form)} * coalesce(title_size - title{number}, 0) / {title}"
-        f" + {1 / len(form)} * coalesce(body_size - body{number}, 0) / {body}))"
-        for number, (term, form) in enumerate(zip(terms, forms, strict=True))
+        f":weight{number} * (1 - {SATURATION} / ({SATURATION}"
+        f" + :titled{number} * coalesce(title_size - title{number}, 0) / {title}"
+        f" + :told{number} * coalesce(body_size - body{number}, 0) / {body}))"
+        for number in range(len(terms))
     )
     kinds = "".join(f" WHEN '{kind}' THEN {weight}" for kind, weight in KIND_WEIGHTS.items())
     factors = (
@@ -145,8 +145,11 @@ def fit(asked: Query) -> Fit:
         f"CASE kind{kinds} ELSE 1 END",
         f"CASE trust WHEN 'human' THEN {SHIPPED_SHARE} ELSE 1 END",
     )
-    params = {f"form{number}": form for number, form in enumerate(forms)}
-    return Fit(", ".join(measured), " * ".join(factors), {**params, "together": asked.together.strip() or None})
+    params: dict[str, Any] = {"together": asked.together.strip() or None}
+    for number, (term, form) in enumerate(zip(terms, forms, strict=True)):
+        params |= {f"form{number}": form, f"weight{number}": asked.weight(term)}
+        params |= {f"titled{number}": TITLE_WEIGHT / len(form), f"told{number}": 1 / len(form)}
+    return Fit(", ".join(measured), " * ".join(factors), params)
 
 
 def _without(text: str, number: int) -> str:

@@ -39,6 +39,7 @@ FIRST_PAUSES, LAST_PAUSE = (0.002, 0.005, 0.01, 0.02, 0.05), 0.1  # seconds
 QUICK_SECONDS = 0.002  # that a query may hold the loop up
 QUICK_ROWS = 20  # for which one statement may run there
 LOOK_STEPS = 1000  # of SQLite's machine between two looks at the time
+MOST_LATE = 500  # statements that are known to take longer
 QUICK_LOOKS = 50  # in a transaction, before its statements count as long
 COPIED_PAGES = 4096  # between two looks whether a copy is still wanted
 TURN = 16  # batches, after which others have the loop
@@ -52,8 +53,8 @@ class Connection:
     """Runs statements in the order in which they are asked for.
 
     What may take long has a thread of its own: a commit, a statement for many rows, a query that is not done within
-    QUICK_SECONDS and then begins anew there, the rest of a transaction that took QUICK_LOOKS; what comes behind one of
-    these; and everything, unless it `is_quick`.
+    QUICK_SECONDS and then begins anew there, and one that was not the last time, the rest of a transaction that took
+    QUICK_LOOKS; what comes behind one of these; and everything, unless it `is_quick`.
     """
 
     def __init__(self, driver: RawConnection) -> None:
@@ -66,6 +67,7 @@ class Connection:
         self._under_way = set[Future[Any]]()  # on the thread
         self._turns = count(1)
         self._deadline = inf
+        self._late = set[str]()  # queries that were not done in time when they last ran
         self._looks = 0  # since the transaction began
         self._unchanged = 0  # rows, when it began
         self._is_closing = self.is_stopped = self.is_quick = self._is_interrupted = False
@@ -149,12 +151,15 @@ class Connection:
         latest = time.monotonic() + QUICK_SECONDS
         try:
             for sql, params in statements:
+                if sql in self._late:
+                    break
                 # To interrupt a change would roll the whole transaction back.
                 self._deadline = inf if _changes(sql) else latest
                 found.append(self._run_one(sql, params))
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
+            self._remember_late(statements[len(found)][0])
         finally:
             self._deadline = inf
         return found
@@ -166,6 +171,11 @@ class Connection:
         if any(sql == COMMIT for sql, _ in statements):
             return len(statements) > 1 or self._driver.total_changes > self._unchanged
         return any(not isinstance(params, Mapping) and len(params) > QUICK_ROWS for _, params in statements)
+
+    def _remember_late(self, sql: str) -> None:
+        if len(self._late) >= MOST_LATE:
+            self._late.clear()
+        self._late.add(sql)
 
     def _is_late(self) -> bool:
         self._looks += 1
@@ -179,7 +189,15 @@ class Connection:
         return asyncio.shield(asyncio.wrap_future(future))
 
     def _run(self, statements: Sequence[Statement]) -> list[list[Record]]:
-        return [self._run_one(sql, params) for sql, params in statements]
+        return [self._run_apart(sql, params) for sql, params in statements]
+
+    def _run_apart(self, sql: str, params: Params | Sequence[Params]) -> list[Record]:
+        """Run a statement on the thread, and see whether it need be there the next time."""
+        begun = time.monotonic()
+        rows = self._run_one(sql, params)
+        if time.monotonic() - begun < QUICK_SECONDS:
+            self._late.discard(sql)
+        return rows
 
     def _run_one(self, sql: str, params: Params | Sequence[Params]) -> list[Record]:
         if not isinstance(params, Mapping):

@@ -18,9 +18,9 @@ import pytest
 import pytest_asyncio
 
 from server import calls
-from server.db.storage import connection
+from server.db.storage import connection, driver
 from server.db.storage.connection import Database
-from server.db.storage.driver import connected
+from server.db.storage.driver import Connection, connected
 from server.db.storage.driver_errors import ConstraintViolation, translate
 from server.db.storage.opening import open_database
 from server.db.storage.wal_checkpoints import LIMIT_BYTES, WARNING_BYTES
@@ -594,6 +594,31 @@ async def test_a_quick_query_needs_no_thread_and_a_long_one_does_not_hold_the_lo
 
     assert (await long, await behind) == (1_000_000, 1)
     assert await notes(bare) == []
+
+
+async def test_a_query_that_was_late_goes_to_the_thread_at_once_until_it_is_quick_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[bool] = []
+    here = threading.get_ident()
+    raw = sqlite3.connect(tmp_path / "some.db", isolation_level=None, check_same_thread=False)
+    raw.create_function("place", 0, lambda: places.append(threading.get_ident() == here))
+    quick = Connection(raw)
+    quick.is_quick = True
+    look = LONG.replace("1000000", ":many").replace("SELECT count", "SELECT place() UNION ALL SELECT count")
+
+    async def asked(many: int) -> None:
+        [rows] = await quick.batch((look, {"many": many}))
+        assert rows[1][0] == many
+
+    await asked(1_000_000)
+    await asked(1_000_000)
+    monkeypatch.setattr(driver, "QUICK_SECONDS", 60)  # however slow this machine is
+    await asked(1)
+    await asked(1)
+    await quick.close()
+
+    assert places == [True, False, False, False, True]
 
 
 async def test_a_query_that_is_cancelled_on_its_way_leaves_the_connection_in_order(bare: Database) -> None:
