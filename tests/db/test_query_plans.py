@@ -9,6 +9,7 @@ import bench_store
 import pytest
 from bench_scale import Things, Timing
 
+from server.db.gates import approvals
 from server.db.plans import phases
 from server.db.steps import claims
 from server.db.storage.connection import Database
@@ -94,3 +95,9 @@ async def test_the_progress_of_phases_is_counted_in_an_index(db: Database) -> No
         "SEARCH s USING COVERING INDEX steps_phase (phase_id=?)",
         "SEARCH s USING COVERING INDEX steps_phase (phase_id=? AND status=?)",
     }
+
+
+async def test_only_gates_are_looked_at_for_those_that_work_has_reached(db: Database) -> None:
+    found = await db.all(f"EXPLAIN QUERY PLAN {approvals.REACHED_STEPS}", {"workspace_id": "", "plan_id": None})
+
+    assert "SEARCH s USING INDEX steps_gates (plan_id=?)" in [row["detail"] for row in found]

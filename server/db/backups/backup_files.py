@@ -22,7 +22,7 @@ from server.db.backups import file_copies
 from server.db.storage.connection import Reader
 from server.db.storage.driver import NO_PARAMS, Connection, connected
 from server.db.storage.integrity import require_sound
-from server.db.storage.table_shapes import columns_of_tables
+from server.db.storage.table_shapes import names_of_tables
 from server.errors import Storage
 from server.files import make_folder, replace, sync, sync_folder
 
@@ -148,7 +148,7 @@ async def _contents(connection: Connection) -> Contents:
     if not tables:
         raise Storage("It is an SQLite database of another program.")
     reader = Reader(connection, lambda: datetime.now(UTC))
-    names = sorted(await columns_of_tables(reader))
+    names = await names_of_tables(reader)
     rows = await reader.batch(*((f"SELECT count(*) FROM {name}", NO_PARAMS) for name in names))
     return Contents(
         **asdict(await mark(reader)), rows={name: found[0][0] for name, found in zip(names, rows, strict=True)}

@@ -53,13 +53,14 @@ IS_OPEN = f"a.workspace_id = :workspace_id AND a.status = 'open' AND {CURRENT}"
 SCOPE = f"a.workspace_id = :workspace_id AND (:plan_id IS NULL OR {OF_PLAN})"
 
 # Gates of active plans that work has reached: a step that could be done but for its confirmation, and the first phase
-# that awaits approval, once no step up to it is open and one behind it is.
+# that awaits approval, once no step up to it is open and one behind it is. Few steps are gates, so these are found by
+# the index of gates, and not by their status.
 REACHED_STEPS = f"""
     SELECT 'step' AS type, s.step_id AS id, s.plan_id, l.title AS plan, s.task AS name, s.order_index AS "index",
         s.updated_at AS since
     FROM plans l JOIN steps s ON s.plan_id = l.plan_id JOIN phases p ON p.phase_id = s.phase_id
     WHERE l.workspace_id = :workspace_id AND l.status = 'active' AND (:plan_id IS NULL OR l.plan_id = :plan_id)
-      AND {WAITS} AND s.status IN ('pending', 'active') AND s.waits_for = 0
+      AND {WAITS} AND s.status || '' IN ('pending', 'active') AND s.waits_for + 0 = 0
       AND NOT EXISTS (
           SELECT 1 FROM phases g WHERE g.plan_id = l.plan_id AND g.order_index < p.order_index AND {GATED_PHASE})
       AND NOT EXISTS (

@@ -67,6 +67,17 @@ def _literal(sql: str | None) -> Any:
     return float(sql) if "." in sql else int(sql)
 
 
+async def names_of_tables(db: Reader) -> list[str]:
+    """Return the name of every table that holds rows of ours."""
+    rows = await db.all(
+        """
+        SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) NOT IN ('sqlite_', 'search_')
+        ORDER BY name
+        """
+    )
+    return [row["name"] for row in rows]
+
+
 async def columns_of_tables(db: Reader) -> dict[str, list[str]]:
     """Return the columns of every table that holds rows of ours, by its name."""
     rows = await db.all(

@@ -49,6 +49,7 @@ SILENT_SESSIONS = f"""
         (SELECT title FROM plans l WHERE l.plan_id = s.plan_id) AS plan
     {SILENT} ORDER BY s.last_seen_at DESC, s.session_id LIMIT :limit
 """
+LISTS = {"stuck_steps": STUCK_STEPS, "lost_leases": LOST_LEASES, "silent_sessions": SILENT_SESSIONS}
 
 
 @dataclass(frozen=True)
@@ -114,23 +115,21 @@ async def attention(
     most = limit if plan_id is None else COUNTED
     mail, waiting = await messages.inbox(db, workspace_id=workspace_id, names=RESERVED, after=None, limit=most)
     letters = [message for message, _ in mail if plan_id in (None, message.plan_id)]
-    stuck, lost, silent, *totals = await db.batch(
-        *((sql, params) for sql in (STUCK_STEPS, LOST_LEASES, SILENT_SESSIONS)),
-        *((counting(source), params) for source in COUNTS.values()),
-    )
+    rows = dict(zip(LISTS, await db.batch(*((sql, params) for sql in LISTS.values())), strict=True))
+    cut = [name for name, some in rows.items() if len(some) == limit]
+    counts = await db.batch(*((counting(COUNTS[name]), params) for name in cut)) if cut else []
     return Attention(
         asked[:limit],
         reached[: limit - len(asked[:limit])],
-        [LostLease.of(row) for row in lost],
-        [StuckStep.of(row) for row in stuck],
-        [SilentSession.of(row) for row in silent],
+        [LostLease.of(row) for row in rows["lost_leases"]],
+        [StuckStep.of(row) for row in rows["stuck_steps"]],
+        [SilentSession.of(row) for row in rows["silent_sessions"]],
         letters[:limit],
         {
             "approvals": len(asked) + len(reached),
             "messages": waiting if plan_id is None else len(letters),
-            **dict(
-                zip(("stuck_steps", "lost_leases", "silent_sessions"), (rows[0][0] for rows in totals), strict=True)
-            ),
+            **{name: len(some) for name, some in rows.items()},
+            **{name: number for name, [[number]] in zip(cut, counts, strict=True)},
         },
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from server.db.shared_state import server_runs, shared_settings, size_limit
 from server.db.storage.connection import Database, Reader
-from server.db.storage.table_shapes import columns_of_tables
+from server.db.storage.table_shapes import columns_of_tables, names_of_tables
 from server.models.base import later
 from server.models.settings import DEFINED
 from server.models.workspaces import HeldClaim, Stats, TrashSummary
@@ -50,8 +50,10 @@ async def of_database(db: Database, workspace_id: str | None, *, exact: bool) ->
 
 async def _row_counts(db: Reader, workspace_id: str | None, *, exact: bool) -> dict[str, int | str]:
     """Return the number of rows by table, empty ones left out. What expired does not exist."""
-    found = await columns_of_tables(db)
-    wanted = {table: _condition(table, columns) if workspace_id else "1" for table, columns in found.items()}
+    if workspace_id:
+        wanted = {table: _condition(table, columns) for table, columns in (await columns_of_tables(db)).items()}
+    else:
+        wanted = dict.fromkeys(await names_of_tables(db), "1")
     live = {table: f"({column} IS NULL OR {column} > :now)" for table, column in EXPIRING.items()}
     most = -1 if exact else MOST + 1
     counts = [
