@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -207,14 +207,13 @@ class Database(Reader):
 
     async def checkpoint_if_dirty(self) -> None:
         """Copy the WAL into the database file, as far as readers allow, if this process wrote since it last did."""
-        async with self._turn:
-            if self._is_dirty:
-                await self._checkpoint_quietly()
+        if self._is_dirty:
+            await self._checkpoint_quietly(self._elsewhere)
 
     async def checkpoint(self) -> None:
         """Copy the WAL into the database file, as far as readers allow, whoever wrote it."""
-        async with self._turn:
-            await self._checkpoint_quietly()
+        self._is_dirty = True
+        await self.checkpoint_if_dirty()
 
     async def close(self, *, checkpoint: bool = True) -> None:
         self._is_closing = True  # who waits for its turn is refused
@@ -223,7 +222,7 @@ class Database(Reader):
                 await self._checkpointing
             async with self._turn:
                 if checkpoint and self._is_dirty:
-                    await self._checkpoint_at_end()
+                    await self._checkpoint_quietly(self._at_end)
                 await self._writer.close()
             await self._connection.close()
             self.lock.release()
@@ -255,24 +254,28 @@ class Database(Reader):
         finally:
             self._checkpointing = None
 
-    async def _checkpoint_at_end(self) -> None:
-        """Checkpoint with the connection that reads: nobody needs it any more, and another one would cost its start."""
-        self._connection.is_quick = False
-        await self._connection.run("SELECT 1")  # behind what it may still do: the write lock is held for less
-        await self._checkpoint_quietly(self._connection)
-
-    async def _checkpoint_quietly(self, other: Connection | None = None) -> None:
+    async def _checkpoint_quietly(self, how: Callable[[], Awaitable[None]]) -> None:
         """Checkpoint; a failure is logged, since what was committed is safe in the WAL."""
         try:
-            if other:
-                await self._checkpoint(other)
-            else:
-                async with connected(self.path, self._synchronous) as own:
-                    await self._checkpoint(own)
+            await how()
         except (ProjectMemoryError, DriverError, OSError) as error:
             logger.warning("no checkpoint: %s", error)
         finally:
             self._wal.looked_after()
+
+    async def _elsewhere(self) -> None:
+        """Checkpoint with a connection of its own, which reads the schema before anybody waits for the checkpoint."""
+        async with connected(self.path, self._synchronous) as other:
+            await other.run("SELECT 1 FROM sqlite_master LIMIT 1")
+            async with self._turn:
+                if self._is_dirty:
+                    await self._checkpoint(other)
+
+    async def _at_end(self) -> None:
+        """Checkpoint with the connection that reads: nobody needs it any more, and another one would cost its start."""
+        self._connection.is_quick = False
+        await self._connection.run("SELECT 1")  # behind what it may still do: the write lock is held for less
+        await self._checkpoint(self._connection)
 
     async def _checkpoint(self, other: Connection) -> None:
         """Run a PASSIVE checkpoint while the write lock is ours.
