@@ -112,6 +112,18 @@ class FieldChange(Row):
     changed_at: str
 
 
+class ToldChange(FieldChange):
+    """A change by itself, with what it is of."""
+
+    change_id: str
+    plan_id: str | None = None
+    entity_type: str
+    entity_id: str
+    field_type: str | None = None
+    source_system: str | None = None
+    external_id: str | None = None
+
+
 class Point(Row):
     point_id: str
     plan_id: str | None = None

@@ -28,6 +28,7 @@ CALLS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "told_run": ("memory_ledger", "list_runs", "run_id", {}),  # which no server of ours ran
     "decision": ("memory_ledger", "list_decisions", "decision_id", {}),
     "call": ("memory_ledger", "list_calls", "call_id", {}),
+    "change": ("memory_ledger", "list_changes", "change_id", {}),
     "gate": ("memory_ledger", "list_gates", "gate_id", {}),
     "artifact": ("memory_ledger", "list_artifacts", "artifact_id", {}),
     "point": ("memory_ledger", "list_metrics", "point_id", {}),

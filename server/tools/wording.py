@@ -7,6 +7,7 @@ LISTERS = {
     "approval": "memory_workspace action='approvals'",
     "artifact": "memory_ledger action='list_artifacts'",
     "call": "memory_ledger action='list_calls'",
+    "change": "memory_ledger action='list_changes'",
     "checkpoint": "memory_session action='list_checkpoints'",
     "decision": "memory_ledger action='list_decisions'",
     "edit": "memory_steps action='list_edits'",

@@ -42,7 +42,7 @@ TERMS = LedgerTable("plan_terms", "term_id", "term", "term", "created_at")
 BUDGETS = LedgerTable("budgets", "budget_id", "budget", "unit", "updated_at", is_edited=True)
 AGENTS = LedgerTable("agents", "agent_id", "agent", "agent", "last_activity_at", is_edited=True)
 # What is asked for by its id.
-NAMED = {table.kind for table in (DECISIONS, CALLS, RUNS, GATES, ARTIFACTS, POINTS, PROGRESS)}
+NAMED = {table.kind for table in (DECISIONS, CALLS, RUNS, GATES, ARTIFACTS, POINTS, PROGRESS, CHANGES)}
 BY_ACTOR = {"decisions", "tool_calls", "runs", "quality_gates", "artifacts", "metric_points", "task_progress",
             "cache_entries", "plan_terms"}  # fmt: skip
 

@@ -124,6 +124,12 @@ OF_WORKSPACE: Mapping[str, Listing] = {
         "No call was logged.", {"tool": (), "agent": ()},
         opens=("tool", "call_id"),
     ),
+    "changes": Listing(
+        "memory_ledger", "list_changes", "changes",
+        ("field", "old_value", "new_value", "external_id", "author", "plan_id", "changed_at"), "Changes of fields",
+        "No other program told of any.", {"field": (), "since": ()},
+        opens=("field", "change_id"),
+    ),
     "artifacts": Listing(
         "memory_ledger", "list_artifacts", "artifacts",
         ("name", "artifact_type", "path", "branch", "url", "status", "plan_id", "updated_at"),

@@ -252,3 +252,27 @@ async def test_a_project_cannot_stand_beside_itself(take: Taker, root: Path) -> 
     await take(root)
     with pytest.raises(InvalidArguments, match="no project"):
         await take(root, on_conflict="rename")
+
+
+async def test_agents_read_how_an_issue_changed(take: Taker, tmp_path: Path) -> None:
+    await take(stores.put(tmp_path / "app", stores.store(3)))
+    row = await take.db.one(
+        "SELECT entity_id, plan_id, workspace_id, field, count(*) OVER (PARTITION BY entity_id) AS n "
+        "FROM field_changes ORDER BY n DESC"
+    )
+    assert row
+    ledger = {"action": "list_changes", "workspace_id": row["workspace_id"]}
+    listed = await take.ask("memory_ledger", ledger | {"step_id": row["entity_id"]})
+    changes = listed["changes"]
+    assert len(changes) == row["n"] > 0
+    assert {one["entity_id"] for one in changes} == {row["entity_id"]}
+    assert [one["changed_at"] for one in changes] == sorted((one["changed_at"] for one in changes), reverse=True)
+    of_field = await take.ask("memory_ledger", ledger | {"step_id": row["entity_id"], "field": row["field"]})
+    assert {one["field"] for one in of_field["changes"]} == {row["field"]}
+    of_plan = await take.ask("memory_ledger", ledger | {"plan_id": row["plan_id"], "limit": 200})
+    whole = "SELECT count(*) FROM field_changes WHERE plan_id = :plan"
+    assert len(of_plan["changes"]) == await take.db.value(whole, {"plan": row["plan_id"]})
+    one = await take.ask("memory_ledger", ledger | {"change_id": changes[0]["change_id"]})
+    assert one == {**changes[0], **one}
+    before = await take.ask("memory_ledger", ledger | {"plan_id": row["plan_id"], "until": changes[-1]["changed_at"]})
+    assert all(one["changed_at"] < changes[-1]["changed_at"] for one in before["changes"])
