@@ -52,6 +52,7 @@ class ResearchDocument(Row):
 class ResearchBrief(Row):
     """A research file in a list; `bytes` count the full text, and `condensed` says that it is long enough for that."""
 
+    document_id: str
     filename: str
     parent_type: ParentType
     parent_id: str

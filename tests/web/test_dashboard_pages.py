@@ -174,6 +174,37 @@ async def test_a_list_leads_to_what_its_rows_are_of_by_what_that_is_called(
     assert all(text.strip() for found in leads.values() for _, text in found)
 
 
+async def test_a_list_is_narrowed_by_its_filters_and_says_when_nothing_fits(
+    filled: tuple[Served, dict[str, Any]],
+) -> None:
+    served, known = filled
+    browser = await served.owner()
+    home = f"/w/{known['workspace_id']}"
+    narrowed = {
+        "knowledge": "tags=nothing-has-this", "programs": "query=nothing+is+called+this", "context": "prefix=zzz",
+        "events": "types=note_acknowledged&since_id=1000000", "reservations": "paths=nowhere/at/all.py",
+        "history": "until=2001-01-01T00:00:00Z", "decisions": "decision_type=nothing", "budgets": "over=true",
+    }  # fmt: skip
+    for name, asked in narrowed.items():
+        whole, part = await browser.get(f"{home}/{name}"), await browser.get(f"{home}/{name}?{asked}")
+        assert (whole.status_code, part.status_code) == (200, 200), (name, part.text[-900:])
+        assert "None fits these filters" in part.text, name
+        assert "None fits these filters" not in whole.text
+        assert f'href="{home}/{name}"' in part.text
+    for name, one in OF_WORKSPACE.items():
+        page = (await browser.get(f"{home}/{name}")).text
+        assert all(f'name="{told}"' in page for told in one.filters)
+        assert not one.found or (await browser.get(f"/search?kind={one.found}")).text.count(" selected>") == 1
+
+
+async def test_research_of_all_plans_is_listed_and_opened(filled: tuple[Served, dict[str, Any]]) -> None:
+    served, known = filled
+    browser = await served.owner()
+    page = (await browser.get(f"/w/{known['workspace_id']}/research")).text
+    [path, *_] = re.findall(r'<a class="open" href="(/e/doc_[^"]+)">', page)
+    assert (await browser.get(path)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("number", "shown"), [(0, "0"), (12345, "12,345"), (92000.0, "92,000"), (1.25, "1.25"), ("10000+", "10,000+")]
 )

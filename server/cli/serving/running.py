@@ -1,22 +1,20 @@
 """The one server of a data root: the lock that it holds for life, and what it writes beside it."""
 
-import http.client
 import json
 import logging
 import os
 import secrets
-import ssl
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hmac import compare_digest
-from urllib.parse import urlsplit
 
 from server import files
 from server.errors import Conflict
 from server.file_locks import lockable, locked
 from server.settings import Settings
 from server.web.health import proof
+from server.web.places.answers import health_at
 from server.web.places.identity import folder
 
 logger = logging.getLogger(__name__)
@@ -94,22 +92,5 @@ def read(settings: Settings) -> RunningServer | None:
 def answers(running: RunningServer) -> bool:
     """Return whether who listens there is the server that wrote this: only that one can answer the challenge."""
     challenge = secrets.token_hex(32)
-    found = urlsplit(running.url)
-    connection = _connection(found.scheme, found.hostname or "", found.port)
-    with suppress(OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        try:
-            connection.request("GET", f"/health?challenge={challenge}", headers={"host": found.netloc})
-            told = json.loads(connection.getresponse().read(10_000))
-            return compare_digest(str(told["proof"]).encode(), proof(running.nonce, challenge).encode())
-        finally:
-            connection.close()
-    return False
-
-
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme != "https":
-        return http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
-    context = ssl.create_default_context()
-    context.check_hostname = False  # the challenge says whose it is: nothing secret is sent
-    context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=ASK_SECONDS, context=context)
+    told = health_at(running.url, f"?challenge={challenge}", seconds=ASK_SECONDS)
+    return compare_digest(str(told.get("proof")).encode(), proof(running.nonce, challenge).encode())

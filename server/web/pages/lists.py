@@ -8,9 +8,12 @@ from starlette.responses import Response
 
 from server.db.search import identities
 from server.errors import NotFound
+from server.tools import TOOLS
 from server.web import charts
 from server.web.pages import live
+from server.web.pages.forms import fields
 from server.web.pages.visit import Visit
+from server.web.rendering import label
 
 ROWS = 100
 KINDS = ("agent", "instruction", "skill")
@@ -26,12 +29,13 @@ class Listing:
     columns: tuple[str, ...]
     title: str
     empty: str
-    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # no values: any text
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # else what may be sent
     sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     does: tuple[tuple[str, str, str], ...] = ()  # with a row: an action, and the name of its id
     makes: tuple[tuple[str, str], ...] = ()
     opens: tuple[str, str] = ("", "")  # the column that leads to what a row is of, and the name of its id
     edits: str = ""  # with a row: an action whose form is filled with it
+    found: str = ""  # the kind that the search finds them as
     concerned: frozenset[str] = frozenset()  # types of events that change it, if these may be of other workspaces
 
 
@@ -41,38 +45,47 @@ OF_WORKSPACE: Mapping[str, Listing] = {
         ("agent", "status", "plan_id", "started_at", "last_seen_at", "summary"), "Sessions",
         "No agent has worked here yet. A session starts when an agent calls memory_agent init.",
         {"status_filter": ("active", "completed", "orphaned"), "agent": ()},
-        opens=("agent", "session_id"),
+        opens=("agent", "session_id"), found="session",
     ),
     "messages": Listing(
         "memory_session", "inbox", "messages",
         ("from_agent", "content", "priority", "plan_id", "created_at"), "Messages",
         "No message waits for this name.", {"agent": ()}, {"agent": "human"},
         (("acknowledge", "message_ids", "message_id"),), (("send_message", "Write to an agent"),),
-        opens=("content", "message_id"),
+        opens=("content", "message_id"), found="message",
     ),
     "reservations": Listing(
         "memory_session", "list_reservations", "reservations",
         ("path", "agent", "session_id", "reason", "expires_at"), "File reservations", "No file is reserved.",
+        {"paths": ()},
     ),
     "knowledge": Listing(
         "memory_context", "knowledge_list", "knowledge",
         ("title", "slug", "category", "created_by_agent", "updated_at"), "Knowledge",
         "Nothing is noted yet. Agents store with memory_context knowledge_store what holds beyond one plan.",
+        {"category": (), "tags": (), "include_superseded": ()},
         makes=(("knowledge_store", "Write an entry"),),
-        opens=("title", "knowledge_id"),
+        opens=("title", "knowledge_id"), found="knowledge",
     ),
     "context": Listing(
         "memory_context", "list", "items",
         ("type", "parent_type", "parent_id", "bytes", "created_by", "updated_at"),
         "Context",
-        "Nothing hangs on the workspace itself. Context of a plan stands on its page.",
-        opens=("type", "item_id"),
+        "Nothing hangs on the workspace itself. Context of a plan stands on its page.", {"prefix": (), "tags": ()},
+        opens=("type", "item_id"), found="context",
+    ),
+    "research": Listing(
+        "memory_context", "list_research", "research",
+        ("filename", "parent_type", "parent_id", "bytes", "created_by", "updated_at"), "Research",
+        "No research is kept. Agents write it with memory_context append_research.",
+        opens=("filename", "document_id"), found="research",
     ),
     "programs": Listing(
         "memory_program", "list", "programs",
         ("title", "status", "plans_done", "plans_total", "percent", "open_risks", "updated_at"),
         "Programs",
-        "Plans that belong together can be made a program.", makes=(("create", "New program"),),
+        "Plans that belong together can be made a program.", {"query": (), "include_archived": ()},
+        makes=(("create", "New program"),), found="program",
         concerned=live.PROGRAMS,
         opens=("title", "program_id"),
     ),
@@ -92,19 +105,20 @@ OF_WORKSPACE: Mapping[str, Listing] = {
     "history": Listing(
         "memory_workspace", "history", "history",
         ("timestamp", "summary", "agent", "plan_id", "tool", "action"), "History", "Nothing has happened yet.",
-        {"agent": (), "since": ()},
+        {"agent": (), "since": (), "until": ()},
     ),
     "events": Listing(
         "memory_workspace", "events", "events",
         ("event_id", "timestamp", "type", "entity_id", "plan_id", "agent", "data"),
         "Events", "Nothing has happened yet.",
-        {"since_id": ()}, {"newest": True},
+        {"types": (), "since_id": ()}, {"newest": True},
     ),
     "decisions": Listing(
         "memory_ledger", "list_decisions", "decisions",
         ("decision", "rationale", "decision_type", "agent", "plan_id", "made_at"), "Decisions",
-        "Nothing is decided yet. Agents record with memory_ledger decide what was decided, and why.", {"agent": ()},
-        opens=("decision", "decision_id"),
+        "Nothing is decided yet. Agents record with memory_ledger decide what was decided, and why.",
+        {"agent": (), "decision_type": (), "since": ()},
+        opens=("decision", "decision_id"), found="decision",
     ),
     "gates": Listing(
         "memory_ledger", "list_gates", "gates",
@@ -121,7 +135,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
     "calls": Listing(
         "memory_ledger", "list_calls", "calls",
         ("tool", "success", "error", "duration_ms", "plan_id", "agent", "started_at"), "Tool calls",
-        "No call was logged.", {"tool": (), "agent": ()},
+        "No call was logged.", {"tool": (), "agent": (), "success": ()},
         opens=("tool", "call_id"),
     ),
     "changes": Listing(
@@ -133,7 +147,7 @@ OF_WORKSPACE: Mapping[str, Listing] = {
     "artifacts": Listing(
         "memory_ledger", "list_artifacts", "artifacts",
         ("name", "artifact_type", "path", "branch", "url", "status", "plan_id", "updated_at"),
-        "Artifacts", "No artifact is named.", {"artifact_type": ()},
+        "Artifacts", "No artifact is named.", {"artifact_type": (), "status": ()},
         opens=("name", "artifact_id"),
     ),
     "metrics": Listing(
@@ -145,18 +159,19 @@ OF_WORKSPACE: Mapping[str, Listing] = {
     "progress": Listing(
         "memory_ledger", "list_progress", "progress",
         ("task_name", "percent", "status", "stale", "message", "plan_id", "agent", "updated_at"),
-        "Long jobs", "No job told how far it is.",
+        "Long jobs", "No job told how far it is.", {"status": ()},
         opens=("task_name", "progress_id"),
     ),
     "budgets": Listing(
         "memory_ledger", "budgets", "budgets",
         ("unit", "plan_id", "spent", "max", "left", "hard", "warning"), "Budgets", "No plan has a budget.",
+        {"over": ()},
         opens=("unit", "budget_id"),
     ),
     "agents": Listing(
         "memory_ledger", "list_agents", "agents",
         ("agent", "type", "status", "branch", "worktree", "current_step_id", "session_id", "last_activity_at"),
-        "Agents", "No agent has worked here yet.",
+        "Agents", "No agent has worked here yet.", {"status": ()},
     ),
     "allowlist": Listing(
         "memory_terminal", "get_allowlist", "patterns", ("pattern", "allowed_by", "via", "since"), "Allowed programs",
@@ -209,8 +224,9 @@ async def library(visit: Visit) -> Response:
 
 
 async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, home: str | None, name: str) -> Response:
+    params = TOOLS[listing.tool].actions[listing.action].params
     filters = {one: visit.query(one) for one in listing.filters}
-    asked = {**sent, **{one: value for one, value in filters.items() if value}}
+    asked = {**sent, **{one: fields.value_of(params[one], value) for one, value in filters.items() if value}}
     found = await visit.call(listing.tool, listing.action, **asked, limit=ROWS, cursor=visit.query("cursor"))
     key = listing.key or next(one for one in found if isinstance(found[one], list))
     rows: list[dict[str, Any]] = found[key]
@@ -222,6 +238,7 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
         columns=[one for one in listing.columns if one == listing.opens[0] or any(one in row for row in rows)],
         rows=rows,
         filters=filters,
+        offered={one: _offered(params[one].describe(), known) for one, known in listing.filters.items()},
         total=found.get("total", len(rows)),
         next_cursor=found.get("next_cursor"),
         home=home,
@@ -231,6 +248,13 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
         home_name=links.get(home or ""),
         shows=live.after(live.types(listing.concerned)) if listing.concerned else live.workspace(home or ""),
     )
+
+
+def _offered(said: Mapping[str, Any], known: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what a filter can be, by what is sent and how it is called; nothing where that is any text."""
+    if said["type"] == "boolean":
+        return [("true", "yes"), ("false", "no")]
+    return [(one, label(one)) for one in known or said.get("enum", ())]
 
 
 async def _links(visit: Visit, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -86,12 +86,12 @@ def addresses(options: ServeOptions, kept_host: str, port: int) -> Addresses:
     scheme = "https" if options.tls_cert else "http"
     if options.public_url:
         found = urlsplit(options.public_url)
-        home = _origin(found.scheme, found.hostname or "", found.port or PORTS[found.scheme])
+        home = origin(found.scheme, found.hostname or "", found.port or PORTS[found.scheme])
     else:
         own = kept_host if is_loopback(options.address) else options.address
-        home = _origin(scheme, options.host_name or own, port)
+        home = origin(scheme, options.host_name or own, port)
     names = {LOOPBACK, "localhost", "::1", *([] if _is_wildcard(options.address) else [options.address])}
-    hosts = {urlsplit(_origin(scheme, name, port)).netloc for name in names}
+    hosts = {urlsplit(origin(scheme, name, port)).netloc for name in names}
     return Addresses(
         home, frozenset({*hosts, *(f"{_bracketed(name)}:{port}" for name in names), urlsplit(home).netloc}), port
     )
@@ -100,10 +100,10 @@ def addresses(options: ServeOptions, kept_host: str, port: int) -> Addresses:
 def own_url(options: ServeOptions, port: int) -> str:
     """Return where programs of this machine find the server."""
     address = LOOPBACK if _is_wildcard(options.address) else options.address
-    return _origin("https" if options.tls_cert else "http", address, port)
+    return origin("https" if options.tls_cert else "http", address, port)
 
 
-def _origin(scheme: str, name: str, port: int) -> str:
+def origin(scheme: str, name: str, port: int) -> str:
     """Return an origin as browsers write it: in small letters of ASCII, without the port that is usual."""
     return f"{scheme}://{_bracketed(_asked_for(name))}{'' if port == PORTS[scheme] else f':{port}'}"
 

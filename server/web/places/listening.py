@@ -1,8 +1,6 @@
 """The sockets of a server: bound here, so that a port that is taken is told with who has it."""
 
 import errno
-import http.client
-import json
 import socket
 import sys
 from contextlib import suppress
@@ -11,7 +9,8 @@ from pathlib import Path
 from server.db.storage.lock_holder import describe
 from server.errors import Conflict, InvalidArguments
 from server.web.health import NAME
-from server.web.places.addresses import LOOPBACK, is_loopback
+from server.web.places.addresses import LOOPBACK, is_loopback, origin
+from server.web.places.answers import health_at
 
 BACKLOG = 2048
 ASK_SECONDS = 1.0
@@ -73,15 +72,8 @@ def taken_by(address: str, port: int) -> str:
 def _our_version(address: str, port: int) -> str | None:
     """Return the version of a server of ours that answers there; what it says of itself is not believed further."""
     host = address if is_loopback(address) else LOOPBACK
-    connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
-    try:
-        connection.request("GET", "/health")
-        found = json.loads(connection.getresponse().read(1000))
-        return str(found["version"])[:40] if found["name"] == NAME else None
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
+    found = health_at(origin("http", host, port), seconds=ASK_SECONDS)
+    return str(found["version"])[:40] if found.get("name") == NAME and "version" in found else None
 
 
 def _listener(port: int) -> int | None:

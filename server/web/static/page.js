@@ -44,8 +44,15 @@
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
 
+  function place() {
+    try {
+      return decodeURIComponent(location.hash.slice(1));
+    } catch {
+      return ""; // which leads nowhere
+    }
+  }
   function open_target() {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(place());
     const details = target && $(":scope > details", target);
     if (details) details.open = true;
   }
@@ -115,7 +122,7 @@
     if (target.open && target.dataset.part) fill($("[data-body]", target));
   }
   document.addEventListener("toggle", unfold, true);
-  const wanted = decodeURIComponent(location.hash.slice(1));
+  const wanted = place();
   if (wanted.startsWith("step_") && !document.getElementById(wanted) && $("[data-part]") && !location.search.includes("step="))
     location.replace(`${location.pathname}?step=${wanted}#${wanted}`);
 
