@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import bench_ledger
 from bench_figures import Figure, sized, timed
 from bench_store import AGENTS, LARGE, SEED, SMALL, STEPS, Prose, Shape, build, queries
 
@@ -47,7 +48,9 @@ GROWING = frozenset({
     "plans", "phases", "steps", "plan_notes", "confirmations", "dependencies", "sessions", "lineage", "messages",
     "file_reservations", "checkpoints", "step_file_edits", "context_items", "research_documents", "knowledge",
     "memory_entries", "event_log", "update_log", "trash", "search_documents", "search_words",
-    "requests", "programs", "program_plans", "program_workspace_links", "program_risks",
+    "requests", "programs", "program_plans", "program_workspace_links", "program_risks", "tool_calls", "decisions",
+    "quality_gates", "metric_points", "task_progress", "runs", "artifacts", "budgets", "plan_terms", "agents",
+    "approvals",
 })  # fmt: skip
 TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+(?:AS\s+)?(?!WHERE|JOIN|ON|SET|USING|ORDER|GROUP)(\w+))?")
 SCAN = re.compile(r"SCAN (\w+)(?! VIRTUAL)")
@@ -195,6 +198,7 @@ def everywhere(got: Things) -> list[Kind]:
         Kind("workspace list", "memory_workspace", "list", dict[str, Any]),
         Kind("workspace list hierarchical", "memory_workspace", "list", lambda: {"hierarchical": True}),
         Kind("workspace stats", "memory_workspace", "stats", dict[str, Any]),
+        Kind("library list", "memory_library", "list", lambda: {"kind": "skill"}),
     ]
 
 
@@ -227,6 +231,14 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("session checkpoints", "memory_session", "list_checkpoints", {}),
     ("steps list_edits", "memory_steps", "list_edits", {}),
     ("program list", "memory_program", "list", {}),
+    ("workspace approvals", "memory_workspace", "approvals", {}),
+    ("plan list_build_scripts", "memory_plan", "list_build_scripts", {}),
+    ("plan archive_old, told", "memory_plan", "archive_old", {"older_than_days": 1}),
+    ("context knowledge_list", "memory_context", "knowledge_list", {}),
+    ("context knowledge_get", "memory_context", "knowledge_get", {"slug": "1"}),
+    ("library list_assigned", "memory_library", "list_assigned", {}),
+    ("library match", "memory_library", "match", {"task": "the last session died in the middle of a step"}),
+    *bench_ledger.OF_A_WORKSPACE,
 )
 SOUGHT: tuple[tuple[str, str, str, Json], ...] = (
     ("search", "memory_context", "search", {}),
@@ -255,6 +267,10 @@ OF_A_PLAN: tuple[tuple[str, str, str, Json], ...] = (
     ("session timeline of plan", "memory_session", "timeline", {}),
     ("session list of plan", "memory_session", "list_sessions", {}),
     ("agent get_lineage", "memory_agent", "get_lineage", {}),
+    ("agent get_briefing", "memory_agent", "get_briefing", {"agent": "executor"}),
+    ("agent validate", "memory_agent", "validate", {"agent": "executor"}),
+    ("workspace approvals of plan", "memory_workspace", "approvals", {}),
+    *bench_ledger.OF_A_PLAN,
 )
 
 

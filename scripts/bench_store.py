@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import bench_ledger
 import search_set
 
 from server.db.audit import events
@@ -221,6 +222,7 @@ async def _work(tx: Transaction, prose: Prose, plan: Plan, rows: Sequence[StepRo
     for number in range(NOTES):
         kind = "instruction" if number == 0 else "info"
         await plan_notes.insert(tx, plan.plan_id, prose.words(10, 40), kind, prose.one(AGENTS) if number else None)
+    await bench_ledger.fill(tx, prose, plan)
     await _store(tx, prose, ("plan", plan.plan_id), plan.workspace_id, CONTEXT)
     for row in rows[:: len(rows) // CONTEXT]:
         await _store(tx, prose, ("step", row.step_id), plan.workspace_id, 1)

@@ -130,7 +130,7 @@ def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, froze
     plain = text if text.isascii() else "".join(char if len(char) == 1 else " " for char in map(character, text))
     for found in CHAIN.finditer(plain):
         chain = found[0]
-        if run := UNSPACED.search(chain):
+        if not chain.isascii() and (run := UNSPACED.search(chain)):
             yield from _unspaced_matches(chain, run.start(), found.start(), stems)
         elif here := stems & _stems(chain):
             yield found.start(), found.end(), here

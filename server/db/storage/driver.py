@@ -197,6 +197,8 @@ class Connection:
         rows = self._run_one(sql, params)
         if time.monotonic() - begun < QUICK_SECONDS:
             self._late.discard(sql)
+        elif not _changes(sql):
+            self._remember_late(sql)
         return rows
 
     def _run_one(self, sql: str, params: Params | Sequence[Params]) -> list[Record]:
