@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
 import pytest
 from mcp import Client
@@ -12,12 +13,14 @@ from server.registry import Action, Param, Tool
 from server.tools import TOOLS
 from server.tools.render import MAX_BYTES
 from tests.populated_store import PopulatedStore, answer, connected, rows
+from tests.thoroughness import often
 
 ACTIONS = [action for tool in TOOLS.values() for action in tool.actions.values()]
 WRITES = [action for action in ACTIONS if not action.read_only]
 READS = [action for action in ACTIONS if action.read_only]
 LISTS = [action for action in READS if "cursor" in action.params]
 SUMMARY_LENGTH = 60
+STRIDE = often(1, usual=3)  # among what a careless client may send; no two actions take quite the same
 WRONG = {
     "string": {"a": 1},
     "integer": "seven",
@@ -266,7 +269,8 @@ async def faults_of(client: Client, action: Action, calls: list[dict[str, Any]])
 async def test_whatever_is_sent_the_answer_is_ours_and_of_one_shape(action: Action, copy: PopulatedStore) -> None:
     names = [n for n in action.params if n not in EVERYWHERE or action is first_with(TOOLS[action.tool], n)]
     async with connected(copy.data_root) as client:
-        faults = await faults_of(client, action, nasty_calls(action, names, copy.plausible(action)))
+        calls = nasty_calls(action, names, copy.plausible(action))
+        faults = await faults_of(client, action, calls[crc32(label(action).encode()) % STRIDE :: STRIDE])
 
     assert faults == []
 

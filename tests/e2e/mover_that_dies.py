@@ -18,7 +18,9 @@ from server.cli import app, run
 from server.cli.calling import call
 from server.cli.moving import data_root
 from server.settings import MOVED_TO
+from tests.thoroughness import often
 
+STRIDE = often(1, usual=2)
 STEPS = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree", "open")
 EVERYTHING = (app, run, call, data_root)  # imported before the first fork
 
@@ -64,7 +66,7 @@ def moved(store: Path, folder: Path, step: int) -> dict[str, Any]:
 
 
 def move_until_none_dies(store: Path, folder: Path) -> None:
-    for step in count(1):
+    for step in count(1, STRIDE):
         told = moved(store, folder / str(step), step)
         sys.stdout.write(f"{json.dumps(told)}\n")
         sys.stdout.flush()

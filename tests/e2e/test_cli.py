@@ -16,12 +16,13 @@ from server import __version__
 from server.cli import app
 from server.settings import PACKAGE, SETTINGS
 from server.tools import CORE, FURTHER
+from tests.e2e import commands
 
 
 def run(*words: str, env: Mapping[str, str] | None = None, told: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `python -m server` with an input that ends at once, or behind what it is told."""
+    """Run a program with an input that ends at once, or behind what it is told."""
     return subprocess.run(
-        [sys.executable, *words],
+        words,
         cwd=PACKAGE.parent,
         env={**os.environ, **(env or {})},
         stdin=None if told else subprocess.DEVNULL,
@@ -34,7 +35,7 @@ def run(*words: str, env: Mapping[str, str] | None = None, told: str | None = No
 
 
 def server(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return run("-m", "server", *words, env=env)
+    return run(*commands.program(), *words, env=env)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -125,7 +126,7 @@ def test_a_setting_may_stand_before_and_after_the_subcommand(words: list[str]) -
 
 
 def test_to_serve_nothing_of_the_command_line_is_imported(tmp_path: object) -> None:
-    done = run("-X", "importtime", "-m", "server", "--data-root", str(tmp_path))
+    done = run(sys.executable, "-X", "importtime", "-m", "server", "--data-root", str(tmp_path))
 
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert done.returncode == 0
@@ -138,7 +139,9 @@ def test_a_server_imports_the_tool_that_is_called_before_the_others(tmp_path: Pa
     call = {"name": "memory_steps", "arguments": {"action": "help"}}
     asked = [("initialize", client), ("tools/call", call)]
     told = [json.dumps({"jsonrpc": "2.0", "id": at, "method": to, "params": of}) for at, (to, of) in enumerate(asked)]
-    done = run("-X", "importtime", "-m", "server", "--data-root", str(tmp_path), told="\n".join([*told, ""]))
+    done = run(
+        sys.executable, "-X", "importtime", "-m", "server", "--data-root", str(tmp_path), told="\n".join([*told, ""])
+    )
 
     tools = {f"server.tools.{name}.tool" for name in (*CORE, *FURTHER)}
     imported = [name for line in done.stderr.splitlines() if (name := line.rpartition("|")[2].strip()) in tools]
@@ -150,7 +153,7 @@ def test_a_server_imports_the_tool_that_is_called_before_the_others(tmp_path: Pa
     "words", [["status"], ["log"], ["check"], ["approvals"], ["messages"], ["setup"]], ids=" ".join
 )
 def test_what_only_looks_imports_no_tool(tmp_path: Path, words: list[str]) -> None:
-    done = run("-X", "importtime", "-m", "server", "--data-root", str(tmp_path / "data"), *words)
+    done = run(sys.executable, "-X", "importtime", "-m", "server", "--data-root", str(tmp_path / "data"), *words)
 
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "server.cli.app" in modules

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from server.cli.setup.launching import LaunchCommand
 from server.protocol.app import build
 from server.settings import PACKAGE, Settings
 from tests.conftest import Agent
+from tests.e2e import commands
 
 PLANS = {
     "nothing is open": "# T\n## One\n- [x] a\n- [x] b\n",
@@ -27,12 +28,14 @@ PLANS = {
 }
 
 
-def play(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def play(
+    tmp_path: Path, *words: str, program: Sequence[str] = (sys.executable, "-m", "server")
+) -> subprocess.CompletedProcess[str]:
     """Run the demo with temporary files and user data in folders of their own."""
     (tmp_path / "tmp").mkdir()
     folders = {"TMPDIR": str(tmp_path / "tmp"), "XDG_DATA_HOME": str(tmp_path / "user"), "PM_READ_ONLY": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "server", "demo", *words],
+        [*program, "demo", *words],
         cwd=PACKAGE.parent,
         env={**os.environ, **folders},
         capture_output=True,
@@ -59,7 +62,7 @@ def test_the_demo_passes_on_any_plan(tmp_path: Path, text: str) -> None:
     plan = tmp_path / "plan.md"
     plan.write_text(text, encoding="utf-8")
 
-    done = play(tmp_path, str(plan))
+    done = play(tmp_path, str(plan), program=commands.program())
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "All as expected" in done.stdout
@@ -75,7 +78,7 @@ def test_a_file_that_is_no_plan_is_told_in_one_line(tmp_path: Path, content: byt
     if content is not None:
         plan.write_bytes(content)
 
-    done = play(tmp_path, str(plan))
+    done = play(tmp_path, str(plan), program=commands.program())
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -86,7 +89,7 @@ def test_a_file_that_is_no_plan_is_told_in_one_line(tmp_path: Path, content: byt
 def test_keep_leaves_the_database_and_the_project(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
 
-    assert play(tmp_path, "--keep", str(kept)).returncode == 0
+    assert play(tmp_path, "--keep", str(kept), program=commands.program()).returncode == 0
 
     assert (kept / "project" / ".projectmemory" / "identity.json").is_file()
     with sqlite3.connect(kept / "data" / "project-memory.db") as db:
@@ -95,7 +98,7 @@ def test_keep_leaves_the_database_and_the_project(tmp_path: Path) -> None:
 
 
 def test_keep_takes_no_folder_that_is_in_use(tmp_path: Path) -> None:
-    done = play(tmp_path, "--keep", str(tmp_path))
+    done = play(tmp_path, "--keep", str(tmp_path), program=commands.program())
 
     assert done.returncode == 2
     assert "is not empty" in done.stderr
