@@ -134,7 +134,7 @@ def _artifacts(part: Part, plan_id: str, found: Fields, *, at: str) -> Object:
         for name, value in named.items():
             where = place(place(found.at, kind), name)
             entry = {"path": value} if isinstance(value, str) else value
-            if is_object(entry) and entry.get("id") in part.project.born:
+            if is_object(entry) and tasks.is_born(part, part.fields(entry, where)):
                 continue
             if is_object(entry):
                 _artifact(part, plan_id, kind, name, part.fields(entry, where), at=at)

@@ -341,3 +341,11 @@ async def test_a_feature_is_called_by_the_first_name_that_says_anything(take: Ta
     found = one.rows("SELECT task, extra FROM steps ORDER BY order_index")
     assert [task for task, _ in found] == ["0", "titled", "false"]
     assert "other" in found[0][1]
+
+
+async def test_an_artifact_whose_id_is_no_text_comes_in(take: Taker, tmp_path: Path) -> None:
+    value = vibe_store.manifest()
+    value["artifacts"] |= {"code": {"a": {"path": "a", "id": {"id": 1}}, "b": {"path": "b", "id": [1]}}}
+    one, errors = await taken(take, tmp_path, {MANIFEST: dump(value)})
+    assert errors == []
+    assert {("a",), ("b",)} <= set(one.rows("SELECT name FROM artifacts WHERE artifact_type = 'code'"))
