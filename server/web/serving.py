@@ -1,6 +1,7 @@
 """One process that serves: uvicorn on sockets of ours, and an end within two seconds, whatever is open."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ STOP_SECONDS = 1.4  # then no call writes any more, but for a commit that is und
 END_SECONDS = 1.9  # then the process is gone, whatever hangs
 KEEP_ALIVE_SECONDS = 30
 DATE_SECONDS = 1  # how old the date of an answer may be
+UVICORN = "uvicorn.error"  # where it logs all that it says, each request of a stranger that is none among it
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -86,6 +88,7 @@ async def served(
     options = place.options
     life = application(settings, place.addresses, seal_key=place.seal_key, has_host_tools=options.has_host_tools)
     async with life as (app, site):
+        logging.getLogger(UVICORN).setLevel(logging.ERROR)
         config = uvicorn.Config(
             app,
             http=BoundedHeads,

@@ -58,7 +58,7 @@ async def test_a_plan_that_was_deleted_is_not_shown_on(served: Served, invite: I
 
     await agent("memory_plan", "delete", plan_id=plan_id, confirm=True, force=True)
 
-    await expect(page.get_by_role("heading", level=1)).to_have_text("That did not work")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Nothing is here")
 
 
 async def test_a_phase_unfolds_where_it_stands_and_shows_what_changes_in_it(

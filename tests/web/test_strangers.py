@@ -70,6 +70,18 @@ async def test_a_head_has_to_come_in_time(served: Served, monkeypatch: pytest.Mo
         writer.close()
 
 
+UPGRADE = b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01 hello\r\n\r\n", UPGRADE, b"GET /\x1b[2J HTTP/1.1\r\n\r\n"], ids=str)
+async def test_what_is_no_request_fills_no_log(served: Served, caplog: pytest.LogCaptureFixture, sent: bytes) -> None:
+    reader, writer = await connected(served, sent)
+    with anyio.fail_after(20):
+        assert (await reader.readline()).split()[1] in (b"400", b"421")
+    writer.close()
+    assert caplog.messages == []
+
+
 async def test_cookies_of_others_beside_it_do_not_hide_that_of_the_owner(served: Served) -> None:
     browser = await served.owner()
     for others in ('seen={"a":1}', "list=[1, 2]", "mode", "a=b=c"):
