@@ -1,13 +1,14 @@
 """Who held which step from when until when, and who handed work to whom: read from the logs, for a timeline."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from server.db.sessions.lineage import REASON_SHOWN
 from server.db.storage.connection import Reader
+from server.db.storage.driver import Record
 from server.models.base import encode
-from server.models.events import LoggedEvent
 from server.models.sessions import ClaimSpan, HandOffMoment, Recovery
 
 TAKING = ("step_claimed", "step_reclaimed", "step_taken_over", "step_passed")
@@ -15,6 +16,7 @@ LEAVING, RELEASED = "step_updated", "step_released"
 RECOVERED = "agent_session_recovered"
 MOST = 500  # events, hand-offs
 TASK_SHOWN = 120  # characters
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ async def since(db: Reader, workspace_id: str, plan_id: str | None, moment: str)
     rows, lineage = await db.batch(
         (
             f"""
-            SELECT * FROM event_log WHERE {where} AND event_id >= (
+            SELECT type, entity_id, plan_id, agent, timestamp, data FROM event_log WHERE {where} AND event_id >= (
                 SELECT event_id FROM event_log WHERE timestamp >= :since ORDER BY timestamp, event_id LIMIT 1
             ) AND timestamp >= :since AND type IN (SELECT value FROM json_each(:types))
             ORDER BY event_id DESC LIMIT :most
@@ -56,38 +58,39 @@ async def since(db: Reader, workspace_id: str, plan_id: str | None, moment: str)
         ),
         (f"SELECT * FROM ({handoffs}) ORDER BY created_at DESC LIMIT :most", params),
     )
-    logged = [LoggedEvent.of(row) for row in reversed(rows)]
+    rows.reverse()
     return Spans(
-        await _ended(db, _spans(logged)),
+        await _ended(db, _spans([(row, json.loads(row["data"])) for row in rows])),
         [HandOffMoment.of(row) for row in reversed(lineage)],
-        [_recovery(one) for one in logged if one.type == RECOVERED],
+        [_recovery(row) for row in rows if row["type"] == RECOVERED],
     )
 
 
-def _spans(logged: Sequence[LoggedEvent]) -> list[ClaimSpan]:
-    """Return who held each step; what nobody gave up has no end yet."""
+def _spans(logged: Sequence[tuple[Record, Json]]) -> list[ClaimSpan]:
+    """Return who held each step, by events and what they tell; what nobody gave up has no end yet."""
     held: dict[str, ClaimSpan] = {}
     found: list[ClaimSpan] = []
-    reasons = {(one.entity_id, one.timestamp): one.data.get("reason") for one in logged if one.type == RELEASED}
-    for event in logged:
-        step_id = event.entity_id
-        is_left = (event.type == LEAVING and event.data.get("to", "active") != "active") or event.type == RELEASED
-        if step_id in held and (is_left or event.type in TAKING):
-            why = event.data.get("to") if is_left else event.type.removeprefix("step_")
-            found.append(_until(held.pop(step_id), event.timestamp, reasons.get((step_id, event.timestamp)) or why))
-        if event.type in TAKING:
+    released = [(row, data) for row, data in logged if row["type"] == RELEASED]
+    reasons = {(row["entity_id"], row["timestamp"]): data.get("reason") for row, data in released}
+    for row, data in logged:
+        step_id, kind, moment = row["entity_id"], row["type"], row["timestamp"]
+        is_left = (kind == LEAVING and data.get("to", "active") != "active") or kind == RELEASED
+        if step_id in held and (is_left or kind in TAKING):
+            why = data.get("to") if is_left else kind.removeprefix("step_")
+            found.append(_until(held.pop(step_id), moment, reasons.get((step_id, moment)) or why))
+        if kind in TAKING:
             held[step_id] = ClaimSpan(
                 step_id=step_id,
-                plan_id=event.plan_id,
-                holder=event.data["claimed_by"],
-                index=event.data.get("index"),
-                since=event.timestamp,
+                plan_id=row["plan_id"],
+                holder=data["claimed_by"],
+                index=data.get("index"),
+                since=moment,
             )
     return sorted([*found, *held.values()], key=lambda one: (one.since, one.step_id))
 
 
-def _recovery(event: LoggedEvent) -> Recovery:
-    return Recovery(session_id=event.entity_id, agent=event.agent, at=event.timestamp)
+def _recovery(row: Record) -> Recovery:
+    return Recovery(session_id=row["entity_id"], agent=row["agent"], at=row["timestamp"])
 
 
 def _until(one: ClaimSpan, moment: str, ended: str | None) -> ClaimSpan:
