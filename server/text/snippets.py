@@ -128,12 +128,14 @@ def _is_within(text: str, at: int) -> bool:
 def _matches(text: str, stems: frozenset[str]) -> Iterator[tuple[int, int, frozenset[str]]]:
     """Yield where the chains are that hold a wanted word, and which."""
     plain = text if text.isascii() else "".join(char if len(char) == 1 else " " for char in map(character, text))
-    for found in CHAIN.finditer(plain):
+    chains = set(CHAIN.findall(plain))
+    known = {chain: stems & _stems(chain) for chain in chains if chain.isascii() or not UNSPACED.search(chain)}
+    for found in CHAIN.finditer(plain) if len(known) < len(chains) or any(known.values()) else ():
         chain = found[0]
-        if not chain.isascii() and (run := UNSPACED.search(chain)):
-            yield from _unspaced_matches(chain, run.start(), found.start(), stems)
-        elif here := stems & _stems(chain):
+        if here := known.get(chain):
             yield found.start(), found.end(), here
+        elif here is None and (run := UNSPACED.search(chain)):
+            yield from _unspaced_matches(chain, run.start(), found.start(), stems)
     if not text.isascii():
         symbols = ((i, stems & _stems(text[i])) for i, char in enumerate(plain) if char == " ")
         yield from ((i, i + 1, here) for i, here in symbols if here)
@@ -168,7 +170,10 @@ def _is_wanted(pair: str, stems: frozenset[str]) -> bool:
 def _best(spans: Sequence[tuple[int, int, frozenset[str]]], length: int) -> int:
     """Return where to begin, so that the most different wanted words follow."""
     best, start = 0, 0
+    every = frozenset[str]().union(*(here for _, _, here in spans))
     for i, (first, _, _) in enumerate(spans[:50]):
+        if best == len(every):
+            break
         seen = frozenset[str]().union(*(here for at, _, here in spans[i : i + 20] if at <= first + length * 2 // 3))
         if len(seen) > best:
             best, start = len(seen), first
