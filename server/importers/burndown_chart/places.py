@@ -14,7 +14,7 @@ from server.importers.taking import WHOLE_BYTES
 
 Kind = Literal[
     "profiles", "profile", "query", "jira_cache", "changelog", "project_data", "snapshots", "progress", "settings",
-    "query_list", "statistics", "database", "package", "copy", "other",
+    "query_list", "statistics", "database", "log", "package", "copy", "other",
 ]  # fmt: skip
 DEFAULT = "default"  # the profile of what is older than profiles
 OF_PROFILES: dict[str, Kind] = {"profiles.json": "profiles"}
@@ -86,7 +86,7 @@ def _found(places: tuple[BurndownFile, ...], known: list[str]) -> BurndownFiles:
 def _file(path: Path) -> BurndownFiles | None:
     entry = Entry(path.name, path)
     if path.suffix in DATABASES and _is_database(path):
-        return _found((BurndownFile("database", entry),), [])
+        return _found(tuple(_database("", path)), [])
     if (package := _package_profile(path)) is not None:
         return BurndownFiles((BurndownFile("package", entry, package),), (package,))
     return None
@@ -151,12 +151,20 @@ def _of_profile(folder: Path, prefix: str, profile: str) -> Iterator[BurndownFil
 def _databases(folder: Path, prefix: str) -> Iterator[BurndownFile]:
     for location in sorted(folder.iterdir()):
         if location.suffix in DATABASES and not location.is_symlink() and location.is_file() and _is_database(location):
-            yield BurndownFile("database", Entry(prefix + location.name, location))
+            yield from _database(prefix, location)
+
+
+def _database(prefix: str, location: Path) -> Iterator[BurndownFile]:
+    """Yield a database, and the log that is read with it: what was written last may be in there alone."""
+    yield BurndownFile("database", Entry(prefix + location.name, location))
+    log = location.with_name(f"{location.name}{foreign.WAL}")
+    if log.exists():
+        yield BurndownFile("log", entry_at(log, prefix + log.name))
 
 
 def _is_database(path: Path) -> bool:
     """Return whether a database is one of the program's: by its head first, for to look into it means to copy it."""
-    head = b"".join(_head(path.with_name(path.name + end)) for end in ("", "-wal"))
+    head = b"".join(_head(path.with_name(path.name + end)) for end in ("", foreign.WAL))
     if not all(name.encode() in head for name in TABLES):
         return False
     try:

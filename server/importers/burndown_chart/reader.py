@@ -62,6 +62,8 @@ class BurndownReader:
         taker = self.taker(place)
         if place.kind == "copy":
             yield taker.skipped(place.entry, "a copy that the program made before it migrated")
+        elif place.kind == "log":
+            yield taker.skipped(place.entry, "read with the database", keep=False)
         elif place.kind == "other":
             yield taker.skipped(place.entry, "not known; its bytes are kept")
         elif place.kind == "database":

@@ -276,3 +276,16 @@ async def test_agents_read_how_an_issue_changed(take: Taker, tmp_path: Path) -> 
     assert one == {**changes[0], **one}
     before = await take.ask("memory_ledger", ledger | {"plan_id": row["plan_id"], "until": changes[-1]["changed_at"]})
     assert all(one["changed_at"] < changes[-1]["changed_at"] for one in before["changes"])
+
+
+async def test_what_is_still_in_the_log_of_a_database_comes_when_it_is_written(take: Taker, tmp_path: Path) -> None:
+    path = stores.put_database(tmp_path / "burndown.db", stores.store(4), tables=11)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        with db:
+            db.execute("UPDATE jira_issues SET summary = 'Before'")
+        await take(path)
+        with db:
+            db.execute("UPDATE jira_issues SET summary = 'In the log alone'")
+        await take(path)
+    assert set(await column(take, "SELECT task FROM steps")) == {"In the log alone"}
