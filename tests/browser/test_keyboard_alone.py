@@ -121,3 +121,22 @@ async def test_the_keys_are_listed_and_the_list_is_closed_by_keys(served: Served
     await page.keyboard.press("Enter")
 
     await expect(page.locator("#main")).to_be_focused()
+
+
+async def test_keys_work_at_an_address_whose_end_is_broken(served: Served, invite: Invite) -> None:
+    page = await (await invite(served)).open("/board#%E0%A4%A")
+
+    await page.keyboard.press("?")
+
+    await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
+async def test_a_phone_shows_which_of_the_lists_is_open(served: Served, invite: Invite, start: Start) -> None:
+    agent = await start()
+    home = (await agent.reads("memory_workspace", "info"))["workspace_id"]
+    person = await invite(served, viewport={"width": 390, "height": 844})
+    for name in ("history", "knowledge", "trash"):
+        page = await person.open(f"/w/{home}/{name}")
+        tab = page.get_by_role("navigation", name="Workspace").locator("[aria-current]")
+        await expect(tab).to_be_in_viewport(ratio=1)
+        await page.close()

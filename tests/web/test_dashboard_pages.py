@@ -194,6 +194,7 @@ async def test_a_list_is_narrowed_by_its_filters_and_says_when_nothing_fits(
     for name, one in OF_WORKSPACE.items():
         page = (await browser.get(f"{home}/{name}")).text
         assert all(f'name="{told}"' in page for told in one.filters)
+        assert all(f'type="checkbox" name="{told}"' in page for told in one.filters if told.startswith("include_"))
         assert not one.found or (await browser.get(f"/search?kind={one.found}")).text.count(" selected>") == 1
 
 

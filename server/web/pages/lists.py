@@ -238,6 +238,7 @@ async def _listed(visit: Visit, listing: Listing, sent: Mapping[str, Any], *, ho
         columns=[one for one in listing.columns if one == listing.opens[0] or any(one in row for row in rows)],
         rows=rows,
         filters=filters,
+        ticked=[one for one in filters if params[one].default is False],
         offered={one: _offered(params[one].describe(), known) for one, known in listing.filters.items()},
         total=found.get("total", len(rows)),
         next_cursor=found.get("next_cursor"),

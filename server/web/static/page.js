@@ -56,6 +56,8 @@
     const details = target && $(":scope > details", target);
     if (details) details.open = true;
   }
+  const tab = $(".tabs [aria-current]"); // which a narrow window may not show
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
   addEventListener("hashchange", open_target);
   open_target();
 
