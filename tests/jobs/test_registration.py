@@ -3,19 +3,30 @@
 import asyncio
 import json
 import sqlite3
+from collections.abc import AsyncGenerator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from server import __version__
 from server.db.storage.connection import Database
 from server.jobs import registration
 from server.settings import Settings
 from server.store import open_store
-from tests.conftest import Agent
+from tests.conftest import Agent, client_of
 from tests.e2e.processes import PLAIN, ServerProcess
+from tests.served import held
+
+
+@pytest_asyncio.fixture
+async def reader(settings: Settings) -> AsyncGenerator[Agent]:
+    """An agent whose server only reads: any other one looks the database over by itself, seconds after its start."""
+    async with held(client_of(replace(settings, read_only=True), "memory")) as client:
+        yield Agent(client, settings)
 
 
 def runs(settings: Settings) -> list[dict[str, Any]]:
@@ -56,10 +67,10 @@ async def test_a_server_that_only_reads_writes_nothing(settings: Settings, proje
 
 
 async def test_one_process_looks_the_database_over_after_a_server_that_left_without_signing_off(
-    settings: Settings, project: Path, caplog: pytest.LogCaptureFixture, agent: Agent
+    settings: Settings, project: Path, caplog: pytest.LogCaptureFixture, reader: Agent
 ) -> None:
     pid = await killed(settings, project)
-    assert (await agent("memory_workspace", "stats")).get("crash_check") is None
+    assert (await reader("memory_workspace", "stats")).get("crash_check") is None
     several = [await open_store(settings) for _ in range(3)]
     await asyncio.gather(*(registration.look_over(db) for db in several))
 
@@ -67,7 +78,7 @@ async def test_one_process_looks_the_database_over_after_a_server_that_left_with
     assert run["checked_by"] in {db.lock.name for db in several}
     assert caplog.messages.count("a server left without signing off: looking the database over") == 1
     assert caplog.messages[-1] == "the database is sound"
-    told = (await agent("memory_workspace", "stats"))["crash_check"]
+    told = (await reader("memory_workspace", "stats"))["crash_check"]
     assert told == {"checked_at": run["checked_at"], "pid": pid, "started_at": run["started_at"]}
     for db in several:
         await registration.look_over(db)
@@ -98,7 +109,7 @@ async def test_a_server_that_lives_is_not_taken_for_one_that_left(
 
 
 async def test_damage_is_logged_and_told(
-    settings: Settings, project: Path, agent: Agent, db: Database, caplog: pytest.LogCaptureFixture
+    settings: Settings, project: Path, reader: Agent, db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     await killed(settings, project)
     with closing(sqlite3.connect(settings.database, isolation_level=None)) as other:
@@ -109,7 +120,7 @@ async def test_damage_is_logged_and_told(
     await registration.look_over(db)
 
     assert "the database is damaged: plans row" in caplog.text
-    assert "workspaces" in (await agent("memory_workspace", "stats"))["crash_check"]["problems"][0]
+    assert "workspaces" in (await reader("memory_workspace", "stats"))["crash_check"]["problems"][0]
 
 
 async def test_old_runs_go_with_new_ones(settings: Settings, project: Path, db: Database) -> None:
