@@ -45,6 +45,7 @@ sys.dont_write_bytecode = False
 hypothesis.settings.register_profile(
     "house",
     deadline=None,
+    max_examples=often(100, usual=30),
     suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("house")

@@ -24,6 +24,7 @@ from tests.conftest import Agent
 from tests.legacy_defects import DEFECTS
 from tests.legacy_shapes import SHAPES
 from tests.legacy_store import WORKSPACE, Files, Json, Maker
+from tests.thoroughness import often
 
 # What an import does not even read is not kept.
 ODDITIES = {**SHAPES, **{name: add for name, add in DEFECTS.items() if name != "leftovers"}}
@@ -58,7 +59,7 @@ async def test_every_shape_and_defect_comes_back_to_the_byte(names: list[str], t
     assert await round_trip(tmp_path, files) == real(files)
 
 
-@limits(max_examples=12)
+@limits(max_examples=often(12, usual=4))
 @given(st.integers(0, 10_000), st.integers(0, 4), st.lists(st.sampled_from(sorted(ODDITIES)), max_size=4, unique=True))
 async def test_any_store_comes_back_to_the_byte(
     tmp_path_factory: pytest.TempPathFactory, seed: int, plans: int, names: list[str]

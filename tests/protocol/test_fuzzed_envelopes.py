@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from server.protocol.jsonrpc import Message
 from server.protocol.plain import CAPABILITIES, CLIENT, RESERVED, VERSION
 from tests.protocol.two_paths import ERAS, SdkFront, opening, request, session
+from tests.thoroughness import often
 
-EXAMPLES = 150
+EXAMPLES = often(150, usual=40)
 JUNK: list[Any] = [None, True, 0, 5, 1.5, "x", "", [], {}, ["x"], {"x": 1}, {"x": {}}, {"form": {}}, *ERAS]
 MEMBERS = ("id", "jsonrpc", "method", "params", "_meta", "cursor", "name", "arguments", "task", "progressToken", "zzz")
 PARTS = ("elicitation", "roots", "listChanged", "icons", "version")

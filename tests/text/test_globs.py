@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server.errors import InvalidArguments, NotAllowed
 from server.text import globs
+from tests.thoroughness import often
 
 MEET = [
     ("src/**", "src/a.py"),
@@ -205,7 +206,7 @@ def allowed(pattern: str) -> bool:
 @given(SMALL, SMALL)
 @example("**", "a/**/b")
 @example("a**", "*b")
-@settings(max_examples=150)
+@settings(max_examples=often(150, usual=50))
 def test_small_globs_overlap_exactly_when_some_path_matches_both(one: str, other: str) -> None:
     first, second = expression(one), expression(other)
     shared = any(first.fullmatch(f"/{path}") and second.fullmatch(f"/{path}") for path in PATHS)
@@ -214,7 +215,7 @@ def test_small_globs_overlap_exactly_when_some_path_matches_both(one: str, other
 
 
 @given(LARGE.filter(allowed), LARGE.filter(allowed), PATH)
-@settings(max_examples=300)
+@settings(max_examples=often(300, usual=100))
 def test_globs_that_match_one_path_overlap(one: str, other: str, path: str) -> None:
     for pattern in (one, other):
         assert globs.overlap(pattern, path) == matches(pattern, path)
@@ -223,7 +224,7 @@ def test_globs_that_match_one_path_overlap(one: str, other: str, path: str) -> N
 
 
 @given(PATH, st.data())
-@settings(max_examples=200)
+@settings(max_examples=often(200, usual=66))
 def test_globs_made_from_one_path_overlap(path: str, data: st.DataObject) -> None:
     def blurred() -> str:
         blur = st.sampled_from(["", "*", "?", "[!z]", "{c,?}"])
@@ -240,6 +241,6 @@ def test_globs_made_from_one_path_overlap(path: str, data: st.DataObject) -> Non
 
 
 @given(SMALL, SMALL, SMALL)
-@settings(max_examples=150)
+@settings(max_examples=often(150, usual=50))
 def test_a_glob_in_braces_overlaps_when_one_of_its_alternatives_does(one: str, two: str, other: str) -> None:
     assert globs.overlap(f"{{{one},{two}}}", other) == (globs.overlap(one, other) or globs.overlap(two, other))

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.text.ignore_rules import IgnoreRules, parse, pattern, verdict
+from tests.thoroughness import often
 
 PATHS = ("a", "b", "ab", "aab", "a.b", "a/b", "a/ab", "b/a/b", "a/b/ab", "b/b/a/b", "a b", "#a", "!a", "[a")
 # A slash in brackets is read in another way than git reads it: nobody writes that.
@@ -43,7 +44,7 @@ def left_out(text: str) -> set[str]:
     return set(filter(is_left_out, PATHS))
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(st.lists(LINES, min_size=1, max_size=3))
 @example(["*", "!a/", "!a/b"])
 @example(["a/**/b", "!**/ab"])

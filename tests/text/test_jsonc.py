@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server.text.editing import jsonc
 from server.text.editing.jsonc import BadJson
+from tests.thoroughness import often
 
 PATH = ("servers", "ours")
 ENTRY = {"command": "/a b/python", "args": ["-I", "größe"], "env": {}}
@@ -72,13 +73,13 @@ def comments(text: str) -> list[str]:
     return [text[piece.start : piece.end] for piece in pieces if piece.kind in ("line", "comment")]
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(DOCUMENTS)
 def test_a_text_is_read_like_a_parser_of_others_reads_it(text: str) -> None:
     assert jsonc.read(text) == says(text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(DOCUMENTS)
 def test_a_member_is_put_in_or_replaced_and_all_else_stays(text: str) -> None:
     before = says(text)
@@ -91,7 +92,7 @@ def test_a_member_is_put_in_or_replaced_and_all_else_stays(text: str) -> None:
         assert comments(new) == comments(text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(WITH)
 def test_a_member_is_taken_out_and_all_else_stays(text: str) -> None:
     before = says(text)
@@ -103,7 +104,7 @@ def test_a_member_is_taken_out_and_all_else_stays(text: str) -> None:
     assert is_in("".join(comments(new)), "".join(comments(text)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(WITHOUT)
 def test_what_is_put_in_and_taken_out_leaves_at_most_white_space(text: str) -> None:
     new = jsonc.without_member(jsonc.with_member(text, PATH, ENTRY), PATH)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from server.text.editing import toml_tables
 from server.text.editing.toml_tables import BadToml
 from tests.text.test_jsonc import is_in
+from tests.thoroughness import often
 
 PATH = ("mcp_servers", "our-own")
 ENTRY: dict[str, Any] = {"command": 'C:\\a "b"', "args": ["-I", "größe\x7f"], "required": True, "env": {"P Q": "'"}}
@@ -74,7 +75,7 @@ def says(text: str) -> dict[str, Any]:
     return tomlkit.parse(text.removeprefix(toml_tables.BOM)).unwrap()
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(documents())
 def test_a_table_is_put_in_or_replaced_and_all_else_stays(text: str) -> None:
     before = says(text)
@@ -89,7 +90,7 @@ def test_a_table_is_put_in_or_replaced_and_all_else_stays(text: str) -> None:
         assert "mcp_servers = " in text or new.startswith(text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @given(documents())
 def test_a_table_is_taken_out_and_all_else_stays(text: str) -> None:
     before = says(text)
@@ -101,7 +102,7 @@ def test_a_table_is_taken_out_and_all_else_stays(text: str) -> None:
     assert new == text or "our-own" in text
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(60, usual=20))
 @example("\n\n")
 @given(documents())
 def test_what_is_put_in_and_taken_out_leaves_the_file_as_it_was(text: str) -> None:

@@ -21,7 +21,7 @@ from server.models.search import ID_NAMES
 from server.settings import Settings
 from server.web import rendering
 from server.web.pages.lists import OF_WORKSPACE
-from tests.populated_store import populate
+from tests.populated_store import PopulatedStore
 from tests.served import Served, held, serve
 
 OWN_SCRIPTS = {"/static/vendor/idiomorph.min.js", "/static/page.js"}
@@ -81,11 +81,10 @@ async def crawl(browser: httpx2.AsyncClient, start: str = "/", most: int = 400) 
 
 
 @pytest_asyncio.fixture
-async def filled(settings: Settings, project: Path) -> AsyncGenerator[tuple[Served, dict[str, Any]]]:
+async def filled(copy: PopulatedStore) -> AsyncGenerator[tuple[Served, dict[str, Any]]]:
     """A server over a store with something of everything in it, and the arguments that name that."""
-    known = await populate(settings.data_root, project)
-    async with held(serve(settings)) as served:
-        yield served, known
+    async with held(serve(Settings(data_root=copy.data_root, synchronous="off"))) as served:
+        yield served, copy.arguments
 
 
 async def plan_with_gate(served: Served, project: Path) -> dict[str, Any]:

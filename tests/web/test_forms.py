@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +17,7 @@ from server.tools import TOOLS
 from server.web.pages.forms import fields
 from server.web.pages.forms.editing import PRESENT
 from server.web.pages.visit import MOST
-from tests.populated_store import populate
+from tests.populated_store import PopulatedStore
 from tests.served import Served, held, serve
 
 
@@ -85,10 +84,9 @@ class Filled:
 
 
 @pytest_asyncio.fixture
-async def filled(settings: Settings, project: Path) -> AsyncGenerator[Filled]:
-    known = await populate(settings.data_root, project)
-    async with held(serve(settings)) as served:
-        yield Filled(await served.owner(), served, known, await served.token())
+async def filled(copy: PopulatedStore) -> AsyncGenerator[Filled]:
+    async with held(serve(Settings(data_root=copy.data_root, synchronous="off"))) as served:
+        yield Filled(await served.owner(), served, copy.arguments, await served.token())
 
 
 @pytest.fixture
