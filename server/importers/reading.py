@@ -137,6 +137,15 @@ def fingerprint(location: Path, path: str, odd: str | None = None) -> tuple[str,
     return (found.hexdigest() if odd is None else hashlib.sha256(path.encode()).hexdigest()), size
 
 
+def head(location: Path, most: int) -> bytes:
+    """Return how a file begins; nothing of what is no file, leads elsewhere or cannot be read."""
+    try:
+        with os.fdopen(os.open(location, OPEN_FLAGS), "rb") as file:
+            return file.read(most) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    except OSError:
+        return b""
+
+
 def _chunks(location: Path) -> Iterator[bytes]:
     handle = os.open(location, OPEN_FLAGS)
     with os.fdopen(handle, "rb") as file:

@@ -1,6 +1,7 @@
 """Sources that are too much: very many files, very large ones, such as change, and such as a merge left."""
 
 import json
+import os
 import resource
 import sys
 import zlib
@@ -132,3 +133,12 @@ def test_a_database_that_is_none_costs_a_line(tmp_path: Path) -> None:
     batch: ImportBatch = sink.taken()
     assert [file.status for file in batch.files] == ["failed"]
     assert "no database" in batch.findings[0].what
+
+
+def test_the_head_of_what_is_no_file_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"The head, and more")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+    told = {name: reading.head(tmp_path / name, 8) for name in ("file", "link", "pipe", "gone", ".")}
+    assert told == {"file": b"The head", "link": b"", "pipe": b"", "gone": b"", ".": b""}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from server.importers.reading import Entry, entry_at, names_in, walk
+from server.importers.reading import Entry, entry_at, head, names_in, walk
 
 OWN = ".claude"  # a folder that other programs have files in, too
 FOLDERS = (
@@ -136,10 +136,7 @@ def _is_file(path: Path) -> bool:
 
 def _says(path: Path, sign: bytes | re.Pattern[bytes]) -> bool:
     """Return whether a file is one of a hive: it may have a name that others use too."""
-    if not _is_file(path):
-        return False
-    with path.open("rb") as file:
-        start = file.read(LOOKED_AT)
+    start = head(path, LOOKED_AT)
     return bool(sign.search(start)) if isinstance(sign, re.Pattern) else sign in start
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from server.db.storage import foreign
 from server.db.storage.foreign import BadDatabase
-from server.importers.reading import Entry, entry_at, walk
+from server.importers.reading import Entry, entry_at, head, walk
 from server.importers.taking import WHOLE_BYTES
 
 Kind = Literal[
@@ -164,22 +164,14 @@ def _database(prefix: str, location: Path) -> Iterator[BurndownFile]:
 
 def _is_database(path: Path) -> bool:
     """Return whether a database is one of the program's: by its head first, for to look into it means to copy it."""
-    head = b"".join(_head(path.with_name(path.name + end)) for end in ("", foreign.WAL))
-    if not all(name.encode() in head for name in TABLES):
+    start = b"".join(head(path.with_name(path.name + end), HEAD_BYTES) for end in ("", foreign.WAL))
+    if not all(name.encode() in start for name in TABLES):
         return False
     try:
         with foreign.opened(path) as db:
             return db.tables().keys() >= TABLES
     except (OSError, BadDatabase):
         return False
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD_BYTES)
-    except OSError:
-        return b""
 
 
 def _profiles_in(path: Path) -> list[str]:
@@ -198,7 +190,7 @@ def _package_profile(path: Path) -> str | None:
                 names = archive.namelist()
                 return _profile_id(archive) if "manifest.json" in names and "profile.json" in names else None
         if path.suffix == ".json":
-            is_one = path.stat().st_size <= WHOLE_BYTES and _head(path).lstrip().startswith(b"{")
+            is_one = path.stat().st_size <= WHOLE_BYTES and head(path, HEAD_BYTES).lstrip().startswith(b"{")
             return _id_of(json.loads(path.read_bytes())) if is_one else None
     except (OSError, ValueError, RecursionError, zipfile.BadZipFile, NotImplementedError, EOFError):
         return None

@@ -10,7 +10,7 @@ from server.db.storage.foreign import WAL
 from server.importers import layout
 from server.importers.layout import Known, RecognisedSource, SourceFile
 from server.importers.mcp_memory_service import memories
-from server.importers.reading import Entry, entry_at, object_of
+from server.importers.reading import Entry, entry_at, head, object_of
 from server.importers.taking import Taker
 from server.importers.values import Object, text
 from server.models.imports import ImportBatch
@@ -61,13 +61,7 @@ def recognise(path: Path) -> RecognisedSource | None:
 def _database(path: Path) -> Path | None:
     """Return the database that a file is, or that lies in a folder under its usual name."""
     one = path / DATABASE if path.is_dir() else path
-    if one.suffix not in SUFFIXES or one.is_symlink() or not one.is_file():
-        return None
-    try:
-        with one.open("rb") as file:
-            return one if memories.is_database(file.read(HEAD)) else None
-    except OSError:
-        return None
+    return one if one.suffix in SUFFIXES and memories.is_database(head(one, HEAD)) else None
 
 
 def _exports(path: Path) -> Iterator[MemoryExport]:
@@ -76,7 +70,7 @@ def _exports(path: Path) -> Iterator[MemoryExport]:
     except OSError:
         return
     for one in listed:
-        if one.suffix.lower() == ".json" and not one.is_symlink() and one.is_file():
+        if one.suffix.lower() == ".json":
             metadata = _metadata(one)
             if metadata is not None:
                 yield MemoryExport(Entry(one.name, one), metadata)
@@ -84,18 +78,14 @@ def _exports(path: Path) -> Iterator[MemoryExport]:
 
 def _metadata(path: Path) -> Object | None:
     """Return what an export says of itself; None if the file is none."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD).decode("utf-8", "replace")
-    except OSError:
-        return None
-    if dashboard := OF_THE_DASHBOARD.match(head):
+    start = head(path, HEAD).decode("utf-8", "replace")
+    if dashboard := OF_THE_DASHBOARD.match(start):
         return {"export_timestamp": dashboard[1]}
-    found = METADATA.search(head)
-    if not found or not FIRST_KEY.match(head):
+    found = METADATA.search(start)
+    if not found or not FIRST_KEY.match(start):
         return None
     try:
-        return object_of(json.JSONDecoder().raw_decode(head, found.end())[0])
+        return object_of(json.JSONDecoder().raw_decode(start, found.end())[0])
     except (ValueError, RecursionError):
         return {}
 

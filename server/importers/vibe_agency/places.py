@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from server.importers.reading import Entry, entry_at, names_in, walk
+from server.db.storage.foreign import WAL
+from server.importers.reading import Entry, entry_at, head, names_in, walk
 
 STATE = ".vibe"
 MISSION = f"{STATE}/state/active_mission.json"
@@ -82,10 +83,7 @@ def _is_folder(path: Path) -> bool:
 
 def _is_manifest(path: Path) -> bool:
     """Return whether a file of that name is one of theirs: others have such files too."""
-    if path.is_symlink() or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        start = file.read(MARK_BYTES)
+    start = head(path, MARK_BYTES)
     return any(mark in start for mark in MANIFEST_MARKS)
 
 
@@ -114,15 +112,8 @@ def _is_ours(entry: Entry) -> bool:
     """Return whether a database is one of this program: their plan puts it where their own was."""
     if entry.odd:
         return False
-    for end in ("", "-wal"):
-        path = entry.location.with_name(entry.location.name + end)
-        try:
-            with path.open("rb") as file:
-                if OUR_MARK in file.read(LOOKED_AT):
-                    return True
-        except OSError:
-            continue
-    return False
+    places = (entry.location.with_name(entry.location.name + end) for end in ("", WAL))
+    return any(OUR_MARK in head(path, LOOKED_AT) for path in places)
 
 
 def _all(folder: Path) -> Iterator[Entry]:

@@ -1,6 +1,7 @@
 """burndown-chart in: the shapes of its files, its databases, its packages."""
 
 import json
+import os
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -289,3 +290,11 @@ async def test_what_is_still_in_the_log_of_a_database_comes_when_it_is_written(t
             db.execute("UPDATE jira_issues SET summary = 'In the log alone'")
         await take(path)
     assert set(await column(take, "SELECT task FROM steps")) == {"In the log alone"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+async def test_a_pipe_beside_a_database_is_not_waited_for(take: Taker, tmp_path: Path) -> None:
+    path = stores.put_database(tmp_path / "burndown.db", stores.store(4), tables=11)
+    os.mkfifo(path.with_name("burndown.db-wal"))
+    report = await take(path)
+    assert report.files.get("imported", 0) == 0
