@@ -39,6 +39,6 @@ async def by_tool(
             """,
             params,
         ),
-        (f"{head} SELECT count(*) FROM counted", wanted.parameters),
+        (f"SELECT count(DISTINCT t.tool) FROM tool_calls{wanted.suffix} t WHERE {wanted.where}", wanted.parameters),
     )
     return [ToolStatistics.of(row) for row in rows], total
