@@ -2,6 +2,10 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
+
+import pytest
 
 from server.web.places import listening
 from server.web.places.addresses import LOOPBACK
@@ -23,3 +27,21 @@ async def test_an_answer_does_not_wait_for_the_one_before_to_be_acknowledged() -
         one.close()
 
     assert has_no_delay
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system sets no such limit")
+def test_there_is_room_for_many_connections_where_a_system_begins_with_few() -> None:
+    code = """
+import resource
+from server.web.places import listening
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+listening.allow_connections()
+soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+assert soft == (listening.DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, listening.DESCRIPTORS)), soft
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+listening.allow_connections()
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, 300)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

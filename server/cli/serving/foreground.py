@@ -36,6 +36,7 @@ def run(flags: Flags, options: ServeOptions, *, to_file: bool = False) -> int:
     configure_logging(settings, _log_file(settings) if to_file else None)
     with running.lock(settings):
         kept = identity.load(settings)
+        listening.allow_connections()
         sockets = listening.listen(options.address, kept.port if options.port is None else options.port)
         if options.port:
             identity.keep_port(settings, options.port)

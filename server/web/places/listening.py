@@ -13,8 +13,26 @@ from server.web.places.addresses import LOOPBACK, is_loopback, origin
 from server.web.places.answers import health_at
 
 BACKLOG = 2048
+DESCRIPTORS = 4096  # for all followers, calls and strangers at once; systems begin with 256 or 1024
 ASK_SECONDS = 1.0
 LISTENING = "0A"  # a state in /proc/net/tcp
+
+
+if sys.platform == "win32":
+
+    def allow_connections() -> None:
+        """The system sets no such limit."""
+
+else:
+    import resource
+
+    def allow_connections() -> None:
+        """Let this process have as many connections open as it may need, where the system lets us say so."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def listen(address: str, port: int) -> list[socket.socket]:
