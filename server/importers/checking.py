@@ -32,7 +32,7 @@ async def _plan(stage: Stage, ask: Ask, plan_id: str, archived: bool) -> list[Fi
     if head is None:
         return []
     try:
-        told = await whole(ask, "memory_plan", {"action": "get", "plan_id": plan_id, "detail": "full"})
+        told = await whole(ask, "memory_plan", {"action": "get", "plan_id": plan_id, "include": ["facts"]})
         found = list(_differences(head, told, PLAN))
         found += _different(head, "status", "archived" if archived else head.values["status"], told.get("status"))
         return [*found, *await _steps(stage, ask, plan_id), *await _notes(stage, ask, plan_id)]

@@ -101,7 +101,7 @@ def read(source: RecognisedSource, known: Known) -> Iterator[ImportBatch]:
     for kind, entry in listed:
         yield backlog.batch_of(taker, entry, kind)
     yield backlog.below(taker.workspace_id)
-    yield backlog.links(taker.workspace_id)
+    yield from backlog.links(taker.workspace_id)
     yield ImportBatch(taker.workspace_id, rows=backlog.head())
 
 

@@ -1,6 +1,7 @@
 """Markdown files of a backlog on their way into rows: tasks and drafts are steps, decisions are decisions."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -26,6 +27,7 @@ RANK = {name: rank for rank, name in enumerate(KINDS)}
 NUMBER = re.compile(r"[0-9]{1,15}")
 DAY_FIRST = re.compile(r"(\d\d)[-/.](\d\d)[-/.](\d\d)")
 ICON = re.compile(r"^[\W_]+")  # before the word for a status
+LINKS = 500  # in one batch
 PLACES = 1000  # in the order between one task and the next, for its subtasks
 
 
@@ -107,8 +109,8 @@ class Backlog:
             one.row = None
         return batch
 
-    def links(self, workspace_id: str | None) -> ImportBatch:
-        """Return what waits for what. The list itself stays in extra."""
+    def links(self, workspace_id: str | None) -> Iterator[ImportBatch]:
+        """Yield what waits for what. The list itself stays in extra."""
         batch = ImportBatch(workspace_id)
         pairs: dict[Edge, tuple[BacklogStep, BacklogStep]] = {}
         for one, where, told in self.waits:
@@ -119,6 +121,9 @@ class Backlog:
             else:
                 pairs.setdefault((("step", one.key), ("step", target.key)), (one, target))
         for (source, other), may_stay in acyclic(pairs):
+            if len(batch.rows) == LINKS:
+                yield batch
+                batch = ImportBatch(workspace_id)
             one, target = pairs[source, other]
             if may_stay:
                 make, closed = replace(self.make, path=one.path), target.status in CLOSED
@@ -126,7 +131,7 @@ class Backlog:
             else:
                 what = "it closes a circle; kept in extra"
                 batch.findings.append(Finding("warning", one.path, "$", what, target.external_id))
-        return batch
+        yield batch
 
     def _named(self, told: str | None) -> BacklogStep | None:
         return self.by_id.get(_alike(told)) if told else None
