@@ -23,6 +23,7 @@ RAW_BYTES = 64 * 1024 * 1024  # of a streamed file, compressed
 CHUNK = 1024 * 1024
 ATTEMPTS = 3  # to read a file that others write to
 DEPTH = 300
+DIGITS = 300  # of a whole number: one that is longer is too large to be counted with
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 MAY_HIDE_ONE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -318,14 +319,18 @@ def _loads(text: str, notes: list[Note]) -> Any:
         value = float(digits)
         return value if math.isfinite(value) else constant(digits)
 
-    decoder = json.JSONDecoder(object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
+    def whole(digits: str) -> int | str:
+        return int(digits) if len(digits) <= DIGITS else constant(digits)
+
+    how: Any = {"parse_constant": constant, "parse_float": number, "parse_int": whole}
+    decoder = json.JSONDecoder(object_pairs_hook=pairs, **how)
     try:
         return decoder.decode(text)
     except json.JSONDecodeError as error:
         if not error.msg.startswith("Invalid control character"):
             raise
         notes[:] = [("warning", f"control characters inside of text (line {error.lineno}, column {error.colno})")]
-    decoder = json.JSONDecoder(object_pairs_hook=pairs, parse_constant=constant, parse_float=number, strict=False)
+    decoder = json.JSONDecoder(object_pairs_hook=pairs, **how, strict=False)
     return decoder.decode(text)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from server.importers.agent_hive import plans
-from server.importers.agent_hive.hive import Hive, HivePart, first_text, first_time, rest, texts_in, where_of
+from server.importers.agent_hive.hive import Hive, HivePart, figure, first_text, first_time, rest, texts_in, where_of
 from server.importers.reading import is_object, object_of
 from server.importers.rows import RowMaker
 from server.importers.values import Object, plain_word
@@ -92,6 +92,6 @@ def row(part: HivePart, value: Object, where: str) -> bool:
         return False
     known = part.hive.agents.get(name)
     spawned(part, name, value, where)
-    more = {key: item for key, item in value.items() if key not in TAKEN}
-    note(part, name, value, where, context_usage=value.get("context_usage"), more=more)
+    found = part.fields({key: item for key, item in value.items() if key not in TAKEN[:-1]}, where)
+    note(part, name, value, where, context_usage=figure(found, TAKEN[-1]), more=found.left)
     return known is None

@@ -345,3 +345,14 @@ async def test_knowledge_whose_files_read_alike_is_told_apart(take: Taker, db: D
     titles = await db.all("SELECT title FROM knowledge")
     assert {row["title"] for row in titles} == {"How we work", *(f"In {path}" for path in others)}
     assert (await take.verify(folder)).standing == "GREEN"
+
+
+async def test_a_figure_of_an_agent_that_is_none_is_kept_beside_it(take: Taker, db: Database, tmp_path: Path) -> None:
+    root = hive_store.whole().write(tmp_path / "hive")
+    with closing(sqlite3.connect(root / "state" / "hive_state.db")) as file, file:
+        file.execute("UPDATE agents SET context_usage = 'much'")
+    await take(root)
+    row = await db.one("SELECT context_usage, extra FROM agents WHERE agent = 'managed-1'")
+    assert row
+    assert row["context_usage"] is None
+    assert "much" in row["extra"]

@@ -349,3 +349,11 @@ async def test_an_artifact_whose_id_is_no_text_comes_in(take: Taker, tmp_path: P
     one, errors = await taken(take, tmp_path, {MANIFEST: dump(value)})
     assert errors == []
     assert {("a",), ("b",)} <= set(one.rows("SELECT name FROM artifacts WHERE artifact_type = 'code'"))
+
+
+async def test_a_number_too_large_to_count_with_is_text(take: Taker, tmp_path: Path) -> None:
+    value = vibe_store.manifest()
+    value["budget"] = {"max_cost_usd": 10**400, "current_cost_usd": -(10**400)}
+    one, errors = await taken(take, tmp_path, {MANIFEST: dump(value)})
+    assert errors == []
+    assert one.rows("SELECT count(*) FROM plans") == [(1,)]
