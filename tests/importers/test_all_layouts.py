@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from server.settings import Settings
 from server.store import open_store
 from server.tools import older_stores
 from tests import legacy_store
+from tests.e2e.commands import script
 from tests.importers import layouts
 from tests.importers.conftest import Taker, everything
 from tests.importers.layouts import Expected
@@ -260,7 +260,7 @@ async def test_an_import_that_is_killed_leaves_nothing_to_see_and_the_next_compl
     words = [str(DYING), str(settings.data_root), str(made.source), str(commit), "after"]
     killed = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, *words],
+        [*script(words[0]), *words[1:]],
         timeout=60,
         check=False,
         cwd=REPOSITORY,
