@@ -21,6 +21,7 @@ UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 TIMES = ("_at", "_seen", "since", "timestamp", "from")  # how names of times end
 GONE = "entity_id"  # what a log or the trash names may be there no more
 HEADINGS = {"timestamp": "when", "entity_id": "about", "event_id": "number", "last_seen_at": "last heard of"}
+BELOW = 2  # levels that headings of texts stand below those of pages, of which h1 is the title
 MOST_MARKDOWN = 200_000  # characters that are read as Markdown; what is longer is shown as it is
 
 
@@ -97,6 +98,8 @@ def markdown(text: object) -> Markup:
             if part.type == "link_open":
                 part.attrSet("rel", "noopener noreferrer nofollow")
                 part.attrSet("class", "away")
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + BELOW)}"
         if token.type in ("td_open", "th_open"):
             token.attrs.pop("style", None)
     return Markup('<div class="md">{}</div>').format(Markup(reader.renderer.render(tokens, reader.options, {})))

@@ -197,6 +197,13 @@ async def test_a_list_is_narrowed_by_its_filters_and_says_when_nothing_fits(
         assert not one.found or (await browser.get(f"/search?kind={one.found}")).text.count(" selected>") == 1
 
 
+def test_headings_of_texts_stand_below_those_of_pages() -> None:
+    told = str(rendering.markdown("# Wood\n\n## Oak\n\n###### Dry\n\nPine\n====\n"))
+    assert re.findall(r"<(h\d)>(.*?)</(h\d)>", told) == [
+        ("h3", "Wood", "h3"), ("h4", "Oak", "h4"), ("h6", "Dry", "h6"), ("h3", "Pine", "h3"),
+    ]  # fmt: skip
+
+
 async def test_research_of_all_plans_is_listed_and_opened(filled: tuple[Served, dict[str, Any]]) -> None:
     served, known = filled
     browser = await served.owner()
