@@ -192,10 +192,10 @@ class Connection:
         return [self._run_apart(sql, params) for sql, params in statements]
 
     def _run_apart(self, sql: str, params: Params | Sequence[Params]) -> list[Record]:
-        """Run a statement on the thread, and see whether it need be there the next time."""
-        begun = time.monotonic()
+        """Run a statement on the thread, and see by its own cost whether it need be there again."""
+        begun = time.thread_time()
         rows = self._run_one(sql, params)
-        if time.monotonic() - begun < QUICK_SECONDS:
+        if time.thread_time() - begun < QUICK_SECONDS:
             self._late.discard(sql)
         elif not _changes(sql):
             self._remember_late(sql)
