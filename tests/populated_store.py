@@ -30,6 +30,7 @@ from server.text import command_rules
 from server.tools import TOOLS
 
 VERSION = (sys.executable, "-V")  # a program that is there, and ends
+LASTING = 86_400  # seconds of a lease: it is made once for all tests of a run, however long that takes
 ALWAYS_SENT = {"workspace_id", "agent"}
 
 
@@ -109,7 +110,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             **here,
         )
         plan_id = plan["plan_id"]
-        step = (await call("memory_steps", "next", plan_id=plan_id, agent="tester"))["next"]
+        step = (await call("memory_steps", "next", plan_id=plan_id, agent="tester", lease_seconds=LASTING))["next"]
         read, recalled = (TOOLS["memory_context"].actions[name].example for name in ("get", "recall"))
         kind = read.get("type", "notes")
         item = await call("memory_context", "store", plan_id=plan_id, type=kind, data={"a": "b"}, agent="tester")
@@ -128,7 +129,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
         handoff = await call("memory_agent", "handoff", to_agent="tester", reason="go on", plan_id=plan_id, **me)
         note = await call("memory_plan", "add_note", plan_id=plan_id, note="Mind it", note_type="instruction", **me)
         message = await call("memory_session", "send_message", to_agent="tester", content="Hello", **me)
-        await call("memory_session", "reserve_files", paths=["src/**"], **me)
+        await call("memory_session", "reserve_files", paths=["src/**"], lease_seconds=LASTING, **me)
         checkpoint = await call("memory_session", "checkpoint", name="here", plan_id=plan_id, **me)
         homes, others = list[str](), list[str]()
         for n in range(3):
@@ -138,7 +139,7 @@ async def populate(data_root: Path, project: Path) -> dict[str, Any]:
             others.append((await call("memory_plan", "create", title=f"Plan {n}", **here))["plan_id"])
             await call("memory_plan", "add_note", plan_id=plan_id, note=f"Note {n}", **me)
             await call("memory_session", "send_message", to_agent="tester", content=f"Hello {n}", **me)
-            await call("memory_session", "reserve_files", paths=[f"docs/{n}"], **me)
+            await call("memory_session", "reserve_files", paths=[f"docs/{n}"], lease_seconds=LASTING, **me)
             await call("memory_session", "checkpoint", name=f"there {n}", plan_id=plan_id, **me)
             await call("memory_agent", "handoff", to_agent="tester", reason=f"go {n}", plan_id=plan_id, **me)
             await call("memory_context", "store", plan_id=plan_id, type=f"type {n}", data={"a": n}, agent="tester")
