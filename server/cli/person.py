@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import select
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +30,7 @@ def ask(lines: Sequence[str], verb: str, note: str | None = None) -> Word:
         print(shown(line))
     code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     print(f"Type {code} to {verb}, anything else to leave it: ", end="", flush=True)
-    if sys.stdin.readline().strip().upper() != code:
+    if _typed().upper() != code:
         raise NotAllowed("That was not the code. Nothing was changed.")
     return Word("terminal", client=f"started by {describe(os.getppid())}", note=note)
 
@@ -39,9 +41,34 @@ def agree(*, yes: bool) -> None:
         return
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         raise NotAllowed("Nobody can be asked here, so nothing was changed. Add --yes to do it.")
-    print("Go on? [y/N] ", end="", flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not says_yes("Go on?"):
         raise NotAllowed("Nothing was changed.")
+
+
+def says_yes(question: str) -> bool:
+    """Ask, and return whether the answer is a yes."""
+    print(f"{question} [y/N] ", end="", flush=True)
+    return _typed().lower() in ("y", "yes")
+
+
+def _typed() -> str:
+    if sys.platform != "win32":
+        _wait_for_line()
+    return sys.stdin.readline().strip()
+
+
+def _wait_for_line() -> None:
+    """Wait until a line is there, or Ctrl-C: Python would not notice one that comes just before a read begins."""
+    woken, waking = os.pipe()
+    os.set_blocking(waking, False)
+    before = signal.set_wakeup_fd(waking)
+    try:
+        while sys.stdin not in select.select([sys.stdin, woken], [], [])[0]:
+            os.read(woken, 1)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(waking)
 
 
 def refuse_agents(verb: str) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from server.cli import person
@@ -48,13 +48,14 @@ class Terminal:
         size: tuple[int, int] = (200, 50),
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        program: Sequence[str] = COMMAND,
     ) -> None:
         self.shown = ""
         self.ours, theirs = os.openpty()
         self.resize(*size)
         self.modes = termios.tcgetattr(theirs)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SPAWN, *COMMAND, "--data-root", str(root), *words],
+            [sys.executable, "-c", SPAWN, *program, "--data-root", str(root), *words],
             env=environment(**(env or {})), stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd,
         )  # fmt: skip
         self.theirs = theirs

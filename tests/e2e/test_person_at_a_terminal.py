@@ -17,6 +17,26 @@ from server.models import documents
 from tests.conftest import Agent, ToolError
 from tests.e2e.terminals import COMMAND, SECONDS, Terminal, confirmed, piped
 
+# The system tells another thread of Ctrl-C, so that nothing interrupts what this one waits for.
+UNNOTICED = """
+import signal, threading
+from server.cli import person
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+try:
+    person.ask(["Shall it be?"], "do it")
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+
+
+def test_ctrl_c_that_interrupts_no_read_ends_a_question(tmp_path: Path) -> None:
+    asked = Terminal(tmp_path, program=[sys.executable, "-c", UNNOTICED])
+    asked.read_to(r"Type (\w{4}) to do it")
+    asked.type("\x03")
+    assert asked.end() == 130, asked.shown
+
 
 async def plan_of(agent: Agent, workspace_id: str) -> tuple[str, str]:
     steps: list[dict[str, Any]] = [{"task": "Switch \x1b]0;x\x07it on\u202e", "type": "user_validation"}]

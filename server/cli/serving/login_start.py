@@ -11,6 +11,7 @@ from shutil import which
 from xml.sax.saxutils import escape
 
 from server import files
+from server.cli import person
 from server.cli.setup.launching import LaunchCommand, arguments_of, launch
 from server.errors import Conflict, InvalidArguments, NotAllowed
 from server.settings import Flags, Settings, load
@@ -67,7 +68,7 @@ def install(flags: Flags, *, yes: bool) -> int:
         print(line)
     if wanted.path.exists() and not _is_ours(wanted):
         raise Conflict(f"{str(wanted.path)!r} is there and not of ours. Move it away first.")
-    if not yes and not _agreed():
+    if not yes and not (sys.stdin.isatty() and person.says_yes("Write it?")):
         raise NotAllowed("Nothing was written. With --yes it is, without a question.")
     files.replace(wanted.path, wanted.text.encode(wanted.encoding))
     print(f"Written. To start it now and at every login: {wanted.load}")
@@ -189,10 +190,3 @@ def _is_ours(wanted: ServiceFile) -> bool:
         return OURS in wanted.path.read_text(encoding=wanted.encoding)
     except (OSError, ValueError):
         return False
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        return False
-    print("Write it? [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
