@@ -145,6 +145,14 @@ class Template(Model):
     phases: list[NewPhase]
 
 
+class PhaseCounts(Row):
+    """A phase of a plan in a list, with the count of its steps."""
+
+    name: str
+    steps_done: int
+    steps_total: int
+
+
 class PlanBrief(Row):
     """A plan in a list. An archived one has the status `archived`, and the one it had before as `last_status`."""
 
@@ -158,6 +166,7 @@ class PlanBrief(Row):
     steps_done: int
     steps_total: int
     current_phase: str | None = None
+    phases: list[PhaseCounts] | None = None
     program_id: str | None = None
     updated_at: str
 

@@ -35,6 +35,18 @@ async def test_the_board_says_who_is_at_work_on_what(owner: httpx2.AsyncClient, 
     assert re.search(r"<b>Builder</b> <a [^>]*>Lay the keel</a>", board)
 
 
+async def test_a_workspace_shows_how_far_each_phase_of_a_plan_is(owner: httpx2.AsyncClient, project: Path) -> None:
+    home = await workspace(owner, project)
+    await boat(owner, home)
+    hull = {"name": "Hull <b>", "steps": [{"task": "a", "status": "done"}, {"task": "b"}]}
+    await call(owner, "memory_plan", "create", title="Parted", workspace_id=home, phases=[hull, {"name": "Rig"}])
+
+    page = (await owner.get(f"/w/{home}")).text
+    bars = re.findall(r'<progress value="(\d+)" max="(\d+)" aria-label="([^"]*)"', page)
+
+    assert bars == [("1", "2", "Hull &lt;b&gt;: 1 of 2"), ("0", "1", "Rig: 0 of 0"), ("0", "3", "steps done")]
+
+
 async def test_the_board_shows_a_page_of_many_workspaces_and_finds_one_by_its_name(
     owner: httpx2.AsyncClient, tmp_path: Path
 ) -> None:

@@ -8,8 +8,8 @@ from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.rows import stored
 from server.errors import NotFound
-from server.models.base import as_dict, new_id
-from server.models.plans import NewPhase, Phase, PhaseProgress
+from server.models.base import as_dict, encode, new_id
+from server.models.plans import NewPhase, Phase, PhaseCounts, PhaseProgress
 from server.text.names import folded
 
 BELONGS = {
@@ -37,6 +37,15 @@ PROGRESS = """
     SELECT *, CASE WHEN pending = steps_total THEN 'pending' WHEN steps_done = steps_total THEN 'done' ELSE 'active' END
         AS status
     FROM counted ORDER BY order_index
+"""
+
+
+COUNTS = """
+    SELECT p.plan_id AS plan_id, p.order_index AS order_index, p.name, count(s.step_id) AS steps_total,
+        count(CASE WHEN s.status IN ('done', 'cancelled') THEN 1 END) AS steps_done
+    FROM phases{suffix} p LEFT JOIN steps{suffix} s ON s.phase_id = p.phase_id
+    WHERE p.plan_id IN (SELECT value FROM json_each(:ids))
+    GROUP BY p.phase_id
 """
 
 
@@ -139,6 +148,15 @@ async def progress(db: Reader, plan_id: str, *, suffix: str = "") -> list[PhaseP
     """Return the phases of a plan in order, each with the count and state of its steps."""
     rows = await db.all(PROGRESS.format(suffix=suffix), {"plan_id": plan_id})
     return [PhaseProgress.of(row) for row in rows]
+
+
+async def counts(db: Reader, plan_ids: Sequence[str]) -> dict[str, list[PhaseCounts]]:
+    """Return the phases of plans, live or archived, in order, by the id of the plan."""
+    found: dict[str, list[PhaseCounts]] = {}
+    every = " UNION ALL ".join(COUNTS.format(suffix=suffix) for suffix in ("", "_archive"))
+    for row in await db.all(f"{every} ORDER BY plan_id, order_index", {"ids": encode(list(plan_ids))}):
+        found.setdefault(row["plan_id"], []).append(PhaseCounts.of(row))
+    return found
 
 
 async def set_order(tx: Transaction, phase_ids: Sequence[str]) -> None:

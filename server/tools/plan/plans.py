@@ -202,12 +202,14 @@ async def list_(
     query: Line | None = None,
     include_archived: bool = False,
     order: PlanOrder = "updated",
+    detail: Detail = "brief",
 ) -> Page:
     """The plans of a workspace, last changed first.
 
     query is part of the title; of a program, those of other workspaces are in memory_program list_plans.
     status=archived lists only archived plans; include_archived adds them to the others, and status then also means the
-    one they had before. order: updated, created, priority (all newest first), title.
+    one they had before. order: updated, created, priority (all newest first), title. detail=full adds the phases of
+    each with the count of their steps.
 
     Example: {"action":"list","status":"active","order":"priority"}
     """
@@ -227,6 +229,9 @@ async def list_(
     places = {brief.plan_id: place for brief, place in found}
     extra = {"workspace_id": wanted.workspace_id}
     rows = [brief for brief, _ in found]
+    if detail == "full":
+        of_plan = await phases.counts(call.db, [brief.plan_id for brief in rows])
+        rows = [brief.model_copy(update={"phases": of_plan.get(brief.plan_id)}) for brief in rows]
     return Page("plans", rows, total, call.shared.limit, lambda brief: places[brief.plan_id], key, extra, whole=WHOLE)
 
 

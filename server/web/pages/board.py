@@ -50,7 +50,7 @@ async def workspace(visit: Visit) -> Response:
     filters = {name: visit.query(name) for name in ("status", "priority", "query", "order")}
     found = await visit.call("memory_workspace", "info", workspace_id=home)
     sent = {**filters, "include_archived": True if visit.query("archived") else None}
-    plans = await _plans(visit, home, **sent, limit=MOST, cursor=visit.query("cursor"))
+    plans = await _plans(visit, home, **sent, detail="full", limit=MOST, cursor=visit.query("cursor"))
     return visit.page(
         "workspace.html",
         home=found,

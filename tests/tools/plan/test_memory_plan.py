@@ -400,6 +400,37 @@ async def test_pages_show_every_plan_once_while_others_arrive(agent: Agent, work
     assert sorted(plan_id for plan_id in seen if plan_id in known) == sorted(known)
 
 
+async def test_a_list_in_full_counts_the_steps_of_each_phase(agent: Agent, workspace_id: str) -> None:
+    made = {"workspace_id": workspace_id, "category": "quick_task"}
+    parted = await agent(
+        "memory_plan",
+        "create",
+        title="A boat",
+        phases=[
+            {"name": "Hull", "steps": [{"task": "a"}, {"task": "b"}]},
+            {"name": "Rig"},
+            {"name": "Paint", "steps": [{"task": "c"}]},
+        ],
+        **made,
+    )
+    plain = await agent("memory_plan", "create", title="A raft", steps=[{"task": "a"}], **made)
+    await agent("memory_steps", "update", plan_id=parted["plan_id"], step_index=0, status="done", agent="ada")
+    await agent("memory_plan", "archive", plan_id=parted["plan_id"])
+
+    wanted = {"workspace_id": workspace_id, "include_archived": True, "order": "title"}
+    full = await agent("memory_plan", "list", detail="full", **wanted)
+    brief = await agent("memory_plan", "list", **wanted)
+
+    boat, raft = full["plans"]
+    assert boat["phases"] == [
+        {"name": "Hull", "steps_done": 1, "steps_total": 2},
+        {"name": "Rig", "steps_done": 0, "steps_total": 0},
+        {"name": "Paint", "steps_done": 0, "steps_total": 1},
+    ]
+    assert (raft["plan_id"], [phase["steps_total"] for phase in raft["phases"]]) == (plain["plan_id"], [1])
+    assert brief["plans"] == [{k: v for k, v in row.items() if k != "phases"} for row in full["plans"]]
+
+
 async def test_a_cursor_of_another_list_is_refused(agent: Agent, workspace_id: str) -> None:
     for n in range(3):
         await make(agent, workspace_id, str(n))
