@@ -104,9 +104,9 @@ def _counted(app: ASGIApp, limits: Limits) -> ASGIApp:
 
 
 def _unread(app: ASGIApp, entering: ASGIApp) -> ASGIApp:
-    """Wait for no body of who is not known, so that strangers hold nothing up: all that they may send is a code,
+    """Wait for no body of who is not known, so that strangers hold nothing up.
 
-    and while that is on its way it keeps nobody else waiting.
+    All that they may send is a code, and while that is on its way it keeps nobody else waiting.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
