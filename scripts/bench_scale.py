@@ -220,6 +220,7 @@ IN_A_WORKSPACE: tuple[tuple[str, str, str, Json], ...] = (
     ("plan list query", "memory_plan", "list", {"query": "the plan"}),
     ("plan list all by title", "memory_plan", "list", {"include_archived": True, "order": "title"}),
     ("steps ready in workspace", "memory_steps", "ready", {}),
+    ("what plans of a workspace wait for", "memory_steps", "ready", {"waiting": True}),
     ("context list in workspace", "memory_context", "list", {}),
     ("context list of steps", "memory_context", "list", {"parent_type": "step"}),
     ("context recall", "memory_context", "recall", {}),

@@ -64,6 +64,28 @@ async def test_the_board_shows_a_page_of_many_workspaces_and_finds_one_by_its_na
     assert "No workspace is called that" in none
 
 
+async def test_a_workspace_says_what_plans_wait_for_in_which_nothing_can_begin(
+    owner: httpx2.AsyncClient, project: Path
+) -> None:
+    home = await workspace(owner, project)
+    boat_of_one = {"title": "A boat", "workspace_id": home, "steps": [{"task": "Build"}]}
+    first = (await call(owner, "memory_plan", "create", **boat_of_one))["plan_id"]
+    made = {"title": "Sail <b>", "workspace_id": home, "steps": [{"task": "Go"}], "depends_on_plans": [first]}
+    then = (await call(owner, "memory_plan", "create", **made))["plan_id"]
+
+    before = (await owner.get(f"/w/{home}")).text
+    await call(owner, "memory_steps", "update", plan_id=first, step_index=0, status="done")
+    await call(owner, "memory_plan", "update", plan_id=first, status="completed")
+    after = (await owner.get(f"/w/{home}")).text
+
+    found = re.search(r"<h2>Waiting</h2>.*?</section>", before)
+    assert found
+    assert f'href="/p/{then}#step_' in found[0]
+    assert "Sail &lt;b&gt;" in found[0]
+    assert "step 0: its plan waits for plan &#39;A boat&#39;</span>" in found[0]
+    assert "<h2>Waiting</h2>" not in after
+
+
 async def test_a_workspace_says_what_anybody_may_begin_and_a_plan_what_a_step_waits_for(
     owner: httpx2.AsyncClient, project: Path
 ) -> None:

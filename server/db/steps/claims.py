@@ -16,6 +16,7 @@ from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import COUNTED, counting
 from server.models.base import encode, later
 from server.models.events import Event
+from server.models.plans import Plan
 from server.models.steps import OPEN, StepRow
 
 # What a plan as a whole has to say: its status, what it or its program waits for, and the first phase that awaits
@@ -152,6 +153,14 @@ READY_PAGE = f"""
       AND ({ORDER}) > (:rank, :plan_created_at, :plan_id, :order_index)
     ORDER BY {ORDER} LIMIT :limit
 """
+# The plans in which nothing can begin and nobody is at work.
+STALLED = f"""
+    SELECT * FROM plans l
+    WHERE l.workspace_id = :workspace_id AND l.status = 'active' AND l.open_steps > 0
+      AND l.plan_id NOT IN (SELECT l.plan_id {READY})
+      AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.plan_id = l.plan_id AND s.status = 'active')
+    ORDER BY {RANK}, l.created_at, l.plan_id LIMIT :limit
+"""
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,12 @@ async def first_ready(db: Reader, workspace_id: str, *, limit: int, wanted: Step
     """Return the steps of a workspace that `ready` begins with."""
     rows = await db.all(READY_PAGE, _ready_params(db, workspace_id, None, limit, wanted))
     return [StepRow.of(row) for row in rows]
+
+
+async def stalled(db: Reader, workspace_id: str, *, limit: int) -> list[Plan]:
+    """Return active plans with open steps of which none can be claimed, and none is: by priority and age."""
+    rows = await db.all(STALLED, _params(db, ANY, workspace_id=workspace_id, limit=limit))
+    return [Plan.of(row) for row in rows]
 
 
 def _ready_params(

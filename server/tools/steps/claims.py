@@ -27,6 +27,7 @@ from server.tools.steps.steps import WHOLE
 from server.tools.steps.tool import TOOL
 
 FIRST_WAITING = 5
+STALLED_PLANS = 8
 NOTES_SHOWN = 3000
 Types = Annotated[list[StepType], Field(description="only steps of these types")]
 ClosingStatus = Annotated[StepStatus, Field(description="pending|active|done|blocked|failed|cancelled")]
@@ -142,9 +143,11 @@ def _finished(step: StepRow) -> dict[str, Any]:
     return {name: {"step_id": step.step_id, "index": step.order_index, "status": step.status}}
 
 
-async def _waiting(db: Reader, plan: Plan, wanted: StepFilter) -> dict[str, Any] | None:
-    """Return why nothing is eligible: how many steps for each reason, and the first ones with theirs."""
-    found = await claims.waiting(db, plan.plan_id, first=FIRST_WAITING, wanted=wanted)
+async def _waiting(
+    db: Reader, plan: Plan, wanted: StepFilter = claims.ANY, *, limit: int = FIRST_WAITING
+) -> dict[str, Any] | None:
+    """Return why steps are not eligible: how many for each reason, and the first ones with theirs."""
+    found = await claims.waiting(db, plan.plan_id, first=limit, wanted=wanted)
     reasons = await step_rules.explain(db, plan, found.first)
     first = [
         {"step_id": step.step_id, "index": step.order_index, "reason": reason}
@@ -154,11 +157,13 @@ async def _waiting(db: Reader, plan: Plan, wanted: StepFilter) -> dict[str, Any]
 
 
 @TOOL.action(read_only=True, takes=("page",))
-async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
+async def ready(call: Call, *, plan_id: Id | None = None, waiting: bool = False) -> Page:
     """Every step that could be claimed now; claims nothing.
 
     Of one plan, or of all active plans of the workspace, by priority of the plan, its age, and position, whomever they
-    are assigned to. `total` counts to 1000, then says "1000+". Of a plan without any, `waiting` says why.
+    are assigned to. `total` counts to 1000, then says "1000+". Of a plan without any, `waiting` says why; waiting=true
+    asks for that of a plan with some, too, and of a workspace what the first plans wait for in which nothing can begin
+    and nobody is at work.
 
     Example: {"action":"ready","plan_id":"plan_1rqewqexykb7"}
     """
@@ -171,14 +176,21 @@ async def ready(call: Call, *, plan_id: Id | None = None) -> Page:
             call.db, plan.plan_id, after=int(after[0]) if after else -1, limit=limit + 1
         )
         rows = [brief(step, claimed_by=None) for step in of_plan]
-        waiting = None if total or plan.archived_at else await _waiting(call.db, plan, claims.ANY)
-        extra = {"plan_id": plan.plan_id, "waiting": waiting}
+        is_told = (waiting or not total) and not plan.archived_at
+        extra = {"plan_id": plan.plan_id, "waiting": await _waiting(call.db, plan) if is_told else None}
         return Page("steps", rows, total, limit, _at, "ready-plan", extra, COUNTED, WHOLE)
     found, total = await claims.ready(call.db, workspace_id, after=call.after("ready", 4), limit=limit + 1)
     places = {step.step_id: place for step, place in found}
     rows = [brief(step, plan_id=step.plan_id, claimed_by=None) for step, _ in found]
-    extra = {"workspace_id": workspace_id}
+    extra = {"workspace_id": workspace_id, "waiting": await _stalled(call.db, workspace_id) if waiting else None}
     return Page("steps", rows, total, limit, lambda row: places[row.step_id], "ready", extra, COUNTED, WHOLE)
+
+
+async def _stalled(db: Reader, workspace_id: str) -> list[dict[str, Any]]:
+    """Return the first plans in which nothing can begin, each with what its first step waits for."""
+    found = await claims.stalled(db, workspace_id, limit=STALLED_PLANS)
+    told = [(plan, await _waiting(db, plan, limit=1)) for plan in found]
+    return [{"plan_id": plan.plan_id, "title": plan.title, **why} for plan, why in told if why]
 
 
 def _at(row: StepBrief) -> list[str | int]:

@@ -1,5 +1,6 @@
 """The board: the plans of a workspace by state, who holds what, and all workspaces."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ ORDERS = ("updated", "created", "priority", "title")
 PLACES = 24  # workspaces of a page
 PLANS = 5  # of each of them
 FREE = 8  # steps that anybody may begin
+ASIDE = re.compile(r" \((?:memory_[^)]*|[a-z]+_[0-9a-z]{12})\)")  # ids and calls in words, which agents need
 
 
 async def everywhere(visit: Visit) -> Response:
@@ -50,6 +52,7 @@ async def workspace(visit: Visit) -> Response:
     filters = {name: visit.query(name) for name in ("status", "priority", "query", "order")}
     found = await visit.call("memory_workspace", "info", workspace_id=home)
     sent = {**filters, "include_archived": True if visit.query("archived") else None}
+    free = await visit.call("memory_steps", "ready", workspace_id=home, limit=FREE, waiting=True)
     plans = await _plans(visit, home, **sent, detail="full", limit=MOST, cursor=visit.query("cursor"))
     return visit.page(
         "workspace.html",
@@ -62,12 +65,18 @@ async def workspace(visit: Visit) -> Response:
         total=plans["total"],
         next_cursor=plans.get("next_cursor"),
         claims=found.get("open_claims", []),
-        free=await visit.call("memory_steps", "ready", workspace_id=home, limit=FREE),
+        free=free,
+        waiting=[_stands(one, **one["first"][0]) for one in free.get("waiting", ())],
         titles={one["plan_id"]: one["title"] for one in plans["plans"]},
         needs=await needs(visit, home),
         tabs=TABS,
         shows=live.after(live.types(live.WORKSPACES), live.types(live.PLACE, [home])),
     )
+
+
+def _stands(plan: Mapping[str, Any], step_id: str, index: int, reason: str) -> dict[str, Any]:
+    """Return a plan in which nothing can begin, with the step that waits first and for what."""
+    return {**plan, "step_id": step_id, "index": index, "reason": ASIDE.sub("", reason)}
 
 
 async def _plans(visit: Visit, workspace_id: str, **wanted: Any) -> dict[str, Any]:

@@ -439,3 +439,32 @@ async def test_a_completed_session_cannot_claim(agent: Agent, workspace_id: str,
     error = await agent.fails("memory_steps", "next", plan_id=plan_id, session_id=session["session_id"])
     assert error["code"] == "conflict"
     assert (await take(agent, plan_id, "bob"))["next"]["step_id"] == step["next"]["step_id"]
+
+
+async def test_a_workspace_tells_of_plans_in_which_nothing_can_begin(agent: Agent, workspace_id: str) -> None:
+    async def plan(title: str, **more: Any) -> str:
+        made = {"workspace_id": workspace_id, "title": title, "category": "quick_task", **more}
+        return (await agent("memory_plan", "create", **made))["plan_id"]
+
+    free = await plan("Free", steps=[{"task": "a"}])
+    held = await plan("Held", steps=[{"task": "a"}])
+    await agent("memory_steps", "next", plan_id=held, agent="ada")
+    later = await plan("Later", steps=[{"task": "a"}, {"task": "b"}], depends_on_plans=[free])
+    asks = await plan("Asks", steps=[{"task": "a", "type": "critical"}], priority="high")
+    stuck = await plan("Stuck", steps=[{"task": "a", "status": "blocked"}])
+    done = await plan("Over", steps=[{"task": "a", "status": "done"}])
+
+    plain = await agent("memory_steps", "ready", workspace_id=workspace_id)
+    asked = await agent("memory_steps", "ready", workspace_id=workspace_id, waiting=True)
+    of_plan = await agent("memory_steps", "ready", plan_id=free, waiting=True)
+    first = {one["plan_id"]: one["first"][0]["reason"] for one in asked["waiting"]}
+
+    assert [step["plan_id"] for step in asked["steps"]] == [step["plan_id"] for step in plain["steps"]] == [free]
+    assert "waiting" not in plain
+    assert [one["title"] for one in asked["waiting"]] == ["Asks", "Later", "Stuck"]
+    assert asked["waiting"][1]["counts"] == {"plan_dependency": 2}
+    assert first[later] == f"its plan waits for plan 'Free' ({free})"
+    assert done not in first
+    assert first[asks].startswith("needs confirmation")
+    assert first[stuck].startswith("is blocked")
+    assert "waiting" not in of_plan
