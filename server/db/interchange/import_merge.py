@@ -16,8 +16,8 @@ from server.db.interchange import (
     import_vanished,
 )
 from server.db.interchange.exports import ALL_PLANS
-from server.db.interchange.import_rows import BOOKKEEPING, Columns, is_same
-from server.db.interchange.scratch import LOGS, Stage, params, said
+from server.db.interchange.import_rows import BOOKKEEPING, Columns
+from server.db.interchange.scratch import LOGS, Stage, params
 from server.db.plans.plans import IS_SHOWN
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
@@ -207,13 +207,13 @@ class _Table:
         if live is None:
             other = self.taken.get(row["row_key"])
             return ("foreign" if other and not self.makes_way(row, other) else "insert"), None
-        new = said(row)
+        new = json.loads(row["base"])
         differing = [name for name in new.keys() - BOOKKEEPING if new[name] != live[1][name]]
         if not differing and (base is None or base.path != row["path"]):
             return "same", None  # it was written here, and has come back
         if base is None:
             return self._unknown(row, live[1], differing)
-        changed = self._merged(row, json.loads(base.text), new, live[1])
+        changed = self._merged(row, json.loads(base.text), json.loads(row["base"]), live[1])
         return ("update", changed) if changed else ("rebase", None)
 
     def _unknown(self, row: Record, live: Columns, differing: Sequence[str]) -> tuple[str, Columns | None]:
@@ -227,7 +227,7 @@ class _Table:
 
     def _adopted(self, row: Record, live: Columns) -> Columns:
         """Fill in what a workspace that is registered already lacks; what it has stays."""
-        new = said(row)
+        new = json.loads(row["base"])
         changed = {name: value for name, value in new.items() if live[name] is None and value is not None}
         meta = json.loads(live["meta"])
         lacking = {name: value for name, value in json.loads(new["meta"]).items() if name not in meta}
@@ -241,13 +241,13 @@ class _Table:
         changed: Columns = {}
         held = self.held.get(row["row_key"], import_gates.NONE)
         for name, value in new.items():
-            if live.get(name) == value or (is_same(name, base.get(name), value) and not self.overwrites):
+            if live.get(name) == value or (value == base.get(name) and not self.overwrites):
                 continue
             if name == import_places.NAMES.get(self.name) and row["row_key"] in self.taken:
                 self.tell(row, "error", f"{name} stays: {self.taken[row['row_key']]} is called so", value, live[name])
             elif name in held:
                 self.tell(row, "error", f"{name} stays: a gate of this database holds it", value, live[name])
-            elif is_same(name, base.get(name), live.get(name)) or name in BOOKKEEPING or self.overwrites:
+            elif live.get(name) == base.get(name) or name in BOOKKEEPING or self.overwrites:
                 changed[name] = value
             else:
                 self.tell(
@@ -266,7 +266,7 @@ class _Table:
     ) -> dict[str, frozenset[str]]:
         """Return the columns of rows that gates of this database hold."""
         there = [row for row in moved if row["row_key"] in live]
-        pairs = {row["row_key"]: (said(row), live[row["row_key"]][1]) for row in there}
+        pairs = {row["row_key"]: (json.loads(row["base"]), live[row["row_key"]][1]) for row in there}
         return await import_gates.held_columns(self.db, self.stage, self.name, pairs)
 
     async def plans_there(self, rows: Sequence[Record]) -> set[str]:
@@ -296,12 +296,10 @@ class _Table:
     def _leaves(self, key: str, base: Base, live: Columns, name: str) -> bool:
         """Return whether a row gives up what it is called: by another name, or by leaving its file."""
         told = {"table": self.name, "key": key}
-        staged = self.stage.query(
-            "SELECT table_name, params FROM rows WHERE table_name = :table AND row_key = :key", told
-        )
+        staged = self.stage.query("SELECT base FROM rows WHERE table_name = :table AND row_key = :key", told)
         if staged:
-            is_ours = not is_same(name, json.loads(base.text)[name], live[name])
-            return said(staged[0])[name] != live[name] and (self.overwrites or not is_ours)
+            is_ours = json.loads(base.text)[name] != live[name]
+            return json.loads(staged[0]["base"])[name] != live[name] and (self.overwrites or not is_ours)
         row = {"table_name": self.name, "row_key": key, "path": base.path, "base": base.text}
         return self.name == "knowledge" and import_vanished.goes(self.stage, self.unit, row, live)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.db.interchange import import_gates, import_rows
 from server.db.interchange.exports import ALL_PLANS
-from server.db.interchange.import_rows import BOOKKEEPING, Columns, is_same
+from server.db.interchange.import_rows import BOOKKEEPING, Columns
 from server.db.interchange.scratch import DERIVED, LOGS, NOTHING, Stage
 from server.db.plans.plan_archive import ARCHIVE, FAMILY
 from server.db.storage.connection import Reader
@@ -117,9 +117,7 @@ def goes(stage: Stage, unit: str, row: Mapping[str, Any], live: Columns) -> bool
 
 def _why_it_stays(row: Mapping[str, Any] | Record, live: Columns, *, is_held: bool, is_full: bool) -> str | None:
     skipped = DERIVED.get(row["table_name"], NOTHING) | BOOKKEEPING
-    if any(
-        not is_same(name, value, live[name]) for name, value in json.loads(row["base"]).items() if name not in skipped
-    ):
+    if any(live[name] != value for name, value in json.loads(row["base"]).items() if name not in skipped):
         return ", but edited since; it stays"
     if is_held:
         return ", but a gate of this database needs it; it stays"

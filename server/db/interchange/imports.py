@@ -8,7 +8,7 @@ from typing import Any
 
 from server.db.interchange.exports import ALL_PLANS
 from server.db.interchange.import_rows import BOOKKEEPING, key_of
-from server.db.interchange.scratch import LOGS, STORE, Stage, said
+from server.db.interchange.scratch import LOGS, STORE, Stage
 from server.db.plans import plan_archive
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
@@ -269,7 +269,7 @@ def _row_differences(row: Record, live: Mapping[str, Any] | None, brought: set[s
         what = f"deleted here since: {table}" if is_ours else f"not in {table}"
         yield Finding("warning" if is_ours else "error", row["path"], row["json_path"], what, row["row_key"])
         return
-    for name, value in said(row).items():
+    for name, value in json.loads(row["base"]).items():
         if name not in BOOKKEEPING and name != "workspace_id" and value != live.get(name):
             where = f"{row['json_path']} {name}"
             yield Finding("warning", row["path"], where, f"{table} was changed since", value, live.get(name))

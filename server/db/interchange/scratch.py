@@ -1,13 +1,13 @@
 """A scratch database beside the real one: what an import found, until one short transaction makes it real."""
 
 import hashlib
+import json
 import marshal
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from server.db.interchange.import_rows import base_of
 from server.db.ledger import tables as ledger
 from server.db.plans.plan_archive import FAMILY
 from server.db.storage.driver import Record, open_scratch
@@ -167,7 +167,7 @@ class Stage:
     def rename(self, row: Record, name: str, value: str) -> None:
         """Give a staged row another value in a column."""
         changed = marshal.dumps(params(row) | {name: value})
-        base = base_of(row["table_name"], said(row) | {name: value})
+        base = encode(json.loads(row["base"]) | {name: value})
         values = {"seq": row["seq"], "params": changed, "base": base}
         self.change("UPDATE rows SET params = :params, base = :base WHERE seq = :seq", [values])
 
@@ -243,8 +243,9 @@ class Stage:
 
 def _row(unit: str, row: ImportedRow) -> tuple[Any, ...]:
     values = stored(row.values)
-    is_remembered = row.table in TABLES and row.table not in LOGS
-    base = base_of(row.table, _without_derived(row.table, values)) if is_remembered else "{}"
+    derived = DERIVED.get(row.table, NOTHING)
+    remembered = row.table in TABLES and row.table not in LOGS
+    base = encode({k: v for k, v in values.items() if k not in derived}) if remembered else "{}"
     plan_id = row.plan_id if row.table in FAMILY else None
     moment = (values.get("timestamp") or "") if row.table in LOGS else ""
     return (unit, row.table, row.key, plan_id, row.path, row.json_path, moment, marshal.dumps(values), base)
@@ -257,16 +258,6 @@ def _imported(row: Record) -> ImportedRow:
 def params(row: Record) -> dict[str, Any]:
     """Return the columns of a staged row."""
     return marshal.loads(row["params"])
-
-
-def said(row: Record) -> dict[str, Any]:
-    """Return the columns of a staged row that the source says something of."""
-    return _without_derived(row["table_name"], params(row))
-
-
-def _without_derived(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    derived = DERIVED.get(table, NOTHING)
-    return {name: value for name, value in values.items() if name not in derived}
 
 
 def _file(entry: FileEntry) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.db.interchange import import_rows
 from server.db.interchange.exports import Rows
 from server.importers.reading import is_object, list_of, object_of
 from server.models.documents import JSON_COLUMNS
@@ -152,16 +151,9 @@ class Change:
 def change(origins: list[dict[str, Any]], rows: Rows) -> Change:
     """Return what became of the imported rows `origins`; `rows` are all that are there now, live or archived."""
     found = Change()
-    there = {
-        (table, row[KEYS[table]]): row
-        for name, some in rows.items()
-        if (table := name.removesuffix("_archive")) in KEYS
-        for row in some
-    }
     for origin in origins:
         table, key = origin["table_name"], origin["row_key"]
-        before = import_rows.whole(json.loads(origin["base"]), there.get((table, key)))
-        found.before.setdefault(table, {})[key] = decoded(before)
+        found.before.setdefault(table, {})[key] = decoded(json.loads(origin["base"]))
         found.paths[table, key] = (origin["path"], origin["json_path"])
     for name, some in rows.items():
         table = name.removesuffix("_archive")

@@ -254,20 +254,3 @@ async def test_the_task_in_hand_is_told_to_the_task_manager(take: Taker, tmp_pat
     expected = vibe_store.manager_mission()
     expected["current_task"] |= {"status": "DONE", "completed_at": told["current_task"]["completed_at"]}
     assert told == expected
-
-
-async def test_long_texts_go_back_as_they_are_now_and_the_others_as_they_came(take: Taker, tmp_path: Path) -> None:
-    value = vibe_store.manifest()
-    told = {"description": "What it is for. " * 50, "own_words": "Kept as they are. " * 50}
-    value["metadata"] |= told
-    found = Store(files={MANIFEST: vibe_store.dump(value)})
-    one = Brought(take, vibe_store.put(tmp_path / "p", found), found)
-    await one.come()
-    assert await one.given_back() == found.files
-    plan_id = one.rows("SELECT plan_id FROM plans")[0][0]
-    await one.ask("memory_plan", "update", plan_id=plan_id, description="What it is for now. " * 50)
-
-    after = parsed((await one.given_back())[MANIFEST])["metadata"]
-
-    written_anew = {name: after[name] for name in ("lastUpdatedAt",)}
-    assert after == value["metadata"] | {"description": "What it is for now. " * 50} | written_anew
