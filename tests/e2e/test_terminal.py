@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ToolError
 from tests.e2e.processes import ServerProcess
-from tests.e2e.terminals import Terminal, confirmed
+from tests.e2e.terminals import COMMAND, Terminal, confirmed
 from tests.tools.terminal.test_memory_terminal import DAEMON, STUBBORN, all_gone, all_there, needs_proc
 
 TERMINAL = "memory_terminal"
@@ -24,7 +24,7 @@ END_SECONDS = 15  # far more than the two that a server takes, on a machine unde
 
 async def set_up(data_root: Path, project: Path) -> ServerProcess:
     project.mkdir()
-    server = await ServerProcess.start(data_root)
+    server = await ServerProcess.start(data_root, command=COMMAND)  # signals are for the server itself
     await server("memory_workspace", "register", workspace_path=str(project))
     asked = await gated(server, "update_allowlist", patterns=[f"{PYTHON} *"], workspace_path=str(project))
     await asyncio.to_thread(confirmed, data_root, "confirm", asked["approval_id"])
