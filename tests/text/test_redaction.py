@@ -1,5 +1,6 @@
 """Secrets in texts and values: found wherever agents put them, and nothing else is blanked out."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -210,3 +211,15 @@ def test_long_texts_are_looked_through_once(piece: str) -> None:
 )
 def test_long_texts_full_of_names_are_looked_through_once(piece: str) -> None:
     assert X in without_secrets(piece * (200_000 // len(piece)))
+
+
+def test_long_keys_are_not_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            key = f"{number} {'k' * 100_000}"
+            assert without_secrets_in({key: 1}) == redaction.blanked({key: 1})[0] == {key: 1}
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000

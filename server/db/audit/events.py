@@ -23,8 +23,9 @@ def record(tx: Transaction, event: Event) -> None:
 
 async def flush(tx: Transaction) -> None:
     """Write the events recorded so far, and an update-log row for those with a summary."""
-    told = {_place(tx, event) for event in tx.events}
-    tx.events += [event for event in tx.elsewhere if _place(tx, event) not in told]
+    if tx.elsewhere:
+        here = {_place(tx, event) for event in tx.events}
+        tx.events += [event for event in tx.elsewhere if _place(tx, event) not in here]
     rows = [_row(tx, event) for event in tx.events]
     if rows:
         await tx.many(

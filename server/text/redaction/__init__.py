@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from server.text.redaction.spans import BLANK, Span, left_out
 
+REMEMBERED = 100  # characters of a key, of which what was found is kept
 LEAST_FIGURE = 1000  # that may be a secret: below are counts, flags and versions
 TOKEN = "[A-Za-z0-9_-]"
 PRIVATE = r"[A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
@@ -59,11 +60,17 @@ BETWEEN = re.compile(r"[\s.-]+")
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-@lru_cache(maxsize=4096)
 def is_name(key: str) -> bool:
     """Return whether what stands under a key is a secret: `apiKey`, `JIRA_TOKEN`; `token_count` is none."""
+    return (_is_known_name if len(key) <= REMEMBERED else _is_name)(key)
+
+
+def _is_name(key: str) -> bool:
     plain = BETWEEN.sub("_", WORDS.sub("_", key).strip().lower())
     return bool(NAMES.search(plain)) and not HARMLESS.search(plain)
+
+
+_is_known_name = lru_cache(maxsize=4096)(_is_name)
 
 
 def blanked(value: Any, at: str = "$") -> tuple[Any, list[str]]:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
 
-from server.text.redaction import blanked, is_name, tells
+from server.text.redaction import REMEMBERED, blanked, is_name, tells
 from server.text.redaction.options import without_arguments
 from server.text.redaction.spans import BLANK
 from server.text.redaction.texts import is_option, without_named, without_secrets
@@ -34,9 +34,11 @@ def _of_object(said: dict[str, Any]) -> dict[str, Any]:
     return {**found, "value": BLANK} if is_pair and tells(found.get("value")) else found
 
 
-@lru_cache(maxsize=4096)
+_known_key = lru_cache(maxsize=4096)(without_secrets)
+
+
 def _key(name: str) -> str:
-    return without_secrets(name)
+    return (_known_key if len(name) <= REMEMBERED else without_secrets)(name)
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
