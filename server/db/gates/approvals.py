@@ -152,7 +152,7 @@ async def rejections(db: Reader, kind: str, entity_id: str, arguments: Mapping[s
         SELECT * FROM approvals
         WHERE {same} AND status = 'rejected' AND answered_at > coalesce(
             (SELECT max(answered_at) FROM approvals WHERE {same} AND status IN ('approved', 'used')), '')
-        ORDER BY answered_at DESC, approval_id
+        ORDER BY answered_at DESC, approval_id DESC
         """,
         {"kind": kind, "entity_id": entity_id, "arguments": encode(dict(arguments))},
     )
@@ -298,7 +298,7 @@ async def answered(db: Reader, workspace_id: str, agent: str, *, limit: int) -> 
           AND (a.status = 'rejected' OR (a.status = 'approved' AND (a.kind <> 'write' OR {CURRENT})))
           AND (a.kind <> 'step' OR EXISTS (
               SELECT 1 FROM steps s WHERE s.step_id = a.entity_id AND s.status NOT IN ('done', 'cancelled')))
-        ORDER BY a.answered_at DESC, a.approval_id LIMIT :limit
+        ORDER BY a.answered_at DESC, a.approval_id DESC LIMIT :limit
         """,
         {
             "workspace_id": workspace_id,

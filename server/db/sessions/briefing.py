@@ -26,9 +26,9 @@ PLANS = f"""
             folded(coalesce(recommended_next_agent, '')) <> folded(:agent) AS for_others,
             CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END AS rank
         FROM plans WHERE :plan_id IS NULL AND workspace_id = :workspace_id AND status = 'active'
-        ORDER BY for_others, rank, updated_at DESC, plan_id LIMIT {MOST_PLANS}
+        ORDER BY for_others, rank, updated_at DESC, plan_id DESC LIMIT {MOST_PLANS}
     ) p
-    ORDER BY p.for_others, p.rank, p.updated_at DESC, p.plan_id
+    ORDER BY p.for_others, p.rank, p.updated_at DESC, p.plan_id DESC
 """
 MESSAGES = f"""
     SELECT message_id, from_agent, priority, created_at, count(*) OVER () AS total,
@@ -44,17 +44,17 @@ CONTEXT = f"""
     FROM context_items
     WHERE workspace_id = :workspace_id AND (expires_at IS NULL OR expires_at > :now)
       AND (parent_type, parent_id) IN {AROUND}
-    ORDER BY parent_type <> 'plan', updated_at DESC, type LIMIT {MOST_CONTEXT}
+    ORDER BY parent_type <> 'plan', updated_at DESC, item_id DESC LIMIT {MOST_CONTEXT}
 """
 RESEARCH = f"""
     SELECT filename, parent_type, parent_id, updated_at, count(*) OVER () AS total FROM research_documents
     WHERE workspace_id = :workspace_id AND (parent_type, parent_id) IN {AROUND}
-    ORDER BY parent_type <> 'plan', updated_at DESC, filename LIMIT {MOST_RESEARCH}
+    ORDER BY parent_type <> 'plan', updated_at DESC, document_id DESC LIMIT {MOST_RESEARCH}
 """
 KNOWLEDGE = f"""
     SELECT slug, substr(title, 1, {TITLE}) AS title, updated_at, count(*) OVER () AS total FROM knowledge
     WHERE workspace_id = :workspace_id AND superseded_by IS NULL
-    ORDER BY coalesce(created_by_plan = :plan_id, 0) DESC, updated_at DESC, slug LIMIT {MOST_KNOWLEDGE}
+    ORDER BY coalesce(created_by_plan = :plan_id, 0) DESC, updated_at DESC, knowledge_id DESC LIMIT {MOST_KNOWLEDGE}
 """
 
 

@@ -37,17 +37,17 @@ COUNTS = {"stuck_steps": STUCK, "lost_leases": LOST, "silent_sessions": SILENT}
 STUCK_STEPS = f"""
     SELECT s.step_id, s.plan_id, l.title AS plan, s.order_index AS "index", s.task, s.status, s.assignee,
         substr(s.notes, -{TAIL}) AS note, s.updated_at AS since
-    {STUCK} ORDER BY s.updated_at DESC, s.step_id LIMIT :limit
+    {STUCK} ORDER BY s.updated_at DESC, s.step_id DESC LIMIT :limit
 """
 LOST_LEASES = f"""
     SELECT s.step_id, s.plan_id, l.title AS plan, s.order_index AS "index", s.task, s.claimed_by, s.lease_expires_at,
         (SELECT agent FROM sessions h WHERE h.session_id = s.claimed_by) AS agent
-    {LOST} ORDER BY s.lease_expires_at DESC, s.step_id LIMIT :limit
+    {LOST} ORDER BY s.lease_expires_at DESC, s.step_id DESC LIMIT :limit
 """
 SILENT_SESSIONS = f"""
     SELECT s.session_id, s.agent, s.plan_id, s.last_seen_at,
         (SELECT title FROM plans l WHERE l.plan_id = s.plan_id) AS plan
-    {SILENT} ORDER BY s.last_seen_at DESC, s.session_id LIMIT :limit
+    {SILENT} ORDER BY s.last_seen_at DESC, s.session_id DESC LIMIT :limit
 """
 LISTS = {"stuck_steps": STUCK_STEPS, "lost_leases": LOST_LEASES, "silent_sessions": SILENT_SESSIONS}
 
@@ -99,7 +99,7 @@ async def in_need(db: Reader, silence: int, *, limit: int) -> tuple[list[Workspa
     rows = await db.all(
         f"""
         SELECT w.*, count(*) OVER () AS total FROM workspaces w WHERE w.importing IS NULL AND ({some})
-        ORDER BY w.updated_at DESC, w.workspace_id LIMIT :limit
+        ORDER BY w.updated_at DESC, w.workspace_id DESC LIMIT :limit
         """,
         {"plan_id": None, "limit": limit, "names": encode(list(RESERVED)), **sessions.moments(db, silence)},
     )

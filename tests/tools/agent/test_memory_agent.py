@@ -102,6 +102,30 @@ async def test_without_a_plan_the_active_plans_are_told(agent: Agent, workspace_
     assert "plan" not in told
 
 
+async def test_what_changed_within_one_millisecond_is_told_newest_first(
+    agent: Agent, workspace_id: str, db: Database
+) -> None:
+    here = {"workspace_id": workspace_id}
+    made = ("middle", "last", "first")
+    plans = [await make_plan(agent, workspace_id, title=name) for name in made]
+    for name in made:
+        entry = {"title": name, "content": "c", **here}
+        await agent("memory_context", "knowledge_store", slug=name, **entry)
+        at = {"parent_type": "workspace", **here}
+        await agent("memory_context", "append_research", filename=f"{name}.md", content="x", **at)
+        await agent("memory_context", "store", type=name, data={}, **at)
+    async with db.transaction() as tx:
+        for table in ("plans", "knowledge", "research_documents", "context_items"):
+            await tx.run(f"UPDATE {table} SET updated_at = :now", {"now": tx.now()})
+    told = await agent(TOOL, "init", agent="coder", **here)
+
+    newest = list(reversed(made))
+    assert [row["plan_id"] for row in told["plans"]] == list(reversed(plans))
+    assert [row["slug"] for row in told["knowledge"]] == newest
+    assert [row["filename"] for row in told["research"]] == [f"{name}.md" for name in newest]
+    assert [row["type"] for row in told["context"]] == newest
+
+
 async def test_agent_type_is_another_word_for_agent(agent: Agent, workspace_id: str) -> None:
     told = await agent(TOOL, "init", agent_type="Executor", workspace_id=workspace_id)
     assert told["agent"] == "Executor"
