@@ -154,3 +154,35 @@ async def test_an_empty_file_is_given_back(take: Taker, project: Path) -> None:
     (project / ".beads" / "empty.md").write_bytes(b"")
     await take(project)
     assert (await written(take))[".beads/empty.md"] == b""
+
+
+async def test_what_moved_in_its_file_is_changed_where_it_stands_now(take: Taker, project: Path) -> None:
+    issues = without_secret(project)[::-1]
+    await take(project)
+    generator.write(project / ".beads" / "issues.jsonl", issues)
+    report = await take(project)
+    assert report.rows["steps"] == {"unchanged": 22}
+    step_id = await take.db.value("SELECT step_id FROM steps WHERE task LIKE 'Issue 38 %'")
+    await take.ask("memory_steps", {"action": "update", "step_id": step_id, "task": "Renamed", "agent": "me"})
+
+    [data] = (await written(take)).values()
+    place = next(n for n, one in enumerate(issues) if str(one.get("title", "")).startswith("Issue 38 "))
+    issues[place] |= {"title": "Renamed"}
+    assert [json.loads(line) for line in data.splitlines()] == issues
+
+
+async def test_what_left_its_file_and_stays_here_changes_nothing_else_in_it(take: Taker, project: Path) -> None:
+    issues = without_secret(project)
+    await take(project)
+    step_id = await take.db.value("SELECT step_id FROM steps WHERE task LIKE 'Issue 38 %'")
+    await take.ask("memory_steps", {"action": "update", "step_id": step_id, "task": "Renamed", "agent": "me"})
+    left = [one for one in issues if not str(one.get("title", "")).startswith("Issue 38 ")]
+    generator.write(project / ".beads" / "issues.jsonl", left)
+    report = await take(project)
+    assert any("edited since; it stays" in finding.what for finding in report.findings)
+    assert await written(take) == {".beads/issues.jsonl": (project / ".beads" / "issues.jsonl").read_bytes()}
+
+    generator.write(project / ".beads" / "issues.jsonl", issues)
+    await take(project)
+    [data] = (await written(take)).values()
+    assert [one["title"] for one in map(json.loads, data.splitlines()) if one.get("title") == "Renamed"] == ["Renamed"]

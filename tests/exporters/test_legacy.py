@@ -193,6 +193,23 @@ async def test_a_deleted_step_leaves_the_file(store: Store) -> None:
     assert [step["task"] for step in (await store.exported_state())["steps"]] == ["Task 0", "Task 1", "Task 3"]
 
 
+async def test_a_step_that_left_its_file_and_stayed_here_is_in_it_again(store: Store) -> None:
+    last = (await store.step_ids())[-1]
+    await store.agent("memory_steps", "update", step_id=last, notes="mine")
+    kept, added = store.state["steps"][:-1], {"index": 4, "phase": "Theirs", "task": "New", "status": "pending"}
+    state = store.state | {"steps": [*kept, added]}
+    source = legacy_store.put(store.root / "again", store.files | {store.path: legacy_store.dump(state)})
+    db = await open_store(store.settings)
+    report = await import_path(db, source, Options())
+    await db.close()
+    assert any("edited since; it stays" in finding.what for finding in report.findings)
+
+    found = {step["task"]: step for step in json.loads((await store.exported())[store.path])["steps"]}
+    assert [found[step["task"]] for step in kept] == kept
+    assert (found["Task 3"]["notes"], found["New"]) == ("mine", added)
+    assert len({step["index"] for step in found.values()}) == len(found) == 5
+
+
 async def test_notes_and_hand_offs_are_appended(store: Store) -> None:
     await store.agent("memory_plan", "add_note", plan_id=store.plan_id, note="Mind the gap", note_type="warning")
     started = await store.agent("memory_agent", "init", plan_id=store.plan_id, agent_type="Executor")

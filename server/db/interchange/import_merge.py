@@ -49,23 +49,26 @@ class Decided:
 
 @dataclass(frozen=True)
 class Base:
-    """What an import wrote of a row, for which workspace, and from which file."""
+    """What an import wrote of a row, for which workspace, and from which place in which file."""
 
     text: str
     workspace_id: str | None
     path: str
+    json_path: str
 
 
 async def decide(db: Reader, stage: Stage, unit: str, *, overwrites: bool = False) -> Decided:
     """Set the `action` of every staged row of a workspace, and the `changes` of those to update.
 
-    insert, update, same; rebase: the source changed, what the database holds stays; foreign: the id is taken by
-    something that no import of this workspace wrote. What the database changed since stays, unless it `overwrites`.
+    insert, update, same; moved: the same, in another place of the source; rebase: the source changed, what the database
+    holds stays; foreign: the id is taken by something that no import of this workspace wrote. What the database changed
+    since stays, unless it `overwrites`.
     """
     decided = Decided(generation=await import_runs.generation(db))
     await _place_plans(db, stage, unit)
     stage.change("UPDATE rows SET action = 'insert', changes = NULL WHERE unit = :unit", [{"unit": unit}])
-    stage.change("DELETE FROM gone WHERE unit = :unit", [{"unit": unit}])
+    for table in ("gone", "unplaced"):
+        stage.change(f"DELETE FROM {table} WHERE unit = :unit", [{"unit": unit}])
     imported_before = await db.value("SELECT 1 FROM import_rows LIMIT 1") is not None
     for table in stage.tables(unit):
         if table in LOGS:
@@ -171,12 +174,12 @@ class _Table:
     async def bases(self, keys: Sequence[str]) -> dict[str, Base]:
         found = await self.db.all(
             """
-            SELECT row_key, base, workspace_id, path FROM import_rows
+            SELECT row_key, base, workspace_id, path, json_path FROM import_rows
             WHERE table_name = :table AND row_key IN (SELECT value FROM json_each(:keys))
             """,
             {"table": self.name, "keys": encode(list(keys))},
         )
-        return {row["row_key"]: Base(row["base"], row["workspace_id"], row["path"]) for row in found}
+        return {row["row_key"]: Base(row["base"], row["workspace_id"], row["path"], row["json_path"]) for row in found}
 
     async def decide(self, rows: Sequence[Record], bases: Mapping[str, Base]) -> None:
         moved = [row for row in rows if self.overwrites or _has_moved(row, bases)]
@@ -193,6 +196,8 @@ class _Table:
                 self.tell(row, "error", f"imported already, into the workspace {base.workspace_id!r}", row["row_key"])
             elif self.overwrites or _has_moved(row, bases):
                 action, changed = self._one(row, base, live.get(row["row_key"]))
+            elif self._stands_elsewhere(row, bases[row["row_key"]]):
+                action = "moved"
             if action in ("insert", "update") and self.name in WORDS and (claim := _claim(row, there)):
                 action, changed = ("foreign" if action == "insert" else "rebase"), None
                 self.tell(row, *claim, row["row_key"])
@@ -209,12 +214,19 @@ class _Table:
             return ("foreign" if other and not self.makes_way(row, other) else "insert"), None
         new = json.loads(row["base"])
         differing = [name for name in new.keys() - BOOKKEEPING if new[name] != live[1][name]]
-        if not differing and (base is None or base.path != row["path"]):
+        if not differing and (base is None or (base.path != row["path"] and not self._stands_elsewhere(row, base))):
             return "same", None  # it was written here, and has come back
         if base is None:
             return self._unknown(row, live[1], differing)
         changed = self._merged(row, json.loads(base.text), json.loads(row["base"]), live[1])
         return ("update", changed) if changed else ("rebase", None)
+
+    def _stands_elsewhere(self, row: Record, base: Base) -> bool:
+        """Return whether a row that says the same left its place: a file changes there when it is given back."""
+        if base.path == row["path"]:
+            return base.json_path != row["json_path"]
+        told = {"unit": self.unit, "path": base.path}
+        return bool(self.stage.query("SELECT 1 FROM files WHERE unit = :unit AND path = :path", told))
 
     def _unknown(self, row: Record, live: Columns, differing: Sequence[str]) -> tuple[str, Columns | None]:
         """Decide on a row that is there though no import made it, and says something else."""

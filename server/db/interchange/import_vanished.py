@@ -13,7 +13,7 @@ from server.db.plans.plan_archive import ARCHIVE, FAMILY
 from server.db.storage.connection import Reader
 from server.db.storage.driver import Record
 from server.db.storage.table_shapes import shape_of
-from server.models.base import encode
+from server.models.base import as_dict, encode
 from server.models.imports import Finding
 
 CHUNK = 400
@@ -24,6 +24,11 @@ RECORDS = (
     "checkpoints", "messages", "lineage", "sessions", "decisions", "tool_calls", "runs", "quality_gates",
     "metric_points", "field_changes",
 )  # fmt: skip
+NO_PLACE = """
+    INSERT INTO unplaced SELECT :unit, :table, :key
+    WHERE NOT EXISTS (SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key)
+      AND NOT EXISTS (SELECT 1 FROM gone WHERE table_name = :table AND row_key = :key)
+"""
 BELONGS = ("plan_id", "parent_id", "source_id")  # columns that say what a row is of
 
 
@@ -43,7 +48,25 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Sequence[Finding]:
     one = _Unit(db, stage, unit, await _plans(db, stage, unit, findings))
     for tables in ("<> 'phases'", "= 'phases'"):  # in this order: a phase stays with what is in it
         findings += await _of_tables(one, tables)
+    await _lose_places(one)
     return findings
+
+
+async def _lose_places(one: _Unit) -> None:
+    """Note what stays though its file was read without it: what stands in its place there now is something else."""
+    files = one.stage.query(
+        "SELECT path FROM files WHERE unit = :unit AND status = 'imported' AND known IS NULL", {"unit": one.unit}
+    )
+    for file in files:
+        rows = await one.db.all(
+            """
+            SELECT table_name AS "table", row_key AS "key" FROM import_rows
+            WHERE coalesce(workspace_id, '') = :unit AND path = :path AND json_path <> ''
+              AND table_name NOT IN ('workspaces', 'workspace_aliases')
+            """,
+            {"unit": one.unit, "path": file["path"]},
+        )
+        one.stage.change(NO_PLACE, [{**as_dict(row), "unit": one.unit} for row in rows])
 
 
 async def _of_tables(one: _Unit, tables: str) -> list[Finding]:

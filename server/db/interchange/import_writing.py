@@ -31,7 +31,7 @@ from server.db.storage.driver import Record
 from server.db.storage.driver_errors import ConstraintViolation, in_words
 from server.db.storage.table_shapes import shape_of
 from server.errors import Conflict, ProjectMemoryError
-from server.models.base import encode
+from server.models.base import as_dict, encode
 from server.models.events import Event
 
 HELD_SECONDS = 0.06  # how long a transaction takes in further pieces
@@ -141,6 +141,7 @@ def _pieces(stage: Stage, run: Run, decided: Decided) -> Iterator[Piece]:
         if table not in (*HEAD, *BEFORE_PLANS):
             yield from _of_table(stage, run, table)
     yield partial(_delete, stage, run, None, None)
+    yield partial(_lose_places, stage, run)
     for table in LOGS:
         yield from _entries(stage, run, table)
     yield from _files(stage, run)
@@ -257,6 +258,15 @@ async def _delete(stage: Stage, run: Run, plan_id: str | None, table: str | None
             "DELETE FROM import_rows WHERE table_name = :table AND row_key = :key",
             {"table": name, "key": row["row_key"]},
         )
+
+
+async def _lose_places(stage: Stage, run: Run, tx: Transaction) -> None:
+    """Remember of what stays that it has no place in its file any more."""
+    lost = stage.query(
+        'SELECT table_name AS "table", row_key AS "key" FROM unplaced WHERE unit = :unit', {"unit": run.unit}
+    )
+    sql = "UPDATE import_rows SET json_path = '' WHERE table_name = :table AND row_key = :key"
+    await tx.many(sql, [as_dict(row) for row in lost])
 
 
 def _entries(stage: Stage, run: Run, table: str) -> Iterator[Piece]:

@@ -24,7 +24,8 @@ COME_BACK = """
     UPDATE files AS f SET known = 'here'
     WHERE unit = :unit AND known IS NULL AND status = 'imported' AND raw IS NULL
       AND NOT EXISTS (SELECT 1 FROM rows r
-                      WHERE (r.unit = f.unit OR f.unit = :store) AND r.path = f.path AND r.action <> 'same')
+                      WHERE (r.unit = f.unit OR f.unit = :store) AND r.path = f.path
+                        AND r.action NOT IN ('same', 'moved'))
 """
 
 
@@ -152,7 +153,11 @@ def mark_known(stage: Stage, known: Mapping[Key, KnownFile]) -> None:
 def counted(stage: Stage, unit: str) -> ImportOutcome:
     """Return the counts of what is decided for a workspace: they are those of the run that does it."""
     rows = stage.query(
-        "SELECT table_name, action, count(*) AS n FROM rows WHERE unit = :unit GROUP BY 1, 2", {"unit": unit}
+        """
+        SELECT table_name, CASE action WHEN 'moved' THEN 'same' ELSE action END AS action, count(*) AS n FROM rows
+        WHERE unit = :unit GROUP BY 1, 2
+        """,
+        {"unit": unit},
     )
     found = ImportOutcome()
     for row in rows:

@@ -52,6 +52,7 @@ SCHEMA = """
     CREATE TABLE plans (plan_id TEXT PRIMARY KEY, unit TEXT NOT NULL, archived INTEGER NOT NULL, suffix TEXT);
     CREATE TABLE units (unit TEXT PRIMARY KEY, place INTEGER);
     CREATE TABLE known_entries (table_name TEXT, entry TEXT, PRIMARY KEY (table_name, entry)) WITHOUT ROWID;
+    CREATE TABLE unplaced (unit TEXT, table_name TEXT, row_key TEXT);
     CREATE TABLE gone (unit TEXT, table_name TEXT, row_key TEXT, suffix TEXT, plan_id TEXT);
 """
 
@@ -69,14 +70,14 @@ KEYS = """
 """
 TO_WRITE = """
     SELECT r.*, coalesce(p.suffix, '') AS suffix FROM rows r LEFT JOIN plans p ON p.plan_id = r.plan_id
-    WHERE {0} AND r.action IN ('insert', 'update', 'rebase')
+    WHERE {0} AND r.action IN ('insert', 'update', 'moved', 'rebase')
 """
 OF_PLAN = f"""
     {TO_WRITE.format("r.plan_id = :plan_id AND r.table_name = :table AND r.seq > :seq")} ORDER BY r.seq LIMIT :size
 """
 PLANS_TO_WRITE = """
     SELECT plan_id FROM rows
-    WHERE unit = :unit AND plan_id IS NOT NULL AND action IN ('insert', 'update', 'rebase')
+    WHERE unit = :unit AND plan_id IS NOT NULL AND action IN ('insert', 'update', 'moved', 'rebase')
     UNION SELECT plan_id FROM gone WHERE unit = :unit AND plan_id IS NOT NULL ORDER BY 1
 """
 

@@ -115,6 +115,8 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     "workspaces": _same("display_name", "profile", "parent_workspace_id", "updated_at"),
 }  # fmt: skip
 EMPTY: tuple[Any, ...] = (None, [], {}, False)
+WORK = ("steps", "phases")  # which a file gets again if it lost them, and they stayed here
+NOWHERE = ("", "")
 
 
 @dataclass
@@ -153,8 +155,10 @@ def change(origins: list[dict[str, Any]], rows: Rows) -> Change:
     found = Change()
     for origin in origins:
         table, key = origin["table_name"], origin["row_key"]
-        found.before.setdefault(table, {})[key] = decoded(json.loads(origin["base"]))
-        found.paths[table, key] = (origin["path"], origin["json_path"])
+        is_there = bool(origin["json_path"])
+        if is_there or table not in WORK:
+            found.before.setdefault(table, {})[key] = decoded(json.loads(origin["base"]))
+            found.paths[table, key] = (origin["path"], origin["json_path"]) if is_there else NOWHERE
     for name, some in rows.items():
         table = name.removesuffix("_archive")
         if key_column := KEYS.get(table):
