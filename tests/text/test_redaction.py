@@ -59,6 +59,14 @@ SLACK = "https://hooks.slack.com/services/"
         ("a -----BEGIN RSA PRIVATE KEY-----\nab", f"a {X}"),
         (f"github_pat_{'a1' * 20} b", f"{X} b"),
         (f"hooks.slack.com/services/{'ab12' * 6}", f"hooks.slack.com/services/{X}"),
+        (f"https://hooks.slack.com/workflows/{'Ab12' * 8}", f"https://hooks.slack.com/workflows/{X}"),
+        (f"https://discord.com/api/webhooks/{'12' * 9}/{'aB-_' * 17}", f"https://discord.com/api/webhooks/{X}"),
+        # what other programs keep for themselves
+        ('{"auths": {"r": {"auth": "dXNlcjpwYXNzd29yZA=="}}}', f'{{"auths": {{"r": {{"auth": "{X}"}}}}}}'),
+        ("//registry.npmjs.org/:_auth=dXNlcjpwYXNzd29yZA==", f"//registry.npmjs.org/:_auth={X}"),
+        ("machine a.org login me password hunter2\nmachine b", f"machine a.org login me password {X}\nmachine b"),
+        ("client-key-data: LS0tLS1CRUdJTg==", f"client-key-data: {X}"),
+        ("DB_PASS=hunter2 SMTP_PASS='a b' make", f"DB_PASS={X} SMTP_PASS='{X}' make"),
         # secrets that run into one another
         (f"ATATT{'a' * 20}-----BEGIN RSA PRIVATE KEY-----\nab", X),
         (f"://me:ghp_{'a1' * 18}@host", f"://{X}@host"),
@@ -67,6 +75,41 @@ SLACK = "https://hooks.slack.com/services/"
 def test_a_secret_in_a_text_is_blanked_out_and_nothing_else(said: str, kept: str) -> None:
     assert without_secrets(said) == kept
     assert without_secrets(kept) == kept
+
+
+R43, H32, H40 = "aB3-_xYz9q" * 4 + "Zk7", "0a1b2c3d" * 4, "0a1b2c3d" * 5
+A24, A36 = "aB3xYz9q" * 3, "aB3xYz9q4" * 4
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        # those who host code and packages
+        f"ghp_{A36}", f"ghs_12345_eyJ{A36}.eyJ{A36}.{R43}", f"github_pat_{A24}_{A36}", f"glpat-{A24}.01.0a1b2c3d4",
+        f"gldt-{R43}", f"glrt-t1_{A24}", f"glcbt-64_{A24}", f"glptt-{H40}", f"gloas-{H40}", f"npm_{A36}",
+        f"pypi-AgEIcHlwaS5vcmc{A36}", f"dckr_pat_{A24}", f"rubygems_{H40}", f"oy2{'a1' * 21}b", f"ATBB{A36}",
+        # clouds
+        f"AKIA{'AB2C' * 4}", f"ASIA{'AB2C' * 4}", f"ABSK{A36 * 3}=", f"AIza{R43[:35]}", f"GOCSPX-{A24}", f"ya29.{R43}",
+        f"aB3{'8Q~'}{A36[:34]}", f"dop_v1_{H32}{H32}", f"dapi{H32}", f"hvs.{R43}", f"{A24[:14]}.atlasv1.{R43}{A24}",
+        f"sbp_{H40}", f"sb_secret_{A24}_0a1b2c3d", f"pscale_tkn_{R43}", f"nfp_{A36}", f"tskey-auth-{A24}-{A24}",
+        # models
+        f"sk-ant-api03-{R43}{R43}AA", f"sk-proj-{R43}T3BlbkFJ{R43}", f"sk-{A24}", f"sk-or-v1-{H32}{H32}",
+        f"sk_{H32}{H32[:16]}",
+        f"hf_{A36}", f"gsk_{A36}", f"xai-{A36}", f"pplx-{A36}", f"r8_{A36}", f"pcsk_{R43}", f"lsv2_pt_{H32}_0a1b2c3d4e",
+        # what teams use
+        f"xoxb-12345678901-123456789012-{A24}", f"xoxe.xoxp-1-{A36}", f"xapp-1-A012-123-{H32}",
+        f"123456789:AA{R43[:33]}",
+        f"sk_live_51{A36}", f"rk_test_{A24}", f"whsec_{A36}", f"shpat_{H32}", f"SG.{A24}.{R43}", f"ntn_{A36}",
+        f"lin_api_{A36}", f"figd_{R43}", f"ATATT3xFfGF0{A36}", f"sntrys_{A36}", f"glsa_{A36[:32]}_0a1b2c3d",
+        f"pat{A24[:14]}.{H32}{H32}", f"NRAK-{'AB2' * 9}",
+        # others
+        f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{R43}", f"AGE-SECRET-KEY-1{'QPZRY9X8' * 7}AB",
+        f"-----BEGIN RSA PRIVATE KEY-----\r\n{A36}\r\n-----END RSA PRIVATE KEY-----",
+    ],
+)  # fmt: skip
+def test_what_is_known_by_its_shape_is_blanked_out_without_a_name(secret: str) -> None:
+    assert without_secrets(f"used {secret}, and it failed") == f"used {X}, and it failed"
+    assert without_secrets_in({"note": [secret]}) == {"note": [X]}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +128,23 @@ def test_a_secret_in_a_text_is_blanked_out_and_nothing_else(said: str, kept: str
         "the cookie: chocolate chips",
         "assert token == 'abcdef'",
         "https://example.org:8080/a@b?x=a:b@c git@github.com:a/b.git",
+        # code
+        "f(token=token, api_key=self.api_key, password=settings.DB_PASSWORD); self.token = token",
+        "password=os.getenv('PW') token=config['token'] secret = process.env.SECRET",
+        "const token = await getToken(); UPDATE u SET password = :password; token: &Token",
+        "url = base + '?token=' + token + '&n=1'; f'token={token}' \"token=#{token}\"",
+        "usage: x [--password PASSWORD] [--api-key KEY] [--token TOKEN]",
+        "fetch(url, {credentials: 'include'}) {credentials: 'same-origin'}",
+        # what programs say
+        "SyntaxError: Unexpected token: punc (;) and parse error near token: foo",
+        '{"NextToken": "CAEQAA", "next_page_token": "abcdef"}',
+        "password: unset, token: rotated, api_key: YOUR_API_KEY, secret: xxxxxxxx",
+        "pass: 120, fail: 3, first_pass: done, auth: required, author: someone, auth=basic",
+        # names and references
+        "sk-fading-circle-with-a-long-name and pk-users-accounts-constraint-id",
+        f"image: docker://alpine:3.18@sha256:{'ab' * 32}",
+        "commit 3f786850e387550fdab836ed7e6dc881de23001b id 123e4567-e89b-12d3-a456-426614174000",
+        f"data:image/png;base64,{'iVBORw0KGgoAAAANSUhEUgAA' * 20} sha512-{'aB3/' * 21}ab==",
     ],
 )
 def test_a_text_without_a_secret_stays_as_it_is(said: str) -> None:
@@ -114,6 +174,8 @@ def test_a_text_without_a_secret_stays_as_it_is(said: str) -> None:
             {"sort": ["token", "asc"], "headers": ["cookie", X]},
         ),
         ({"env": {f"ghp_{'a' * 36}": 1, f"ghp_{'b' * 36}": 2, "A": 3}}, {"env": {X: 1, f"{X} 2": 2, "A": 3}}),
+        ({"auth": "dXNlcjpwYXNzd29yZA=="}, {"auth": X}),
+        ({"auth": "required", "_auth": "bm9uZQ=="}, {"auth": "required", "_auth": "bm9uZQ=="}),
         ({"password": 12345678, "token": 5, "secret": True}, {"password": X, "token": 5, "secret": True}),
         ([{"name": "token", "value": 12345678}], [{"name": "token", "value": X}]),
         ({"argv": ["--password", 12345678, "--token", 5]}, {"argv": ["--password", X, "--token", 5]}),
@@ -185,7 +247,8 @@ def test_the_same_option_of_another_program_is_left_as_it_is(said: str) -> None:
 PIECES = [
     "x", "-x", "a ", "x.", "note= ", "://a", "://a:", "eyJa.", "--a ", "[", " ", "token ", "token=$A&", "\\",
     "password=${", "curl -u ", "curl ", "mysql -p ", "docker login ", "curl -u a", "sshpass \"", "mysql '",
-    "eyJ-", "cookie:", "-x\\\n", "net -x ",
+    "eyJ-", "cookie:", "-x\\\n", "net -x ", "auth=", "auth=ab", "token=token; ", "Q~", "8Q~", ".atlasv1.", ":AA",
+    "1:AA", "machine a login ", "sk-", "glpat-", "token='+ a",
 ]  # fmt: skip
 
 

@@ -1,59 +1,28 @@
 """Secrets in what other programs left and agents log: known by their key or their shape, and blanked out."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, cast
 
+from server.text.redaction.shapes import SHAPES
 from server.text.redaction.spans import BLANK, Span, left_out
 
 REMEMBERED = 100  # characters of a key, of which what was found is kept
 LEAST_FIGURE = 1000  # that may be a secret: below are counts, flags and versions
-TOKEN = "[A-Za-z0-9_-]"
-PRIVATE = r"[A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 NAMES = re.compile(
     r"(?:(?:^|_)(?:token|secret|passphrase|pwd|credentials?|(?:api|access|account|signing|encryption)_?key"
     r"|(?:private|secret)_?key(?:_base)?|client_?secret|(?:api|auth|access|refresh)_?token|bearer|cookie|authorization"
-    r"|amz_signature)|password|passwd)(?:$|_(?:value|hash|text|raw)$)|^sig$"
+    r"|client_key_data|amz_signature"
+    r"|(?:db|database|user|root|admin|login|auth|smtp|imap|mail|email|ftp|ssh|sudo|proxy|http|redis|mysql|mariadb|postgres"
+    r"|pg|mongo|rabbitmq|amqp|ldap|store|key)_?pass)|password|passwd)(?:$|_(?:value|hash|text|raw)$)|^sig$"
 )
-HARMLESS = re.compile(r"(?:^|_)(?:max|min|count|total|num|usage|limit|per|used|budget|remaining)_")
-
-
-def _word(start: str, rest: str) -> str:
-    """Return the shape of a word that starts so. What is literal comes first: it is found without trying the rest."""
-    return rf"{start}(?<=\b{start}){rest}"
-
-
-# What is in every text that has a secret of a shape, and the shape, or the group `secret` of it.
-SHAPES = tuple(
-    (needle, re.compile(shape))
-    for needle, shape in (
-        ("k-", _word("[spr]k-", "[A-Za-z0-9_-]{20,}")),
-        ("_live_", _word("[spr]k_live_", "[A-Za-z0-9]{16,}")),
-        ("_test_", _word("[spr]k_test_", "[A-Za-z0-9]{16,}")),
-        ("whsec_", _word("whsec_", "[A-Za-z0-9+/=]{20,}")),
-        ("gh", _word("gh", "[pousr]_[A-Za-z0-9]{30,}")),
-        ("github_pat_", _word("github_pat_", "[A-Za-z0-9_]{30,}")),
-        ("glpat-", _word("glpat-", "[A-Za-z0-9_-]{20,}")),
-        ("npm_", _word("npm_", "[A-Za-z0-9]{36}")),
-        ("pypi-", _word("pypi-", "[A-Za-z0-9_-]{40,}")),
-        ("hf_", _word("hf_", "[A-Za-z0-9]{30,}")),
-        ("dop_v1_", _word("dop_v1_", "[a-f0-9]{40,}")),
-        ("SG.", _word(r"SG\.", r"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{30,}")),
-        ("ya29.", _word(r"ya29\.", "[A-Za-z0-9_-]{20,}")),
-        ("GOCSPX-", _word("GOCSPX-", "[A-Za-z0-9_-]{20,}")),
-        ("hooks.slack.com", r"hooks\.slack\.com/services/(?P<secret>[A-Za-z0-9/]{20,})"),
-        ("xapp-", _word("xapp-", "[A-Za-z0-9-]{10,}")),
-        ("xox", _word("xox", "[abeprs]-[A-Za-z0-9-]{10,}")),
-        ("AKIA", _word("AKIA", r"[0-9A-Z]{16}\b")),
-        ("AIza", _word("AIza", "[0-9A-Za-z_-]{35}")),
-        ("ATATT", _word("ATATT", "[A-Za-z0-9_=-]{20,}")),
-        # The run behind one that is none is passed by: others that begin in it would be tried up to the same end.
-        ("eyJ", _word("eyJ", rf"(?:{TOKEN}{{10,}}+\.{TOKEN}{{10,}}+\.{TOKEN}{{5,}}|(?P<passed>{TOKEN}*+))")),
-        ("-----BEGIN", rf"-----BEGIN {PRIVATE}(?s:.*?)(?:-----END {PRIVATE}|\Z)"),
-        ("://", rf"""://(?P<secret>[^\s/:@"'?#]{{0,200}}:[^\s/"'?#]{{1,400}}(?=@)|{TOKEN}{{20,200}}(?=@))"""),
-    )
+HARMLESS = re.compile(
+    r"(?:^|_)(?:max|min|count|total|num|usage|limit|per|used|budget|remaining|next|page|continuation)_"
 )
+
 # Each run of characters is tried once, whole: else a long line would be looked through for each of its characters.
 KEY = re.compile(r"(?<![\w.-])[\w.-]{1,200}+(?=[\"']?\s*+[:=])")
 BETWEEN = re.compile(r"[\s.-]+")
@@ -65,9 +34,14 @@ def is_name(key: str) -> bool:
     return (_is_known_name if len(key) <= REMEMBERED else _is_name)(key)
 
 
+def plain(key: str) -> str:
+    """Return a key with its words in small letters, with `_` between them."""
+    return BETWEEN.sub("_", WORDS.sub("_", key).strip().lower())
+
+
 def _is_name(key: str) -> bool:
-    plain = BETWEEN.sub("_", WORDS.sub("_", key).strip().lower())
-    return bool(NAMES.search(plain)) and not HARMLESS.search(plain)
+    name = plain(key)
+    return bool(NAMES.search(name)) and not HARMLESS.search(name)
 
 
 _is_known_name = lru_cache(maxsize=4096)(_is_name)
@@ -104,10 +78,19 @@ def _shaped(text: str) -> list[Span]:
 
 
 def _of_key(name: str, value: Any, at: str, places: list[str]) -> Any:
-    if is_name(name) and any(_texts(value)):
+    if (is_name(name) and any(_texts(value))) or is_login(name, value):
         places.append(at)
         return BLANK
     return _blanked(value, at, places)
+
+
+def is_login(name: str, value: Any) -> bool:
+    """Return whether a value is a user and a password, as files of clients keep them: `auth`, in base 64."""
+    if name.lower() not in ("auth", "_auth") or not isinstance(value, str):
+        return False
+    with suppress(ValueError):
+        return ":" in b64decode(value, validate=True).decode()
+    return False
 
 
 def _texts(value: Any) -> Iterator[bool]:

@@ -10,10 +10,13 @@ QUOTED = re.compile(r"""(?P<quote>\\*+["'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\
 BARE = re.compile(r"""(?:(?![&;,][ \t]?+[\w.-]{1,60}+[=:])(?!\\*+["'])\S)++""")
 # What tells nothing: a variable, a place to fill in, a word of a language, the beginning of a sentence.
 REFERENCE = re.compile(
-    r"\$\{|\$\(|\{\{|\$[A-Z_][A-Z0-9_]{0,99}+(?![\w$])|%\w{1,99}+%|<[^<>\n]{1,99}+>|\*{3}|\.{3}(?!\S)"
+    r"\$\{|\$\(|\{\{|#?\{\w{1,99}+\}|\$[A-Z_][A-Z0-9_]{0,99}+(?![\w$])|%\w{1,99}+%|<[^<>\n]{1,99}+>|\*{3}|\.{3}(?!\S)"
+    r"|\u2022{3}|[xX]{4,99}+(?!\w)|[yY][oO][uU][rR][_-]"
 )
-WORDS = frozenset(re.findall(r"\w+", """
+WORDS = frozenset(re.findall(r"[\w-]+", """
     true false null none nil undefined required optional missing invalid expired yes no
+    await new async function lambda typeof identifier uuid eof
+    unset unknown disabled enabled hidden rotated stored expired unexpected include omit same-origin
     flag flags option options argument arguments
     str string int integer number bool boolean bytes text any object
     must should is was are has have may can cannot not to for in of the a an with from at on by or and as if that this

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from server.text.redaction import blanked, is_name
+from server.text.redaction import blanked, is_login, is_name, plain
 from server.text.redaction.options import without_options
 from server.text.redaction.spans import BARE, BLANK, QUOTED, REFERENCE, TRAILING, Span, is_secret, left_out
 
 # One of these is in every name of a secret: only around them is looked for one, and in no run of characters twice.
-NEEDLES = ("token", "secret", "pass", "pwd", "credential", "key", "bearer", "cookie", "authorization", "sig")
+NEEDLES = ("token", "secret", "pass", "pwd", "credential", "key", "bearer", "cookie", "auth", "sig")
 LONGEST = 100  # characters of a name
 RUN = re.compile(r"[\w.-]*+")
 # `name=`, `"name": `, `--name `, `<name>`.
@@ -23,6 +23,11 @@ SCHEME = re.compile(r"(?i:basic|bearer|token|negotiate|api-?key|(?P<signed>diges
 BEARER = re.compile(r" (?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*")
 OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 CALL = re.compile(r"[A-Za-z_][\w.]{0,99}+[(\[]")
+LOOK_UP = re.compile(r"[A-Za-z_]\w{0,99}+(?:(?:\.\w{1,99}+){1,9}+\(|\[[\"'])")  # `os.getenv("A")`, `config["a"]`
+ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
+ADDED = re.compile(r"[ \t]*+\+[ \t]++[A-Za-z_]")  # `"token=" + token`: what follows the name is code
+LOGIN = re.compile(r"(?:\\*+[\"'])?+(?P<value>[A-Za-z0-9+/]{4,600}+={0,2}+)(?![A-Za-z0-9+/=])")
+PARSER = re.compile(r"(?i)(?:unexpected|illegal|expected|near) $")  # whose tokens are words of a language
 
 
 def without_secrets(said: str) -> str:
@@ -50,7 +55,7 @@ def _named(text: str, hits: Sequence[int]) -> Iterator[Span]:
             continue
         name = NAMED.match(text, hit - _run(text[max(place, hit - LONGEST) : hit][::-1], 0))
         place = name.end() if name else hit + _run(text, hit)
-        if name and is_name(name["name"]) and (found := _value(text, name)):
+        if name and (found := _secret(text, name)):
             yield found
             place = found[1]
 
@@ -68,8 +73,27 @@ def _hits(text: str) -> list[int]:
     return sorted(one.start() for needle in there for one in re.finditer(needle, lowered))
 
 
+def _secret(text: str, name: re.Match[str]) -> Span | None:
+    """Return where the secret behind a name begins and ends, or None if there is none, or no such name."""
+    said, found = name["name"], None
+    if is_name(said) and not (said.lower() == "token" and PARSER.search(text, max(name.start() - 12, 0), name.start())):
+        found = _value(text, name)
+        return None if found and _is_name_again(said, text[slice(*found)]) else found
+    login = LOGIN.match(text, name.end()) if said.lower().endswith("auth") else None
+    return login.span("value") if login and is_login(said, login["value"]) else None
+
+
+def _is_name_again(name: str, said: str) -> bool:
+    """Return whether what follows a name is that name, or another one of a secret: `token=token`, `= self.api_key`."""
+    said = said.lstrip(":@&*#+$")
+    if not ATTRIBUTE.fullmatch(said):
+        return False
+    words = plain(said).split("_")
+    return plain(name).split("_")[-len(words) :] == words or ("." in said and is_name(said))
+
+
 def _value(text: str, name: re.Match[str]) -> Span | None:
-    """Return where the secret behind a name begins and ends, or None if there is none."""
+    """Return where what stands behind a name begins and ends, or None if that tells nothing."""
     join, before = name["join"], text[max(name.start() - 1, 0) : name.start()]
     if (join == ">" and before != "<") or (join.isspace() and not name["name"].startswith("-")):
         return None
@@ -80,9 +104,11 @@ def _value(text: str, name: re.Match[str]) -> Span | None:
     is_option_next = join.isspace() and text.startswith("-", start)
     if is_option_next or text.startswith(BLANK, start) or REFERENCE.match(text, start):
         return None
+    if quoted and ADDED.match(text, start):
+        return None
     if quoted:
         end = quoted.end("value")
-    elif (" " in join or before in ("(", ",")) and CALL.match(text, start):
+    elif LOOK_UP.match(text, start) or ((" " in join or before in ("(", ",")) and CALL.match(text, start)):
         return None
     else:
         end = _end(text, start, name, is_signed=bool(scheme and scheme["signed"]))
