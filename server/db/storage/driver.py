@@ -68,6 +68,7 @@ class Connection:
         self._turns = count(1)
         self._deadline = inf
         self._late = set[str]()  # queries that were not done in time when they last ran
+        self._fresh = dict[str, str]()  # the texts by which Python prepares interrupted queries anew
         self._looks = 0  # since the transaction began
         self._unchanged = 0  # rows, when it began
         self._is_closing = self.is_stopped = self.is_quick = self._is_interrupted = False
@@ -160,6 +161,7 @@ class Connection:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
             self._remember_late(statements[len(found)][0])
+            self._prepare_anew(statements[len(found)][0])
         finally:
             self._deadline = inf
         return found
@@ -176,6 +178,16 @@ class Connection:
         if len(self._late) >= MOST_LATE:
             self._late.clear()
         self._late.add(sql)
+
+    def _prepare_anew(self, sql: str) -> None:
+        """Ask for a query by another text from now on.
+
+        Python 3.11 takes one that was interrupted among its rows for one in use, for ever: it would prepare it each
+        time that it runs, which takes longer than most queries do.
+        """
+        if len(self._fresh) >= MOST_LATE:
+            self._fresh.clear()
+        self._fresh[sql] = f"{sql} -- {next(self._turns)}"
 
     def _is_late(self) -> bool:
         self._looks += 1
@@ -206,7 +218,7 @@ class Connection:
             return self._driver.executemany(sql, params).fetchall()
         if sql == COMMIT and self.before_commit:
             self.before_commit(self._driver)
-        return self._driver.execute(sql, params).fetchall()
+        return self._driver.execute(self._fresh.get(sql, sql), params).fetchall()
 
     def _copy_to(self, path: Path) -> None:
         """All of it in one read transaction: else a commit of others would let it begin anew, again and again.

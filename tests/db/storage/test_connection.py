@@ -627,6 +627,28 @@ async def test_a_query_that_was_late_goes_to_the_thread_at_once_until_it_is_quic
     assert places[3:] == [False, False, False, True]
 
 
+async def test_a_query_that_was_interrupted_among_its_rows_is_prepared_once_more_and_not_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[object] = []
+    raw = sqlite3.connect(tmp_path / "some.db", isolation_level=None, check_same_thread=False)
+    raw.set_authorizer(lambda *part: prepared.append(part) or sqlite3.SQLITE_OK)
+    quick = Connection(raw)
+    quick.is_quick = True
+    rows = LONG.replace("1000000", ":many").replace("SELECT count(*)", "SELECT n")
+
+    assert len((await quick.batch((rows, {"many": 100_000})))[0]) == 100_000
+    monkeypatch.setattr(driver, "QUICK_SECONDS", 60)
+    for _ in range(3):
+        await quick.batch((rows, {"many": 1}))
+    assert prepared
+    prepared.clear()
+    await quick.batch((rows, {"many": 1}))
+    await quick.close()
+
+    assert prepared == []
+
+
 async def test_a_query_that_is_cancelled_on_its_way_leaves_the_connection_in_order(bare: Database) -> None:
     with anyio.move_on_after(0.01) as scope:
         await bare.batch(("SAVEPOINT look", {}), (LONG, {}), ("RELEASE look", {}))
