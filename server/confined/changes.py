@@ -178,7 +178,7 @@ class PreparedChange:
                     home.drop(self._draft)
             for folder in reversed(self._made):
                 with OpenFolder.opened(self.root, folder[:-1]) as home:
-                    home.drop(folder[-1])
+                    home.drop(folder[-1], folder_only=True)  # somebody may have put something else there
 
     def make_folders(self, parts: Parts, mode: int = NEW_FOLDER) -> None:
         """Make the folders above what is written."""

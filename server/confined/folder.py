@@ -190,13 +190,13 @@ class OpenFolder:
         (at, handle), (there, other) = self._at(name), to._at(new)
         os.replace(at, there, src_dir_fd=handle, dst_dir_fd=other)
 
-    def drop(self, name: str) -> None:
-        """Remove a file, a link or an empty folder, if it is there."""
+    def drop(self, name: str, *, folder_only: bool = False) -> None:
+        """Remove a file, a link or an empty folder, if it is there, or with `folder_only` nothing but a folder."""
         at, handle = self._at(name)
         with suppress(FileNotFoundError):
             if stat.S_ISDIR(self.stat(name).st_mode):
                 os.rmdir(at, dir_fd=handle)
-            else:
+            elif not folder_only:
                 os.unlink(at, dir_fd=handle)
 
     def make_folder(self, name: str, mode: int = NEW_FOLDER) -> bool:

@@ -157,7 +157,7 @@ def _remove(root: str, path: str, seen: FileIdentity) -> None:
         home.drop(parts[-1])
     if parts[-1] == "SKILL.md":
         with OpenFolder.opened(base, parts[:-2]) as above, suppress(OSError):  # there may be more in it
-            above.drop(parts[-2])
+            above.drop(parts[-2], folder_only=True)
 
 
 def files_in(root: str, folder: client_files.ClientFolder) -> list[str]:

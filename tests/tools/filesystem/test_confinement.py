@@ -108,6 +108,23 @@ def test_nothing_is_written_behind_a_link_that_is_swapped_in(traps: Traps, tmp_p
     assert traps.seen() == before
 
 
+@pytest.mark.parametrize("is_link", [True, False])
+def test_what_somebody_put_where_a_folder_was_made_stays_when_the_change_is_given_up(
+    tmp_path: Path, is_link: bool
+) -> None:
+    place = tmp_path / "new"
+    with suppress(InterruptedError), PreparedChange(str(tmp_path), ("new", "a.txt")) as change:
+        change.make_folders(("new",))
+        place.rmdir()
+        if is_link:
+            place.symlink_to("elsewhere")
+        else:
+            place.write_text("theirs", encoding="utf-8")
+        raise InterruptedError
+
+    assert place.is_symlink() if is_link else place.read_text(encoding="utf-8") == "theirs"
+
+
 @contextmanager
 def swapping(traps: Traps) -> Generator[Any]:
     """Let another thread swap a folder and a link out, over and over; yield how often it did."""
