@@ -37,6 +37,7 @@ KNOWN_LAYOUTS = (
     "neither a data root (whose folders have a workspace.meta.json) nor one of its folders, the folder of a plan (with "
     "a state.json), a .projectmemory folder, a project that has one, an export of documents, or a store of {0}"
 )
+GONE = "no longer there, though it was imported"
 DRAFTS = 8  # read in one go of the worker thread
 
 
@@ -104,11 +105,11 @@ async def _import_one(
     begun = time.perf_counter()
     report = ImportReport(str(path), recognised[0].NAME, dry_run=options.dry_run)
     job, listing = await _found(db, options, recognised, report, made, ask=ask, progress=progress)
-    same = not job.overwrites and not listing.changed
+    same = not job.overwrites and not listing.changed and not listing.vanished
     if same and listing.total and not await import_runs.is_open(db, [*job.known.targets.values(), STORE]):
         _tell_unchanged(report, listing)
     else:
-        await _import(job, listing.total)
+        await _import(job, listing)
     report.seconds = time.perf_counter() - begun
     return report
 
@@ -161,7 +162,7 @@ async def _found(
     known = await known_to(db, source, options)
     known = replace(known, there=known.there | made)
     merged = MergedWorkspaces.of(known, known.earlier.keys())
-    listing = await anyio.to_thread.run_sync(listed, layout, source, known, merged)
+    listing = await anyio.to_thread.run_sync(listed, Path(report.source), layout, source, known, merged)
     overwrites = options.on_conflict == "overwrite"
     return Job(db, layout, source, known, merged, report, ask, progress, overwrites), listing
 
@@ -221,12 +222,13 @@ def _tell_unchanged(report: ImportReport, listing: FileListing) -> None:
     report.findings += listing.failed
 
 
-async def _import(job: Job, total: int) -> None:
+async def _import(job: Job, listing: FileListing) -> None:
     with tempfile.TemporaryDirectory(prefix="project-memory-import-", ignore_cleanup_errors=True) as folder:
         stage = Stage(Path(folder) / "stage.db", job.report.findings)
         try:
             read = job.layout.read(job.source, job.merged.former(job.known))
-            await _stage(stage, job.merged.batches(read), job.progress, total)
+            await _stage(stage, job.merged.batches(read), job.progress, listing.total)
+            stage.miss(listing.vanished)
             imports.mark_known(stage, job.known.earlier)
             units, unwritten = stage.units(), set[str | None]()
             for number, unit in enumerate(units):
@@ -353,4 +355,5 @@ async def _compare_rows(job: Job) -> None:
 def _compare_files(report: ImportReport, listing: FileListing) -> None:
     """Report which files changed since they were imported, or never were."""
     report.differences += listing.changed
+    report.differences += [Finding("warning", path, "$", GONE, workspace_id=unit) for unit, path in listing.vanished]
     report.parts += [WorkspaceOutcome(workspace_id, files=counts) for workspace_id, counts in listing.counts.items()]

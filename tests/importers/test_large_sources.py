@@ -102,8 +102,8 @@ def test_the_index_leads_from_a_file_to_what_became_of_it(tmp_path: Path) -> Non
 
 def test_a_listing_counts_files_and_keeps_the_lines_about_others() -> None:
     known = {
-        ("ws", "kept"): KnownFile("a", "imported", None, None),
-        ("ws", "bad"): KnownFile("b", "failed", "odd", None),
+        ("ws", "kept"): KnownFile("a", "imported", None, None, "beads", "/a"),
+        ("ws", "bad"): KnownFile("b", "failed", "odd", None, "beads", "/a"),
     }
     listing = FileListing()
     for path, sha256 in (("kept", "a"), ("bad", "b"), ("new", "c")):

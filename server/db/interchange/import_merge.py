@@ -226,7 +226,11 @@ class _Table:
         if base.path == row["path"]:
             return base.json_path != row["json_path"]
         told = {"unit": self.unit, "path": base.path}
-        return bool(self.stage.query("SELECT 1 FROM files WHERE unit = :unit AND path = :path", told))
+        sql = """
+            SELECT 1 FROM files WHERE unit = :unit AND path = :path
+            UNION ALL SELECT 1 FROM vanished WHERE unit = :unit AND path = :path
+        """
+        return bool(self.stage.query(sql, told))
 
     def _unknown(self, row: Record, live: Columns, differing: Sequence[str]) -> tuple[str, Columns | None]:
         """Decide on a row that is there though no import made it, and says something else."""

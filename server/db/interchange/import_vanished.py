@@ -29,6 +29,7 @@ NO_PLACE = """
     WHERE NOT EXISTS (SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key)
       AND NOT EXISTS (SELECT 1 FROM gone WHERE table_name = :table AND row_key = :key)
 """
+HELD = "SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key AND action <> 'foreign'"
 BELONGS = ("plan_id", "parent_id", "source_id")  # columns that say what a row is of
 
 
@@ -49,7 +50,38 @@ async def decide(db: Reader, stage: Stage, unit: str) -> Sequence[Finding]:
     for tables in ("<> 'phases'", "= 'phases'"):  # in this order: a phase stays with what is in it
         findings += await _of_tables(one, tables)
     await _lose_places(one)
-    return findings
+    return [*findings, *await _of_files(one)]
+
+
+async def _of_files(one: _Unit) -> list[Finding]:
+    """Tell of files that are not there any more, and forget those of which nothing is here."""
+    told: list[Finding] = []
+    for file in one.stage.query("SELECT path FROM vanished WHERE unit = :unit ORDER BY path", {"unit": one.unit}):
+        values = {"unit": one.unit, "path": file["path"]}
+        if left := await _left_of(one, values):
+            what = "the file is no longer there; what it brought stays here"
+            told.append(Finding("warning", file["path"], "$", what, left))
+        else:
+            what = "the file is no longer there; nothing here is from it alone"
+            told.append(Finding("info", file["path"], "$", what))
+        forgotten = values | {"forgotten": not left}
+        one.stage.change("UPDATE vanished SET forgotten = :forgotten WHERE unit = :unit AND path = :path", [forgotten])
+    return told
+
+
+async def _left_of(one: _Unit, file: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many rows of each table a file brought that are here, and that no other file holds now."""
+    sql = "SELECT table_name, row_key FROM import_rows WHERE coalesce(workspace_id, '') = :unit AND path = :path"
+    listed: dict[str, list[str]] = {}
+    for row in await one.db.all(sql, file):
+        held = {"table": row["table_name"], "key": row["row_key"]}
+        if not one.stage.query(HELD, held):
+            listed.setdefault(row["table_name"], []).append(row["row_key"])
+    live = {
+        table: await import_rows.live(one.db, table, await shape_of(one.db, table), keys)
+        for table, keys in listed.items()
+    }
+    return {table: len(rows) for table, rows in live.items() if rows}
 
 
 async def _lose_places(one: _Unit) -> None:

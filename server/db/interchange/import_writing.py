@@ -145,6 +145,7 @@ def _pieces(stage: Stage, run: Run, decided: Decided) -> Iterator[Piece]:
     for table in LOGS:
         yield from _entries(stage, run, table)
     yield from _files(stage, run)
+    yield partial(_forget_files, stage, run)
     yield from (partial(import_ledger.restore, *one) for one in import_ledger.pages(stage, unit))
     yield from moves
     for start in range(0, len(targets), TARGETS):
@@ -311,6 +312,14 @@ async def _account(run: Run, found: Rows, tx: Transaction) -> None:
         """,
         rows,
     )
+
+
+async def _forget_files(stage: Stage, run: Run, tx: Transaction) -> None:
+    """Forget files that are not there any more, and of which nothing is here."""
+    sql = "SELECT unit, path FROM vanished WHERE unit = :unit AND forgotten"
+    forgotten = stage.query(sql, {"unit": run.unit})
+    sql = "DELETE FROM import_files WHERE coalesce(workspace_id, '') = :unit AND path = :path"
+    await tx.many(sql, [as_dict(row) for row in forgotten])
 
 
 def _moves(stage: Stage, unit: str) -> Iterator[Piece]:

@@ -31,12 +31,14 @@ COME_BACK = """
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file as the last import of it left it."""
+    """A file as the last import of it left it, which was of this layout and began at this path."""
 
     sha256: str
     status: str
     reason: str | None
     modified_at: str | None
+    layout: str
+    source: str
 
 
 @dataclass
@@ -53,14 +55,20 @@ async def known_files(db: Reader, targets: Iterable[str | None]) -> dict[Key, Kn
     """Return what is known of the files of these workspaces; None stands for the store itself."""
     rows = await db.all(
         """
-        SELECT workspace_id, path, sha256, status, reason, modified_at FROM import_files
-        WHERE coalesce(workspace_id, '') IN (SELECT value FROM json_each(:units))
+        SELECT f.workspace_id, f.path, f.sha256, f.status, f.reason, f.modified_at, r.layout, r.source_path
+        FROM import_files f JOIN import_runs r ON r.run_id = f.run_id
+        WHERE coalesce(f.workspace_id, '') IN (SELECT value FROM json_each(:units))
         """,
         {"units": encode([target or STORE for target in targets])},
     )
     return {
         (row["workspace_id"], row["path"]): KnownFile(
-            row["sha256"], intern(row["status"]), row["reason"], row["modified_at"]
+            row["sha256"],
+            intern(row["status"]),
+            row["reason"],
+            row["modified_at"],
+            intern(row["layout"]),
+            intern(row["source_path"]),
         )
         for row in rows
     }
@@ -202,6 +210,7 @@ def is_idle(stage: Stage, unit: str) -> bool:
         """
         SELECT 1 FROM rows WHERE unit = :unit AND action NOT IN ('same', 'foreign')
         UNION ALL SELECT 1 FROM gone WHERE unit = :unit
+        UNION ALL SELECT 1 FROM vanished WHERE unit = :unit AND forgotten
         UNION ALL SELECT 1 FROM files WHERE unit = :unit AND known IS NULL LIMIT 1
         """,
         {"unit": unit},

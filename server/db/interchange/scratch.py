@@ -52,6 +52,7 @@ SCHEMA = """
     CREATE TABLE plans (plan_id TEXT PRIMARY KEY, unit TEXT NOT NULL, archived INTEGER NOT NULL, suffix TEXT);
     CREATE TABLE units (unit TEXT PRIMARY KEY, place INTEGER);
     CREATE TABLE known_entries (table_name TEXT, entry TEXT, PRIMARY KEY (table_name, entry)) WITHOUT ROWID;
+    CREATE TABLE vanished (unit TEXT, path TEXT, forgotten INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (unit, path));
     CREATE TABLE unplaced (unit TEXT, table_name TEXT, row_key TEXT);
     CREATE TABLE gone (unit TEXT, table_name TEXT, row_key TEXT, suffix TEXT, plan_id TEXT);
 """
@@ -128,6 +129,11 @@ class Stage:
             if (path, json_path) != (row.path, row.json_path) and row.table not in LOGS:
                 what = f"the id is taken by {path} {json_path}; left out"
                 draft.findings.append(Finding("error", row.path, row.json_path, what, row.key))
+
+    def miss(self, files: Iterable[tuple[str | None, str]]) -> None:
+        """Note files that were imported before, and are not there any more."""
+        missed = [{"unit": unit or STORE, "path": path} for unit, path in files]
+        self.change("INSERT INTO vanished (unit, path) VALUES (:unit, :path)", missed)
 
     def know(self, table: str, entries: Iterable[str]) -> None:
         """Note entries of a log that were imported before."""
