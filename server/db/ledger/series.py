@@ -67,8 +67,9 @@ def span(since: str | None, until: str | None) -> tuple[list[str], dict[str, Any
         conditions.append(FROM)
         params |= {"from_week": week(since), "from_day": since[:10], "from_moment": since}
     if until:
-        midnight = until[11:].startswith("00:00:00.000")
-        last = date.fromisoformat(until[:10]) - timedelta(days=int(midnight))
+        last = date.fromisoformat(until[:10])
+        if until[11:].startswith("00:00:00.000") and last > date.min:
+            last -= timedelta(days=1)
         conditions.append(BEFORE)
         params |= {"last_week": week(last.isoformat()), "last_day": last.isoformat(), "before_moment": until}
     return conditions, params

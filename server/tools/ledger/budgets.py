@@ -14,7 +14,7 @@ from server.models.events import Event
 from server.models.text import Data, Id, Line
 from server.text.display import figure
 from server.tools.common import Call
-from server.tools.ledger.parameters import of_plan, wanted
+from server.tools.ledger.parameters import also, of_plan, wanted
 from server.tools.ledger.tool import TOOL
 from server.tools.render import Page, lean
 from server.tools.rules import budget_rules
@@ -118,9 +118,11 @@ async def budgets(call: Call, *, plan_id: Id | None = None, over: bool = False, 
 
     Example: {"action":"budgets","over":true}
     """
-    found = await wanted(call, plan_id, None, unit=unit)
+    found = await wanted(call, plan_id, None)
+    if unit:
+        found = also(found, ["lower(t.unit) = lower(:unit)"], {"unit": unit})
     if over:
-        found.conditions = [*found.conditions, "t.spent > t.max"]
+        found = also(found, ["t.spent > t.max"], {})
     after = call.after("budgets", 2)
     listed, total = await rows.page(call.db, found, after=after, limit=call.shared.limit + 1)
     places = {budget.budget_id: [budget.updated_at, budget.budget_id] for budget in listed}

@@ -271,6 +271,8 @@ async def test_figures_are_put_together_by_day_and_week_and_found_in_a_span(agen
         ({"since": "2030-01-30T09:00:00Z", "until": "2030-02-01"}, [3.0]),
         ({"since": "2030-02-01"}, [8.0, 20.0]),
         ({"until": "2030-02-01T00:00:01Z"}, [1.0, 3.0, 8.0]),
+        ({"until": "0001-01-01"}, []),
+        ({"since": "0001-01-01", "until": "9999-12-31T23:59:59Z"}, [1.0, 3.0, 8.0, 20.0]),
     ):
         found = await agent(TOOL, "list_metrics", **asked, **span)
         assert sorted(one["value"] for one in found["points"]) == values

@@ -80,6 +80,8 @@ async def test_budgets_are_listed_by_unit_and_by_what_is_over(agent: Agent, work
 
     both = (await agent(TOOL, "budgets", plan_id=plan_id))["budgets"]
     assert {one["unit"]: one["spent"] for one in both} == {"USD": 12, "tokens": 100}
+    [tokens] = (await agent(TOOL, "budgets", plan_id=plan_id, unit="TOKENS"))["budgets"]
+    assert tokens["spent"] == 100
     [over] = (await agent(TOOL, "budgets", workspace_id=workspace_id, over=True))["budgets"]
     assert (over["unit"], over["over"], over["plan_id"]) == ("USD", True, plan_id)
     assert (await agent("memory_steps", "ready", plan_id=plan_id))["total"] == 2  # it is not hard
