@@ -132,7 +132,7 @@ class Database(Reader):
         async with self._turn:
             if self._is_closing:
                 raise Ending
-            committed = False
+            commits = self._writer.commits
             try:
                 await self._begin(max(deadline - time.monotonic(), LEAST_PATIENCE_SECONDS))
                 self._writer.is_quick = is_quick
@@ -141,14 +141,14 @@ class Database(Reader):
                 yield tx
                 self.is_committing = True
                 await tx.batch((COMMIT, NO_PARAMS))
-                committed = True
-                self._with_first_write = []
             finally:
                 self.is_committing = False
                 # A cancelled COMMIT may still be on its way to the thread: the rollback queues behind it.
-                if not committed:
+                if self._writer.commits == commits:
                     await self._writer.rollback()
-        self._is_dirty = True
+                if self._writer.commits > commits:
+                    self._with_first_write = []
+                    self._is_dirty = True
         if self._checkpointing is None:
             self._checkpointing = asyncio.create_task(self._checkpoint_if_due())  # who wrote need not wait for it
 

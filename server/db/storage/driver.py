@@ -71,6 +71,7 @@ class Connection:
         self._fresh = dict[str, str]()  # the texts by which Python prepares interrupted queries anew
         self._looks = 0  # since the transaction began
         self._unchanged = 0  # rows, when it began
+        self.commits = 0
         self._is_closing = self.is_stopped = self.is_quick = self._is_interrupted = False
         self.before_commit: Callable[[RawConnection], None] | None = None  # work for the same transaction
 
@@ -218,7 +219,9 @@ class Connection:
             return self._driver.executemany(sql, params).fetchall()
         if sql == COMMIT and self.before_commit:
             self.before_commit(self._driver)
-        return self._driver.execute(self._fresh.get(sql, sql), params).fetchall()
+        rows = self._driver.execute(self._fresh.get(sql, sql), params).fetchall()
+        self.commits += sql == COMMIT
+        return rows
 
     def _copy_to(self, path: Path) -> None:
         """All of it in one read transaction: else a commit of others would let it begin anew, again and again.

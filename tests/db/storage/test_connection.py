@@ -190,6 +190,20 @@ async def test_a_transaction_that_is_cancelled_at_any_moment_is_whole_or_nothing
     assert wait > 3
 
 
+async def test_what_goes_with_the_first_write_goes_once_whenever_that_is_cancelled(bare: Database) -> None:
+    wait, finished = 0, False
+    while not finished:
+        bare.with_first_write([("INSERT INTO notes VALUES ('first', 'of this process')", {})])
+        with anyio.CancelScope() as scope:
+            finished = await cancelled(insert(bare, "a"), scope, wait) <= wait
+        await insert(bare, "b")
+        assert {*await notes(bare)} - {"a"} == {"b", "first"}
+        async with bare.transaction() as tx:
+            await tx.run("DELETE FROM notes")
+        wait += 1
+    assert wait > 1
+
+
 async def test_a_transaction_that_is_cancelled_while_it_waits_for_the_lock_writes_nothing(bare: Database) -> None:
     with locked(bare.path):
         waiting = asyncio.create_task(insert(bare, "a"))
