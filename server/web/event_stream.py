@@ -19,7 +19,6 @@ from server.web.guard import LASTING, refusal, unknown
 from server.web.limits import MOST_FOLLOWERS
 from server.web.site import BEAT_SECONDS, Site, is_let_in, site_of, visitor_of
 
-STALL_SECONDS = 20.0  # that a reader may take nothing at all
 RETRY_MS = 1000
 PAGE = 500
 LONGEST_ID = 18
@@ -104,7 +103,7 @@ def _reset(newest: int) -> bytes:
 
 
 class EventStream(Response):
-    """Sends what comes until the reader goes, the server ends, or nothing was taken for long."""
+    """Sends what comes until the reader goes or the server ends."""
 
     def __init__(self, frames: AsyncGenerator[bytes]) -> None:
         super().__init__()
@@ -115,12 +114,8 @@ class EventStream(Response):
             tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             async for told in frames:
-                with anyio.move_on_after(STALL_SECONDS) as patience:
-                    await send({"type": "http.response.body", "body": told, "more_body": True})
-                if patience.cancelled_caught:
-                    break
-            else:
-                await send({"type": "http.response.body", "body": b""})
+                await send({"type": "http.response.body", "body": told, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
             tasks.cancel_scope.cancel()
 
 

@@ -17,7 +17,7 @@ import uvicorn
 from server.settings import Settings
 from server.web.application import application
 from server.web.places.addresses import Addresses, ServeOptions
-from server.web.places.connections import BoundedHeads
+from server.web.places.connections import BoundedConnection
 from server.web.site import Site
 
 GRACE_SECONDS = 1  # for requests under way, once their waits are over
@@ -91,7 +91,7 @@ async def served(
         logging.getLogger(UVICORN).setLevel(logging.ERROR)
         config = uvicorn.Config(
             app,
-            http=BoundedHeads,
+            http=BoundedConnection,
             lifespan="off",
             ws="none",
             log_config=None,
