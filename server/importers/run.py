@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import anyio
 
-from server.db.interchange import import_merge, import_runs, import_writing, imports
+from server.db.interchange import import_differences, import_merge, import_runs, import_writing, imports
 from server.db.interchange.import_merge import Decided
 from server.db.interchange.import_runs import Run
 from server.db.interchange.import_writing import Unfit
@@ -320,11 +320,8 @@ async def verify_path(
         report = ImportReport(str(path), recognised[0].NAME, compared=True)
         job, listing = await _found(db, options, recognised, report, ask=ask, progress=progress)
         _compare_files(report, listing)
-        if job.source.by_rows:
-            await _compare_rows(job)
-        else:
-            await verify.compare(job, None, _every, 0)
-        report.differences += await imports.broken_references(db)
+        await _compare_rows(job, has_changed=bool(report.differences))
+        report.differences += await import_differences.broken_references(db)
         report.seconds = time.perf_counter() - begun
         reports.append(report)
     return together(reports) if reports else await _nothing(path, options, compared=True)
@@ -335,7 +332,7 @@ def _every(plan_id: str) -> bool:
     return True
 
 
-async def _compare_rows(job: Job) -> None:
+async def _compare_rows(job: Job, *, has_changed: bool) -> None:
     """Compare the tools and the tables with the source: what was edited here is told as that, and once."""
     with tempfile.TemporaryDirectory(prefix="project-memory-verify-", ignore_cleanup_errors=True) as folder:
         stage = Stage(Path(folder) / "stage.db", Findings())
@@ -343,7 +340,7 @@ async def _compare_rows(job: Job) -> None:
             read = job.layout.read(job.source, job.merged.former(job.known))
             await _stage(stage, job.merged.batches(read), job.progress, 0)
             await verify.compare(job, stage, _every, 0)
-            found = await imports.differing(job.db, stage)
+            found = await import_differences.differing(job.db, stage, has_changed=has_changed, now=job.known.now)
         finally:
             stage.close()
     told = {(one.path, one.json_path) for one in found}

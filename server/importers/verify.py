@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
 
-from server.db.interchange import imports
+from server.db.interchange import import_differences, imports
 from server.db.interchange.scratch import Stage
 from server.db.storage.connection import Database
 from server.importers import checking
@@ -32,23 +32,23 @@ class Job:
 
 async def imported(job: Job, stage: Stage) -> None:
     """Verify a run: every row is there, no reference is broken, and the tools return each new plan as it was."""
-    job.report.differences += await imports.missing(job.db, stage)
-    job.report.differences += await imports.broken_references(job.db)
+    job.report.differences += await import_differences.missing(job.db, stage)
+    job.report.differences += await import_differences.broken_references(job.db)
     new = imports.new_plans(stage)
-    await compare(job, stage, new.__contains__, len(new))
+    await compare(job, stage if job.source.by_rows else None, new.__contains__, len(new))
 
 
 async def compare(job: Job, stage: Stage | None, wanted: Callable[[str], bool], total: int) -> None:
     """Ask the tools for every wanted plan, and add what differs from the source to the report.
 
-    A source that is compared by its rows has them on the stage.
+    With a `stage` it is compared by the rows on it, else as its layout does.
     """
     if job.ask is None:
         return
     job.report.verified = 0
     told = (
         checking.compared(stage, job.ask, wanted)
-        if stage and job.source.by_rows
+        if stage
         else cast(CheckedLayout, job.layout).check(job.source, job.known, job.ask, wanted)
     )
     async for plan_id, differences in told:

@@ -92,27 +92,27 @@ async def _decide_log(db: Reader, stage: Stage, unit: str, table: str) -> None:
     for rows in stage.pages(unit, table, CHUNK):
         moments = {row["moment"] for row in rows}
         there = {moment: there[moment] for moment in moments & there.keys()}  # a moment may be on two pages
-        there |= await _logged(db, table, moments - there.keys())
+        there |= await logged(db, table, moments - there.keys())
         same: list[dict[str, Any]] = []
         known = stage.known(table, [short(row["row_key"]) for row in rows])
         for row in rows:
-            equal, entry = there[row["moment"]], _entry(params(row))
+            equal, entry = there[row["moment"]], entry_of(params(row))
             if short(row["row_key"]) in known or equal[entry] > 0:
                 equal[entry] -= 1
                 same.append({"seq": row["seq"]})
         stage.change("UPDATE rows SET action = 'same' WHERE seq = :seq", same)
 
 
-async def _logged(db: Reader, table: str, moments: Iterable[str]) -> dict[str, Counter[Entry]]:
+async def logged(db: Reader, table: str, moments: Iterable[str]) -> dict[str, Counter[Entry]]:
     """Return how often the database has each entry of these moments."""
     found = {moment: Counter[Entry]() for moment in moments}
     query = f"SELECT * FROM {table} WHERE timestamp IN (SELECT value FROM json_each(:moments))"
     for row in await db.all(query, {"moments": encode(list(found))}) if found else ():
-        found[row["timestamp"]][_entry(as_dict(row))] += 1
+        found[row["timestamp"]][entry_of(as_dict(row))] += 1
     return found
 
 
-def _entry(values: Columns) -> Entry:
+def entry_of(values: Columns) -> Entry:
     """Return an entry without its number, which is its place in one database."""
     return tuple((name, values[name]) for name in sorted(values) if name not in NUMBERS and values[name] is not None)
 

@@ -326,7 +326,8 @@ def _moves(stage: Stage, unit: str) -> Iterator[Piece]:
     """Archive a plan that the source archived since, and bring one back; one that was moved here stays."""
     moved = stage.query(
         """
-        SELECT p.plan_id FROM plans p JOIN rows r ON r.table_name = 'plans' AND r.row_key = p.plan_id
+        SELECT p.plan_id, r.changes ->> 'archived_at' AS archived_at
+        FROM plans p JOIN rows r ON r.table_name = 'plans' AND r.row_key = p.plan_id
         WHERE p.unit = :unit AND r.action = 'update' AND r.changes ->> 'archived_at' IS NOT NULL
           AND p.archived = 1 AND p.suffix = ''
         """,
@@ -340,12 +341,18 @@ def _moves(stage: Stage, unit: str) -> Iterator[Piece]:
         """,
         {"unit": unit},
     )
-    yield from (partial(_move, plan_archive.archive, row["plan_id"]) for row in moved)
-    yield from (partial(_move, plan_archive.unarchive, row["plan_id"]) for row in back)
+    yield from (partial(_archive, as_dict(row)) for row in moved)
+    yield from (partial(_unarchive, row["plan_id"]) for row in back)
 
 
-async def _move(way: Callable[[Transaction, str], Awaitable[object]], plan_id: str, tx: Transaction) -> None:
-    await way(tx, plan_id)
+async def _archive(plan: Mapping[str, Any], tx: Transaction) -> None:
+    """Archive a plan as of when the source did."""
+    await plan_archive.archive(tx, plan["plan_id"])
+    await tx.run("UPDATE plans_archive SET archived_at = :archived_at WHERE plan_id = :plan_id", plan)
+
+
+async def _unarchive(plan_id: str, tx: Transaction) -> None:
+    await plan_archive.unarchive(tx, plan_id)
 
 
 def _targets(stage: Stage, unit: str) -> list[Node]:

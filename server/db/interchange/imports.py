@@ -1,20 +1,15 @@
 """Tables `import_runs`, `import_files`, `import_rows`: what was imported, and what of it is there."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
 from server.db.interchange.exports import ALL_PLANS
-from server.db.interchange.import_rows import BOOKKEEPING, key_of
-from server.db.interchange.scratch import LOGS, STORE, Stage
-from server.db.plans import plan_archive
+from server.db.interchange.scratch import STORE, Stage
 from server.db.storage.connection import Reader
-from server.db.storage.driver import Record
-from server.db.storage.table_shapes import shape_of
-from server.models.base import as_dict, encode
-from server.models.imports import Finding, of
+from server.models.base import encode
 
 ROWS = 2000  # looked for in one hop
 BORN_KEYS = {"steps": "step_id", "sessions": "session_id", "quality_gates": "gate_id", "artifacts": "artifact_id"}
@@ -215,84 +210,6 @@ def is_idle(stage: Stage, unit: str) -> bool:
         """,
         {"unit": unit},
     )
-
-
-async def missing(db: Reader, stage: Stage) -> list[Finding]:
-    """Return the rows that an import wrote and that are not there, live or archived."""
-    found: list[Finding] = []
-    for unit in stage.units():
-        for table in stage.tables(unit):
-            if table in LOGS:
-                continue
-            key = key_of(await shape_of(db, table))
-            names = (table, table + plan_archive.ARCHIVE) if table in plan_archive.FAMILY else (table,)
-            there = " UNION ALL ".join(
-                f"SELECT {key} FROM {name} WHERE {key} IN (SELECT value FROM json_each(:keys))" for name in names
-            )
-            for rows in stage.pages(unit, table, ROWS, "insert"):
-                keys = {row[0] for row in await db.all(there, {"keys": encode([row["row_key"] for row in rows])})}
-                lost = [row for row in rows if row["row_key"] not in keys]
-                found += of(
-                    unit or None,
-                    [Finding("error", r["path"], r["json_path"], f"not in {table}", r["row_key"]) for r in lost],
-                )
-    return found
-
-
-async def differing(db: Reader, stage: Stage) -> list[Finding]:
-    """Return how the database differs from what a source would become, field by field.
-
-    What an import brought and somebody changed or deleted since is a warning. What no import brought is an error.
-    """
-    found: list[Finding] = []
-    for unit in stage.units():
-        for table in stage.tables(unit):
-            if table in LOGS:
-                continue
-            key = key_of(await shape_of(db, table))
-            for rows in stage.pages(unit, table, ROWS):
-                wanted = {"keys": encode([row["row_key"] for row in rows]), "table": table}
-                live = await _live(db, table, key, wanted)
-                bases = await db.all(
-                    "SELECT row_key FROM import_rows WHERE table_name = :table "
-                    "AND row_key IN (SELECT value FROM json_each(:keys))",
-                    wanted,
-                )
-                brought = {row["row_key"] for row in bases}
-                told = [line for row in rows for line in _row_differences(row, live.get(row["row_key"]), brought)]
-                found += of(unit or None, told)
-    return found
-
-
-async def _live(db: Reader, table: str, key: str, wanted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return rows of a table by their key, live or archived."""
-    names = (table, table + plan_archive.ARCHIVE) if table in plan_archive.FAMILY else (table,)
-    found: dict[str, dict[str, Any]] = {}
-    for name in names:
-        sql = f'SELECT *, {key} AS "?key" FROM {name} WHERE {key} IN (SELECT value FROM json_each(:keys))'
-        for row in await db.all(sql, wanted):
-            columns = as_dict(row)
-            found[columns.pop("?key")] = columns
-    return found
-
-
-def _row_differences(row: Record, live: Mapping[str, Any] | None, brought: set[str]) -> Iterator[Finding]:
-    is_ours = row["row_key"] in brought
-    table: str = row["table_name"]
-    if live is None:
-        what = f"deleted here since: {table}" if is_ours else f"not in {table}"
-        yield Finding("warning" if is_ours else "error", row["path"], row["json_path"], what, row["row_key"])
-        return
-    for name, value in json.loads(row["base"]).items():
-        if name not in BOOKKEEPING and name != "workspace_id" and value != live.get(name):
-            where = f"{row['json_path']} {name}"
-            yield Finding("warning", row["path"], where, f"{table} was changed since", value, live.get(name))
-
-
-async def broken_references(db: Reader) -> list[Finding]:
-    """Return what the database itself says of references that lead nowhere."""
-    rows = await db.all("PRAGMA foreign_key_check")
-    return [Finding("error", row[0], f"row {row[1]}", f"refers to nothing in {row[2]}") for row in rows]
 
 
 def new_plans(stage: Stage) -> set[str]:
