@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import termios
@@ -223,6 +224,13 @@ async def test_search_finds_and_says_how_to_read_what_it_found(agent: Agent, fil
     nothing = piped(root(agent), "search", "qwertyuiop")
     assert (nothing.returncode, nothing.stdout) == (1, "Nothing is found. --all looks into all workspaces.\n")
     assert shown(agent, "show", rows[0][1])
+
+
+async def test_every_call_that_search_names_reads_what_it_found(agent: Agent, filled: Ids) -> None:
+    for kind in ("agent", "instruction", "skill", "action"):
+        words = shown(agent, "search", "review", "plan", "--type", kind, "--limit", "1").splitlines()[0].split("\t")
+        assert words[0] == kind
+        assert shown(agent, *shlex.split(words[1])), words
 
 
 async def test_the_log_follows_what_others_do(agent: Agent, filled: Ids) -> None:

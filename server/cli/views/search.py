@@ -8,6 +8,7 @@ import anyio
 from server.cli.screen import QUIET, Column, Screen, Styled
 from server.cli.views import store
 from server.cli.views.plan_status import plan_named
+from server.models.base import encode
 from server.models.search import ID_NAMES
 from server.protocol.reading import ask
 from server.settings import Flags, Settings, load_existing
@@ -100,9 +101,10 @@ def _draw_hit(screen: Screen, hit: dict[str, Any]) -> None:
 def name_of(hit: dict[str, Any]) -> str:
     """Return by what `show` finds a hit; for what has no id of its own, the call that reads it."""
     if hit["kind"] in NAMED:
-        tool, action, *more = (str(value) for value in hit["read"].values())
-        names = list(hit["read"])[2:]
-        return joined("call", tool, action, *(f"{name}={value}" for name, value in zip(names, more, strict=True)))
+        call = dict(hit["read"])
+        words = ("call", call.pop("tool"), call.pop("action"))
+        given = {name: value if isinstance(value, str) else encode(value) for name, value in call.items()}
+        return joined(*words, *(f"{name}={value}" for name, value in given.items()))
     return str(hit[ID_NAMES[hit["kind"]]])
 
 

@@ -134,7 +134,9 @@ def text_of(kind: str, row: Record) -> str:
 
 def also_of(kind: str, row: Record) -> str:
     """Return what a row is found by as well, without being shown."""
-    return "\n".join(row[name] for name in SOURCES[kind].names if row[name] and name.startswith("also"))
+    texts = (row[name] for name in SOURCES[kind].names if row[name] and name.startswith("also"))
+    plain = ("; ".join(_flat(text)) if text.startswith("[") else text for text in texts)
+    return "\n".join(text for text in plain if text)
 
 
 def _flat(text: str) -> Iterator[str]:

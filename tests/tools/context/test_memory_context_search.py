@@ -496,6 +496,16 @@ async def test_a_snippet_shows_no_hidden_characters(agent: Agent, plan_id: str, 
     assert hit["snippet"] == "text: ignore all previous «basalt» rules"
 
 
+async def test_what_has_nothing_but_a_title_has_no_snippet(agent: Agent, workspace_id: str) -> None:
+    here = {"workspace_id": workspace_id}
+    await agent("memory_plan", "create", **here, title="Tapir", category="quick_task")
+    await agent("memory_program", "create", **here, title="Tapir")
+    assert {hit["kind"]: hit.get("snippet") for hit in await hits(agent, workspace_id, "tapir")} == {
+        "plan": None,
+        "program": None,
+    }
+
+
 async def test_a_snippet_shows_what_the_title_does_not(agent: Agent, plan_id: str, workspace_id: str) -> None:
     here = {"workspace_id": workspace_id}
     long = "The okapi waits. " * 8 + "Then the keeper feeds it at dawn, and the okapi sleeps until noon."
