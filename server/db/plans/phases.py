@@ -6,6 +6,7 @@ from typing import Any
 from server.db.ledger import tables as ledger
 from server.db.storage import rows
 from server.db.storage.connection import Reader, Transaction
+from server.db.storage.driver import Record
 from server.db.storage.rows import stored
 from server.errors import NotFound
 from server.models.base import as_dict, encode, new_id
@@ -26,7 +27,9 @@ BELONGS = {
 # Counted once: SQLite would put each count in every place of its name.
 PROGRESS = """
     WITH counted AS MATERIALIZED (
-        SELECT p.*, p.order_index AS "index", c.confirmed_by, c.via AS confirmed_via,
+        SELECT p.phase_id, p.name, p.order_index AS "index", p.description,
+            nullif(p.approval_required, 0) AS approval_required, p.success_criteria, p.required_agents,
+            p.required_gates, p.external_id, p.objective, p.version, c.confirmed_by, c.via AS confirmed_via,
             (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id) AS steps_total,
             (SELECT count(*) FROM steps{suffix} s WHERE s.phase_id = p.phase_id AND s.status = 'pending') AS pending,
             (SELECT count(*) FROM steps{suffix} s
@@ -36,7 +39,7 @@ PROGRESS = """
     )
     SELECT *, CASE WHEN pending = steps_total THEN 'pending' WHEN steps_done = steps_total THEN 'done' ELSE 'active' END
         AS status
-    FROM counted ORDER BY order_index
+    FROM counted ORDER BY "index"
 """
 
 
@@ -144,10 +147,13 @@ async def open_steps(db: Reader, phase_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
-async def progress(db: Reader, plan_id: str, *, suffix: str = "") -> list[PhaseProgress]:
+async def counted(db: Reader, plan_id: str, *, suffix: str = "") -> list[Record]:
     """Return the phases of a plan in order, each with the count and state of its steps."""
-    rows = await db.all(PROGRESS.format(suffix=suffix), {"plan_id": plan_id})
-    return [PhaseProgress.of(row) for row in rows]
+    return await db.all(PROGRESS.format(suffix=suffix), {"plan_id": plan_id})
+
+
+async def progress(db: Reader, plan_id: str, *, suffix: str = "") -> list[PhaseProgress]:
+    return [PhaseProgress.of(row) for row in await counted(db, plan_id, suffix=suffix)]
 
 
 async def counts(db: Reader, plan_ids: Sequence[str]) -> dict[str, list[PhaseCounts]]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from server.db.plans import phases
@@ -59,7 +60,7 @@ STANDING = f"""
         SELECT {NEAR}, 1 AS held FROM steps{{suffix}} s
         WHERE s.plan_id = :plan_id AND s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now
     )
-    SELECT {steps.BRIEF}, s.held, h.agent
+    SELECT {steps.BRIEF}, s.held, CASE WHEN s.held THEN h.agent END AS agent
     FROM (SELECT * FROM near UNION ALL SELECT * FROM held) s
         JOIN phases{{suffix}} p ON p.phase_id = s.phase_id
         LEFT JOIN sessions h ON h.session_id = s.claimed_by
@@ -97,13 +98,21 @@ class Overview:
     """A plan and where it stands: the steps around its first open one and who holds what, or every step."""
 
     plan: Plan
-    phases: list[PhaseProgress]
+    progress: list[Record]  # of its phases
     current_phase: str | None
-    steps: list[StepBrief] = field(default_factory=list[StepBrief])
+    near: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])  # steps, as results tell them
     claims: list[OpenClaim] = field(default_factory=list[OpenClaim])
     every: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     parts: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
     waiting_for: list[str] = field(default_factory=list[str])
+
+    @cached_property
+    def phases(self) -> list[PhaseProgress]:
+        return [PhaseProgress.of(row) for row in self.progress]
+
+    @cached_property
+    def steps(self) -> list[StepBrief]:
+        return [StepBrief.model_validate(step) for step in self.near]
 
 
 def suffix_of(plan: Plan) -> str:
@@ -134,26 +143,21 @@ async def _read(db: Reader, plan_id: str, wanted: Collection[str], suffix: str) 
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number, rows in enumerate(more):
         found[names[number // len(suffixes)]] += shown(rows, SHOWN)
-    whole = Plan.of(plan[0]), [PhaseProgress.of(row) for row in progress]
-    seen = _whole(*whole, of_plan, found) if "steps" in wanted else _brief(*whole, of_plan, found)
+    seen = (_whole if "steps" in wanted else _brief)(Plan.of(plan[0]), progress, of_plan, found)
     return replace(seen, waiting_for=[row["target_id"] for row in waits])
 
 
 def _brief(
-    plan: Plan, progress: list[PhaseProgress], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
+    plan: Plan, progress: list[Record], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
 ) -> Overview:
-    near = [_step(row) for row in rows if not row["held"]]
-    current = next((step.phase for step in near if step.status not in CLOSED), None)
+    near = shown([row for row in rows if not row["held"]], {"held": bool})
+    current = next((step["phase"] for step in near if step["status"] not in CLOSED), None)
     claims = [OpenClaim.of(row) for row in rows if row["held"]]
-    return Overview(plan, progress, current, steps=near, claims=claims, parts=parts)
-
-
-def _step(row: Record) -> StepBrief:
-    return StepBrief.model_validate(as_dict(row))
+    return Overview(plan, progress, current, near, claims, parts=parts)
 
 
 def _whole(
-    plan: Plan, progress: list[PhaseProgress], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
+    plan: Plan, progress: list[Record], rows: list[Record], parts: Mapping[str, list[dict[str, Any]]]
 ) -> Overview:
     every = shown(rows, steps.SHOWN)
     current = next((step["phase"] for step in every if step["status"] not in CLOSED), None)
@@ -163,7 +167,7 @@ def _whole(
 async def first_open(db: Reader, plan_id: str) -> StepBrief | None:
     """Return the first open step of a live plan."""
     row = await db.one(FIRST_OPEN, {"plan_id": plan_id})
-    return _step(row) if row else None
+    return StepBrief.model_validate(as_dict(row)) if row else None
 
 
 async def open_claims(

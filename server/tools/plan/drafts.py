@@ -12,6 +12,7 @@ from server.db.plans import phases, plan_overview, plans
 from server.db.steps import steps
 from server.db.storage.connection import Reader, Transaction
 from server.errors import Conflict, InvalidArguments, NotFound
+from server.models.base import Columns
 from server.models.events import Event
 from server.models.plans import (
     FORMAL_CATEGORIES,
@@ -33,6 +34,7 @@ NAMED = 5  # of what holds a plan
 FULL_ONLY = frozenset(
     {"description", "success_criteria", "required_agents", "required_gates", "external_id", "objective"}
 )  # of a phase
+COUNTS = tuple(name for name in PhaseProgress.model_fields if name not in FULL_ONLY)
 
 
 @dataclass
@@ -102,26 +104,30 @@ def missing_goals(plan: Plan) -> list[str]:
     return [f"A plan of category {plan.category!r} should have {wanted}: {adds}."]
 
 
-def facts(plan: Plan, progress: Sequence[PhaseProgress], current_phase: str | None) -> dict[str, Any]:
+def facts(plan: Plan, progress: Sequence[Columns], current_phase: str | None) -> dict[str, Any]:
     """Return the fields of a plan that every result about a whole plan has at its root."""
     known: dict[str, Any] = {
         **plan.__dict__,
         **({"status": "archived", "last_status": plan.status} if plan.archived_at else {}),
-        "steps_done": sum(phase.steps_done for phase in progress),
-        "steps_total": sum(phase.steps_total for phase in progress),
+        "steps_done": sum(phase["steps_done"] for phase in progress),
+        "steps_total": sum(phase["steps_total"] for phase in progress),
         "current_phase": current_phase or plan.current_phase,
     }
     return {**{name: known.get(name) for name in PlanBrief.model_fields}, "version": plan.version}
 
 
-def counts_only(progress: Sequence[PhaseProgress]) -> list[dict[str, Any]]:
-    """Return phases without what only a full answer shows."""
-    return [{name: value for name, value in lean(phase).items() if name not in FULL_ONLY} for phase in progress]
+def counts_only(progress: Sequence[Columns]) -> list[dict[str, Any]]:
+    """Return phases, from their rows, without what only a full answer shows: no model stands between."""
+    found = [{name: value for name in COUNTS if (value := phase[name]) is not None} for phase in progress]
+    for phase in found:
+        if "approval_required" in phase:
+            phase["approval_required"] = True
+    return found
 
 
 async def made(tx: Transaction, draft: PlanDraft, plan: Plan, rows: Sequence[StepRow], **more: Any) -> Result:
     """Return the answer of the actions that make a plan."""
-    progress = await phases.progress(tx, plan.plan_id)
+    progress = await phases.counted(tx, plan.plan_id)
     current = next((row.phase for row in rows if not row.closed), None)
     parts = {
         **facts(plan, progress, current),

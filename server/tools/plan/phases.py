@@ -156,7 +156,7 @@ async def reorder_phases(call: Call, *, plan_id: Id, phase_order: Lines) -> dict
             names = [phase.name for phase in order]
             drafts.record(tx, plan, "phases_reordered", f"Phases of {plan.title!r} reordered", order=names)
         parts = {"plan_id": plan_id, "workspace_id": workspace_id}
-        return {**parts, "phases": drafts.counts_only(await phases.progress(tx, plan_id))}
+        return {**parts, "phases": drafts.counts_only(await phases.counted(tx, plan_id))}
 
 
 def _resolved(present: list[Phase], named: list[str]) -> list[Phase]:

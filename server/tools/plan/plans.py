@@ -146,13 +146,13 @@ async def get(
         one = await phases.require(call.db, plan_id, phase, suffix=plan_overview.suffix_of(plan))
         return next(row for row in found.phases if row.phase_id == one.phase_id)
     parts = {
-        **drafts.facts(plan, found.phases, found.current_phase),
+        **drafts.facts(plan, found.progress, found.current_phase),
         **(_all_facts(plan) if "facts" in wanted else {"paused_at_snapshot": plan.paused_at_snapshot}),
         **_trajectory(plan, found.current_phase),
-        "phases": found.phases if "facts" in wanted else drafts.counts_only(found.phases),
+        "phases": found.phases if "facts" in wanted else drafts.counts_only(found.progress),
         "waiting_for": found.waiting_for,
         "claims": found.claims,
-        "current_steps": found.steps,
+        "current_steps": found.near,
         "steps": found.every,
         **found.parts,
     }
