@@ -1,6 +1,7 @@
 """Importing a store a second time: nothing is written twice, what changed on either side is brought together."""
 
 import json
+import os
 from pathlib import Path
 
 from server.db.storage.connection import Database
@@ -202,3 +203,27 @@ async def test_a_store_is_imported_again_after_its_workspace_was_merged_into_ano
     assert (changed.exit_code, changed.differences) == (0, [])
     assert warnings(changed) <= warnings(first)
     assert (await take(root)).files == {"unchanged": sum(first.files.values())}
+
+
+async def test_a_line_more_makes_nothing_else_anew(take: Taker, project: Path) -> None:
+    issues = project / ".beads" / "issues.jsonl"
+    issues.parent.mkdir()
+    link = {"issue_id": "bd-2", "depends_on_id": "bd-1", "type": "blocks"}
+    told = [{"id": "bd-1", "title": "One"}, {"id": "bd-2", "title": "Two", "dependencies": [link]}]
+    issues.write_text("\n".join(map(json.dumps, told)))
+    await take(project)
+    before = await take.db.all("SELECT step_id, created_at FROM steps ORDER BY step_id")
+    issues.write_text("\n".join(map(json.dumps, [*told, {"id": "bd-3", "title": "Three"}])))
+    later = issues.stat().st_mtime + 1000
+    os.utime(issues, (later, later))
+
+    verified = await take.verify(project)
+    assert [(one.path, one.what) for one in verified.differences] == [
+        (".beads/issues.jsonl", "changed since it was imported"),
+        (".beads/issues.jsonl", "not in steps"),
+    ]
+    report = await take(project)
+    assert (report.rows["steps"], report.rows["dependencies"]) == ({"new": 1, "unchanged": 2}, {"unchanged": 1})
+    after = await take.db.all("SELECT step_id, created_at FROM steps ORDER BY step_id")
+    assert {tuple(row) for row in before} < {tuple(row) for row in after}
+    assert (await take.verify(project)).standing == "GREEN"
