@@ -44,7 +44,12 @@ class Waits:
 
 async def apart(work: Callable[[T], R], value: T) -> R:
     """Do work on a JSON value: on a thread if it is long, so that others are answered meanwhile."""
-    return await anyio.to_thread.run_sync(work, value) if _left(value, LONG) < 0 else work(value)
+    return await anyio.to_thread.run_sync(work, value) if is_long(value) else work(value)
+
+
+def is_long(value: object) -> bool:
+    """Return whether work on a JSON value takes so long that others should not wait for it."""
+    return _left(value, LONG) < 0
 
 
 def _left(value: object, room: int) -> int:

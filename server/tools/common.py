@@ -27,7 +27,7 @@ from server.tools.older_stores import Older, Progress
 from server.tools.paths import absolute, fallback, holding
 from server.tools.render import DEFAULT_BYTES, MAX_BYTES, MIN_BYTES, Budget, decode_cursor
 from server.tools.requests import NOWHERE, Request
-from server.waiting import Waits
+from server.waiting import Waits, is_long
 
 DEFAULT_LIMIT = 20
 BRIEFING_BYTES = 8_000
@@ -134,8 +134,9 @@ class Call:
         """One transaction in the name of the actor: the change and its events, or nothing.
 
         It ends when the action has returned. Behind the body an action awaits nothing: it would hold the write lock.
-        What may change hundreds of rows is not quick, and leaves the loop to others meanwhile.
+        What may change hundreds of rows, or is long itself, is not quick, and leaves the loop to others meanwhile.
         """
+        is_quick = is_quick and not is_long(self.arguments)
         session_id, agent = self.shared.session_id, self.shared.agent
         tx = await self.ending.enter_async_context(self.db.transaction(is_quick=is_quick))
         if self.request:

@@ -37,6 +37,7 @@ PRAGMAS = ("foreign_keys = ON", "wal_autocheckpoint = 0", f"journal_size_limit =
 # The longest, between looks for a write lock that another process holds; to look costs that process time, too.
 FIRST_PAUSES, LAST_PAUSE = (0.002, 0.005, 0.01, 0.02, 0.05), 0.1  # seconds
 QUICK_SECONDS = 0.002  # that a query may hold the loop up
+QUICK_COMMIT_SECONDS = 0.005  # that one may hold it up if the last one took no longer: a disk is quick, or is not
 QUICK_ROWS = 20  # for which one statement may run there
 LOOK_STEPS = 1000  # of SQLite's machine between two looks at the time
 MOST_LATE = 500  # statements that are known to take longer
@@ -52,9 +53,9 @@ Ts = TypeVarTuple("Ts")
 class Connection:
     """Runs statements in the order in which they are asked for.
 
-    What may take long has a thread of its own: a commit, a statement for many rows, a query that is not done within
-    QUICK_SECONDS and then begins anew there, and one that was not the last time, the rest of a transaction that took
-    QUICK_LOOKS; what comes behind one of these; and everything, unless it `is_quick`.
+    What may take long has a thread of its own: a commit, unless the last one was quick; a statement for many rows; a
+    query that is not done within QUICK_SECONDS and then begins anew there, and one that was not the last time; the rest
+    of a transaction that took QUICK_LOOKS; what comes behind one of these; and everything, unless it `is_quick`.
     """
 
     def __init__(self, driver: RawConnection) -> None:
@@ -72,6 +73,7 @@ class Connection:
         self._looks = 0  # since the transaction began
         self._unchanged = 0  # rows, when it began
         self.commits = 0
+        self._is_disk_quick = False  # by the last commit
         self._is_closing = self.is_stopped = self.is_quick = self._is_interrupted = False
         self.before_commit: Callable[[RawConnection], None] | None = None  # work for the same transaction
 
@@ -156,7 +158,7 @@ class Connection:
                 if sql in self._late:
                     break
                 # To interrupt a change would roll the whole transaction back.
-                self._deadline = inf if _changes(sql) else latest
+                self._deadline = inf if sql == COMMIT or _changes(sql) else latest
                 found.append(self._run_one(sql, params))
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
@@ -171,7 +173,7 @@ class Connection:
         """Return whether statements wait for the disk, run for many rows, or go on with long work."""
         if self._driver.in_transaction and self._looks > QUICK_LOOKS:
             return True
-        if any(sql == COMMIT for sql, _ in statements):
+        if not self._is_disk_quick and any(sql == COMMIT for sql, _ in statements):
             return len(statements) > 1 or self._driver.total_changes > self._unchanged
         return any(not isinstance(params, Mapping) and len(params) > QUICK_ROWS for _, params in statements)
 
@@ -217,11 +219,19 @@ class Connection:
     def _run_one(self, sql: str, params: Params | Sequence[Params]) -> list[Record]:
         if not isinstance(params, Mapping):
             return self._driver.executemany(sql, params).fetchall()
-        if sql == COMMIT and self.before_commit:
+        if sql == COMMIT:
+            return self._commit()
+        return self._driver.execute(self._fresh.get(sql, sql), params).fetchall()
+
+    def _commit(self) -> list[Record]:
+        begun = time.monotonic()
+        if self.before_commit:
             self.before_commit(self._driver)
-        rows = self._driver.execute(self._fresh.get(sql, sql), params).fetchall()
-        self.commits += sql == COMMIT
-        return rows
+        self._driver.execute(COMMIT)
+        self.commits += 1
+        if self._driver.total_changes > self._unchanged:
+            self._is_disk_quick = time.monotonic() - begun < QUICK_COMMIT_SECONDS
+        return []
 
     def _copy_to(self, path: Path) -> None:
         """All of it in one read transaction: else a commit of others would let it begin anew, again and again.
