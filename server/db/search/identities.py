@@ -128,10 +128,12 @@ async def named(db: Reader, wanted: str, kinds: Iterable[str] = IDENTITIES) -> T
 
 
 async def _from_elsewhere(db: Reader, kinds: Iterable[str], wanted: str) -> list[Thing]:
-    """Return what has an id of another program; what happened to a thing there often has the id of that."""
-    found = await _where(
-        db, [kind for kind in kinds if IDENTITIES[kind].from_elsewhere], "external_id = :wanted", wanted
-    )
+    """Return what has an id of another program, in any case if no id is written so; what happened to a thing there
+    often has the id of that.
+    """
+    those = [kind for kind in kinds if IDENTITIES[kind].from_elsewhere]
+    found = await _where(db, those, "external_id = :wanted", wanted)
+    found = found or await _where(db, those, "lower(external_id) = lower(:wanted)", wanted)
     return [one for one in found if one.kind in WORK] or found
 
 

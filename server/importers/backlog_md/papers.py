@@ -29,6 +29,7 @@ DAY_FIRST = re.compile(r"(\d\d)[-/.](\d\d)[-/.](\d\d)")
 ICON = re.compile(r"^[\W_]+")  # before the word for a status
 LINKS = 500  # in one batch
 PLACES = 1000  # in the order between one task and the next, for its subtasks
+BEHIND = 2**52  # in the order, of those to which nobody gave a place
 
 
 @dataclass
@@ -42,6 +43,7 @@ class BacklogStep:
     created_at: str
     updated_at: str
     above: str | None
+    order: int
     row: ImportedRow | None = None
 
 
@@ -104,7 +106,10 @@ class Backlog:
             if (found := above[one.key]) is None:
                 what = "the task above it is not there, or below it"
                 batch.findings.append(Finding("warning", one.path, "$.parent_task_id", what, one.external_id))
-            cast(Object, one.row.values)["parent_step_id"] = found.key if found else None
+            values = cast(Object, one.row.values)
+            values["parent_step_id"] = found.key if found else None
+            if found and found.order < BEHIND <= one.order:
+                one.order = values["order_index"] = found.order + one.order % PLACES
             batch.rows.append(one.row)
             one.row = None
         return batch
@@ -162,7 +167,7 @@ class Backlog:
         told = items(body, "acceptance criteria")
         columns: Object = {
             "phase_id": self._phase(phase),
-            "order_index": _order(foreign),
+            "order_index": (order := _order(foreign, paper.keep("ordinal"))),
             "section": paper.text("milestone"),
             "task": paper.word("title", foreign),
             "notes": without_marks(body) or None,
@@ -182,7 +187,7 @@ class Backlog:
         step_id = make.id("step", foreign.lower(), *again)
         row = make.row("steps", step_id, plan_id=self.plan_id, **columns, extra={make.system: extra})
         above = _above(paper, foreign)
-        one = BacklogStep(step_id, taken.content.path, foreign, status, created_at, updated_at, above)
+        one = BacklogStep(step_id, taken.content.path, foreign, status, created_at, updated_at, above, order)
         if above:
             one.row = row
         else:
@@ -246,9 +251,12 @@ def _moment(paper: Fields, name: str) -> str | None:
     return moment(f"20{told[3]}-{told[2]}-{told[1]}") or paper.maybe_moment(name)
 
 
-def _order(foreign: str) -> int:
-    numbers = [int(one) for one in NUMBER.findall(foreign)[:2]]
-    return (numbers[0] * PLACES + (numbers[1] if len(numbers) > 1 else 0)) % 2**53 if numbers else 0
+def _order(foreign: str, ordinal: object) -> int:
+    """Return where a task stands: first those to which somebody gave a place, then the others by their ids."""
+    if isinstance(ordinal, int | float) and not isinstance(ordinal, bool) and abs(ordinal) < BEHIND / PLACES:
+        return round(ordinal * PLACES)
+    numbers = [int(one) for one in NUMBER.findall(foreign)[:2]] or [0]
+    return BEHIND + (numbers[0] * PLACES + sum(numbers[1:])) % BEHIND
 
 
 def _assignee(paper: Fields) -> str | None:

@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 NAMED = re.compile(
     r"^([ \t]*(?:assignee|reporter):[ \t]+|[ \t]*-[ \t]+)(@[^\r\n]*|\[[^\r\n]*@[^\r\n]*\])", re.MULTILINE
 )
 MARK = re.compile(r"^[ \t]*<!-- (?:SECTION:[A-Z_]+|AC|DOD|COMMENTS?):(?:BEGIN|END) -->[ \t]*\n?", re.MULTILINE)
-HEADING = re.compile(r"#{1,3}[ \t]+(.*?)[ \t#]*")
+HEADING = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t#]*")
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 ITEM = re.compile(r"[ \t]*[-*][ \t]+\[([ xX])\][ \t]+(?:#\d+[ \t]+)?(.*\S)[ \t]*")
 
 
@@ -34,10 +36,24 @@ def without_marks(body: str) -> str:
 def items(body: str, heading: str) -> list[tuple[bool, str]]:
     """Return the items of the section whose heading begins so, each with whether it is checked."""
     found: list[tuple[bool, str]] = []
-    is_inside = False
-    for line in body.splitlines():
+    level = 0  # of that heading, within its section
+    for line in _prose(body):
         if told := HEADING.fullmatch(line):
-            is_inside = told[1].lower().startswith(heading)
-        elif is_inside and (item := ITEM.fullmatch(line)):
+            if told[2].lower().startswith(heading):
+                level = len(told[1])
+            elif len(told[1]) <= level:
+                level = 0
+        elif level and (item := ITEM.fullmatch(line)):
             found.append((item[1] != " ", item[2]))
     return found
+
+
+def _prose(body: str) -> Iterator[str]:
+    """Yield the lines of a text that are no code between fences."""
+    fence = ""
+    for line in body.splitlines():
+        mark = FENCE.match(line)
+        if mark and (not fence or mark[1].startswith(fence)):
+            fence = "" if fence else mark[1]
+        elif not fence:
+            yield line

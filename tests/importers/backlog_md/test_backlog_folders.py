@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from server import importers
+from server.db.search import identities
+from server.errors import Ambiguous
 from tests.importers.backlog_md.generator import CONFIG, OLD_BODY, task
 from tests.importers.conftest import Taker
 
@@ -153,3 +157,62 @@ async def test_a_status_with_its_icon_is_that_status(take: Taker, tmp_path: Path
     task(tmp_path / "backlog", "tasks", "BACK-1", status="◒ In Progress")
     await take(tmp_path)
     assert await take.db.value("SELECT status FROM steps") == "active"
+
+
+CODED = """
+## Description
+
+```sh
+# no heading
+## Acceptance Criteria
+- [ ] #9 code
+~~~
+```
+
+## Acceptance Criteria
+<!-- AC:BEGIN -->
+- [x] #1 One
+### In detail
+- [ ] #2 Two
+~~~~
+- [ ] code
+~~~
+~~~~
+<!-- AC:END -->
+
+## Notes
+- [ ] no criterion
+"""
+
+
+async def test_criteria_are_those_of_their_section_and_no_code(take: Taker, tmp_path: Path) -> None:
+    task(tmp_path / "backlog", "tasks", "BACK-1", body=CODED)
+    await take(tmp_path)
+    assert json.loads(await take.db.value("SELECT acceptance_criteria FROM steps")) == ["One", "Two"]
+
+
+async def test_steps_stand_as_the_board_has_them(take: Taker, tmp_path: Path) -> None:
+    places = {"BACK-1": 3000, "BACK-2": None, "BACK-3": 1000.5, "BACK-1.2": None, "BACK-10": None, "BACK-4": 1000}
+    for name, ordinal in places.items():
+        task(tmp_path / "backlog", "tasks", name, **({} if ordinal is None else {"ordinal": str(ordinal)}))
+    await take(tmp_path)
+    plan_id = await take.db.value("SELECT plan_id FROM plans")
+    listed = await take.ask("memory_steps", {"action": "list", "plan_id": plan_id, "detail": "full"})
+    names = [step["external_id"] for step in listed["steps"]]
+    assert names == ["BACK-4", "BACK-3", "BACK-1", "BACK-1.2", "BACK-2", "BACK-10"]
+
+
+async def test_an_id_is_found_in_any_case_unless_two_differ_in_that_alone(take: Taker, tmp_path: Path) -> None:
+    for name in ("BACK-1", "BACK-2"):
+        task(tmp_path / "backlog", "tasks", name)
+    await take(tmp_path)
+    for told in ("BACK-1", "back-1", "Back-1"):
+        assert (await identities.named(take.db, told)).label == "Title of BACK-1"
+    async with take.db.transaction() as tx:
+        await tx.run("UPDATE steps SET external_id = 'back-1' WHERE external_id = 'BACK-2'")
+    assert [(await identities.named(take.db, told)).label for told in ("BACK-1", "back-1")] == [
+        "Title of BACK-1",
+        "Title of BACK-2",
+    ]
+    with pytest.raises(Ambiguous):
+        await identities.named(take.db, "Back-1")
