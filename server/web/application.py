@@ -4,41 +4,41 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.errors import ProjectMemoryError
 from server.settings import Settings
 from server.web import event_stream, health, links, metrics, tool_calls
 from server.web.guard import FrontDoor, refusal
 from server.web.mcp_endpoint import entry
+from server.web.mcp_endpoint.sdk_side import PATH
 from server.web.pages import routes as pages
 from server.web.pages.visit import failed
 from server.web.places.addresses import Addresses
 from server.web.site import Site, opened, visitor_of
 
 
-def build(site: Site) -> Starlette:
-    """Return the application of a site."""
+def build(site: Site) -> ASGIApp:
+    """Return the application of a site. What programs call all day has no routes to go through."""
     routes = [
         *health.routes(),
         *metrics.routes(),
         *links.routes(),
         *tool_calls.routes(),
         *event_stream.routes(),
-        *entry.routes(site),
         *pages.routes(),
     ]
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(FrontDoor, site=site)],
-        exception_handlers={404: _not_found, ProjectMemoryError: _failed},
-    )
-    app.router.redirect_slashes = False
-    app.state.site = site
-    return app
+    others = Starlette(routes=routes, exception_handlers={404: _not_found, ProjectMemoryError: _failed})
+    others.router.redirect_slashes = False
+    others.state.site = site
+    endpoint = entry.McpEndpoint(site)
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        await (endpoint if scope["path"] == PATH else others)(scope, receive, send)
+
+    return FrontDoor(routed, site)
 
 
 @asynccontextmanager

@@ -5,14 +5,12 @@ from typing import cast
 import anyio
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.models.access import Visitor
 from server.web.bodies import body_of, with_body
 from server.web.guard import refusal
 from server.web.mcp_endpoint.plain_calls import PlainCalls
-from server.web.mcp_endpoint.sdk_side import PATH
 from server.web.site import BEAT_SECONDS, Site, is_let_in
 
 
@@ -73,7 +71,3 @@ class McpEndpoint:
             await self._sdk(scope, receive, answer)
             tasks.cancel_scope.cancel()
         await answer.end()
-
-
-def routes(site: Site) -> list[Route]:
-    return [Route(PATH, McpEndpoint(site))]
