@@ -1,7 +1,7 @@
 """`/events`: what changes, as server-sent events that go on where they were broken off."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 import anyio
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from server.db.audit import events
 from server.db.audit.events import Feed
 from server.db.upkeep import outlived
+from server.errors import ProjectMemoryError
 from server.models.events import ENTITIES, TYPES, types_of
 from server.web.following import Hub, StreamReader, frame
 from server.web.guard import LASTING, refusal, unknown
@@ -57,9 +58,12 @@ async def follow(request: Request) -> Response:
 async def _frames(
     site: Site, wanted: Feed, since: int | None, is_let_in: Callable[[], Awaitable[bool]]
 ) -> AsyncGenerator[bytes]:
-    """Yield what goes over the line: follow first, then read the log up to there, so that nothing falls between."""
+    """Yield what goes over the line: follow first, then read the log up to there, so that nothing falls between.
+
+    It ends where the log cannot be read: who comes again is told why.
+    """
     hub = site.hub
-    with hub.follow(wanted) as follower:
+    with hub.follow(wanted) as follower, suppress(ProjectMemoryError):
         start = hub.position
         db = await site.state.store.open()
         newest = await events.last_id(db)

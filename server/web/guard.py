@@ -4,18 +4,19 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import ProjectMemoryError
 from server.models.access import Visitor
-from server.web import access, links
+from server.web import access, links, rendering
 from server.web.bodies import BodyLimit, with_body
 from server.web.limits import BODY_BYTES, Limits, TooMany
 from server.web.site import Site
 
 LASTING = "/events"  # streams, which have a limit of their own
 CODE_BYTES = 4096  # of a form with the code of a link
+AWAY = "The database cannot be read at the moment. The log of the server says why."
 ALWAYS: Mapping[str, str] = {
     "content-security-policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -61,7 +62,7 @@ class FrontDoor:
                     await self._site.state.store.open(), self._site.addresses, scope["method"], headers
                 )
         except ProjectMemoryError as error:
-            told = refusal(503, error.code, str(error))
+            told = self._unreadable(headers, error)
         guarded = _Answer(self._site, who, send)
         if told is not None:
             await told(scope, receive, guarded)
@@ -70,6 +71,13 @@ class FrontDoor:
         state["visitor"] = who
         state["caller"] = access.caller(who, has_host_tools=self._site.has_host_tools)
         await self._let_through(scope, receive, guarded, who)
+
+    def _unreadable(self, headers: Headers, error: ProjectMemoryError) -> Response:
+        """Say that nobody can be let in now; where anybody may come from a network, not why: it names files."""
+        why = str(error) if self._site.has_host_tools else AWAY
+        if "text/html" in headers.get("accept", ""):
+            return HTMLResponse(rendering.page("outside.html", title="Not now", reason=why, is_away=True), 503)
+        return refusal(503, error.code, why)
 
     async def _let_through(self, scope: Scope, receive: Receive, send: Send, who: Visitor) -> None:
         app = self._of_strangers if who.role == "nobody" else self._app

@@ -10,6 +10,7 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from server.errors import ProjectMemoryError
 from server.models.access import Visitor
 from server.protocol.state import State, persist, running
 from server.settings import Settings
@@ -61,8 +62,15 @@ async def opened(
 
 
 async def is_let_in(site: Site, method: str, headers: Headers) -> bool:
-    """Return whether who sent a request would still be let in: a token may have been revoked, a browser left."""
-    return (await access.visitor(await site.state.store.open(), site.addresses, method, headers)).role != "nobody"
+    """Return whether who sent a request would still be let in: a token may have been revoked, a browser left.
+
+    Where the database cannot be read nobody is: who comes again is told why.
+    """
+    try:
+        who = await access.visitor(await site.state.store.open(), site.addresses, method, headers)
+    except ProjectMemoryError:
+        return False
+    return who.role != "nobody"
 
 
 def site_of(request: HTTPConnection) -> Site:

@@ -235,6 +235,29 @@ async def test_a_browser_that_is_in_no_more_is_looked_for_now_and_then(
             assert [line async for line in lines if line.startswith("data")] == []
 
 
+async def test_a_stream_ends_while_the_database_is_away_and_goes_on_when_it_is_back(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.05)
+    store = served.site.state.store
+    path = store.settings.database
+    before = await log(await store.open())
+    token = await served.token()
+    async with reading(served, last=str(before)) as reader:
+        path.rename(path.with_suffix(".away"))
+        with pytest.raises(EOFError):
+            await reader.next()
+        async with served.http(token) as http:
+            assert (await http.get("/events")).status_code == 503
+            assert (await http.get("/events", headers={"accept": "text/html"})).text.startswith("<!doctype html>")
+        path.with_suffix(".away").rename(path)
+    async with reading(served, last=str(before)) as reader:
+        after = await log(await store.open())
+        assert await reader.ids(1) == [after]
+
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_an_id_of_another_database_begins_anew(served: Served) -> None:
     newest = await log(await served.site.state.store.open())
     async with reading(served, last=str(newest + 1000)) as reader:

@@ -7,8 +7,9 @@ import anyio
 import pytest
 
 from server.errors import InvalidArguments
+from server.settings import Settings
 from server.web.places.addresses import ServeOptions, addresses, own_url
-from tests.served import HOST, Served
+from tests.served import HOST, Served, held, serve
 
 CALL = "/api/tools/memory_workspace/list"
 
@@ -80,6 +81,18 @@ async def test_what_is_no_request_fills_no_log(served: Served, caplog: pytest.Lo
         assert (await reader.readline()).split()[1] in (b"400", b"421")
     writer.close()
     assert caplog.messages == []
+
+
+async def test_strangers_on_a_network_are_told_no_path(settings: Settings) -> None:
+    options = ServeOptions(port=0, behind_proxy=True, public_url="https://memory.example.com")
+    async with held(serve(settings, options)) as served, served.http() as http:
+        path = served.site.state.store.settings.database
+        path.rename(path.with_suffix(".away"))
+        answers = [await http.get("/health"), await http.get("/", headers={"accept": "text/html"})]
+        path.with_suffix(".away").rename(path)
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert not [answer.text for answer in answers if path.name in answer.text]
 
 
 async def test_cookies_of_others_beside_it_do_not_hide_that_of_the_owner(served: Served) -> None:
