@@ -61,12 +61,12 @@ class Store:
                 if self._db is None:
                     self.settings = replace(self.settings, data_root=followed(self.settings.data_root))
                     self._db = await open_store(self.settings)
-                    self._file = _identity(self.settings.database)
+                    self._file = _identity(self._db.path)
         if self._is_stopped:
             raise Ending
-        if not self._is_in_place():
+        if not self._is_in_place(self._db):
             raise Storage(
-                f"{str(self.settings.database)!r} was moved away, deleted, emptied or replaced while this server used "
+                f"{str(self._db.path)!r} was moved away, deleted, emptied or replaced while this server used "
                 "it. Nothing was written. Put that very file back, and the same call works again; to go on with what "
                 "is there now, restart this server."
             )
@@ -80,7 +80,7 @@ class Store:
             logger.warning("the database does not open yet: %s", error)
         while True:
             await anyio.sleep(interval)
-            if self._db and self._is_in_place():
+            if self._db and self._is_in_place(self._db):
                 if not self.settings.read_only:
                     await index_upkeep.merge(self._db)
                 await self._db.checkpoint_if_dirty()
@@ -103,10 +103,10 @@ class Store:
         self.processes.end_left_behind()
         if self._db:
             db, self._db = self._db, None
-            await db.close(checkpoint=self._is_in_place())
+            await db.close(checkpoint=self._is_in_place(db))
 
-    def _is_in_place(self) -> bool:
-        return self._file is not None and _identity(self.settings.database) == self._file
+    def _is_in_place(self, db: Database) -> bool:
+        return self._file is not None and _identity(db.path) == self._file
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
