@@ -25,6 +25,16 @@ LINE = re.compile(r"line (\d+)(.*)")
 PART = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\[('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
 AS_IT_CAME = "it could not be read, so it is given back as it came"
 Place = tuple[str | int, ...]
+Placed = Callable[[str, entries.Row, Change], bool]  # whether a file has a place for a row of a table
+# What most of those programs have no file for that could take in more of it.
+PLACELESS = {
+    "plan_notes": "notes on plans", "decisions": "decisions", "tool_calls": "calls of tools", "runs": "runs",
+    "memory_entries": "facts", "messages": "messages", "knowledge": "pieces of knowledge", "checkpoints": "checkpoints",
+    "research_documents": "documents",
+}  # fmt: skip
+RECORDS = {
+    "sessions": "sessions", "lineage": "hand-offs", "quality_gates": "quality gates", "artifacts": "artifacts",
+}  # fmt: skip
 Edit = tuple[Place, str, entries.Row, entries.Row | None]  # where, table, before, now
 
 
@@ -36,6 +46,16 @@ def _unchanged(path: str, value: Any, known: Change) -> Any:
 def _none(known: Change) -> Iterator[File]:
     del known
     yield from ()
+
+
+def of_another_plan(plan_id: str | None) -> Placed:
+    """Return what leaves rows of other plans out of account; of all plans none."""
+
+    def is_placed(table: str, row: entries.Row, known: Change) -> bool:
+        del table, known
+        return plan_id not in (None, row.get("plan_id"))
+
+    return is_placed
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,22 @@ async def left_out(db: Reader, workspace_id: str | None, way: Way) -> dict[str, 
     found = [one for each in listed for one in await exports.imported_by(db, each, way.system)]
     lost = sum(not one["is_kept"] for one in found)
     return {"files whose bytes were not kept: they held secrets, or were too large": lost} if lost else {}
+
+
+async def made_here(
+    db: Reader, workspace_id: str | None, system: str, what: Mapping[str, str], is_placed: Placed
+) -> dict[str, int]:
+    """Return how much of what was made here has no place in the files: by what each table holds."""
+    found: dict[str, int] = {}
+    for each in [workspace_id] if workspace_id else await exports.workspaces(db):
+        if not await exports.imported_by(db, each, system):
+            continue
+        known = await known_of(db, each)
+        for table, name in what.items():
+            new = sum(not is_placed(table, row, known) for row in known.new(table).values())
+            if new:
+                found[name] = found.get(name, 0) + new
+    return found
 
 
 async def known_of(db: Reader, workspace_id: str) -> Change:

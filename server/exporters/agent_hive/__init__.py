@@ -10,14 +10,15 @@ from server.exporters import given_back
 from server.exporters.agent_hive import backlog
 from server.exporters.documents import file_name
 from server.exporters.folder import File
-from server.exporters.given_back import AS_IT_CAME, Way, place_of
-from server.exporters.legacy.entries import Change, Field
+from server.exporters.given_back import AS_IT_CAME, PLACELESS, RECORDS, Way, of_another_plan, place_of
+from server.exporters.legacy.entries import Change, Field, Row
 from server.importers.reading import is_object, object_of
 
 NAME = "agent-hive"
 BACKLOG = "BACKLOG.md"
 STATUSES = {"done": "completed", "active": "in_progress"}
 DATABASES = (".db", ".sqlite", ".db-wal", ".db-shm")
+WORK = {"plans": "plans", "steps": "steps"}
 KEPT = "a database is given back as it came; what changed since is in this program's alone"
 
 
@@ -116,9 +117,15 @@ async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
 
 
 async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None = None) -> dict[str, int]:
-    """Return how many files cannot be given back."""
-    del plan_id
-    return await given_back.left_out(db, workspace_id, OTHERS)
+    """Return how many files cannot be given back, and how much of what was made here has no place in any."""
+    is_of_another = of_another_plan(plan_id)
+
+    def is_placed(table: str, row: Row, known: Change) -> bool:
+        is_theirs = table == "steps" and ("plans", row["plan_id"]) in known.of_file(BACKLOG, "plans")
+        return is_theirs or is_of_another(table, row, known)
+
+    lost = await given_back.left_out(db, workspace_id, OTHERS)
+    return lost | await given_back.made_here(db, workspace_id, NAME, PLACELESS | RECORDS | WORK, is_placed)
 
 
 async def _files(db: Reader, listed: list[dict[str, Any]], known: Change, root: str) -> AsyncGenerator[File]:

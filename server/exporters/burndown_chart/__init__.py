@@ -15,7 +15,7 @@ from server.exporters import given_back
 from server.exporters.burndown_chart import rebuilding
 from server.exporters.burndown_chart.rebuilding import NAME, ProfileFiles
 from server.exporters.folder import File
-from server.exporters.given_back import Way
+from server.exporters.given_back import PLACELESS, RECORDS, Way, of_another_plan
 from server.exporters.legacy import style
 from server.exporters.legacy.entries import Change, Field
 from server.importers.burndown_chart.places import DEFAULT, OLDER
@@ -102,11 +102,12 @@ async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
 
 async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None) -> dict[str, int]:
     """Return what is not in the files: credentials, and what the program has no file for."""
-    del plan_id
     listed = [workspace_id] if workspace_id else await exports.workspaces(db)
     found = [one for each in listed for one in await exports.imported_by(db, each, NAME)]
     lost = sum(not one["is_kept"] for one in found)
-    return {"files that held credentials: they are written anew, without them": lost} if lost else {}
+    told = {"files that held credentials: they are written anew, without them": lost} if lost else {}
+
+    return told | await given_back.made_here(db, workspace_id, NAME, PLACELESS | RECORDS, of_another_plan(plan_id))
 
 
 async def profile_of(db: Reader, workspace_id: str, *, any_: bool = False) -> ProfileFiles | None:

@@ -15,7 +15,7 @@ from server.errors import NotFound
 from server.exporters import given_back
 from server.exporters.documents import file_name
 from server.exporters.folder import File
-from server.exporters.given_back import Way, bytes_of, known_of
+from server.exporters.given_back import PLACELESS, Way, bytes_of, known_of, of_another_plan
 from server.exporters.legacy import entries, style
 from server.exporters.legacy.entries import Change
 from server.exporters.vibe_agency import papers, plans
@@ -31,11 +31,6 @@ CHANGERS: dict[str, Callable[[ChangedFile], None]] = {
 }  # fmt: skip
 NEW = "docs/roadmap"
 SHOWN = 20
-PLACELESS = {
-    "plan_notes": "notes on plans", "decisions": "decisions", "tool_calls": "calls of tools", "runs": "runs",
-    "memory_entries": "facts", "messages": "messages", "knowledge": "pieces of knowledge", "checkpoints": "checkpoints",
-    "research_documents": "documents",
-}  # fmt: skip
 AS_IT_CAME = "its tables have changed here: a database is given back as it came"
 
 Imported = dict[str, Any]  # a row of import_files
@@ -89,16 +84,9 @@ async def mission(db: Reader, external_id: str | None) -> File:
 
 async def left_out(db: Reader, workspace_id: str | None, plan_id: str | None) -> dict[str, int]:
     """Return how many files cannot be given back, and how much of what was made here has no place in any."""
-    found = await given_back.left_out(db, workspace_id, Way(NAME, {}))
-    for each in [workspace_id] if workspace_id else await exports.workspaces(db):
-        if not await exports.imported_by(db, each, NAME):
-            continue
-        known = await known_of(db, each)
-        for table, what in PLACELESS.items():
-            new = [row for row in known.new(table).values() if plan_id in (None, row.get("plan_id"))]
-            if new:
-                found[what] = found.get(what, 0) + len(new)
-    return found
+    lost = await given_back.left_out(db, workspace_id, Way(NAME, {}))
+
+    return lost | await given_back.made_here(db, workspace_id, NAME, PLACELESS, of_another_plan(plan_id))
 
 
 async def _files(db: Reader, workspace_id: str, root: str) -> AsyncGenerator[File]:
