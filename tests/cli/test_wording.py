@@ -19,6 +19,12 @@ def test_no_call_of_a_tool_is_left(told: str) -> None:
     assert "['" not in said  # which a shell would take for a pattern
 
 
+def test_a_call_of_no_named_tool_is_of_the_one_that_the_message_is_about() -> None:
+    said = in_terminal("memory_plan get: 'plan_id' is missing. action='help' topic='get' shows an example.")
+
+    assert said.endswith("`project-memory call memory_plan get --help` shows an example.")
+
+
 async def test_the_error_of_a_command_says_what_to_type(agent: Agent, workspace_id: str, tmp_path: Path) -> None:
     assert agent.settings
     gone = "plan_1rqewqexykb7"
