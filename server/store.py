@@ -1,9 +1,11 @@
 """The database of one server: opened when first needed, migrated, seeded, and opened anew after a failure."""
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
@@ -41,6 +43,14 @@ def shipped() -> Shipped:
     return Shipped(load(MIGRATIONS), catalog.digest(ASSETS / "catalog"), library_files.digest(ASSETS))
 
 
+class DatabaseFiles(NamedTuple):
+    """What tells the files of a database from others that take their names later; None for one that is not there."""
+
+    database: tuple[int, int] | None = None
+    log: tuple[int, int] | None = None
+    shared: tuple[int, int] | None = None
+
+
 class Store:
     """Opens the database once for all callers. A failure is told to each of them and tried again with the next."""
 
@@ -50,7 +60,7 @@ class Store:
         self.processes = Processes()
         self.waits.at_end(self.processes.end_all)
         self._db: Database | None = None
-        self._file: tuple[int, int] | None = None
+        self._files = DatabaseFiles()
         self._opening = anyio.Lock()
         self._is_stopped = False
 
@@ -61,16 +71,25 @@ class Store:
                 if self._db is None:
                     self.settings = replace(self.settings, data_root=followed(self.settings.data_root))
                     self._db = await open_store(self.settings)
-                    self._file = _identity(self._db.path)
+                    self._files = _files(self._db.path)
         if self._is_stopped:
             raise Ending
-        if not self._is_in_place(self._db):
-            raise Storage(
-                f"{str(self._db.path)!r} was moved away, deleted, emptied or replaced while this server used "
-                "it. Nothing was written. Put that very file back, and the same call works again; to go on with what "
-                "is there now, restart this server."
-            )
+        if (now := _files(self._db.path)) != self._files:
+            raise self._lost(self._db.path, now)
         return self._db
+
+    def _lost(self, database: Path, now: DatabaseFiles) -> Storage:
+        path = str(database)
+        if now.database != self._files.database:
+            return Storage(
+                f"{path!r} was moved away, deleted, emptied or replaced while this server used it. Nothing was written."
+                " Put that very file back, and the same call works again; to go on with what is there now, restart "
+                "this server."
+            )
+        return Storage(
+            f"The log {path + '-wal'!r} or its index -shm was moved away, deleted or replaced while this server used "
+            "it. Nothing was written. Restart every server on this database, and let nothing remove these files."
+        )
 
     async def keep(self, interval: float) -> None:
         """Open the database ahead of the first call, then tidy up what was written whenever `interval` s passed."""
@@ -80,7 +99,7 @@ class Store:
             logger.warning("the database does not open yet: %s", error)
         while True:
             await anyio.sleep(interval)
-            if self._db and self._is_in_place(self._db):
+            if self._db and _files(self._db.path) == self._files:
                 if not self.settings.read_only:
                     await index_upkeep.merge(self._db)
                 await self._db.checkpoint_if_dirty()
@@ -103,19 +122,26 @@ class Store:
         self.processes.end_left_behind()
         if self._db:
             db, self._db = self._db, None
-            await db.close(checkpoint=self._is_in_place(db))
+            now = _files(db.path)
+            is_ours = now.database == self._files.database and now.shared in (self._files.shared, None)
+            await db.close(checkpoint=is_ours)  # else what others write by another index would be written over
 
-    def _is_in_place(self, db: Database) -> bool:
-        return self._file is not None and _identity(db.path) == self._file
+
+def _files(database: Path) -> DatabaseFiles:
+    """Return the files that are there now. A database that is empty is none."""
+    file, log, shared = (_stat(Path(f"{database}{suffix}")) for suffix in ("", "-wal", "-shm"))
+    return DatabaseFiles(_identity(file if file and file.st_size else None), _identity(log), _identity(shared))
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one that takes its name later; None for none, and an empty one."""
+def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def _stat(path: Path) -> os.stat_result | None:
     try:
-        found = path.stat()
+        return path.stat()
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found.st_size else None
 
 
 async def open_store(settings: Settings) -> Database:

@@ -121,6 +121,58 @@ async def test_a_database_that_was_emptied_in_its_place_is_an_error(settings: Se
     await store.close()
 
 
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from server.settings import Settings
+from server.store import Store
+from tests.test_store import call
+
+async def main():
+    store = Store(Settings(data_root=Path(sys.argv[1]), synchronous="off"))
+    for number in range(20):
+        await call(store, "memory_context", "remember", scope="global", agent="b", key=f"b{number}", value="b" * 5_000)
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files that are open cannot be deleted elsewhere")
+@pytest.mark.parametrize("gone", [("-wal",), ("-shm",), ("-wal", "-shm")])
+@pytest.mark.parametrize("another", [True, False])
+async def test_a_log_that_is_taken_away_under_a_server_loses_nothing_and_is_told(
+    settings: Settings, gone: tuple[str, ...], *, another: bool
+) -> None:
+    store = Store(settings)
+    fact = {"scope": "global", "agent": "a", "value": "a" * 5_000}
+    for number in range(20):
+        await call(store, "memory_context", "remember", key=f"a{number}", **fact)
+    await (await store.open()).checkpoint()
+    await call(store, "memory_context", "remember", key="last", **fact)
+    for suffix in gone:
+        Path(f"{settings.database}{suffix}").unlink()
+    with pytest.raises(Storage, match=r"-wal.*Nothing was written\. Restart"):
+        await call(store, "memory_context", "remember", key="refused", **fact)
+    written = 0
+    if another:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WRITER, str(settings.data_root), stderr=asyncio.subprocess.DEVNULL
+        )
+        written = 0 if await process.wait() else 20
+    await store.close()
+
+    anew = Store(settings)
+    await anew.open()
+    await anew.close()
+    with closing(sqlite3.connect(settings.database)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        keys = {row[0] for row in db.execute("SELECT key FROM memory_entries")}
+    wanted = {f"a{number}" for number in range(20)} | {f"b{number}" for number in range(written)}
+    is_lost = another and len(gone) == 2  # it was in the log alone, and another one was begun meanwhile
+    assert keys == (wanted if is_lost else {*wanted, "last"})
+
+
 @pytest.mark.parametrize("is_empty", [True, False])
 async def test_a_log_without_its_database_is_not_thrown_away(
     settings: Settings, project: Path, *, is_empty: bool

@@ -216,6 +216,7 @@ class Database(Reader):
         await self.checkpoint_if_dirty()
 
     async def close(self, *, checkpoint: bool = True) -> None:
+        """Close, and bring the log into the file before, unless that must not be touched any more."""
         self._is_closing = True  # who waits for its turn is refused
         with anyio.CancelScope(shield=True):
             if self._checkpointing:
@@ -223,8 +224,10 @@ class Database(Reader):
             async with self._turn:
                 if checkpoint and self._is_dirty:
                     await self._checkpoint_quietly(self._at_end)
-                await self._writer.close()
-            await self._connection.close()
+                for connection in (self._writer, self._connection):
+                    if not checkpoint:  # SQLite would make one with the last connection
+                        connection.interrupt()
+                    await connection.close()
             self.lock.release()
 
     async def _begin(self, patience: float) -> None:
