@@ -37,3 +37,8 @@ class Visitor:
     name: str = ""
     reason: str = ""
     renewed: str = field(default="", repr=False)  # the secret of a browser that is let in for another while
+
+    @property
+    def key(self) -> str:
+        """What tells one visitor from another; all who are nobody are one."""
+        return f"{self.role} {self.name}"

@@ -17,7 +17,7 @@ from server.errors import ProjectMemoryError
 from server.models.events import ENTITIES, TYPES, types_of
 from server.web.following import Hub, StreamReader, frame
 from server.web.guard import LASTING, refusal, unknown
-from server.web.limits import MOST_FOLLOWERS
+from server.web.limits import MOST_FOLLOWERS, SHARE
 from server.web.site import BEAT_SECONDS, Site, is_let_in, site_of, visitor_of
 
 RETRY_MS = 1000
@@ -45,10 +45,13 @@ async def follow(request: Request) -> Response:
         return refusal(400, "invalid_arguments", "Last-Event-ID (or since_id) is the id of an event, a whole number.")
     if site.hub.followers >= MOST_FOLLOWERS:
         return refusal(503, "busy", f"{MOST_FOLLOWERS} readers follow already.", **{"retry-after": "5"})
+    if (own := site.hub.followers_of(who.key)) >= MOST_FOLLOWERS * SHARE:
+        return refusal(429, "busy", f"{own} readers of yours follow already.", **{"retry-after": "5"})
     wanted = Feed(told.get("workspace"), told.get("plan"), types_of(types))
     frames = _frames(
         site,
         wanted,
+        who.key,
         int(since) if since is not None else None,
         partial(is_let_in, site, request.method, request.headers),
     )
@@ -56,14 +59,14 @@ async def follow(request: Request) -> Response:
 
 
 async def _frames(
-    site: Site, wanted: Feed, since: int | None, is_let_in: Callable[[], Awaitable[bool]]
+    site: Site, wanted: Feed, visitor: str, since: int | None, is_let_in: Callable[[], Awaitable[bool]]
 ) -> AsyncGenerator[bytes]:
     """Yield what goes over the line: follow first, then read the log up to there, so that nothing falls between.
 
     It ends where the log cannot be read: who comes again is told why.
     """
     hub = site.hub
-    with hub.follow(wanted) as follower, suppress(ProjectMemoryError):
+    with hub.follow(wanted, visitor) as follower, suppress(ProjectMemoryError):
         start = hub.position
         db = await site.state.store.open()
         newest = await events.last_id(db)

@@ -41,6 +41,7 @@ class StreamReader:
 
     wanted: Feed
     most: int
+    of: str  # whose it is
     is_cut_off: bool = False
     is_doubted: bool = False  # whether it may be let in no more
     _waiting: deque[tuple[int, bytes]] = field(default_factory=deque[tuple[int, bytes]])
@@ -95,10 +96,13 @@ class Hub:
     async def begin(self) -> None:
         self.position = await events.last_id(await self._store.open())
 
+    def followers_of(self, visitor: str) -> int:
+        return sum(follower.of == visitor for follower in self._followers)
+
     @contextmanager
-    def follow(self, wanted: Feed) -> Generator[StreamReader]:
+    def follow(self, wanted: Feed, visitor: str) -> Generator[StreamReader]:
         """Yield a follower of what is committed behind `position` from now on."""
-        follower = StreamReader(wanted, self.most_waiting)
+        follower = StreamReader(wanted, self.most_waiting, visitor)
         self._followers.add(follower)
         try:
             yield follower

@@ -83,7 +83,7 @@ class FrontDoor:
         app = self._of_strangers if who.role == "nobody" else self._app
         try:
             if who.role != "nobody":
-                self._site.limits.spend(f"{who.role} {who.name}")
+                self._site.limits.spend(who.key)
             await app(scope, receive, send)
         except TooMany as error:
             await refusal(error.status, "busy", str(error), **{"retry-after": "1"})(scope, receive, send)
@@ -105,7 +105,7 @@ def _counted(app: ASGIApp, limits: Limits) -> ASGIApp:
         if scope["path"] == LASTING:
             await app(scope, receive, send)
             return
-        with limits.one_more():
+        with limits.one_more(scope["state"]["visitor"].key):
             await app(scope, receive, send)
 
     return answer

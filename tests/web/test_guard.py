@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from server.errors import InvalidArguments
+from server.web import event_stream
 from server.web.health import proof
 from server.web.limits import BODY_BYTES
 from server.web.places.addresses import ServeOptions
@@ -177,6 +178,38 @@ async def test_more_requests_than_are_done_at_a_time_are_told_to_come_again(serv
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert after.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/mcp", CALL])
+async def test_one_token_holds_no_more_than_its_share(served: Served, path: str) -> None:
+    served.site.limits.most_requests = 6
+    greedy = await served.token("greedy")
+    slow = [await begun(served, path, 1000, greedy) for _ in range(6)]
+    await until(lambda: served.site.limits.under_way == 3)
+    async with served.http(greedy) as http, served.http(await served.token("calm")) as other:
+        own, others = await http.post(CALL, json={}), await other.post(CALL, json={})
+        for _, hang_up in slow:
+            hang_up()
+        await until(lambda: served.site.limits.under_way == 0)
+        after = await http.post(CALL, json={})
+
+    assert (own.status_code, own.headers["retry-after"], others.status_code) == (429, "1", 200)
+    assert after.status_code == 200
+
+
+async def test_one_token_follows_no_more_than_its_share(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "MOST_FOLLOWERS", 2)
+    async with served.http(await served.token("greedy")) as http, served.http(await served.token("calm")) as other:
+        async with http.stream("GET", "/events") as first:
+            await anext(first.aiter_lines())
+            again = await http.get("/events")
+            async with other.stream("GET", "/events") as its:
+                assert its.status_code == 200
+        await until(lambda: served.site.hub.followers == 0)
+        async with http.stream("GET", "/events") as after:
+            assert after.status_code == 200
+
+    assert again.status_code == 429
 
 
 @pytest.mark.parametrize("path", NOWHERE)
