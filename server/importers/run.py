@@ -29,6 +29,7 @@ from server.importers.report import ImportReport, WorkspaceOutcome, together
 from server.importers.values import derived
 from server.importers.verify import Job, Progress
 from server.models.imports import Finding, Findings, ImportBatch, of
+from server.models.workspaces import Workspace
 
 ATTEMPTS = 5
 NEAR = 4  # folders around a path that may be meant, if they are a store
@@ -190,6 +191,8 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
             target = _another(found, target, db.now())
         targets[found.workspace_id] = target
         there = await workspaces.find(db, target)
+        if given and there and at_path != target:
+            raise InvalidArguments(_is_elsewhere(given, there))
         if given and there is None:
             paths[target] = given
         elif there and there.workspace_id == target and there.path is not None:
@@ -201,6 +204,14 @@ async def known_to(db: Reader, source: RecognisedSource, options: Options) -> Kn
     born = await imports.born_here(db, targets.values())
     renamed = f" {db.now()[:19]}" if options.on_conflict == "rename" else ""
     return Known(targets, paths, earlier, db.now(), formers, there, columns, options.with_secrets, taken, born, renamed)
+
+
+def _is_elsewhere(given: str, there: Workspace) -> str:
+    whose = f"whose folder is {there.path!r}" if there.path else "which has no folder"
+    return (
+        f"--workspace-path {given!r}: the store was imported into the workspace {there.workspace_id} already, {whose}. "
+        "Import it without that; `project-memory move OLD NEW` tells of a project that moved."
+    )
 
 
 def _another(found: SourceWorkspace, there: str, now: str) -> str:

@@ -116,6 +116,14 @@ async def test_another_path_of_the_project_can_be_given(take: Taker, root: Path,
     assert found["workspace_id"] == WORKSPACE
 
 
+async def test_another_path_of_a_workspace_that_is_there_is_refused(take: Taker, root: Path, project: Path) -> None:
+    await take(root)
+    with pytest.raises(InvalidArguments, match="move OLD NEW"):
+        await take(root, workspace_path=str(project))
+    path = await take.db.value("SELECT path FROM workspaces WHERE workspace_id = :id", {"id": WORKSPACE})
+    assert set((await take(root, workspace_path=path)).files) == {"unchanged"}
+
+
 async def test_one_path_does_not_fit_two_workspaces(take: Taker, root: Path, project: Path) -> None:
     other = Maker(5, "other-0123456789ab")
     legacy_store.add_plan(other, legacy_store.plan(other))

@@ -8,6 +8,8 @@ from typing import Any, cast
 from server.exporters.given_back import place_of
 from server.exporters.legacy.entries import Change, Entry, Row
 from server.importers.reading import list_of, object_of
+from server.importers.values import plain_word
+from server.importers.vocabulary import STEP_STATUS_NAMES, STEP_STATUSES
 
 # The words of their task manager, of their roadmaps, and of their databases for what became of a step.
 UPPER = {"pending": "TODO", "active": "IN_PROGRESS", "blocked": "BLOCKED", "done": "DONE", "failed": "FAILED",
@@ -112,11 +114,11 @@ def spelled(entry: Any, known: Mapping[str, str], status: str, *, upper: bool) -
 
 
 def words(change: ChangedFile, field: str = "status") -> dict[str, str]:
-    """Return the words that the file itself has for the statuses of steps."""
+    """Return the words that the file itself has for the statuses of steps, but for those that nobody knows."""
     found: dict[str, str] = {}
     for _, was, _, where in change.rows("steps"):
         told = object_of(at(change.value, where)).get(field)
-        if isinstance(told, str):
+        if isinstance(told, str) and plain_word(told) in STEP_STATUS_NAMES | dict.fromkeys(STEP_STATUSES):
             found.setdefault(was["status"], told)
     return found
 

@@ -254,3 +254,16 @@ async def test_the_task_in_hand_is_told_to_the_task_manager(take: Taker, tmp_pat
     expected = vibe_store.manager_mission()
     expected["current_task"] |= {"status": "DONE", "completed_at": told["current_task"]["completed_at"]}
     assert told == expected
+
+
+async def test_no_word_that_nobody_knows_is_written_of_another_step(take: Taker, tmp_path: Path) -> None:
+    found = Store()
+    tasks = [{"id": "1", "name": "One", "status": "odd"}, {"id": "2", "name": "Two", "status": "TODO"}]
+    roadmap = {"name": "R", "phases": [{"id": "P", "name": "First", "status": "pending", "tasks": tasks}]}
+    found.put(CLEANUP, vibe_store.dump(roadmap), plans=1)
+    one = Brought(take, vibe_store.put(tmp_path / "p", found), found)
+    await one.come()
+    await one.ask("memory_steps", "add", plan_id=one.rows("SELECT plan_id FROM plans")[0][0], steps=[{"task": "Three"}])
+
+    [phase] = parsed((await one.given_back())[CLEANUP])["phases"]
+    assert [task["status"] for task in phase["tasks"]] == ["odd", "TODO", "TODO"]
