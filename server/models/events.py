@@ -78,7 +78,7 @@ TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "step_taken_over": (("step",), "a live claim was taken away by force"),
     "step_passed": (("step",), "its claim was handed to another agent"),
     "step_released": (("step",), "its claim ended without it being finished"),
-    "lease_renewed": (("step",), "its claim lives on"),
+    "lease_renewed": (("step",), "its claim lives on; data.had_run_out says that the lease was over"),
     "step_confirmed": (("step",), "it may be worked on or finished"),
     "program_created": (("program",), "a program was made"),
     "program_updated": (("program",), "its facts changed; data.changed says which"),
@@ -183,6 +183,9 @@ class Event:
         about, _ = TYPES.get(self.type, ((), ""))
         if self.entity_type not in about:
             raise ValueError(f"TYPES declares no event {self.type!r} about a {self.entity_type!r}")
+
+
+RAN_OUT = "had_run_out"  # in the data of a lease that is renewed
 
 
 class LoggedEvent(Row):

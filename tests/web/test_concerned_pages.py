@@ -138,6 +138,32 @@ async def test_the_inbox_and_the_board_are_asked_for_after_what_they_show(copy: 
     assert elsewhere in shown[of_another]
 
 
+async def test_the_board_follows_a_lease_that_ran_out_and_lives_again(copy: PopulatedStore) -> None:
+    step_id = copy.arguments["step_id"]
+    holder = {"plan_id": copy.arguments["plan_id"], "agent": "tester"}
+    async with connected(copy.data_root) as client, serve(Settings(data_root=copy.data_root)) as served:
+        browser = await served.owner()
+        db = await served.site.state.store.open()
+        pages: list[str] = []
+        followed: list[bool] = []
+        for until in ("2020-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"):
+            async with db.transaction() as tx:
+                lapsed = {"until": until, "id": step_id}
+                await tx.run("UPDATE steps SET lease_expires_at = :until WHERE step_id = :id", lapsed)
+            pages.append((await browser.get("/board")).text)
+            newest = await events.last_id(db)
+            failed, told, _ = await answer(
+                client, "memory_steps", {"action": "heartbeat", "step_id": step_id, **holder}
+            )
+            assert not failed, told
+            [heard] = await events.after(db, Feed(), newest, limit=10)
+            followed.append(concerns(pages[0], heard))
+
+    assert step_id not in pages[0]
+    assert step_id in pages[1]
+    assert followed == [True, False]  # else every heartbeat of every agent would have the page asked for
+
+
 async def test_a_plan_names_and_follows_what_its_steps_wait_for_in_another_workspace(copy: PopulatedStore) -> None:
     known = copy.arguments
     async with connected(copy.data_root) as client, serve(Settings(data_root=copy.data_root)) as served:

@@ -15,7 +15,7 @@ from server.db.steps import step_workers
 from server.db.storage.connection import Reader, Transaction
 from server.db.storage.list_totals import COUNTED, counting
 from server.models.base import encode, later
-from server.models.events import Event
+from server.models.events import RAN_OUT, Event
 from server.models.plans import Plan
 from server.models.steps import OPEN, StepRow
 
@@ -324,7 +324,8 @@ async def renew(tx: Transaction, step: StepRow, lease_seconds: int) -> StepRow:
     )
     assert row is not None  # the caller read the step in this transaction
     renewed = StepRow.of(row)
-    _log(tx, renewed, "lease_renewed", {"lease_expires_at": renewed.lease_expires_at})
+    ran_out = {RAN_OUT: True} if step.lease_expires_at and step.lease_expires_at <= tx.now() else {}
+    _log(tx, renewed, "lease_renewed", {"lease_expires_at": renewed.lease_expires_at, **ran_out})
     return renewed
 
 

@@ -26,7 +26,8 @@ async def everywhere(visit: Visit) -> Response:
     listed = await visit.call("memory_workspace", "list", limit=PLACES, query=query, cursor=visit.query("cursor"))
     places = [{**one, **await _place(visit, one["workspace_id"])} for one in listed["workspaces"]]
     held = [claim["step_id"] for place in places for claim in place["claims"]]
-    of_plans = live.types(live.BOARD, [place["workspace_id"] for place in places])
+    homes = [place["workspace_id"] for place in places]
+    of_plans = [live.types(live.BOARD, homes), live.held_again(homes)]
     return visit.page(
         "board.html",
         workspaces=places,
@@ -34,7 +35,7 @@ async def everywhere(visit: Visit) -> Response:
         query=query,
         has_more=listed["total"] > PLACES or bool(query),
         next_cursor=listed.get("next_cursor"),
-        shows=live.after(live.types(live.WORKSPACES), of_plans, live.naming(held)),
+        shows=live.after(live.types(live.WORKSPACES), *of_plans, live.naming(held)),
     )
 
 

@@ -7,7 +7,7 @@ with time alone is asked for twice a minute anyway.
 import re
 from collections.abc import Iterable
 
-from server.models.events import TYPES
+from server.models.events import RAN_OUT, TYPES
 
 Names = dict[str, str]
 
@@ -52,6 +52,11 @@ def types(wanted: Iterable[str], within: Iterable[str] | None = None) -> str:
     if within is None:
         return found
     return rf'{found},"entity_type":{TEXT},"entity_id":{TEXT},"workspace_id":"(?:{_one_of(within)})"'
+
+
+def held_again(within: Iterable[str]) -> str:
+    """Return the pattern of leases that had run out and live again: meanwhile nobody was shown to hold the step."""
+    return rf'{types(["lease_renewed"], within)}.*"{RAN_OUT}":true'
 
 
 def naming(ids: Iterable[str | None]) -> str:
