@@ -38,8 +38,9 @@ class ProjectMemoryError(Exception):
         return self
 
     def payload(self) -> dict[str, object]:
-        """Return the error object of a tool result: `{"error": {"code", "message", ...details}}`."""
-        return {"error": {"code": self.code, "message": str(self), **self.details}}
+        """Return the error of a tool result, `{"error": {"code", "message", ...details}}`, without what is empty."""
+        details = {name: value for name, value in self.details.items() if value not in (None, "", [], {})}
+        return {"error": {"code": self.code, "message": str(self), **details}}
 
 
 class InvalidArguments(ProjectMemoryError):

@@ -259,6 +259,8 @@ def fault(failed: bool, told: dict[str, Any], text: str) -> str | None:
     error = told.get("error", {})
     if told.keys() != {"error"} or not isinstance(error.get("message"), str) or not error["message"]:
         return "no error object"
+    if any(value in (None, "", [], {}) for value in error.values()):
+        return "an empty detail"
     return None if error["code"] in CODES - {"internal", "storage"} else error["code"]
 
 

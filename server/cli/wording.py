@@ -8,7 +8,7 @@ BEGINNING = re.compile(r"(memory_\w+)(?: \w+)?: ")
 HELP_OF = re.compile(r"(?:(memory_\w+) )?action='help' topic='(\w+)'")
 HELP = re.compile(r"(?:(memory_\w+) )?action='help'")
 ACTION = re.compile(r"(?:(memory_\w+) )?action='(\w+)'")
-ONE_OF_A_LIST = re.compile(r"\b(\w+)=\['(\w+)'\]")
+LIST = re.compile(r"\b(\w+)=\[('\w+'(?:, '\w+')*)\]")
 
 
 def in_terminal(message: str, tool: str = "") -> str:
@@ -21,4 +21,4 @@ def in_terminal(message: str, tool: str = "") -> str:
     message = HELP_OF.sub(lambda m: f"`{CALL} {m[1] or tool} {m[2]} --help`", message)
     message = HELP.sub(lambda m: f"`{CALL} --list {m[1] or tool}`", message)
     message = ACTION.sub(lambda m: f"{CALL} {m[1] or tool} {m[2]}", message)
-    return ONE_OF_A_LIST.sub(r"\1=\2", message)
+    return LIST.sub(lambda m: " ".join(f"{m[1]}={one}" for one in re.findall(r"\w+", m[2])), message)

@@ -25,6 +25,14 @@ def test_a_call_of_no_named_tool_is_of_the_one_that_the_message_is_about() -> No
     assert said.endswith("`project-memory call memory_plan get --help` shows an example.")
 
 
+def test_a_list_is_given_value_by_value() -> None:
+    said = in_terminal(
+        "memory_workspace action='events' types=['approval_approved', 'approval_rejected'] wait_seconds=5"
+    )
+
+    assert said.endswith("call memory_workspace events types=approval_approved types=approval_rejected wait_seconds=5")
+
+
 async def test_the_error_of_a_command_says_what_to_type(agent: Agent, workspace_id: str, tmp_path: Path) -> None:
     assert agent.settings
     gone = "plan_1rqewqexykb7"
