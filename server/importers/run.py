@@ -332,7 +332,8 @@ async def verify_path(
         report = ImportReport(str(path), recognised[0].NAME, compared=True)
         job, listing = await _found(db, options, recognised, report, ask=ask, progress=progress)
         _compare_files(report, listing)
-        await _compare_rows(job, has_changed=bool(report.differences))
+        was_imported = any(file.layout == report.layout for file in job.known.earlier.values())
+        await _compare_rows(job, has_changed=was_imported and bool(report.differences))
         report.differences += await import_differences.broken_references(db)
         report.seconds = time.perf_counter() - begun
         reports.append(report)

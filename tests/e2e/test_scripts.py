@@ -65,6 +65,15 @@ def test_documents_are_there_for_the_asking(made: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("*/plans/*.json"))) == 3
 
 
+def test_a_mission_is_of_one_format_alone(made: Path, tmp_path: Path) -> None:
+    for told in (["--mission-uuid", "x", "--output", tmp_path / "out"], ["--output", tmp_path / "out.json"]):
+        done = script("export_sqlite_to_json", "--db", made, "--format", "json", *told)
+        assert (done.returncode, "a mission is a file of vibe-agency" in done.stderr) == (2, True)
+    done = script("export_sqlite_to_json", "--db", made, "--format", "vibe-agency", "--output", tmp_path / "out.json")
+    assert (done.returncode, done.stderr.strip()) == (2, "There are no missions.")
+    assert list(tmp_path.glob("out*")) == []
+
+
 def test_a_folder_that_is_not_empty_is_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
     done = script("export_sqlite_to_json", "--db", made, "--output", tmp_path)

@@ -119,6 +119,12 @@ async def test_what_is_not_here_though_its_file_was_imported_is_red(take: Taker,
     assert (report.standing, report.exit_code) == ("RED", 2)
 
 
+@pytest.mark.parametrize("name", ["legacy", *sorted(layouts.generators())])
+async def test_a_store_that_was_never_imported_is_red(take: Taker, legacy: Path, project: Path, name: str) -> None:
+    source = legacy if name == "legacy" else layouts.generators()[name](project, 1).source
+    assert (await take.verify(source)).standing == "RED"
+
+
 @pytest.mark.parametrize("sql", ["DELETE FROM event_log WHERE event_id = 2", "UPDATE event_log SET data = '{}'"])
 async def test_entries_of_a_log_that_are_not_here_as_they_were_are_counted(take: Taker, root: Path, sql: str) -> None:
     await take(root)

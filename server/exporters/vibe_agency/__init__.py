@@ -71,9 +71,10 @@ async def mission(db: Reader, external_id: str | None) -> File:
     if external_id is None:
         chosen = [row for row in known if row["is_marked"]] or known
     if len(chosen) != 1:
-        there = ", ".join(str(row["external_id"] or row["plan_id"]) for row in known[:SHOWN]) or "none"
-        what = f"no mission {external_id!r}" if external_id is not None else f"{len(known)} missions"
-        raise NotFound(f"There is {what}; name one of: {there}.").about("plan")
+        there = ", ".join(str(row["external_id"] or row["plan_id"]) for row in known[:SHOWN])
+        some = f"There are {len(known)} missions" if known else "There are no missions"
+        what = some if external_id is None else f"There is no mission {external_id!r}"
+        raise NotFound(f"{what}; name one of: {there}." if known else f"{what}.").about("plan")
     plan_id = chosen[0]["plan_id"]
     async for file in one_plan(db, plan_id):
         if file.path.endswith((".json", ".bak")):
