@@ -77,9 +77,16 @@ def reaches_the_host(action: Action, sent: dict[str, Any]) -> bool:
     return named or any(sent.get(name) is not None for name in HOST_PARAMS)
 
 
+def touched(folder: Path) -> dict[str, int]:
+    """Return when each file and folder below one was changed last."""
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
 async def test_what_reaches_files_and_programs_is_off_on_a_public_server_and_nothing_else(copy: PopulatedStore) -> None:
     public = ServeOptions(port=0, behind_proxy=True, public_url="https://memory.example.com")
     refused: list[str] = []
+    projects = Path(copy.arguments["workspace_path"]).parent
+    before = touched(projects)
     async with (
         serve(Settings(data_root=copy.data_root, synchronous="off"), public) as served,
         held(mcp_client(served.url, await served.token())) as client,
@@ -92,3 +99,4 @@ async def test_what_reaches_files_and_programs_is_off_on_a_public_server_and_not
     assert refused == [name_of(action) for action in ACTIONS if reaches_the_host(action, copy.plausible(action))]
     assert "memory_filesystem read" in refused
     assert "memory_plan get" not in refused
+    assert touched(projects) == before

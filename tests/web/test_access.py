@@ -14,7 +14,7 @@ from server.store import open_store
 from server.web import access
 from server.web.places.addresses import ServeOptions
 from tests.populated_store import allow_programs
-from tests.served import Served, let_in, serve
+from tests.served import Served, call, let_in, serve
 
 CALL = "/api/tools/memory_workspace/list"
 
@@ -251,6 +251,22 @@ async def test_over_a_network_the_host_stays_untouched(settings: Settings, proje
     assert all("--allow-host-tools" in one.json()["error"]["message"] for one in refused.values())
     assert read.status_code == 200
     assert allowed["workspace_id"]
+
+
+async def test_over_a_network_no_file_comes_back_from_the_trash(settings: Settings, project: Path) -> None:
+    (project / "notes.txt").write_text("kept", encoding="utf-8")
+    async with serve(settings) as served:
+        token = await served.token()
+        home = {"workspace_id": (await register(served, token, project))["workspace_id"], "agent": "a"}
+        async with served.http(token) as http:
+            deleted = await call(http, "memory_filesystem", "delete", path="notes.txt", confirm=True, **home)
+    options = ServeOptions(port=0, behind_proxy=True, public_url="https://memory.example.com")
+    async with serve(settings, options) as served, served.http(token) as http:
+        sent = {"trash_id": deleted["trash_id"], **home}
+        refused = await http.post("/api/tools/memory_workspace/restore", json=sent)
+
+    assert refused.status_code == 403, refused.text
+    assert not (project / "notes.txt").exists()
 
 
 async def test_over_a_network_no_page_shows_what_a_program_wrote(settings: Settings, project: Path) -> None:

@@ -10,7 +10,9 @@ from server.registry import Bound
 # What reaches beyond the database, into the files and programs of the machine that serves.
 HOST_TOOLS = frozenset({"memory_filesystem", "memory_terminal"})
 HOST_ACTIONS: Mapping[str, frozenset[str]] = {
-    "memory_workspace": frozenset({"register", "reindex", "export_pending"}),
+    "memory_workspace": frozenset(
+        {"register", "migrate", "reindex", "export_pending", "generate_focused_workspace", "list_focused_workspaces"}
+    ),
     "memory_library": frozenset({"check", "deploy", "import"}),
     "memory_plan": frozenset({"export_plan", "run_build_script"}),
     "memory_session": frozenset({"deploy_and_prep"}),
@@ -39,7 +41,12 @@ class Caller:
                 f"The token {self.token!r} is a reader's: it refuses every write. The person who runs the server can "
                 "make one with the role agent."
             )
-        if not self.has_host and (what := _of_the_host(bound)):
+        if what := _of_the_host(bound):
+            self.refuse_host(what)
+
+    def refuse_host(self, what: str) -> None:
+        """Refuse what touches the machine that serves, if this caller may not."""
+        if not self.has_host:
             raise NotAllowed(
                 f"{what} is off on this server, which is reached over a network: it would touch files or programs of "
                 "the machine that serves. Its operator can allow that with --allow-host-tools."

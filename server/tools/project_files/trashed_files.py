@@ -27,6 +27,7 @@ async def ready(call: Call, trash_id: str) -> PreparedChange | None:
     entry = await trash.find(call.db, trash_id)
     if entry is None or entry.entity_type != "file":
         return None
+    call.caller.refuse_host("to restore a file")
     row = entry.data[FILES][0]
     root = await _root(call, entry, row)
     parts = tuple(row["path"].split("/"))
