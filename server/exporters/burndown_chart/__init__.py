@@ -6,7 +6,8 @@ package, and a plan that was made here, becomes the files that the program keeps
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from server.db.interchange import exports
@@ -17,33 +18,50 @@ from server.exporters.burndown_chart.rebuilding import NAME, ProfileFiles
 from server.exporters.folder import File
 from server.exporters.given_back import PLACELESS, RECORDS, Way, of_another_plan
 from server.exporters.legacy import style
-from server.exporters.legacy.entries import Change, Field
+from server.exporters.legacy.entries import Change, Field, Row
 from server.importers.burndown_chart.places import DEFAULT, OLDER
 from server.importers.reading import list_of, object_of
 
-__all__ = ["left_out", "one_plan", "profile_of", "store", "workspace"]
+__all__ = ["left_out", "one_plan", "profile_of", "store", "values_of", "workspace"]
 
 ROOT = "profiles/"
 
 
 def _added(path: str, value: Any, known: Change) -> Any:
-    """Return the cache of a query's issues with those steps that were made here."""
-    if path.rpartition("/")[2] != "jira_cache.json" or not isinstance(object_of(value).get("issues"), list):
-        return value
-    plan_id = _plan_at(path.rpartition("/")[0], known)
-    fresh = [row for row in known.new("steps").values() if row["plan_id"] == plan_id]
-    if fresh:
-        issues = list_of(value["issues"])
-        issues += [rebuilding.issue(row) for row in sorted(fresh, key=lambda row: row["order_index"])]
-        if "total_issues" in value:
-            value["total_issues"] = len(issues)
+    """Return a file of a query with what was made here, and with what a package changed since."""
+    of_file = {table: {key for _, key in known.of_file(path, table)} for table in known.before}
+    plan_id = _plan_of(of_file, path, known)
+    name = path.rpartition("/")[2]
+    if name == "jira_cache.json" and isinstance(object_of(value).get("issues"), list):
+        steps = [row for key, row in known.now.get("steps", {}).items() if key not in of_file.get("steps", ())]
+        _put(value, [row for row in steps if row["plan_id"] == plan_id])
+    elif name == "query.json" and plan_id in known.now.get("plans", {}) and plan_id not in of_file.get("plans", ()):
+        plan = known.now["plans"][plan_id]
+        value |= {"name": plan["title"], "description": plan.get("description") or ""}
     return value
 
 
-def _plan_at(folder: str, known: Change) -> str | None:
-    return next(
-        (key for key in known.before.get("plans", {}) if known.paths["plans", key][0].startswith(f"{folder}/")), None
-    )
+def _put(value: Any, steps: list[Row]) -> None:
+    """Put steps among the issues: in the place of the one with their key, or behind all."""
+    issues = list_of(value["issues"])
+    places = {object_of(issue).get("key"): place for place, issue in enumerate(issues)}
+    for issue in map(rebuilding.issue, sorted(steps, key=lambda row: row["order_index"])):
+        if issue["key"] in places:
+            issues[places[issue["key"]]] = issue
+        else:
+            issues.append(issue)
+    if steps and "total_issues" in value:
+        value["total_issues"] = len(issues)
+
+
+def _plan_of(of_file: Mapping[str, Collection[str]], path: str, known: Change) -> str | None:
+    """Return the plan that a file of a query is of: the one that it made, or that what it made is in."""
+    folder = path.rpartition("/")[0]
+    plans = known.before.get("plans", {})
+    if made := next((key for key in plans if known.paths["plans", key][0].startswith(f"{folder}/")), None):
+        return made
+    rows = (known.before[table][key] for table, keys in of_file.items() for key in keys)
+    return next((row["plan_id"] for row in rows if row.get("plan_id")), None)
 
 
 WAY = Way(
@@ -118,6 +136,18 @@ async def profile_of(db: Reader, workspace_id: str, *, any_: bool = False) -> Pr
         return None
     plans = {plan_id: await exports.plan(db, plan_id) for plan_id in await exports.plans(db, workspace_id)}
     return rebuilding.profile(head, rows, plans)
+
+
+async def values_of(db: Reader, profile: ProfileFiles) -> dict[str, dict[str, Any]]:
+    """Return what the files of queries hold, with what has changed since: query -> name of the file -> value."""
+    found: dict[str, dict[str, Any]] = {}
+    home = f"{ROOT}{profile.name}/queries/"
+    async for file in given_back.workspace(db, profile.workspace_id, WAY):
+        query, _, name = file.path.removeprefix(home).partition("/")
+        if file.path.startswith(home) and name.endswith(".json"):
+            with suppress(ValueError):  # it came damaged
+                found.setdefault(query, {})[name] = json.loads(file.content)
+    return found
 
 
 async def _files(db: Reader, profile: ProfileFiles) -> AsyncGenerator[File]:

@@ -158,7 +158,8 @@ class ProfileFiles:
     def value(self) -> Entry:
         """Return `profile.json`, without the credentials, which were never kept."""
         left = object_of(object_of(self.head["meta"]).get(NAME))
-        return {**self.summary(), **left, "queries": [query.name for query in self.queries]}
+        head = {name: value for name, value in self.summary().items() if name not in left}
+        return {**head, **left, "queries": [query.name for query in self.queries]}
 
 
 def profile(head: Row, rows: Rows, plans: Mapping[str, Rows]) -> ProfileFiles:

@@ -6,7 +6,7 @@ Credentials are in none of them.
 import io
 import json
 import zipfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from server import __version__
@@ -16,6 +16,7 @@ from server.exporters import burndown_chart
 from server.exporters.burndown_chart.rebuilding import ProfileFiles
 from server.exporters.folder import File
 from server.exporters.legacy import style
+from server.importers.reading import object_of
 
 __all__ = ["left_out", "one_plan", "store", "workspace"]
 
@@ -26,6 +27,7 @@ PARTS = {
     "jira_changelog_cache.json": "jira_changelog_cache",
     "metrics_snapshots.json": "metrics",
 }
+KNOWN = ("project_scope", "statistics")  # which a package has beside its parts; of more it has all
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # an archive of the same content has the same bytes
 left_out = burndown_chart.left_out
 
@@ -34,7 +36,7 @@ async def store(db: Reader) -> AsyncGenerator[File]:
     """Yield the packages of all profiles."""
     for workspace_id in await exports.workspaces(db):
         if profile := await burndown_chart.profile_of(db, workspace_id):
-            for file in _packages(profile, db.now()):
+            for file in await _packages(db, profile):
                 yield file
 
 
@@ -42,7 +44,7 @@ async def workspace(db: Reader, workspace_id: str) -> AsyncGenerator[File]:
     """Yield the packages of one profile, or of a workspace as one."""
     profile = await burndown_chart.profile_of(db, workspace_id, any_=True)
     assert profile is not None
-    for file in _packages(profile, db.now()):
+    for file in await _packages(db, profile):
         yield file
 
 
@@ -52,16 +54,16 @@ async def one_plan(db: Reader, plan_id: str) -> AsyncGenerator[File]:
         yield file
 
 
-def _packages(profile: ProfileFiles, now: str) -> tuple[File, File]:
-    whole = package(profile, now)
+async def _packages(db: Reader, profile: ProfileFiles) -> tuple[File, File]:
+    whole = package(profile, await burndown_chart.values_of(db, profile), db.now())
     return (
         File(f"{profile.name}.json", style.written(whole, style.Style())),
         File(f"{profile.name}.zip", _archive(whole)),
     )
 
 
-def package(profile: ProfileFiles, now: str) -> dict[str, Any]:
-    """Return a profile as one value."""
+def package(profile: ProfileFiles, values: Mapping[str, Mapping[str, Any]], now: str) -> dict[str, Any]:
+    """Return a profile as one value. Of a query that came as files the `values` of these stand in it."""
     manifest = {
         "version": VERSION,
         "created_at": now,
@@ -77,10 +79,11 @@ def package(profile: ProfileFiles, now: str) -> dict[str, Any]:
     }
     queries: dict[str, Any] = {}
     for query in profile.queries:
-        files = query.files()
-        data = files.get("project_data.json", {})
+        files = {**query.files(), **values.get(query.name, {})}
+        data = object_of(files.get("project_data.json"))
         parts = {name: files[file] for file, name in PARTS.items() if file in files}
-        queries[query.name] = {**parts, **{k: v for k, v in data.items() if k in ("project_scope", "statistics")}}
+        known = {name: data[name] for name in KNOWN if name in data}
+        queries[query.name] = {**parts, **known, **({"project_data": data} if data != known else {})}
     return {"manifest": manifest, "profile_data": profile.value(), "query_data": queries}
 
 

@@ -115,7 +115,10 @@ def rows(make: RowMaker, profile: str, value: Any, findings: list[Finding]) -> I
         head = next((name for name in HEADS if name in entry), None)
         yield from query_rows(query_of, entry.get(head) if head else {}, f"{at}.{head or ''}".rstrip("."), findings)
         rest: dict[str, Any] = {}
+        data = object_of(entry.get("project_data"))
         for name, part in entry.items():
+            if name in data and data[name] == part:
+                continue  # it is told again by itself
             if name == "project_scope":
                 yield measures.context_row(query_of, name, part, f"{at}.{name}")
             elif name in PARTS:

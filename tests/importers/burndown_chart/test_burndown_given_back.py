@@ -147,3 +147,37 @@ async def test_packages_hold_everything_but_credentials_and_come_in_again(take: 
     report = await take(tmp_path / "default.json")
     assert report.differences == []
     assert await take.db.value("SELECT count(*) FROM steps") == before
+
+
+async def test_a_package_of_ours_that_comes_back_changes_nothing(take: Taker, tmp_path: Path) -> None:
+    await take(stores.put(tmp_path / "app", stores.store(15)))
+    packages = {file.path: file.content async for file in burndown_package.store(take.db)}
+    for name in ("default.json", "default.zip"):
+        (tmp_path / name).write_bytes(packages[name])
+        report = await take(tmp_path / name)
+        assert {table: row for table, row in report.rows.items() if row.keys() & {"updated", "kept", "deleted"}} == {}
+    assert report.rows["context_items"].get("new", 0) == 0
+
+
+async def test_what_a_package_changed_is_in_the_files_with_what_is_changed_later(take: Taker, tmp_path: Path) -> None:
+    source = stores.put(tmp_path / "app", stores.store(15))
+    await take(source)
+    packages = {file.path: file.content async for file in burndown_package.store(take.db)}
+    whole = json.loads(packages["default.json"])
+    query, told = next((name, one) for name, one in whole["query_data"].items() if one.get("jira_cache"))
+    first, second = told["jira_cache"]["issues"][:2]
+    first["fields"]["summary"], told["query_metadata"]["name"] = "Of the package", "Its name"
+    (tmp_path / "default.json").write_text(json.dumps(whole))
+    await take(tmp_path / "default.json")
+
+    folder = f"profiles/default/queries/{query}"
+    before = json.loads((source / folder / "jira_cache.json").read_bytes())
+    for expected in ("Of the package", "Of ours"):
+        files = {file.path: file.content async for file in burndown_chart.store(take.db)}
+        issues = json.loads(files[f"{folder}/jira_cache.json"])["issues"]
+        assert [issue["fields"]["summary"] for issue in issues[:2]] == [expected, second["fields"]["summary"]]
+        assert (len(issues), issues[1:]) == (len(before["issues"]), before["issues"][1:])
+        assert json.loads(files[f"{folder}/query.json"])["name"] == "Its name"
+        step_id = await take.db.value("SELECT step_id FROM steps WHERE task = 'Of the package'")
+        if step_id:
+            await take.ask("memory_steps", {"action": "update", "step_id": step_id, "task": "Of ours", "agent": "me"})
