@@ -104,6 +104,25 @@ def test_a_pipe_that_nobody_reads_ends_a_command_quietly(root: Path, name: str) 
     assert (process.returncode, errors.decode()) == (141, "")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes tell nobody there that they are closed")
+def test_who_follows_ends_when_nobody_reads_any_more_though_nothing_happens(root: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "--data-root", str(root), "log", "--all", "--follow"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline()
+    process.stdout.close()
+    try:
+        assert process.wait(SECONDS) == 141
+        assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.stderr.close()
+        process.wait()
+
+
 def test_a_full_disk_behind_stdout_is_told(root: Path) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         process = subprocess.run(

@@ -1,5 +1,6 @@
 """`log`: what happened, an event a line, and what happens from now on."""
 
+import select
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from server.registry import nearest
 from server.settings import Flags, Settings, load_existing
 
 PAUSE = 0.25  # seconds between two looks for what is new
-FOREVER = 3600.0
+LOOK = 1.0  # between two looks whether somebody still reads
 INTERRUPTED = 130
 ROWS = 500  # events of one look
 
@@ -67,12 +68,23 @@ async def _print(chosen: Settings, wanted: LogRequest, types: list[str], follow:
         last = max(found[-1].event_id if found else 0, await events.last_id(db) if not wanted.limit else 0)
         await _draw(screen, db, found, as_json=as_json)
         while follow:
-            await db.wait_for_change(mark, FOREVER, pause=PAUSE)
+            while not await db.wait_for_change(mark, LOOK, pause=PAUSE):
+                if _is_left_alone():
+                    raise BrokenPipeError
             db = await opened.open()
             mark = await db.version()
             while found := await events.after(db, feed, last, limit=ROWS):
                 await _draw(screen, db, found, as_json=as_json)
                 last = found[-1].event_id
+
+
+def _is_left_alone() -> bool:
+    """Return whether what is printed goes into a pipe that nobody reads any more."""
+    if sys.platform == "win32":
+        return False
+    looking = select.poll()
+    looking.register(sys.stdout, 0)  # what went wrong is told unasked
+    return bool(looking.poll(0))
 
 
 async def _feed(db: Reader, chosen: Settings, wanted: LogRequest, types: list[str]) -> events.Feed:
