@@ -40,12 +40,14 @@ SCOPE = f"""
     )
 """
 
+IS_HELD = "s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now"
+
 # Why a step is not eligible, or NULL. The names in braces stand for what scope says of its plan, and for gates.
 _REASON = """
     CASE
     WHEN {l_status} <> 'active' THEN 'plan_' || {l_status}
     WHEN s.status IN ('blocked', 'failed') THEN s.status
-    WHEN s.status = 'active' AND s.claimed_by IS NOT NULL AND s.lease_expires_at > :now THEN 'held'
+    WHEN {is_held} THEN 'held'
     WHEN s.waits_for > 0 THEN 'dependency'
     WHEN {l_waits} THEN 'plan_dependency'
     WHEN {l_budget} THEN 'budget'
@@ -61,7 +63,7 @@ _REASON = """
         AND lower(s.assignee) NOT IN (SELECT lower(value) FROM json_each(:names)) THEN 'other_assignee'
     END
 """
-_HELD = {"phase_held": PHASE_HELD, "step_held": STEP_HELD}
+_HELD = {"is_held": IS_HELD, "phase_held": PHASE_HELD, "step_held": STEP_HELD}
 _OF_ROW = {f"l_{name}": f"l.{name}" for name in ("status", "waits", "gate", "budget")}
 _OF_PLAN = {f"l_{name}": f"(SELECT {name} FROM scope)" for name in ("status", "waits", "gate", "budget")}
 REASON = _REASON.format(**_OF_ROW, **_HELD)
@@ -158,7 +160,7 @@ STALLED = f"""
     SELECT * FROM plans l
     WHERE l.workspace_id = :workspace_id AND l.status = 'active' AND l.open_steps > 0
       AND l.plan_id NOT IN (SELECT l.plan_id {READY})
-      AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.plan_id = l.plan_id AND s.status = 'active')
+      AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.plan_id = l.plan_id AND {IS_HELD})
     ORDER BY {RANK}, l.created_at, l.plan_id LIMIT :limit
 """
 

@@ -441,6 +441,20 @@ async def test_a_completed_session_cannot_claim(agent: Agent, workspace_id: str,
     assert (await take(agent, plan_id, "bob"))["next"]["step_id"] == step["next"]["step_id"]
 
 
+async def test_a_plan_whose_worker_is_gone_counts_as_one_in_which_nothing_can_begin(
+    agent: Agent, workspace_id: str, db: Database
+) -> None:
+    plan_id = await plan_of(agent, workspace_id, {"name": "All", "steps": [{"task": "a"}]})
+    step = await take(agent, plan_id, "ada")
+    await agent("memory_ledger", "set_budget", plan_id=plan_id, max=1, hard=True)
+    await agent("memory_ledger", "spend", plan_id=plan_id, amount=2)
+    assert "waiting" not in await agent("memory_steps", "ready", workspace_id=workspace_id, waiting=True)
+
+    await run_out(db, step["next"]["step_id"])
+    asked = await agent("memory_steps", "ready", workspace_id=workspace_id, waiting=True)
+    assert [(one["plan_id"], one["counts"]) for one in asked["waiting"]] == [(plan_id, {"budget": 1})]
+
+
 async def test_a_workspace_tells_of_plans_in_which_nothing_can_begin(agent: Agent, workspace_id: str) -> None:
     async def plan(title: str, **more: Any) -> str:
         made = {"workspace_id": workspace_id, "title": title, "category": "quick_task", **more}
