@@ -129,8 +129,14 @@ class Store:
 
 def _files(database: Path) -> DatabaseFiles:
     """Return the files that are there now. A database that is empty is none."""
-    file, log, shared = (_stat(Path(f"{database}{suffix}")) for suffix in ("", "-wal", "-shm"))
+    file, log, shared = map(_stat, _paths(database))
     return DatabaseFiles(_identity(file if file and file.st_size else None), _identity(log), _identity(shared))
+
+
+@cache
+def _paths(database: Path) -> tuple[Path, Path, Path]:
+    """Return where these files are. They are looked for in each call: to make a path takes longer than to look."""
+    return database, Path(f"{database}-wal"), Path(f"{database}-shm")
 
 
 def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
