@@ -1,7 +1,6 @@
 """The database of one server: opened when first needed, migrated, seeded, and opened anew after a failure."""
 
 import logging
-import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -129,25 +128,21 @@ class Store:
 
 def _files(database: Path) -> DatabaseFiles:
     """Return the files that are there now. A database that is empty is none."""
-    file, log, shared = map(_stat, _paths(database))
-    return DatabaseFiles(_identity(file if file and file.st_size else None), _identity(log), _identity(shared))
+    log, shared = _beside(database)
+    return DatabaseFiles(_identity(database, least=1), _identity(log), _identity(shared))
 
 
-@cache
-def _paths(database: Path) -> tuple[Path, Path, Path]:
-    """Return where these files are. They are looked for in each call: to make a path takes longer than to look."""
-    return database, Path(f"{database}-wal"), Path(f"{database}-shm")
+@cache  # each call of an agent looks
+def _beside(database: Path) -> tuple[Path, Path]:
+    return Path(f"{database}-wal"), Path(f"{database}-shm")
 
 
-def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
-    return (found.st_dev, found.st_ino) if found else None
-
-
-def _stat(path: Path) -> os.stat_result | None:
+def _identity(path: Path, least: int = 0) -> tuple[int, int] | None:
     try:
-        return path.stat()
+        found = path.stat()
     except OSError:
         return None
+    return (found.st_dev, found.st_ino) if found.st_size >= least else None
 
 
 async def open_store(settings: Settings) -> Database:
