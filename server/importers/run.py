@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import anyio
 
-from server.db.interchange import import_differences, import_merge, import_runs, import_times, import_writing, imports
+from server.db.interchange import import_differences, import_kept, import_merge, import_runs, import_writing, imports
 from server.db.interchange.import_merge import Decided
 from server.db.interchange.import_runs import Run
 from server.db.interchange.import_writing import Unfit
@@ -241,7 +241,7 @@ async def _import(job: Job, listing: FileListing) -> None:
             await _stage(stage, job.merged.batches(read), job.progress, listing.total)
             stage.miss(listing.vanished)
             imports.mark_known(stage, job.known.earlier)
-            await import_times.keep(job.db, stage)
+            await import_kept.keep(job.db, stage)
             units, unwritten = stage.units(), set[str | None]()
             for number, unit in enumerate(units):
                 await job.progress("Writing", number, len(units))
@@ -352,7 +352,7 @@ async def _compare_rows(job: Job, *, has_changed: bool) -> None:
         try:
             read = job.layout.read(job.source, job.merged.former(job.known))
             await _stage(stage, job.merged.batches(read), job.progress, 0)
-            await import_times.keep(job.db, stage)
+            await import_kept.keep(job.db, stage)
             await verify.compare(job, stage, _every, 0)
             found = await import_differences.differing(job.db, stage, has_changed=has_changed, now=job.known.now)
         finally:

@@ -17,6 +17,7 @@ from server.exporters.burndown_chart.rebuilding import ProfileFiles
 from server.exporters.folder import File
 from server.exporters.legacy import style
 from server.importers.reading import object_of
+from server.text import redaction
 
 __all__ = ["left_out", "one_plan", "store", "workspace"]
 
@@ -84,7 +85,8 @@ def package(profile: ProfileFiles, values: Mapping[str, Mapping[str, Any]], now:
         parts = {name: files[file] for file, name in PARTS.items() if file in files}
         known = {name: data[name] for name in KNOWN if name in data}
         queries[query.name] = {**parts, **known, **({"project_data": data} if data != known else {})}
-    return {"manifest": manifest, "profile_data": profile.value(), "query_data": queries}
+    told, _ = redaction.blanked({"profile_data": profile.value(), "query_data": queries})
+    return {"manifest": manifest, **told}
 
 
 def _archive(whole: dict[str, Any]) -> bytes:

@@ -181,3 +181,27 @@ async def test_what_a_package_changed_is_in_the_files_with_what_is_changed_later
         step_id = await take.db.value("SELECT step_id FROM steps WHERE task = 'Of the package'")
         if step_id:
             await take.ask("memory_steps", {"action": "update", "step_id": step_id, "task": "Of ours", "agent": "me"})
+
+
+async def test_no_package_holds_a_credential_and_none_takes_one_away(take: Taker, tmp_path: Path) -> None:
+    source = stores.put(tmp_path / "app", stores.store(15))
+    await take(source, with_secrets=True)
+    token = "SELECT count(*) FROM workspaces WHERE meta LIKE :token"
+    told = {"token": f"%{stores.TOKEN}%"}
+    number = await take.db.value(token, told)
+    assert number > 0
+    packages = {file.path: file.content async for file in burndown_package.store(take.db)}
+    plain = b"".join(packages.values())
+    with zipfile.ZipFile(BytesIO(packages["default.zip"])) as archive:
+        plain += b"".join(map(archive.read, archive.namelist()))
+    assert stores.TOKEN.encode() not in plain
+
+    (tmp_path / "default.json").write_bytes(packages["default.json"])
+    for how in ("merge", "overwrite"):
+        await take(tmp_path / "default.json", on_conflict=how)
+        assert await take.db.value(token, told) == number
+    profile = next(source.glob("profiles/*/profile.json"))
+    profile.write_text(json.dumps(json.loads(profile.read_bytes()) | {"description": "New"}))
+    await take(source)
+    assert await take.db.value(token, told) == number
+    assert await take.db.value("SELECT count(*) FROM workspaces WHERE meta LIKE '%\"New\"%'") == 1
