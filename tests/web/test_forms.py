@@ -144,6 +144,23 @@ async def test_a_field_that_another_changed_meanwhile_is_not_overwritten(filled:
     assert (await filled.reads("memory_plan/get", **plan))["title"] == "Theirs"
 
 
+async def test_a_form_that_is_sent_twice_is_done_once(filled: Filled, plan: dict[str, str]) -> None:
+    home = {"workspace_id": filled.known["workspace_id"]}
+    shown = await filled.form("memory_plan/create", **home)
+    typed = [await filled.send("memory_plan/create", shown, title=title) for title in ("One", "One", "Two")]
+    again = await filled.send("memory_plan/create", await filled.form("memory_plan/create", **home), title="One")
+    listed = await filled.reads("memory_plan/list", **home, limit=50)
+
+    edit = await filled.form("memory_plan/update", **plan)
+    changed = [await filled.send("memory_plan/update", edit, title="Changed") for _ in range(2)]
+
+    made = [re.findall(r"plan_\w{12}", one.text)[0] for one in (*typed, again)]
+    assert made[0] == made[1]
+    assert len(set(made)) == 3
+    assert sorted(one["title"] for one in listed["plans"] if one["title"] in ("One", "Two")) == ["One", "One", "Two"]
+    assert [one.status_code for one in changed] == [303, 303], changed[1].text
+
+
 @dataclass(frozen=True)
 class Change:
     """A form of something else than a plan, what is typed in one of its fields, and what shows it then."""

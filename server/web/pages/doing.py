@@ -1,11 +1,14 @@
 """Any action as a form, made of its signature; what it would do is shown before it destroys something."""
 
+import secrets
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from starlette.responses import Response
 
 from server.errors import InvalidArguments, UnknownAction
+from server.models.base import encode
 from server.registry import HELP, Action
 from server.tools import TOOLS
 from server.web.pages import lists
@@ -42,7 +45,10 @@ async def ask(visit: Visit) -> Response:
         if name in known or not _is_unasked(action, name, known)
     ]
     names = await visit.labels((kind, text) for name, text in known.items() if (kind := lists.kind_of(name)))
-    return visit.page("form.html", action=action, fields=shown, names=names, filled=filled, back=back, is_still=True)
+    once = secrets.token_hex(8) if REQUEST in action.params else ""
+    return visit.page(
+        "form.html", action=action, fields=shown, names=names, filled=filled, back=back, once=once, is_still=True
+    )
 
 
 def _names(name: str, filled: Mapping[str, str]) -> bool:
@@ -63,6 +69,7 @@ async def run(visit: Visit) -> Response:
     back = local(sent.get(HOME, "/"))
     unsaid = {HOME} if REQUEST in action.params else UNSEEN
     said, before = editing.changed({name: text for name, text in sent.items() if name not in unsaid})
+    said = _of_its_content(said)
     arguments = _arguments(action, said, before)
     if _is_edit(sent) and not before:
         return back_to(back)
@@ -75,6 +82,16 @@ async def run(visit: Visit) -> Response:
     if not action.writes(arguments) or told:
         return visit.page("done.html", action=action, found=found, back=back)
     return visit.done({**sent, HOME: back}, action.tool, action.name, found)
+
+
+def _of_its_content(said: Mapping[str, str]) -> dict[str, str]:
+    """Return what is said with an id of the request that is of this very content.
+
+    A form that is sent twice is done once; one that was changed before it is sent again is another request.
+    """
+    if not said.get(REQUEST):
+        return dict(said)
+    return {**said, REQUEST: sha256(encode(sorted(said.items())).encode("utf-8", "surrogatepass")).hexdigest()[:32]}
 
 
 def _made(action: Action, found: Mapping[str, Any]) -> str | None:

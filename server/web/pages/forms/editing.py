@@ -62,11 +62,14 @@ def changed(sent: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 
 
 async def refuse_overtaken(visit: Visit, action: Action, sent: Mapping[str, str], before: Mapping[str, str]) -> None:
-    """Refuse to put over each other what two have changed: only fields that somebody else has changed meanwhile."""
+    """Refuse to put over each other what two have changed: only fields that somebody else has changed meanwhile.
+
+    One that is already as it shall be was sent before.
+    """
     fixed = {name: text for name, text in sent.items() if f"{WAS}{name}" not in sent and not name.startswith(WAS)}
     now = await present(visit, action, fixed) if before else {}
     for name, text in before.items():
-        if _plain(now.get(name, text)) != text:
+        if _plain(now.get(name, text)) not in (text, _plain(sent[name])):
             raise Conflict(
                 f"Somebody else changed {name!r} while you did, and nothing was stored. It is now: {now[name][:500]!r}."
             )
