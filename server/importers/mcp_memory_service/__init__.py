@@ -50,7 +50,7 @@ def recognise(path: Path) -> RecognisedSource | None:
     exports = sorted(_exports(path), key=lambda one: (text(one.metadata.get("export_timestamp")), one.entry.path))
     if not exports and not database:
         return None
-    stores = {_store(one.metadata) for one in exports}
+    stores = {whose for one in exports if (whose := _store(one.metadata))}  # the dashboard tells of none
     folder = path if path.is_dir() else path.parent
     whose = next(iter(stores)) if len(stores) == 1 and not database else None
     first, second = (entry_at(one, one.name) if one and one.exists() else None for one in (database, log))

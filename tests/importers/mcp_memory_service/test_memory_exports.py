@@ -40,3 +40,14 @@ def test_files_of_others_are_not_exports(tmp_path: Path) -> None:
         (tmp_path / f"export-{number}.json").write_text(text)
         assert importers.layout_of("mcp-memory-service").recognise(tmp_path / f"export-{number}.json") is None
     assert importers.layout_of("mcp-memory-service").recognise(tmp_path) is None
+
+
+async def test_an_export_of_the_dashboard_beside_another_doubles_nothing(take: Taker, tmp_path: Path) -> None:
+    told = memory("Use tabs")
+    write(tmp_path / "memories_export.json", export([told], "2026-01-01"))
+    await take(tmp_path)
+    dashboard = {"export_date": "2026-02-01", "total_memories": 2, "memories": [told, memory("Use spaces")]}
+    write(tmp_path / "memories_dashboard.json", dashboard)
+    await take(tmp_path)
+    assert await take.db.value("SELECT count(*) FROM workspaces") == 1
+    assert await take.db.value("SELECT count(*) FROM memory_entries WHERE namespace = 'memories'") == 2
