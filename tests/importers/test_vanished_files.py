@@ -47,6 +47,17 @@ async def test_a_renamed_file_leaves_nothing_behind(take: Taker, project: Path, 
     assert set((await take(project)).files) == {"unchanged"}
 
 
+async def test_a_store_whose_only_file_was_renamed_is_as_it_was(take: Taker, project: Path) -> None:
+    home = project / ".beads"
+    home.mkdir()
+    (home / "beads.jsonl").write_text('{"id": "bd-1", "title": "One", "status": "open", "priority": 1}\n')
+    await take(project)
+    (home / "beads.jsonl").rename(home / "issues.jsonl")
+    assert told(await take(project)) == {".beads/beads.jsonl": "info"}
+    assert (await take.verify(project)).standing == "GREEN"
+    assert set((await take(project)).files) == {"unchanged"}
+
+
 async def test_what_a_removed_file_brought_stays_and_is_told_each_time(
     take: Taker, project: Path, backlog: Path
 ) -> None:

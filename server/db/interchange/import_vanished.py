@@ -29,6 +29,7 @@ NO_PLACE = """
     WHERE NOT EXISTS (SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key)
       AND NOT EXISTS (SELECT 1 FROM gone WHERE table_name = :table AND row_key = :key)
 """
+OF_A_FILE = "table_name NOT IN ('workspaces', 'workspace_aliases')"  # a workspace is named after what is read first
 HELD = "SELECT 1 FROM rows WHERE table_name = :table AND row_key = :key AND action <> 'foreign'"
 BELONGS = ("plan_id", "parent_id", "source_id")  # columns that say what a row is of
 
@@ -58,7 +59,7 @@ async def _of_files(one: _Unit) -> list[Finding]:
     told: list[Finding] = []
     for file in one.stage.query("SELECT path FROM vanished WHERE unit = :unit ORDER BY path", {"unit": one.unit}):
         values = {"unit": one.unit, "path": file["path"]}
-        if left := await _left_of(one, values):
+        if left := await _left_of(one, file["path"]):
             what = "the file is no longer there; what it brought stays here"
             told.append(Finding("warning", file["path"], "$", what, left))
         else:
@@ -69,11 +70,14 @@ async def _of_files(one: _Unit) -> list[Finding]:
     return told
 
 
-async def _left_of(one: _Unit, file: Mapping[str, Any]) -> dict[str, int]:
+async def _left_of(one: _Unit, path: str) -> dict[str, int]:
     """Return how many rows of each table a file brought that are here, and that no other file holds now."""
-    sql = "SELECT table_name, row_key FROM import_rows WHERE coalesce(workspace_id, '') = :unit AND path = :path"
+    sql = f"""
+        SELECT table_name, row_key FROM import_rows
+        WHERE workspace_id IS :workspace_id AND path = :path AND {OF_A_FILE}
+    """
     listed: dict[str, list[str]] = {}
-    for row in await one.db.all(sql, file):
+    for row in await one.db.all(sql, {"workspace_id": one.unit or None, "path": path}):
         held = {"table": row["table_name"], "key": row["row_key"]}
         if not one.stage.query(HELD, held):
             listed.setdefault(row["table_name"], []).append(row["row_key"])
@@ -91,12 +95,12 @@ async def _lose_places(one: _Unit) -> None:
     )
     for file in files:
         rows = await one.db.all(
-            """
+            f"""
             SELECT table_name AS "table", row_key AS "key" FROM import_rows
-            WHERE coalesce(workspace_id, '') = :unit AND path = :path AND json_path <> ''
-              AND table_name NOT IN ('workspaces', 'workspace_aliases')
+            WHERE workspace_id IS :workspace_id AND path = :path AND json_path <> ''
+              AND {OF_A_FILE}
             """,
-            {"unit": one.unit, "path": file["path"]},
+            {"workspace_id": one.unit or None, "path": file["path"]},
         )
         one.stage.change(NO_PLACE, [{**as_dict(row), "unit": one.unit} for row in rows])
 
