@@ -44,6 +44,13 @@ async def test_everything_is_written_by_default(settings: Settings, imported: Fi
     assert (tmp_path / "out" / MANIFEST).is_file()
 
 
+async def test_a_format_of_which_nothing_is_here_says_so(settings: Settings, imported: Files, tmp_path: Path) -> None:
+    done = export(settings, "--format", "agent-hive", str(tmp_path / "out"))
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1].startswith("Nothing that is here goes into files of that format")
+
+
 async def test_the_old_store_is_given_back(settings: Settings, imported: Files, tmp_path: Path) -> None:
     done = export(settings, "--format", "legacy", str(tmp_path / "out"))
 

@@ -19,6 +19,7 @@ from server.settings import Flags, Settings, load
 from server.store import open_store
 
 SHOWN = 10
+NOTHING = "Nothing that is here goes into files of that format; --format json has all of it."
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ async def _workspace(reader: Reader, named: str) -> str:
 def _told(done: ExportOutcome) -> list[str]:
     size = f"{done.size / 1_000_000:.1f} MB" if done.size >= 100_000 else f"{done.size} bytes"
     lines = [f"Wrote {done.files} files, {done.plans} of them plans, {size}, to {done.folder}"]
+    if not done.files:
+        lines.append(NOTHING)
     if done.plans < done.plans_before:
         lines.append(f"Fewer plans were written than were there: {done.plans} over {done.plans_before}.")
     if done.left_over:
