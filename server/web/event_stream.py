@@ -14,6 +14,7 @@ from server.db.audit import events
 from server.db.audit.events import Feed
 from server.db.upkeep import outlived
 from server.errors import ProjectMemoryError
+from server.models.access import Visitor
 from server.models.events import ENTITIES, TYPES, types_of
 from server.web.following import Hub, StreamReader, frame
 from server.web.guard import LASTING, refusal, unknown
@@ -43,10 +44,10 @@ async def follow(request: Request) -> Response:
     since = request.headers.get("last-event-id") or told.get("since_id")
     if since is not None and not (since.isascii() and since.isdigit() and len(since) <= LONGEST_ID):
         return refusal(400, "invalid_arguments", "Last-Event-ID (or since_id) is the id of an event, a whole number.")
-    if site.hub.followers >= MOST_FOLLOWERS:
-        return refusal(503, "busy", f"{MOST_FOLLOWERS} readers follow already.", **{"retry-after": "5"})
-    if (own := site.hub.followers_of(who.key)) >= MOST_FOLLOWERS * SHARE:
-        return refusal(429, "busy", f"{own} readers of yours follow already.", **{"retry-after": "5"})
+    if full := _full(site, who):
+        return full
+    if request.method == "HEAD":  # which has no body, and so no end
+        return Response(media_type="text/event-stream")
     wanted = Feed(told.get("workspace"), told.get("plan"), types_of(types))
     frames = _frames(
         site,
@@ -56,6 +57,15 @@ async def follow(request: Request) -> Response:
         partial(is_let_in, site, request.method, request.headers),
     )
     return EventStream(frames)
+
+
+def _full(site: Site, who: Visitor) -> Response | None:
+    """Refuse one reader more than there may be, or than this visitor may have."""
+    if site.hub.followers >= MOST_FOLLOWERS:
+        return refusal(503, "busy", f"{MOST_FOLLOWERS} readers follow already.", **{"retry-after": "5"})
+    if (own := site.hub.followers_of(who.key)) >= MOST_FOLLOWERS * SHARE:
+        return refusal(429, "busy", f"{own} readers of yours follow already.", **{"retry-after": "5"})
+    return None
 
 
 async def _frames(

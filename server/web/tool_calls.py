@@ -56,6 +56,8 @@ async def call_tool(request: Request) -> Response:
         return unknown(who)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return refusal(415, "invalid_arguments", "Send the arguments as JSON, with content-type application/json.")
+    if request.url.query:
+        return refusal(400, "invalid_arguments", "The arguments go into the body, as JSON. The address takes none.")
     try:
         arguments = _arguments(await request.body())
     except ValueError as error:

@@ -298,6 +298,17 @@ async def test_what_cannot_be_followed_is_told(served: Served, query: dict[str, 
         assert (await http.get("/events", params={}, headers={"authorization": "Bearer no"})).status_code == 401
 
 
+async def test_who_asks_for_the_head_alone_is_not_kept_waiting(served: Served) -> None:
+    async with served.http(await served.token()) as http:
+        with anyio.fail_after(PATIENCE):
+            answer = await http.head("/events")
+            after = await http.get("/health")
+
+    assert (answer.status_code, after.status_code) == (200, 200)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert served.site.hub.followers == 0
+
+
 async def test_who_goes_is_followed_no_more(served: Served) -> None:
     async with reading(served) as reader:
         await reader.until_id(served.site.hub.position)

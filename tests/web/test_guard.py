@@ -152,9 +152,9 @@ async def test_a_call_answers_as_a_tool_does(served: Served) -> None:
         unknown = await http.post("/api/tools/memory_nothing/list", json={})
         wrong = await http.post(CALL, json={"limit": 0})
         gone = await http.post("/api/tools/memory_plan/get", json={"plan_id": "plan_1rqewqexykb7"})
-        method = await http.get(CALL)
+        method, address = await http.get(CALL), await http.post(f"{CALL}?limit=1", json={})
 
-    assert [one.status_code for one in (unknown, wrong, gone, method)] == [404, 400, 404, 405]
+    assert [one.status_code for one in (unknown, wrong, gone, method, address)] == [404, 400, 404, 405, 400]
     assert gone.json()["error"]["code"] == "not_found"
 
 
@@ -227,6 +227,7 @@ async def test_what_is_not_there_is_not_found(served: Served, path: str) -> None
         (ServeOptions("0.0.0.0", behind_proxy=True, public_url="http://x.example"), "https://"),
         (ServeOptions("0.0.0.0", behind_proxy=True, public_url="https://x.example/path"), "no path"),
         (ServeOptions(tls_cert=Path("x")), "go together"),
+        (ServeOptions("127.0.0.2"), "--host-name"),
     ],
     ids=str,
 )
@@ -239,6 +240,7 @@ def test_the_loopback_and_what_has_tls_may_be_served() -> None:
     for options in (
         ServeOptions(),
         ServeOptions("::1"),
+        ServeOptions("127.0.0.2", host_name="127.0.0.2"),
         ServeOptions("0.0.0.0", behind_proxy=True, public_url="https://x.example"),
         ServeOptions("10.0.0.1", tls_cert=Path("c"), tls_key=Path("k")),
     ):

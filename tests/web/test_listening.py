@@ -29,6 +29,17 @@ async def test_an_answer_does_not_wait_for_the_one_before_to_be_acknowledged() -
     assert has_no_delay
 
 
+@pytest.mark.parametrize("address", [LOOPBACK, "localhost", "::1", "0:0:0:0:0:0:0:1"])
+def test_nobody_else_can_have_the_other_address_at_which_browsers_look(address: str) -> None:
+    sockets = listening.listen(address, 0)
+    try:
+        assert {one.getsockname()[0] for one in sockets} == {LOOPBACK, "::1"}
+        assert len({one.getsockname()[1] for one in sockets}) == 1
+    finally:
+        for one in sockets:
+            one.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the system sets no such limit")
 def test_there_is_room_for_many_connections_where_a_system_begins_with_few() -> None:
     code = """

@@ -1,5 +1,6 @@
 """A request of the owner's browser: what it may ask for, and the page that answers it."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,10 +83,10 @@ class Visit:
 
     async def form(self) -> dict[str, str]:
         body = (await self.request.body()).decode("utf-8", "replace")
-        sent: dict[str, str] = {}
+        sent = defaultdict[str, list[str]](list)
         for name, value in parse_qsl(body, keep_blank_values=True):  # of what is chosen from a list there are several
-            sent[name] = f"{sent[name]}\n{value}" if name in sent else value
-        return sent
+            sent[name].append(value)
+        return {name: "\n".join(values) for name, values in sent.items()}
 
     def page(self, template: str, /, status: int = 200, **values: Any) -> Response:
         """Return a page. An answer to something that was sent stays as it is: asked for anew, it is another page."""

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from server.errors import InvalidArguments
 
 LOOPBACK = "127.0.0.1"
+# Where browsers look for `name.localhost`, and where else they do: what had only the other one could pose as us.
+OTHERS = {LOOPBACK: "::1", "localhost": "::1", "::1": LOOPBACK}
 PORTS = {"http": 80, "https": 443}  # that browsers leave out of an address
 NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
@@ -59,6 +61,11 @@ class ServeOptions:
             raise InvalidArguments(
                 f"{self.address} is reached from other machines: tokens would travel in the clear. Give --tls-cert and "
                 "--tls-key, or, behind a proxy that ends TLS, --behind-proxy and --public-url."
+            )
+        if is_loopback(self.address) and other_of(self.address) is None and not (self.public_url or self.host_name):
+            raise InvalidArguments(
+                f"No browser looks at {self.address} for the name of the dashboard: leave --address out, or say "
+                "--host-name as well."
             )
         if _is_wildcard(self.address) and not (self.public_url or self.host_name):
             raise InvalidArguments(f"{self.address} is no name to call: say --host-name or --public-url as well.")
@@ -116,6 +123,11 @@ def _asked_for(name: str) -> str:
         if NAME.fullmatch(found := name.encode("idna").decode().lower()):
             return found
     raise InvalidArguments(f"{name!r} is no name of a host: that is letters, digits, dots and hyphens, with no port.")
+
+
+def other_of(address: str) -> str | None:
+    """Return the other address at which browsers look for a name of this machine, if they look at this one."""
+    return OTHERS.get(_asked_for(address))
 
 
 def is_loopback(address: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from server.db.storage.lock_holder import describe
 from server.errors import Conflict, InvalidArguments
 from server.web.health import NAME
-from server.web.places.addresses import LOOPBACK, is_loopback, origin
+from server.web.places.addresses import LOOPBACK, is_loopback, origin, other_of
 from server.web.places.answers import health_at
 
 BACKLOG = 2048
@@ -36,17 +36,14 @@ else:
 
 
 def listen(address: str, port: int) -> list[socket.socket]:
-    """Return sockets bound to a port, 0 for any. By default to both loopbacks: what had the other one could pose as us.
-
-    A browser that is told `name.localhost` may call either.
-    """
+    """Return sockets bound to a port, 0 for any; to both loopbacks, since a browser may call either by a name."""
     first = _bound(address, port)
     port = first.getsockname()[1]
-    if address not in (LOOPBACK, "localhost"):
+    if (other := other_of(address)) is None:
         return [first]
     try:
-        return [first, _bound("::1", port)]
-    except InvalidArguments:  # no IPv6 here
+        return [first, _bound(other, port)]
+    except InvalidArguments:  # there is none here
         return [first]
     except Conflict:
         first.close()

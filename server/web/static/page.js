@@ -173,8 +173,10 @@
     const answer = await fetch(form.getAttribute("action"), { method: "POST", body, credentials: "same-origin" }).catch(() => null);
     if (!answer) return tell_at(form, AWAY);
     if (answer.redirected) return go_to(answer.url, form);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const text = await answer.text();
+    const page = new DOMParser().parseFromString(text, "text/html");
     if (answer.ok) show(page);
+    else if (answer.headers.get("content-type")?.startsWith("text/plain")) tell_at(form, text); // too large, or too slow
     else tell_at(form, ($("[role=alert]", page) ?? $("h1", page))?.textContent ?? `The server has too much to do (${answer.status}). Send it again in a moment.`);
   }
   document.addEventListener("submit", (event) => {
