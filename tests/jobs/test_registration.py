@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from server import __version__
+from server.db.shared_state import server_runs
 from server.db.storage.connection import Database
 from server.jobs import registration
 from server.settings import Settings
@@ -40,6 +41,14 @@ async def killed(settings: Settings, project: Path) -> int:
     await server("memory_workspace", "register", workspace_path=str(project))
     await server.kill()
     return server.process.pid
+
+
+async def test_a_server_that_does_not_know_whether_it_signed_on_does_so_again(db: Database, settings: Settings) -> None:
+    for _ in range(2):
+        db.with_first_write(server_runs.registration("one", 1, __version__, db.now()))
+        async with db.transaction():
+            pass
+    assert [run["name"] for run in runs(settings)] == ["one"]
 
 
 async def test_a_server_signs_on_with_its_first_write_and_off_at_the_end(settings: Settings, project: Path) -> None:

@@ -34,7 +34,10 @@ def registration(name: str, pid: int, version: str, now: str) -> list[Statement]
             old,
         ),
         (
-            "INSERT INTO server_runs (name, pid, version, started_at) VALUES (:name, :pid, :version, :now)",
+            """
+            INSERT INTO server_runs (name, pid, version, started_at) VALUES (:name, :pid, :version, :now)
+            ON CONFLICT (name) DO NOTHING
+            """,
             {"name": name, "pid": pid, "version": version, "now": now},
         ),
     ]
