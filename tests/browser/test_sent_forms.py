@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Route, expect
 
+from server.web.limits import BODY_BYTES
 from tests.browser.conftest import Again, Agent, Invite, Start
 from tests.browser.test_live_pages import boat, card, writes
 from tests.served import Served
@@ -118,3 +119,13 @@ async def test_a_preview_leads_back_to_the_form_as_it_was(served: Served, invite
     await expect(page.get_by_role("heading", level=1)).to_have_text("project")
     await asyncio.gather(page.get_by_role("button", name="Undo").click(), page.wait_for_load_state())
     await expect(page.get_by_role("link", name="A boat")).to_be_visible()
+
+
+async def test_what_is_too_large_is_said_to_be_and_stays(served: Served, invite: Invite, start: Start) -> None:
+    plan_id = await boat(await start())
+    page = await (await invite(served, may_lose=True)).open(f"/p/{plan_id}")
+    await page.get_by_label("Note", exact=True).fill("x" * (BODY_BYTES + 1))
+
+    await page.get_by_role("button", name="Add note").click()
+    await expect(page.get_by_role("alert")).to_contain_text("at most 4194304 bytes")
+    assert len(await page.get_by_label("Note", exact=True).input_value()) > BODY_BYTES
