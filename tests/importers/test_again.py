@@ -227,3 +227,32 @@ async def test_a_line_more_makes_nothing_else_anew(take: Taker, project: Path) -
     after = await take.db.all("SELECT step_id, created_at FROM steps ORDER BY step_id")
     assert {tuple(row) for row in before} < {tuple(row) for row in after}
     assert (await take.verify(project)).standing == "GREEN"
+
+
+async def test_a_plan_with_steps_that_are_open_here_alone_is_not_completed(take: Taker, project: Path) -> None:
+    issues = project / ".beads" / "issues.jsonl"
+    issues.parent.mkdir()
+    told = [{"id": f"bd-{n}", "title": f"Issue {n}", "status": "open"} for n in range(3)]
+    issues.write_text("\n".join(map(json.dumps, told)))
+    await take(project)
+    row = await take.db.one("SELECT plan_id FROM plans")
+    assert row
+    plan_id = row["plan_id"]
+    added = await take.ask(
+        "memory_steps", {"action": "add", "plan_id": plan_id, "steps": [{"task": "Mine"}], "agent": "me"}
+    )
+    issues.write_text("\n".join(json.dumps(one | {"status": "closed"}) for one in told[1:]))
+    report = await take(project)
+    assert any("steps are open here" in one.what for one in report.findings if one.severity == "error")
+    plan = await take.ask("memory_plan", {"action": "get", "plan_id": plan_id})
+    given = await take.ask("memory_steps", {"action": "next", "plan_id": plan_id, "agent": "ada"})
+    assert (plan["status"], given["next"]["task"]) == ("active", "Mine")
+    assert await take.db.value("SELECT count(*) FROM steps") == 3  # what left the file is gone
+
+    step_id = added["added"][0]["step_id"] if "added" in added else given["next"]["step_id"]
+    await take.ask("memory_steps", {"action": "delete", "step_id": step_id, "confirm": True, "agent": "ada"})
+    issues.write_text("\n".join(json.dumps(one | {"status": "open"}) for one in told[1:]))
+    await take(project)
+    issues.write_text("\n".join(json.dumps(one | {"status": "closed"}) for one in told[2:]))
+    await take(project)
+    assert (await take.ask("memory_plan", {"action": "get", "plan_id": plan_id}))["status"] == "completed"

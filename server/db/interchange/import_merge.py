@@ -16,6 +16,7 @@ from server.db.interchange import (
     import_vanished,
 )
 from server.db.interchange.exports import ALL_PLANS
+from server.db.interchange.import_open import left_open
 from server.db.interchange.import_rows import BOOKKEEPING, Columns
 from server.db.interchange.scratch import LOGS, Stage, params
 from server.db.plans.plans import IS_SHOWN
@@ -165,6 +166,7 @@ class _Table:
     decided: Decided
     overwrites: bool
     held: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    left_open: set[str] = field(default_factory=set[str])
     taken: dict[str, str] = field(default_factory=dict[str, str])
 
     def tell(self, row: Record, severity: Any, what: str, value: Any = None, used: Any = None) -> None:
@@ -186,7 +188,14 @@ class _Table:
         live = await import_rows.live(self.db, self.name, self.shape, [row["row_key"] for row in moved])
         self.taken = await self._taken(moved, live)
         there = await self.plans_there(rows) if self.name in WORDS else set[str]()
-        self.held = await self._held(moved, live)
+        pairs = {
+            row["row_key"]: (json.loads(row["base"]), live[row["row_key"]][1])
+            for row in moved
+            if row["row_key"] in live
+        }
+        self.held = await import_gates.held_columns(self.db, self.stage, self.name, pairs)
+        if self.name == "plans":
+            self.left_open = await left_open(self.db, self.stage, self.unit, pairs, overwrites=self.overwrites)
         changes: list[Columns] = []
         for row in rows:
             base = bases.get(row["row_key"])
@@ -263,6 +272,10 @@ class _Table:
                 self.tell(row, "error", f"{name} stays: {self.taken[row['row_key']]} is called so", value, live[name])
             elif name in held:
                 self.tell(row, "error", f"{name} stays: a gate of this database holds it", value, live[name])
+            elif name in import_gates.STATUS["plans"] and row["row_key"] in self.left_open:
+                self.tell(
+                    row, "error", f"{name} stays: steps are open here that the source does not have", value, live[name]
+                )
             elif live.get(name) == base.get(name) or name in BOOKKEEPING or self.overwrites:
                 changed[name] = value
             else:
@@ -276,14 +289,6 @@ class _Table:
         if "updated_at" in live:
             changed["updated_at"] = max(live["updated_at"], new.get("updated_at", ""))
         return changed
-
-    async def _held(
-        self, moved: Sequence[Record], live: Mapping[str, tuple[str, Columns]]
-    ) -> dict[str, frozenset[str]]:
-        """Return the columns of rows that gates of this database hold."""
-        there = [row for row in moved if row["row_key"] in live]
-        pairs = {row["row_key"]: (json.loads(row["base"]), live[row["row_key"]][1]) for row in there}
-        return await import_gates.held_columns(self.db, self.stage, self.name, pairs)
 
     async def plans_there(self, rows: Sequence[Record]) -> set[str]:
         """Return the plans of these rows that are there, but for those that an interrupted import still brings."""
