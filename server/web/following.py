@@ -117,17 +117,21 @@ class Hub:
 
     async def run(self) -> None:
         """Hand out events for as long as the server lives."""
+        told = ""
         while True:
             try:
                 db = await self._store.open()
                 mark = await db.version()
+                told = ""
                 self._look_who_is_in(await web_sessions.let_in(db))
                 while found := await events.after(db, EVERYTHING, self.position, limit=PAGE):
                     self._hand_out(found)
                 await anyio.sleep(PAUSE_SECONDS)
                 await db.wait_for_change(mark, QUIET_SECONDS)
             except ProjectMemoryError as error:
-                logger.warning("followers wait: %s", error)
+                if str(error) != told:  # once, and not each time that it is tried again
+                    logger.warning("followers wait: %s", error)
+                told = str(error)
                 await anyio.sleep(RETRY_SECONDS)
 
     def _look_who_is_in(self, let_in: frozenset[str]) -> None:

@@ -17,8 +17,9 @@ from server.models.events import Event, Origin
 from server.settings import Settings
 from server.store import open_store
 from server.upkeep import backups
-from server.web import event_stream
+from server.web import event_stream, following
 from tests.served import Served, serve
+from tests.waiting import until
 
 PATIENCE = 30
 
@@ -235,10 +236,15 @@ async def test_a_browser_that_is_in_no_more_is_looked_for_now_and_then(
             assert [line async for line in lines if line.startswith("data")] == []
 
 
+WAIT = "followers wait"
+
+
 async def test_a_stream_ends_while_the_database_is_away_and_goes_on_when_it_is_back(
     served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(following, "QUIET_SECONDS", 0.01)
     store = served.site.state.store
     path = store.settings.database
     before = await log(await store.open())
@@ -248,7 +254,9 @@ async def test_a_stream_ends_while_the_database_is_away_and_goes_on_when_it_is_b
         with pytest.raises(EOFError):
             await reader.next()
         async with served.http(token) as http:
-            assert (await http.get("/events")).status_code == 503
+            await until(lambda: any(told.startswith(WAIT) for told in caplog.messages))
+            for _ in range(20):
+                assert (await http.get("/events")).status_code == 503
             assert (await http.get("/events", headers={"accept": "text/html"})).text.startswith("<!doctype html>")
         path.with_suffix(".away").rename(path)
     async with reading(served, last=str(before)) as reader:
@@ -256,6 +264,7 @@ async def test_a_stream_ends_while_the_database_is_away_and_goes_on_when_it_is_b
         assert await reader.ids(1) == [after]
 
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert len([told for told in caplog.messages if told.startswith(WAIT)]) == 1
 
 
 async def test_an_id_of_another_database_begins_anew(served: Served) -> None:
