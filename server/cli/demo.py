@@ -22,6 +22,7 @@ from rich.text import Text
 from server.cli.setup.launching import LaunchCommand, launch
 from server.errors import InvalidArguments, innermost
 from server.settings import ASSETS, Flags
+from server.text.display import number_of
 
 PLAN = ASSETS / "catalog" / "demo-plan.md"
 PASSED_ON = ("synchronous", "log_level")
@@ -281,7 +282,7 @@ async def _hand_over(agent: Agent, work: Work) -> None:
     agent.demo.tell("It hands over, with what it holds, and ends its session.")
     data = {"finished": len(work.finished)}
     await agent("memory_agent", "handoff", to_agent=SECOND, reason=REASON, data=data, pass_claims=True, **work.named)
-    summary = f"Finished {len(work.finished)} steps."
+    summary = f"Finished {number_of(len(work.finished), 'step')}."
     await agent("memory_agent", "complete", session_id=work.session_id, summary=summary)
     agent.demo.tell("The next agent is told all it needs, and gets the step that was passed on.")
     opened = await agent("memory_agent", "init", agent=SECOND, plan_id=work.plan_id)
@@ -334,7 +335,8 @@ def _id(step: Json | None) -> str:
 
 
 def _show_end(demo: Demo, work: Work, keep: Path | None) -> None:
-    demo.tell(f"All as expected: {demo.calls} calls, {len(work.finished)} steps finished, nothing lost in the crash.")
+    finished = number_of(len(work.finished), "step")
+    demo.tell(f"All as expected: {demo.calls} calls, {finished} finished, nothing lost in the crash.")
     if keep:
         demo.print(f"The database and the project are in {demo.root}.")
     demo.tell("To see which of your editors and agents it can be put into, and how:")
@@ -357,7 +359,8 @@ def _in_words(call: str, answer: Json) -> list[str]:
             return [f"{finished}{_step(answer.get('next'))}; {answer['remaining']} open"]
         case "memory_agent init" | "memory_agent recover":
             told = f"told of a hand-off by {answer['handoff']['from_agent']}, " if "handoff" in answer else ""
-            return [f"{told}holds {len(answer.get('held', []))} steps, could go on with {len(answer.get('next', []))}"]
+            held = number_of(len(answer.get("held", [])), "step")
+            return [f"{told}holds {held}, could go on with {len(answer.get('next', []))}"]
         case _:
             return []
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from server.models.base import encode
 from server.models.imports import Finding, Findings
-from server.text.display import shown
+from server.text.display import number_of, shown
 
 CLEAN, NOTHING, PROBLEMS = 0, 2, 3
 RESULTS = {CLEAN: "clean", PROBLEMS: "problems", NOTHING: "nothing"}
@@ -192,7 +192,8 @@ def text(report: ImportReport) -> Iterator[str]:
         yield f"difference: {sentence(finding, several)}"
     if report.verified is not None:
         standing = f" {report.standing}" if report.compared else ""
-        yield f"Verified {report.verified} plans: {len(report.differences) or 'no'} differences.{standing}"
+        differences = number_of(len(report.differences), "difference") if report.differences else "no differences"
+        yield f"Verified {number_of(report.verified, 'plan')}: {differences}.{standing}"
     if not report.dry_run and not report.compared:
         yield f"Took {report.seconds:.2f} s; the longest lock was {report.longest_lock * 1000:.0f} ms."
 

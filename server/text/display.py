@@ -24,3 +24,8 @@ def size(count: int) -> str:
 def figure(value: float) -> str:
     """Return a figure as people read it, whole: 0.1, 1,234,567."""
     return f"{value:,.15g}"
+
+
+def number_of(number: int, noun: str) -> str:
+    """Return so many things in words: `1 step`, `12,000 steps`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

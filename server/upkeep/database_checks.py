@@ -7,6 +7,7 @@ from server.db.storage.connection import Reader
 from server.db.upkeep import consistency, health, search_state
 from server.models.base import timestamp
 from server.settings import ASSETS
+from server.text.display import number_of
 from server.upkeep.place_checks import Seen, told
 
 MIGRATIONS = ASSETS / "migrations"
@@ -54,7 +55,7 @@ async def integrity(db: Reader) -> AsyncIterator[Seen]:
 
 async def references(db: Reader) -> AsyncIterator[Seen]:
     if broken := await health.broken_references(db):
-        yield "foreign-keys", _listed([f"{named}: {count} rows" for named, count in broken.items()])
+        yield "foreign-keys", _listed([f"{named}: {number_of(count, 'row')}" for named, count in broken.items()])
 
 
 async def unused(db: Reader) -> AsyncIterator[Seen]:

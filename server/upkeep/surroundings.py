@@ -15,6 +15,7 @@ from server.db.workspaces import workspaces
 from server.errors import ProjectMemoryError
 from server.exporters.mirror import Folder
 from server.settings import Settings
+from server.text.display import number_of
 from server.tools.workspace import ghosts
 from server.upkeep import backups, trimming
 from server.upkeep.place_checks import Seen, told
@@ -58,7 +59,8 @@ async def mirror(db: Reader, settings: Settings) -> AsyncIterator[Seen]:
     elif cursor.event_id > now.newest:
         yield "mirror", f"{folder.path} has seen more than the database holds: an older state was restored."
     elif cursor.event_id < now.newest and _age(now.at) > BEHIND_SECONDS:
-        yield "mirror", f"{folder.path} is {now.newest - cursor.event_id} events behind, since {cursor.at}."
+        behind = number_of(now.newest - cursor.event_id, "event")
+        yield "mirror", f"{folder.path} is {behind} behind, since {cursor.at}."
 
 
 async def size(db: Reader, settings: Settings) -> AsyncIterator[Seen]:
@@ -97,7 +99,7 @@ async def last_backup(db: Reader, settings: Settings) -> AsyncIterator[Seen]:
 async def outlived(db: Reader, settings: Settings) -> AsyncIterator[Seen]:
     """Yield what should have been trimmed some days ago: a server does so by itself."""
     if overdue := await trimming.preview(db, late_seconds=LATE_SECONDS):
-        yield "expired", f"{', '.join(f'{rows} rows of {table}' for table, rows in overdue.items())}."
+        yield "expired", f"{', '.join(number_of(rows, 'row') + f' of {table}' for table, rows in overdue.items())}."
     names = [path.name for path in settings.trash.iterdir()] if settings.trash.is_dir() else []
     known = await trash.known(db, names)
     if left := [name for name in names if name not in known]:

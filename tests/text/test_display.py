@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from server.settings import LogLines
-from server.text.display import shown
+from server.text.display import number_of, shown
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,12 @@ def test_a_traceback_is_indented_below_its_record_whatever_its_error_says() -> N
     assert first == "ERROR b\u23ce forged"
     assert rest
     assert all(line.startswith("  ") for line in rest)
+
+
+def test_things_are_counted_in_words() -> None:
+    assert [number_of(number, "step") for number in (0, 1, 2, 12_000)] == [
+        "0 steps",
+        "1 step",
+        "2 steps",
+        "12,000 steps",
+    ]

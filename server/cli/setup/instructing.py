@@ -16,6 +16,7 @@ from server.errors import NotAllowed, ProjectMemoryError
 from server.settings import ASSETS, Settings
 from server.store import Store
 from server.text import client_files
+from server.text.display import number_of
 from server.tools.library import client_texts
 from server.tools.library.client_texts import FileChangeWanted
 
@@ -168,7 +169,7 @@ async def _for_client(ask: Any, target: str, wanted: InstructionsWanted) -> Inst
 
 def _promised(target: str) -> Instructed:
     count = sum(1 for _ in _shipped(target))
-    return Instructed(_label(target), "would write", f"{count} files, once the project is registered")
+    return Instructed(_label(target), "would write", f"{number_of(count, 'file')}, once the project is registered")
 
 
 def _shipped(target: str) -> Iterator[client_files.ClientFile]:

@@ -17,6 +17,7 @@ from server.exporters.folder import ExportOutcome, File
 from server.exporters.formats import exporter_of
 from server.settings import Flags, Settings, load
 from server.store import open_store
+from server.text.display import number_of
 
 SHOWN = 10
 NOTHING = "Nothing that is here goes into files of that format; --format json has all of it."
@@ -108,7 +109,7 @@ async def _workspace(reader: Reader, named: str) -> str:
 
 def _told(done: ExportOutcome) -> list[str]:
     size = f"{done.size / 1_000_000:.1f} MB" if done.size >= 100_000 else f"{done.size} bytes"
-    lines = [f"Wrote {done.files} files, {done.plans} of them plans, {size}, to {done.folder}"]
+    lines = [f"Wrote {number_of(done.files, 'file')}, {done.plans} of them plans, {size}, to {done.folder}"]
     if not done.files:
         lines.append(NOTHING)
     if done.plans < done.plans_before:

@@ -11,6 +11,7 @@ from server.exporters.mirror import Folder
 from server.jobs import mirroring
 from server.settings import Flags, Settings
 from server.store import open_store
+from server.text.display import number_of
 
 EQUAL, DIFFERENT = 0, 1
 
@@ -35,7 +36,7 @@ async def _write(chosen: Settings, folder: Folder) -> int:
         done = await mirroring.write(db, folder)
     finally:
         await db.close()
-    print(f"{folder.path} is like the database; {len(done.written)} files were written.")
+    print(f"{folder.path} is like the database; {number_of(len(done.written), 'file')} written.")
     if done.removed:
         print(f"{len(done.removed)} that the database no longer has are in {folder.aside} now:")
         print("\n".join(f"  {name}" for name in done.removed))
@@ -51,5 +52,5 @@ async def _check(chosen: Settings, folder: Folder) -> int:
             print(line)
     finally:
         await db.close()
-    print(f"{found} differences" if found else f"{folder.path} is like the database.")
+    print(number_of(found, "difference") if found else f"{folder.path} is like the database.")
     return DIFFERENT if found else EQUAL

@@ -6,6 +6,7 @@ from server.db.search import index_repair
 from server.db.search.index_repair import IndexReport
 from server.settings import Flags, load_existing
 from server.store import Store
+from server.text.display import number_of
 
 
 def run(flags: Flags, *, rebuild: bool) -> int:
@@ -20,14 +21,14 @@ async def _look(store: Store, rebuild: bool) -> IndexReport:
     db = await store.open()
     try:
         if rebuild:
-            print(f"looked at {await index_repair.rebuild(db)} rows")
+            print(f"looked at {number_of(await index_repair.rebuild(db), 'row')}")
         return await index_repair.check(db)
     finally:
         await store.close()
 
 
 def _told(report: IndexReport) -> list[str]:
-    lines = [f"{report.documents} documents"]
+    lines = [number_of(report.documents, "document")]
     lines += [f"{report.missing} rows have none"] if report.missing else []
     lines += [f"{report.different} differ from their rows"] if report.different else []
     lines += [f"{report.orphaned} are of rows that are gone"] if report.orphaned else []

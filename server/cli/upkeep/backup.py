@@ -10,7 +10,7 @@ import anyio
 from server.db.backups import backup_files
 from server.settings import Flags, Settings, load, load_existing
 from server.store import open_store
-from server.text.display import size
+from server.text.display import number_of, size
 from server.tools.commands import command
 from server.upkeep import backups
 from server.upkeep.backups import BackupFile, BackupOutcome
@@ -33,7 +33,7 @@ def list_(flags: Flags, folder: Path | None, *, as_json: bool) -> int:
     else:
         for file in there:
             print(f"{file.made_at:%Y-%m-%d %H:%M:%S}  {size(file.bytes):>9}  {file.path}")
-        print(f"{len(there)} backups, {size(sum(file.bytes for file in there))}")
+        print(f"{number_of(len(there), 'backup')}, {size(sum(file.bytes for file in there))}")
     return 0
 
 

@@ -9,7 +9,7 @@ import anyio
 from server.cli import person
 from server.models.base import timestamp
 from server.settings import Flags, Settings, load
-from server.text.display import shown
+from server.text.display import number_of, shown
 from server.tools.commands import command
 from server.upkeep import restore
 from server.upkeep.restore import RestorePreview
@@ -51,7 +51,7 @@ def _told(chosen: Settings, found: RestorePreview) -> Iterator[str]:
         yield f"The database that is there cannot be read whole: {found.damage}"
         yield "It is kept beside the restored one."
     if found.now is None:
-        yield f"{chosen.database} gets {sum(found.then.rows.values())} rows."
+        yield f"{chosen.database} gets {number_of(sum(found.then.rows.values()), 'row')}."
     else:
         yield from _changes(found.now.rows, found.then.rows)
     if found.lost:

@@ -5,6 +5,7 @@ import anyio
 from server.errors import NotAllowed
 from server.settings import Flags, Settings, load_existing
 from server.store import open_store
+from server.text.display import number_of
 from server.upkeep import trimming
 from server.upkeep.trimming import TrimOutcome
 
@@ -18,7 +19,7 @@ def run(flags: Flags, *, dry_run: bool) -> int:
     for name, time in kept.items():
         print(f"retention.{name} is {time}")
     for table, count in rows.items():
-        print(f"{'would remove' if dry_run else 'removed'} {count} rows of {table}")
+        print(f"{'would remove' if dry_run else 'removed'} {number_of(count, 'row')} of {table}")
     if not rows:
         print("Nothing has outlived its time.")
     elif done:

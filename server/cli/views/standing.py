@@ -7,6 +7,7 @@ from server.db.workspaces.standing import Attention, Standing
 from server.models.plans import PlanBrief
 from server.models.workspaces import Workspace
 from server.settings import Settings
+from server.text.display import number_of
 from server.tools.commands import command
 
 NEEDS = (
@@ -91,7 +92,7 @@ def _last_line(text: str | None) -> str:
 
 def draw_elsewhere(screen: Screen, chosen: Settings, number: int) -> None:
     """Print that other workspaces need somebody, too."""
-    things = "1 thing" if number == 1 else f"{number:,} things"
+    things = number_of(number, "thing")
     screen.unbroken(Styled(f"{things} in other workspaces: "), command(chosen, "status", "--all"), indent=2)
 
 

@@ -33,6 +33,7 @@ from server.db.storage.table_shapes import shape_of
 from server.errors import Conflict, ProjectMemoryError
 from server.models.base import as_dict, encode
 from server.models.events import Event
+from server.text.display import number_of
 
 HELD_SECONDS = 0.06  # how long a transaction takes in further pieces
 PAUSE_SECONDS = 0.005  # between two: more than those who wait for the lock pause between looks at it
@@ -371,7 +372,7 @@ async def _refresh(targets: Sequence[Node], tx: Transaction) -> None:
 async def _complete(run: Run, report: Mapping[str, Any], tx: Transaction) -> None:
     """Show the workspace, and log that it was imported."""
     rows = sum(sum(by_action.values()) for by_action in report["counts"].values())
-    summary = f"Imported {rows} rows from {run.source}"
+    summary = f"Imported {number_of(rows, 'row')} from {run.source}"
     entity = ("workspace", run.unit) if run.unit != STORE else ("import", run.run_id)
     data = {"run_id": run.run_id, **{name: report[name] for name in ("layout", "source", "counts")}}
     events.record(tx, Event("imported", *entity, run.unit or None, summary=summary, data=data))

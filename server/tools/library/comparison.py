@@ -23,6 +23,7 @@ from server.models.workspaces import Workspace
 from server.text import client_files
 from server.text import definitions as forms
 from server.text.client_files import ClientFolder
+from server.text.display import number_of
 from server.text.front_matter import BadFrontMatter
 from server.tools.common import Call
 from server.tools.library import client_texts
@@ -117,7 +118,7 @@ async def import_(
         await found.look(tx, workspace.workspace_id)
         done = [told for one in found.taken if (told := await _take(tx, workspace.workspace_id, one, found))]
         if done:
-            summary = f"{len(done)} files taken into the library"
+            summary = f"{number_of(len(done), 'file')} taken into the library"
             data, id_ = {"paths": [one["path"] for one in done]}, workspace.workspace_id
             events.record(tx, Event("definitions_imported", "workspace", id_, summary=summary, data=data))
         return Result({**parts, "imported": done}, max_bytes=MAX_BYTES)

@@ -22,6 +22,7 @@ from server.models.text import Id, Line
 from server.models.workspaces import Workspace
 from server.text import client_files
 from server.text.client_files import ClientFile
+from server.text.display import number_of
 from server.text.names import folded
 from server.tools import library_matching
 from server.tools.common import Call
@@ -121,7 +122,7 @@ async def deploy(
         await deployments.put(tx, decided.put)
         await deployments.forget(tx, decided.forget)
         if decided.changes:
-            summary = f"{len(decided.changes)} files of the library changed for {target}"
+            summary = f"{number_of(len(decided.changes), 'file')} of the library changed for {target}"
             data = {"target": target, "paths": [one.shown for one in decided.changes]}
             id_ = workspace.workspace_id
             events.record(tx, Event("definitions_deployed", "workspace", id_, summary=summary, data=data))

@@ -5,6 +5,7 @@ from typing import Any
 from server.db.dependencies import dependencies
 from server.db.plans import plans
 from server.models.text import Id
+from server.text.display import number_of
 from server.tools.common import Call
 from server.tools.plan import drafts
 from server.tools.plan.plans import PlanIds
@@ -27,7 +28,7 @@ async def set_plan_dependencies(call: Call, *, plan_id: Id, depends_on_plans: Pl
         known = (await dependencies.waits_of(tx, "plan", [plan_id], target_type="plan")).get(plan_id, [])
         if set(known) != set(ids):
             await drafts.wait_for_plans(tx, plan_id, ids)
-            summary = f"{plan.title!r} waits for {len(ids)} plans"
+            summary = f"{plan.title!r} waits for {number_of(len(ids), 'plan')}"
             drafts.record(tx, plan, "dependencies_set", summary, depends_on=ids)
             plan = await plans.update(tx, plan_id, {})
         parts = {"plan_id": plan_id, "workspace_id": workspace_id, "depends_on_plans": ids, "version": plan.version}

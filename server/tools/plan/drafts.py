@@ -24,6 +24,7 @@ from server.models.plans import (
     PlanBrief,
 )
 from server.models.steps import NewStep, StepRow, brief, still_open
+from server.text.display import number_of
 from server.text.names import folded
 from server.tools.common import Call
 from server.tools.plan_rules import note_growth, refuse_behind_gates, refuse_gated
@@ -83,7 +84,7 @@ async def make(tx: Transaction, workspace_id: str, draft: PlanDraft) -> tuple[Pl
     await refuse_behind_gates(tx, rows)
     if draft.depends_on_plans:
         await wait_for_plans(tx, plan.plan_id, draft.depends_on_plans)
-    summary = f"Plan {plan.title!r} created with {len(rows)} steps"
+    summary = f"Plan {plan.title!r} created with {number_of(len(rows), 'step')}"
     record(tx, plan, "plan_created", summary, steps=len(rows), opened=still_open(rows))
     return plan, rows
 

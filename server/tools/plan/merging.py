@@ -14,6 +14,7 @@ from server.errors import Conflict, InvalidArguments, NotFound
 from server.models.plans import Plan
 from server.models.steps import StepRow, still_open
 from server.models.text import Id, Index, Task, whole_text
+from server.text.display import number_of
 from server.tools import step_removal, step_rules
 from server.tools.common import Call
 from server.tools.plan import drafts
@@ -125,9 +126,8 @@ async def merge_plans(
         titles = ", ".join(repr(source.title) for source in sources)
         opened = await plans.open_steps(tx, target_plan_id) - open_before
         told = {"sources": [source.plan_id for source in sources], "steps": len(merged), "opened": opened}
-        drafts.record(
-            tx, target, "plans_merged", f"{len(merged)} steps of {titles} merged into {target.title!r}", **told
-        )
+        summary = f"{number_of(len(merged), 'step')} of {titles} merged into {target.title!r}"
+        drafts.record(tx, target, "plans_merged", summary, **told)
         parts = {
             "plan_id": target_plan_id,
             "workspace_id": workspace_id,

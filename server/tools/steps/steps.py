@@ -25,6 +25,7 @@ from server.models.steps import (
     view,
 )
 from server.models.text import AgentName, AgentNameOrEmpty, GateNames, Id, Index, Line, Task, Text
+from server.text.display import number_of
 from server.tools import step_rules
 from server.tools.common import STEP, Call, Detail
 from server.tools.plan_rules import (
@@ -93,7 +94,7 @@ async def _added(call: Call, tx: Transaction, plan_id: str, new: list[NewStep], 
     await refuse_behind_gates(tx, rows)
     await plans.touch(tx, plan_id)
     told = {"step_ids": [row.step_id for row in rows], "opened": still_open(rows)}
-    log(tx, plan_id, "steps_added", f"{len(rows)} steps added to {plan.title!r}", **told)
+    log(tx, plan_id, "steps_added", f"{number_of(len(rows), 'step')} added to {plan.title!r}", **told)
     added = [{"step_id": row.step_id, "index": row.order_index, "phase": row.phase} for row in rows]
     parts: dict[str, Any] = {"plan_id": plan_id, "workspace_id": workspace_id, "steps_total": total + len(rows)}
     parts |= {"created_phase": await created_phase(tx, plan_id, phases_before)}

@@ -16,6 +16,7 @@ from server.errors import InvalidArguments
 from server.models.base import encode
 from server.models.events import Event
 from server.models.workspaces import Workspace
+from server.text.display import number_of
 from server.tools.common import Call
 from server.tools.workspace import profile
 from server.tools.workspace.tool import TOOL
@@ -83,7 +84,7 @@ async def keep(tx: Transaction, workspace: Workspace, found: Profile) -> Profile
     if before and {**before, "indexed_at": None} == {**found, "indexed_at": None}:
         return before
     await workspaces.update(tx, workspace.workspace_id, {"profile": found})
-    ids, summary = workspace.workspace_id, f"Indexed {workspace.path}: {found['total_files']} files"
+    ids, summary = workspace.workspace_id, f"Indexed {workspace.path}: {number_of(found['total_files'], 'file')}"
     events.record(tx, Event("workspace_updated", "workspace", ids, workspace_id=ids, summary=summary))
     return found
 
