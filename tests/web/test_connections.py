@@ -125,6 +125,18 @@ async def test_requests_may_follow_each_other_at_once(served: Served) -> None:
         assert await line.status() == 200
 
 
+async def test_who_hangs_up_with_requests_in_line_is_followed_no_more(served: Served) -> None:
+    token = await served.token()
+    async with opened(served) as line:
+        line.send("GET /health")
+        for _ in range(3):
+            line.send("GET /events", f"authorization: Bearer {token}")
+        assert await line.status() == 200
+        await line.reader.readuntil(b"retry:")
+        assert served.site.hub.followers == 1
+    await until(lambda: served.site.hub.followers == 0)
+
+
 async def test_who_takes_no_answer_holds_no_place(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(STALL, 0.05)
     async with opened(served) as line:

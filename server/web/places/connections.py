@@ -3,7 +3,7 @@
 import asyncio
 from math import inf
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_BYTES = 64 * 1024  # of a request that are not its body
 HEAD_SECONDS = 30.0  # in which a head has to come, and what is left of a request that was answered
@@ -19,6 +19,7 @@ class BoundedConnection(HttpToolsProtocol):
     _waits_since = inf  # when the client began to keep us waiting
     _patience: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
+    _answered: RequestResponseCycle | None = None  # the request that is under way; `cycle` is the one that came last
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -29,6 +30,9 @@ class BoundedConnection(HttpToolsProtocol):
         for timer in (self._patience, self._stall):
             if timer:
                 timer.cancel()
+        if self._answered and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -47,6 +51,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_head, self._waits_since = False, inf
         super().on_headers_complete()
+        self._answered = self._answered if self.pipeline else self.cycle
         self.headers = []  # not those of the request: what comes behind its body is none of them
 
     def on_body(self, body: bytes) -> None:
@@ -58,9 +63,10 @@ class BoundedConnection(HttpToolsProtocol):
         self._wait()
 
     def on_response_complete(self) -> None:
-        is_last = not self.pipeline
+        behind = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
-        if is_last:
+        self._answered = behind
+        if behind is None:
             self._waits_since = self.loop.time()
         if self.transport.is_closing():
             self._watch_reader()
