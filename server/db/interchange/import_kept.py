@@ -2,7 +2,7 @@
 
 import json
 import marshal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from server.db.interchange import import_rows
@@ -21,22 +21,27 @@ async def keep(db: Reader, stage: Stage) -> None:
     """Let what is staged say again what stood there before.
 
     That is the time of the file for one that the source does not tell, as it was at the first import: else all of a
-    file was made anew when one line changed. And a secret that is here, where the source has it blanked out.
+    file was made anew when one line changed. A secret that is here, where the source has it blanked out. And all that
+    a file said that cannot be read any more.
     """
     if await db.value("SELECT 1 FROM import_rows LIMIT 1") is None:
         return
     for unit in stage.units():
-        files = stage.query("SELECT path, modified_at FROM files WHERE unit = :unit", {"unit": unit})
+        files = stage.query("SELECT path, modified_at, status FROM files WHERE unit = :unit", {"unit": unit})
         times: dict[str, str] = {file["path"]: file["modified_at"] for file in files if file["modified_at"]}
+        failed = {file["path"] for file in files if file["status"] == "failed"}
         for table in stage.tables(unit):
             if table in LOGS:
                 continue
             for rows in stage.pages(unit, table, ROWS):
-                timed = [row for row in rows if times.get(row["path"], BLANK) in row["base"] or BLANK in row["base"]]
-                await _keep(db, stage, table, timed, times)
+                marks = [(row, (times.get(row["path"], BLANK), BLANK)) for row in rows]
+                some = [row for row, told in marks if row["path"] in failed or any(one in row["base"] for one in told)]
+                await _keep(db, stage, table, some, times, failed=failed)
 
 
-async def _keep(db: Reader, stage: Stage, table: str, rows: Sequence[Record], times: Mapping[str, str]) -> None:
+async def _keep(
+    db: Reader, stage: Stage, table: str, rows: Sequence[Record], times: Mapping[str, str], *, failed: Collection[str]
+) -> None:
     keys = [row["row_key"] for row in rows]
     found = await db.all(
         """
@@ -50,9 +55,10 @@ async def _keep(db: Reader, stage: Stage, table: str, rows: Sequence[Record], ti
     live = await import_rows.live(db, table, await shape_of(db, table), blanked)
     kept: list[dict[str, Any]] = []
     for row in rows:
-        base = json.loads(row["base"])
+        base, was = json.loads(row["base"]), bases.get(row["row_key"], {})
         secrets = _secrets(base, live[row["row_key"]][1]) if row["row_key"] in live else {}
-        before = secrets | _times({**base, **secrets}, bases.get(row["row_key"], {}), times.get(row["path"]))
+        before = secrets | _times({**base, **secrets}, was, times.get(row["path"]))
+        before = was if row["path"] in failed else before
         if before:
             changed = marshal.dumps(params(row) | before)
             kept.append({"seq": row["seq"], "params": changed, "base": encode(base | before)})

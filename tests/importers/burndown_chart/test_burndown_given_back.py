@@ -205,3 +205,20 @@ async def test_no_package_holds_a_credential_and_none_takes_one_away(take: Taker
     await take(source)
     assert await take.db.value(token, told) == number
     assert await take.db.value("SELECT count(*) FROM workspaces WHERE meta LIKE '%\"New\"%'") == 1
+
+
+async def test_a_file_that_was_damaged_since_takes_nothing_away(take: Taker, tmp_path: Path) -> None:
+    source = stores.put(tmp_path / "app", stores.store(15))
+    await take(source)
+    before = [tuple(row) for row in await take.db.all("SELECT * FROM plans ORDER BY plan_id")]
+    files = sorted(source.glob("profiles/*/queries/*/query.json"))
+    whole = files[0].read_bytes()
+    files[0].write_bytes(whole[:-5])
+    report = await take(source)
+    assert report.exit_code == 3
+    assert [tuple(row) for row in await take.db.all("SELECT * FROM plans ORDER BY plan_id")] == before
+    assert (await take.verify(source)).standing == "GREEN"
+
+    files[0].write_bytes(json.dumps(json.loads(whole) | {"name": "Mended"}).encode())
+    await take(source)
+    assert await take.db.value("SELECT count(*) FROM plans WHERE title = 'Mended'") == 1
