@@ -38,6 +38,7 @@ PRAGMAS = ("foreign_keys = ON", "wal_autocheckpoint = 0", f"journal_size_limit =
 FIRST_PAUSES, LAST_PAUSE = (0.002, 0.005, 0.01, 0.02, 0.05), 0.1  # seconds
 QUICK_SECONDS = 0.002  # that a query may hold the loop up
 QUICK_COMMIT_SECONDS = 0.005  # that one may hold it up if the last one took no longer: a disk is quick, or is not
+QUICK_CHANGES = 50  # rows, up to which a commit may hold it up: each may have to be indexed
 QUICK_ROWS = 20  # for which one statement may run there
 LOOK_STEPS = 1000  # of SQLite's machine between two looks at the time
 MOST_LATE = 500  # statements that are known to take longer
@@ -155,7 +156,7 @@ class Connection:
         latest = time.monotonic() + QUICK_SECONDS
         try:
             for sql, params in statements:
-                if sql in self._late:
+                if sql in self._late or (sql == COMMIT and self._changed() > QUICK_CHANGES):
                     break
                 # To interrupt a change would roll the whole transaction back.
                 self._deadline = inf if sql == COMMIT or _changes(sql) else latest
@@ -174,8 +175,12 @@ class Connection:
         if self._driver.in_transaction and self._looks > QUICK_LOOKS:
             return True
         if not self._is_disk_quick and any(sql == COMMIT for sql, _ in statements):
-            return len(statements) > 1 or self._driver.total_changes > self._unchanged
+            return len(statements) > 1 or self._changed() > 0
         return any(not isinstance(params, Mapping) and len(params) > QUICK_ROWS for _, params in statements)
+
+    def _changed(self) -> int:
+        """Return how many rows were changed since the transaction began."""
+        return self._driver.total_changes - self._unchanged
 
     def _remember_late(self, sql: str) -> None:
         if len(self._late) >= MOST_LATE:
@@ -229,7 +234,7 @@ class Connection:
             self.before_commit(self._driver)
         self._driver.execute(COMMIT)
         self.commits += 1
-        if self._driver.total_changes > self._unchanged:
+        if self._changed():
             self._is_disk_quick = time.monotonic() - begun < QUICK_COMMIT_SECONDS
         return []
 

@@ -21,7 +21,7 @@ import pytest_asyncio
 from server import calls
 from server.db.storage import connection, driver
 from server.db.storage.connection import Database
-from server.db.storage.driver import QUICK_COMMIT_SECONDS, Connection, RawConnection, connected
+from server.db.storage.driver import QUICK_CHANGES, QUICK_COMMIT_SECONDS, Connection, RawConnection, connected
 from server.db.storage.driver_errors import ConstraintViolation, translate
 from server.db.storage.opening import open_database
 from server.db.storage.wal_checkpoints import LIMIT_BYTES, WARNING_BYTES
@@ -596,6 +596,7 @@ async def test_nothing_is_stored_after_the_end_began_not_even_what_was_written_a
     assert await notes(bare) == ["before"]
 
 
+MANY = str(QUICK_CHANGES + 1)
 LONG = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 1000000) SELECT count(*) FROM n"
 
 
@@ -706,7 +707,7 @@ async def test_a_query_inside_a_transaction_that_takes_long_keeps_what_was_writt
     assert await notes(bare) == ["a", "b"]
 
 
-async def test_a_commit_leaves_the_loop_while_the_disk_is_slow(bare: Database) -> None:
+async def test_a_commit_leaves_the_loop_while_the_disk_is_slow_or_there_is_much_to_store(bare: Database) -> None:
     places: list[bool] = []
     here, is_slow = threading.get_ident(), True
 
@@ -735,3 +736,7 @@ async def test_a_commit_leaves_the_loop_while_the_disk_is_slow(bare: Database) -
     assert not places[5]
     assert places[-1]
     assert await notes(bare) == [f"{n:04}" for n in range(1, len(places))]
+
+    async with bare.transaction(is_quick=True) as tx:
+        await tx.all(LONG.replace("SELECT count(*)", "INSERT INTO notes SELECT n, 'many'").replace("1000000", MANY))
+    assert not places[-1]
