@@ -1,6 +1,7 @@
 """Real processes write while `serve` streams: what a follower has is the log, in its order, across a restart."""
 
 import asyncio
+import itertools
 import re
 import signal
 import sqlite3
@@ -20,7 +21,8 @@ from server.web.access import add_token
 from tests.e2e.processes import ServerProcess
 from tests.e2e.terminals import environment
 
-WRITERS, WRITES = 3, 40
+WRITERS, WRITES = 3, 40  # at least: they write until it is served again
+KINDS = 40  # of context, of which a plan has no more than it may
 SECONDS = 120
 EVENT = re.compile(r"id: (\d+)\ndata: ")
 
@@ -85,11 +87,11 @@ class Follower:
             await self._more.wait()
 
 
-async def write(settings: Settings, plan_id: str, number: int) -> None:
+async def write(settings: Settings, plan_id: str, number: int, enough: asyncio.Event) -> None:
     """Write as an agent does whose editor started a server over stdio, which knows nothing of `serve`."""
     server = await ServerProcess.start(settings.data_root)
-    for n in range(WRITES):
-        kind = {"type": f"of {number} {n}", "data": {"n": n}, "agent": f"agent {number}"}
+    for n in itertools.takewhile(lambda n: n < WRITES or not enough.is_set(), itertools.count()):
+        kind = {"type": f"of {number} {n % KINDS}", "data": {"n": n}, "agent": f"agent {number}"}
         await server("memory_context", "store", plan_id=plan_id, **kind)
     assert await server.close() == 0
 
@@ -103,16 +105,17 @@ async def test_a_follower_has_what_many_processes_wrote_in_the_order_of_the_log_
     plan_id = (await server("memory_plan", "create", title="Busy", workspace_id=home, agent="a"))["plan_id"]
     assert await server.close() == 0
     first = logged(settings, 0)[-1]
-    follower = Follower(token, first)
+    follower, enough = Follower(token, first), asyncio.Event()
     with anyio.fail_after(SECONDS):
         async with serving(settings, 0) as port:
             reading = asyncio.create_task(follower.read(port))
-            writing = asyncio.gather(*(write(settings, plan_id, number) for number in range(WRITERS)))
+            writing = asyncio.gather(*(write(settings, plan_id, number, enough) for number in range(WRITERS)))
             await follower.until(WRITERS * WRITES // 4)
         await reading
         before = len(follower.heard)
         async with serving(settings, port):
             reading = asyncio.create_task(follower.read(port))
+            enough.set()
             await writing
             wanted = logged(settings, first)
             await follower.until(len(wanted))
