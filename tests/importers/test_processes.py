@@ -48,6 +48,13 @@ def test_a_relative_path_of_the_project_is_refused(settings: Settings, root: Pat
     assert "not absolute" in refused.stderr
 
 
+def test_a_workspace_that_an_import_would_not_look_at_is_refused(settings: Settings, root: Path) -> None:
+    for name in ("import", "verify"):
+        refused = command(settings, name, str(root), "--workspace", "ws_1rqewqexykb7")
+        assert refused.returncode == 2
+        assert "--workspace has no effect" in refused.stderr
+
+
 def counts(path: Path) -> dict[str, int]:
     with closing(sqlite3.connect(path)) as db:
         return {kind: db.execute(f"SELECT count(*) FROM {kind}").fetchone()[0] for kind in KINDS}

@@ -30,6 +30,7 @@ Work = Callable[[Database, Ask, Told], Awaitable[ImportReport]]
 
 def run(path: Path, options: Options, report_to: Path | None, as_json: bool, flags: Flags) -> int:
     """Import and return the exit code: 0 clean, 3 with problems, 2 when nothing was imported."""
+    refuse_workspace(flags)
     return take_over(path, options, report_to, as_json, settings.load(flags))
 
 
@@ -71,6 +72,15 @@ def _imported(source: Path, options: Options, chosen: Settings, work: Work) -> I
 def meant(path: Path) -> Path:
     """Return the folder that a path leads to: `~`, `..` and links in it have no place in what is imported."""
     return Path(os.path.realpath(path.expanduser() if str(path)[:1] == "~" else path))
+
+
+def refuse_workspace(flags: Flags) -> None:
+    """Refuse what other commands take, and what would do nothing here."""
+    if "workspace" in flags:
+        raise InvalidArguments(
+            "--workspace has no effect here: the workspaces of a store are those of its projects. "
+            "--workspace-path says to `import` where a project is now."
+        )
 
 
 def _refuse_unwritable(report_to: Path | None) -> None:
