@@ -20,6 +20,7 @@ from server.text import text_analysis
 
 BATCH = 200  # rows of a backlog in one transaction
 PAUSE_SECONDS = 0.005  # between two: more than those who wait for the lock pause between looks at it
+LONG = 20_000  # characters of a row: some milliseconds
 LEAD = 2_000  # characters of the words of a body that a hit is ranked by
 EXACT_LENGTH = 500
 BRIEF = "b"  # a facet of its own
@@ -45,6 +46,15 @@ def fill(connection: RawConnection) -> None:
     for row in connection.execute(PENDING).fetchall():
         _fill_kind(connection, row["kind"], json.loads(row["ids"]))
     connection.execute("DELETE FROM search_pending")
+
+
+def is_long(connection: RawConnection) -> bool:
+    """Return whether a pending row has so much text that others should not wait while it is indexed."""
+    for pending in connection.execute(PENDING).fetchall():
+        for row in connection.execute(SOURCES[pending["kind"]].sql, {"ids": pending["ids"]}):
+            if sum(len(value) for value in row if isinstance(value, str)) > LONG:
+                return True
+    return False
 
 
 def _fill_kind(connection: RawConnection, kind: str, ids: Sequence[str]) -> None:

@@ -168,9 +168,11 @@ class Database(Reader):
                 is_again = True
                 logger.warning("reading once more: %s", error)
 
-    def before_commit(self, work: Callable[[RawConnection], None]) -> None:
-        """Let `work` be done at the end of every transaction, as a part of it."""
-        self._writer.before_commit = work
+    def before_commit(
+        self, work: Callable[[RawConnection], None], is_long: Callable[[RawConnection], bool] | None = None
+    ) -> None:
+        """Let `work` be done at the end of every transaction, as a part of it; where it `is_long`, beside the loop."""
+        self._writer.before_commit, self._writer.is_long = work, is_long
 
     def with_first_write(self, statements: Sequence[Statement]) -> None:
         """Let statements run with the next transaction that commits, as a part of it."""

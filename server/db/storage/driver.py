@@ -77,6 +77,7 @@ class Connection:
         self._is_disk_quick = False  # by the last commit
         self._is_closing = self.is_stopped = self.is_quick = self._is_interrupted = False
         self.before_commit: Callable[[RawConnection], None] | None = None  # work for the same transaction
+        self.is_long: Callable[[RawConnection], bool] | None = None  # whether that work is
 
     async def batch(self, *statements: Statement) -> list[list[Record]]:
         """Run statements in order, up to the first that fails, and return the rows of each."""
@@ -156,10 +157,10 @@ class Connection:
         latest = time.monotonic() + QUICK_SECONDS
         try:
             for sql, params in statements:
-                if sql in self._late or (sql == COMMIT and self._changed() > QUICK_CHANGES):
-                    break
                 # To interrupt a change would roll the whole transaction back.
                 self._deadline = inf if sql == COMMIT or _changes(sql) else latest
+                if sql in self._late or (sql == COMMIT and self._is_much()):
+                    break
                 found.append(self._run_one(sql, params))
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
@@ -177,6 +178,10 @@ class Connection:
         if not self._is_disk_quick and any(sql == COMMIT for sql, _ in statements):
             return len(statements) > 1 or self._changed() > 0
         return any(not isinstance(params, Mapping) and len(params) > QUICK_ROWS for _, params in statements)
+
+    def _is_much(self) -> bool:
+        """Return whether there is much to be done before a commit."""
+        return self._changed() > QUICK_CHANGES or bool(self.is_long and self.is_long(self._driver))
 
     def _changed(self) -> int:
         """Return how many rows were changed since the transaction began."""

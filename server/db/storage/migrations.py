@@ -85,7 +85,7 @@ async def migrate(
         applied = await _apply(db, migrations, whole)
     db.schema_version = migrations[-1].number
     if await indexing.is_there(db):
-        db.before_commit(indexing.fill)
+        db.before_commit(indexing.fill, indexing.is_long)
     return applied
 
 

@@ -740,3 +740,12 @@ async def test_a_commit_leaves_the_loop_while_the_disk_is_slow_or_there_is_much_
     async with bare.transaction(is_quick=True) as tx:
         await tx.all(LONG.replace("SELECT count(*)", "INSERT INTO notes SELECT n, 'many'").replace("1000000", MANY))
     assert not places[-1]
+
+    async def write_once(*, is_long: bool) -> bool:
+        bare.before_commit(work, lambda _: is_long)
+        await write(settled=True)
+        return places[-1]
+
+    while not await write_once(is_long=False) and len(places) < 2000:
+        pass
+    assert not await write_once(is_long=True)
